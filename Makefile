@@ -1,0 +1,30 @@
+# `make test` and `make run` need only Python >= 3.11 and make: they create .venv and install everything into it.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.installed
+
+.PHONY: install run test lint clean
+
+install: $(READY)
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "dopantfit needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; set PYTHON=python3.11 (or newer)")'
+	@echo "Setting up .venv (about a minute, once) ..."
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+run: $(READY)
+	@$(BIN)/dopantfit potential show latp-mg-2022
+	@$(BIN)/python examples/relax_ltp.py
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: lint
+	$(BIN)/pytest
+
+clean:
+	rm -rf .venv

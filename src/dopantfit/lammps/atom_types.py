@@ -1,0 +1,60 @@
+"""How species become LAMMPS atom types: one type for the core of each, one for each shell."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from dopantfit.errors import ConfigError
+from dopantfit.lammps import syntax
+from dopantfit.potential import Potential
+
+
+@dataclass(frozen=True)
+class AtomTypes:
+    """Numbering of cores, shells and core-shell bonds, all from 1.
+
+    core: label -> atom type of its core, in the order of the types.
+    shell: label -> atom type of its shell, for species that have one; these follow the cores.
+    bond: label -> type of the bond between its core and its shell.
+    """
+
+    core: Mapping[str, int]
+    shell: Mapping[str, int]
+    bond: Mapping[str, int]
+
+    def __len__(self) -> int:
+        return len(self.core) + len(self.shell)
+
+    def __iter__(self) -> Iterator[tuple[str, int]]:
+        yield from self.core.items()
+        yield from self.shell.items()
+
+    @property
+    def polarisable_cores(self) -> tuple[int, ...]:
+        """Types of the cores that carry a shell."""
+        return tuple(self.core[label] for label in self.shell)
+
+    def site_of_buckingham(self, label: str) -> int:
+        """Type of the site on which the Buckingham term of a species acts: the shell if there is one."""
+        return self.shell.get(label, self.core[label])
+
+
+def atom_types(potential: Potential, labels: Iterable[str] | None = None) -> AtomTypes:
+    """Atom types of the species named by `labels` (all of the potential by default), sorted by label.
+
+    Raises ConfigError for a label that the potential does not know or that LAMMPS must not see.
+    """
+    wanted = sorted(set(potential.species if labels is None else labels))
+    for name in wanted:
+        syntax.label(name)
+        if name not in potential.species:
+            raise ConfigError(
+                f"species {name!r} has no parameters in potential {potential.name!r}; "
+                f"it knows {', '.join(sorted(potential.species))}"
+            )
+    polarisable = [name for name in wanted if potential.species[name].shell is not None]
+    return AtomTypes(
+        core=MappingProxyType({name: i for i, name in enumerate(wanted, start=1)}),
+        shell=MappingProxyType({name: i for i, name in enumerate(polarisable, start=len(wanted) + 1)}),
+        bond=MappingProxyType({name: i for i, name in enumerate(polarisable, start=1)}),
+    )

@@ -1,0 +1,78 @@
+"""A potential as a LAMMPS include file: masses, Buckingham pairs, core-shell springs."""
+
+from collections.abc import Iterable, Iterator
+from itertools import combinations_with_replacement
+
+from dopantfit.lammps import syntax
+from dopantfit.lammps.atom_types import AtomTypes, atom_types
+from dopantfit.potential import Potential
+
+#: Cutoff [Å] of the empty Buckingham term of sites that feel Coulomb only, so that its exp() is never taken.
+_EMPTY_CUTOFF = 0.001
+
+
+def potential_include(potential: Potential, labels: Iterable[str] | None = None) -> str:
+    """Write a LAMMPS include file for `potential`, to be read after ``read_data``.
+
+    labels: the species of the run (all of the potential by default); atom types follow their sorted order,
+        the types of the shells come after those of the cores.
+    Raises ConfigError for a species that the potential does not know.
+
+    Buckingham: A exp(-r/rho) - C/r^6, truncated, not shifted. LAMMPS's ``harmonic`` is K r², hence K = k/2.
+    """
+    types = atom_types(potential, labels)
+    lines = [
+        syntax.comment(f"Potential {potential.name}"),
+        syntax.comment(f"Source: {potential.citation}"),
+        "# Units (metal): charge e, mass u, A eV, rho A, C eV A^6, K eV/A^2 (half the spring constant).",
+        "",
+        *_masses(potential, types),
+        "",
+        f"pair_style buck/coul/long/cs {syntax.number(potential.cutoff)}",
+        "# Pairs without a Buckingham term, and bare cores of polarisable ions, feel Coulomb only.",
+        f"pair_coeff * * 0.0 1.0 0.0 {_EMPTY_CUTOFF}",
+        *_pair_coefficients(potential, types),
+        *_springs(potential, types),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _masses(potential: Potential, types: AtomTypes) -> Iterator[str]:
+    for label, core in types.core.items():
+        ion = potential.species[label]
+        what = f"{label} core" if ion.shell else label
+        yield f"mass {core} {syntax.number(ion.mass)}  # {what}, charge {syntax.number(ion.charge)}"
+    for label, number in types.shell.items():
+        shell = potential.species[label].shell
+        if shell is not None:
+            mass, charge = syntax.number(shell.mass), syntax.number(shell.charge)
+            yield f"mass {number} {mass}  # {label} shell, charge {charge}"
+
+
+def _pair_coefficients(potential: Potential, types: AtomTypes) -> Iterator[str]:
+    for first, second in combinations_with_replacement(types.core, 2):
+        term = potential.pairs.get((first, second))
+        if term is not None:
+            sites = sorted((types.site_of_buckingham(first), types.site_of_buckingham(second)))
+            yield pair_coefficient(sites[0], sites[1], term.A, term.rho, term.C, potential.cutoff) + (
+                f"  # {first}-{second}"
+            )
+
+
+def pair_coefficient(first: int, second: int, A: float, rho: float, C: float, cutoff: float) -> str:
+    """Write the command that sets one Buckingham pair of two atom types (first <= second)."""
+    values = " ".join(syntax.number(value) for value in (A, rho, C, cutoff))
+    return f"pair_coeff {first} {second} {values}"
+
+
+def _springs(potential: Potential, types: AtomTypes) -> Iterator[str]:
+    if not types.shell:
+        return
+    yield ""
+    yield "bond_style harmonic"
+    for label, bond in types.bond.items():
+        shell = potential.species[label].shell
+        if shell is not None:
+            yield f"bond_coeff {bond} {syntax.number(shell.spring / 2)} 0.0  # {label} core-shell"
+    yield "# Core and shell of one ion see each other through the spring only."
+    yield "special_bonds lj 0.0 0.0 0.0 coul 0.0 0.0 0.0"

@@ -74,8 +74,8 @@ def check_proportional(formal: Mapping[str, int], total: Mapping[str, float]) ->
         if abs(total[label] - expected) > CHARGE_TOLERANCE:
             raise ConfigError(
                 f"species.{label}: total charge {total[label]:.12g} e, expected {expected:.12g} e "
-                f"({scale or 0.0:.12g} × formal charge {z:+d}, as for the other species), else charge-balanced "
-                f"cells are not neutral; mend the charge, or name the neutral formulas in neutral_in"
+                f"({scale or 0.0:.12g} × formal charge {z:+d}, as for the other species), else "
+                f"balanced cells are not neutral; mend the charge, or name the neutral formulas in neutral_in"
             )
 
 

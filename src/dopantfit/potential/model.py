@@ -99,6 +99,7 @@ class Potential:
         else:
             checks.check_proportional(self._formal_charges(), total)
         pairs = {pair: self.pairs[pair] for pair in checks.expected_pairs(self.species)}
+        object.__setattr__(self, "cutoff", float(self.cutoff))
         object.__setattr__(self, "species", MappingProxyType(dict(self.species)))
         object.__setattr__(self, "pairs", MappingProxyType(pairs))
 
@@ -169,7 +170,7 @@ class Potential:
         return checks.charge_scale(self._formal_charges(), total)
 
     def parameters(self) -> tuple[Parameter, ...]:
-        """List every parameter: A, ρ, C of each pair, then charge, shell charge and spring of each species."""
+        """List every parameter: A, ρ, C of each pair, then charge, shell charge, spring of each species."""
         of_pairs = [Parameter(quantity, pair) for pair in self.pairs for quantity in PAIR_QUANTITIES]
         of_species = []
         for label, ion in self.species.items():
@@ -243,10 +244,14 @@ class Potential:
         return {label: ion.formal_charge for label, ion in self.species.items()}
 
     def _require(self, parameter: Parameter) -> None:
-        valid = self.parameters()
-        if parameter in valid:
+        if parameter.quantity in PAIR_QUANTITIES:
+            found = parameter.of in self.pairs
+        else:
+            ion = self.species.get(parameter.of[0])
+            found = ion is not None and (ion.shell is not None or parameter.quantity == "charge")
+        if found:
             return
-        names = [str(known) for known in valid if known.quantity == parameter.quantity]
+        names = [str(known) for known in self.parameters() if known.quantity == parameter.quantity]
         raise ConfigError(
             f"potential {self.name} has no parameter '{parameter}'; "
             f"it has {', '.join(names) if names else f'no {parameter.quantity} at all'}"

@@ -1,0 +1,85 @@
+"""Where a pair energy turns over at short range: inside that radius ions fall into each other.
+
+The dispersion term -C/r⁶ beats every finite repulsion A exp(-r/ρ) as r goes to zero (the Buckingham
+catastrophe). The radius of the outermost maximum and the energy there say how near that is.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import brentq
+
+from dopantfit.potential.checks import Pair
+from dopantfit.potential.model import Potential
+from dopantfit.units import COULOMB
+
+#: Two repelling ions that turn over beyond this radius [Å] can be pushed across it by a hot melt or a random
+#: start: cations approach P to about 2.6 Å in crystals, and the barriers beyond 1.5 Å are below about 50 eV.
+DANGEROUS_RADIUS = 1.5
+# Smallest radius searched [Å], well inside any nucleus-nucleus distance a simulation can survive.
+_INNERMOST = 1e-4
+# Logarithmic steps of 0.3 %: extrema of a Buckingham + Coulomb curve are never that close together unless
+# the curve is flat there, and then the turn-over is a marginal one.
+_GRID = 4000
+
+
+@dataclass(frozen=True, slots=True)
+class TurnOver:
+    """The outermost local maximum of a pair energy.
+
+    radius: its position [Å].
+    energy: the pair energy there [eV].
+    """
+
+    radius: float
+    energy: float
+
+
+def pair_energy(potential: Potential, a: str, b: str, r: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the energy [eV] of two bare sites at distances r [Å], ``shape=r.shape``, untruncated.
+
+    The sites are the ones Buckingham terms act on (shells where there are shells), with their charges:
+    A exp(-r/ρ) - C/r⁶ + q_a q_b / (4πε0 r).
+    """
+    term = potential.pair(a, b)
+    energy: NDArray[np.float64] = (
+        term.A * np.exp(-r / term.rho) - term.C / r**6 + _coulomb(potential, a, b) / r
+    )
+    return energy
+
+
+def turn_over(potential: Potential, a: str, b: str) -> TurnOver | None:
+    """Find the outermost maximum of ``pair_energy`` within the cutoff; None when there is none."""
+    term, coulomb = potential.pair(a, b), _coulomb(potential, a, b)
+
+    def slope(r: float | NDArray[np.float64]) -> NDArray[np.float64]:
+        # r² dE/dr: the same zeros as dE/dr, without its Coulomb pole.
+        result: NDArray[np.float64] = (
+            -term.A / term.rho * r**2 * np.exp(-r / term.rho) + 6.0 * term.C / r**5 - coulomb
+        )
+        return result
+
+    grid = np.geomspace(_INNERMOST, potential.cutoff, _GRID)
+    values = slope(grid)
+    maxima = np.flatnonzero((values[:-1] > 0.0) & (values[1:] <= 0.0))
+    if not len(maxima):
+        return None
+    outermost = maxima[-1]
+    radius = float(brentq(slope, grid[outermost], grid[outermost + 1], xtol=1e-14))
+    return TurnOver(radius, float(pair_energy(potential, a, b, np.array(radius))))
+
+
+def turn_overs(potential: Potential) -> dict[Pair, TurnOver | None]:
+    """Find the turn-over of every pair, in the order of the pairs."""
+    return {pair: turn_over(potential, *pair) for pair in potential.pairs}
+
+
+def is_dangerous(potential: Potential, pair: Pair, found: TurnOver | None) -> bool:
+    """Tell whether two cations turn over so far out (DANGEROUS_RADIUS) that a simulation can get there."""
+    cations = all(potential.species[label].total_charge > 0.0 for label in pair)
+    return cations and found is not None and found.radius > DANGEROUS_RADIUS
+
+
+def _coulomb(potential: Potential, a: str, b: str) -> float:
+    return COULOMB * potential.species[a].buckingham_charge * potential.species[b].buckingham_charge

@@ -1,0 +1,171 @@
+"""One configuration, ready to be evaluated: everything that depends on where the ions are, and on no parameter."""
+
+from dataclasses import dataclass, replace
+
+import ase
+import numpy as np
+
+from dopantfit.energy.ewald import EwaldPlan, miller_indices, plan_ewald, strain_factors
+from dopantfit.energy.neighbours import (
+    Floats,
+    Ghosts,
+    Integers,
+    NeighbourRuns,
+    find_pairs,
+    neighbour_runs,
+)
+from dopantfit.energy.real_space import SpeciesTable
+from dopantfit.energy.structure_checks import check_distances, check_geometry, labels_of
+from dopantfit.errors import ConfigError
+from dopantfit.potential import Potential
+from dopantfit.units import COULOMB
+
+#: Neighbour lists reach this far [Å] beyond the cutoffs: a shell may then go half as far from where its core was.
+SKIN = 0.7
+#: rms error of a force that the Ewald sum is planned for [eV/Å].
+ACCURACY = 1e-6
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A configuration with its neighbour lists and Ewald plan.
+
+    name: what messages call it. labels: the distinct species. species: index into them, ``shape=(n_ions,)``.
+    positions: of the cores, wrapped into the cell [Å]. cell: row vectors [Å]. shell_ions: the ions that have a shell.
+    listed: core positions for which the neighbour lists were made; they hold while no site is more than ``skin / 2``
+    from the one that its core had there.
+    """
+
+    name: str
+    labels: tuple[str, ...]
+    species: Integers
+    positions: Floats
+    cell: Floats
+    shell_ions: Integers
+    plan: EwaldPlan
+    miller: Integers
+    strain: Floats
+    cutoff: float
+    skin: float
+    listed: Floats
+    ghosts: Ghosts
+    coulomb_runs: NeighbourRuns
+    buckingham_runs: NeighbourRuns
+
+    @property
+    def volume(self) -> float:
+        """Volume of the cell [Å³]."""
+        return abs(float(np.linalg.det(self.cell)))
+
+    @property
+    def reciprocal(self) -> Floats:
+        """b1, b2, b3 as rows, 2π included [1/Å]."""
+        return np.ascontiguousarray(2 * np.pi * np.linalg.inv(self.cell).T)
+
+    def covers(self, displacement: Floats) -> bool:
+        """Whether the neighbour lists hold for the cores here and shells displaced from them (n_shells, 3) [Å]."""
+        moved = self.positions - self.listed
+        moved_shells = moved[self.shell_ions] + displacement
+        largest = max(_longest(moved), _longest(moved_shells))
+        return 2 * largest <= self.skin
+
+    def relisted(self, displacement: Floats) -> "Frame":
+        """The same frame with neighbour lists that reach far enough for these shell displacements."""
+        return _with_lists(replace(self, skin=2 * _longest(displacement) + SKIN, listed=self.positions))
+
+    def moved(self, positions: Floats) -> "Frame":
+        """The same ions in the same cell at new positions [Å]; lists and Ewald plan are kept while they hold."""
+        shift = np.round((positions - self.positions) @ np.linalg.inv(self.cell)) @ self.cell
+        frame = replace(self, positions=positions - shift)
+        if 2 * _longest(frame.positions - self.listed) <= 0.5 * self.skin:
+            return frame
+        return _with_lists(replace(frame, listed=frame.positions, skin=SKIN))
+
+
+def _longest(vectors: Floats) -> float:
+    return float(np.sqrt(np.max(np.einsum("ij,ij->i", vectors, vectors), initial=0.0)))
+
+
+def make_frame(
+    atoms: ase.Atoms,
+    potential: Potential,
+    name: str = "structure",
+    accuracy: float = ACCURACY,
+    coulomb: float = COULOMB,
+) -> Frame:
+    """Prepares ions (no shells) for a potential.
+
+    accuracy: requested rms error of the forces [eV/Å]. coulomb: e²/4πε0 [eV Å].
+    Raises ConfigError for a species that the potential lacks, NaN or overlapping positions, a cell that is not
+    periodic, is charged, or is smaller than a bond.
+    """
+    check_geometry(atoms, name)
+    ion_labels = labels_of(atoms)
+    labels = tuple(sorted(set(ion_labels)))
+    missing = [label for label in labels if label not in potential.species]
+    if missing:
+        raise ConfigError(
+            f"{name}: no parameters for {', '.join(missing)} in potential {potential.name}, which has "
+            f"{', '.join(sorted(potential.species))}; add the species or choose another potential"
+        )
+    species = np.array([labels.index(label) for label in ion_labels], dtype=np.int64)
+    totals = np.array([potential.species[label].total_charge for label in labels])
+    charge = float(totals[species].sum())
+    if abs(charge) > 1e-6:
+        raise ConfigError(
+            f"{name}: the cell {atoms.get_chemical_formula()} has charge {charge:+.6g} e and must be neutral; "
+            "add or remove ions until the formal charges balance"
+        )
+    has_shell = np.array([potential.species[label].shell is not None for label in labels])
+    cell = np.ascontiguousarray(atoms.cell.array, dtype=np.float64)
+    positions = np.ascontiguousarray(atoms.get_positions(wrap=True), dtype=np.float64)
+    charges = [potential.species[label].charge for label in ion_labels]
+    charges += [shell.charge for label in ion_labels if (shell := potential.species[label].shell)]
+    plan = plan_ewald(cell, np.array(charges), len(species), accuracy, coulomb)
+    empty = NeighbourRuns(np.empty(0, np.uint32), np.empty((0, 0), np.int64))
+    frame = Frame(
+        name=name,
+        labels=labels,
+        species=species,
+        positions=positions,
+        cell=cell,
+        shell_ions=np.flatnonzero(has_shell[species]),
+        plan=plan,
+        miller=miller_indices(plan),
+        strain=strain_factors(plan),
+        cutoff=potential.cutoff,
+        skin=SKIN,
+        listed=positions,
+        ghosts=Ghosts(np.empty(0, np.int64), np.empty((0, 3))),
+        coulomb_runs=empty,
+        buckingham_runs=empty,
+    )
+    return _with_lists(frame)
+
+
+def _with_lists(frame: Frame) -> Frame:
+    """The frame with neighbour lists made for its present positions and skin."""
+    coulomb_reach, buckingham_reach = frame.plan.cutoff + frame.skin, frame.cutoff + frame.skin
+    pairs = find_pairs(frame.positions, frame.cell, max(coulomb_reach, buckingham_reach))
+    check_distances(pairs, frame.name, tuple(frame.labels[s] for s in frame.species))
+    ghosts, (coulomb_runs, buckingham_runs) = neighbour_runs(
+        pairs, frame.species, len(frame.labels), frame.cell, (coulomb_reach, buckingham_reach)
+    )
+    return replace(frame, ghosts=ghosts, coulomb_runs=coulomb_runs, buckingham_runs=buckingham_runs)
+
+
+def species_table(labels: tuple[str, ...], potential: Potential, coulomb: float = COULOMB) -> SpeciesTable:
+    """The numbers of a potential for these species, in their order. coulomb: e²/4πε0 [eV Å]."""
+    species = [potential.species[label] for label in labels]
+    pairs = [[potential.pair(a, b) for b in labels] for a in labels]
+    return SpeciesTable(
+        core_charge=np.array([one.charge for one in species], dtype=np.float64),
+        shell_charge=np.array([one.shell.charge if one.shell else 0.0 for one in species], dtype=np.float64),
+        has_shell=np.array([one.shell is not None for one in species]),
+        spring=np.array([one.shell.spring if one.shell else 0.0 for one in species], dtype=np.float64),
+        A=np.array([[pair.A for pair in row] for row in pairs], dtype=np.float64),
+        inverse_rho=np.array([[1 / pair.rho for pair in row] for row in pairs], dtype=np.float64),
+        C=np.array([[pair.C for pair in row] for row in pairs], dtype=np.float64),
+        cutoff=potential.cutoff,
+        coulomb=coulomb,
+    )

@@ -1,0 +1,144 @@
+"""Reciprocal-space sums: structure factors, and the forces of the waves on the sites.
+
+Phases are stored per lattice direction and multiplied along rows of constant (h, k), so that one wave at one site costs
+four multiply-adds for the structure factor and eight for the force, without a sine or cosine.
+"""
+
+import math
+
+from numba import njit
+
+from dopantfit.energy.functions import JIT
+from dopantfit.energy.neighbours import Floats, Integers, np, npt
+
+
+@njit(**JIT)
+def phases(fractional: Floats, limits: Integers) -> tuple[Floats, Floats, Floats]:
+    """exp(2πi m f) for m = 0…h, -k…k, -l…l of every site, ``shape=(2, orders, n_sites)`` (real, imaginary).
+
+    fractional: fractional coordinates, ``shape=(n_sites, 3)``.
+    """
+    n = len(fractional)
+    first = np.empty((2, limits[0] + 1, n))
+    second = np.empty((2, 2 * limits[1] + 1, n))
+    third = np.empty((2, 2 * limits[2] + 1, n))
+    for axis in range(3):
+        table = first if axis == 0 else (second if axis == 1 else third)
+        zero = 0 if axis == 0 else limits[axis]
+        real, imaginary = table[0], table[1]
+        real[zero, :] = 1.0
+        imaginary[zero, :] = 0.0
+        for i in range(n):
+            angle = 2.0 * math.pi * fractional[i, axis]
+            cosine, sine = math.cos(angle), math.sin(angle)
+            for m in range(zero + 1, zero + limits[axis] + 1):
+                real[m, i] = real[m - 1, i] * cosine - imaginary[m - 1, i] * sine
+                imaginary[m, i] = real[m - 1, i] * sine + imaginary[m - 1, i] * cosine
+                if axis > 0:
+                    real[2 * zero - m, i] = real[m, i]
+                    imaginary[2 * zero - m, i] = -imaginary[m, i]
+    return first, second, third
+
+
+@njit(**JIT)
+def _row_products(
+    first: Floats, second: Floats, h: int, k: int, factor: Floats, real: Floats, imaginary: Floats
+) -> None:
+    """real + i imaginary = factor exp(2πi (h f1 + k f2)) for every site."""
+    a, b, c, d = first[0, h], first[1, h], second[0, k], second[1, k]
+    for i in range(len(factor)):
+        real[i] = factor[i] * (a[i] * c[i] - b[i] * d[i])
+        imaginary[i] = factor[i] * (a[i] * d[i] + b[i] * c[i])
+
+
+@njit(**JIT)
+def structure_factors(
+    first: Floats, second: Floats, third: Floats, charges: Floats, rows: Integers, limits: Integers, n_k: int
+) -> Floats:
+    """S(k) = Σ q exp(i k·r), ``shape=(2, n_k)`` (real, imaginary)."""
+    factors = np.empty((2, n_k))
+    real, imaginary = np.empty(len(charges)), np.empty(len(charges))
+    for row in range(len(rows)):
+        _row_products(first, second, rows[row, 0], rows[row, 1] + limits[1], charges, real, imaginary)
+        for step in range(rows[row, 3]):
+            zr, zi = third[0, rows[row, 2] + step + limits[2]], third[1, rows[row, 2] + step + limits[2]]
+            sum_real = sum_imaginary = 0.0
+            for i in range(len(charges)):
+                sum_real += real[i] * zr[i] - imaginary[i] * zi[i]
+                sum_imaginary += real[i] * zi[i] + imaginary[i] * zr[i]
+            factors[0, rows[row, 4] + step] = sum_real
+            factors[1, rows[row, 4] + step] = sum_imaginary
+    return factors
+
+
+@njit(**JIT)
+def add_wave_forces(
+    first: Floats,
+    second: Floats,
+    third: Floats,
+    charges: Floats,
+    waves: Floats,
+    rows: Integers,
+    limits: Integers,
+    reciprocal: Floats,
+    force: Floats,
+) -> None:
+    """Adds q Σ_k k Im[conj(W(k)) exp(i k·r)] to ``force`` (n_sites, 3); waves W: ``shape=(2, n_k)``.
+
+    Along a row k = h b1 + k b2 + l b3, so only Σ W and Σ l W are gathered wave by wave (per site), and the vectors are
+    put together once a row. reciprocal: b1, b2, b3 as rows [1/Å].
+    """
+    n = len(charges)
+    real, imaginary = np.empty(n), np.empty(n)
+    plain_real, plain_imaginary, along_real, along_imaginary = np.empty(n), np.empty(n), np.empty(n), np.empty(n)
+    totals = np.zeros((3, n))
+    for row in range(len(rows)):
+        plain_real[:] = 0.0
+        plain_imaginary[:] = 0.0
+        along_real[:] = 0.0
+        along_imaginary[:] = 0.0
+        for step in range(rows[row, 3]):
+            order = rows[row, 2] + step
+            zr, zi = third[0, order + limits[2]], third[1, order + limits[2]]
+            wave_real, wave_imaginary = waves[0, rows[row, 4] + step], waves[1, rows[row, 4] + step]
+            for i in range(n):
+                product_real = wave_real * zr[i] + wave_imaginary * zi[i]
+                product_imaginary = wave_real * zi[i] - wave_imaginary * zr[i]
+                plain_real[i] += product_real
+                plain_imaginary[i] += product_imaginary
+                along_real[i] += order * product_real
+                along_imaginary[i] += order * product_imaginary
+        _row_products(first, second, rows[row, 0], rows[row, 1] + limits[1], charges, real, imaginary)
+        h, k = rows[row, 0], rows[row, 1]
+        for i in range(n):
+            plain = real[i] * plain_imaginary[i] + imaginary[i] * plain_real[i]
+            totals[0, i] += h * plain
+            totals[1, i] += k * plain
+            totals[2, i] += real[i] * along_imaginary[i] + imaginary[i] * along_real[i]
+    for i in range(n):
+        for c in range(3):
+            force[i, c] += (
+                totals[0, i] * reciprocal[0, c] + totals[1, i] * reciprocal[1, c] + totals[2, i] * reciprocal[2, c]
+            )
+
+
+@njit(**JIT)
+def explicit_phases(fractional: Floats, miller: npt.NDArray[np.int64]) -> Floats:
+    """cos and sin of k·r for any list of waves, ``shape=(2, n_k, n_sites)``; miller: ``shape=(n_k, 3)``."""
+    limits = np.zeros(3, np.int64)
+    for k in range(len(miller)):
+        for c in range(3):
+            limits[c] = max(limits[c], abs(miller[k, c]))
+    first, second, third = phases(fractional, limits)
+    result = np.empty((2, len(miller), len(fractional)))
+    for k in range(len(miller)):
+        a, b = first[0, miller[k, 0]], first[1, miller[k, 0]]
+        c, d = second[0, miller[k, 1] + limits[1]], second[1, miller[k, 1] + limits[1]]
+        e, f = third[0, miller[k, 2] + limits[2]], third[1, miller[k, 2] + limits[2]]
+        cosine, sine = result[0, k], result[1, k]
+        for i in range(len(fractional)):
+            real = a[i] * c[i] - b[i] * d[i]
+            imaginary = a[i] * d[i] + b[i] * c[i]
+            cosine[i] = real * e[i] - imaginary * f[i]
+            sine[i] = real * f[i] + imaginary * e[i]
+    return result

@@ -1,0 +1,189 @@
+"""CP2K inputs: the settings that work for these oxides and phosphates, and the folder that a run needs.
+
+PBE, GTH pseudopotentials and MOLOPT bases, with diagonalisation and Broyden mixing: orbital transformation
+stalls on these cells. Lengths in Å, cutoffs in Ry as CP2K takes them.
+"""
+
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from ase import Atoms
+from pydantic import BaseModel, ConfigDict, Field
+
+from dopantfit.errors import ConfigError, EngineError
+
+INSTALL = "install it with `apt-get install cp2k` (Debian, Ubuntu) or put its folder on PATH"
+BASIS_SET = "DZVP-MOLOPT-SR-GTH"
+#: Valence electrons of the GTH-PBE pseudopotential that the MOLOPT basis goes with. Ions with an open d or f
+#: shell are left out: they need spin polarisation, which these inputs do not set.
+VALENCE = {
+    **{"H": 1, "Li": 3, "Be": 4, "B": 3, "C": 4, "N": 5, "O": 6, "F": 7, "Na": 9, "Mg": 10, "Al": 3},
+    **{"Si": 4, "P": 5, "S": 6, "Cl": 7, "K": 9, "Ca": 10, "Sc": 11, "Ti": 12, "Zn": 12, "Ga": 13},
+    **{"Ge": 4, "As": 5, "Se": 6, "Br": 7, "Rb": 9, "Sr": 10, "Y": 11, "Zr": 12, "Nb": 13, "Mo": 14},
+    **{"Ag": 11, "Cd": 12, "In": 13, "Sn": 4, "Sb": 5, "Te": 6, "I": 7, "Cs": 9, "Ba": 10, "Hf": 12},
+    **{"Ta": 13, "W": 14},
+}
+
+Mesh = tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]]
+
+
+class Cp2kSettings(BaseModel):
+    """How CP2K computes a frame; the defaults are those of the project's own sets."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
+
+    #: Plane-wave cutoff of the finest grid [Ry].
+    cutoff: Annotated[float, Field(gt=0)] = 500.0
+    #: Cutoff that decides on which grid a Gaussian goes [Ry].
+    rel_cutoff: Annotated[float, Field(gt=0)] = 60.0
+    #: Self-consistency: largest change of the density matrix.
+    eps_scf: Annotated[float, Field(gt=0)] = 1e-6
+    #: Precision of every integral.
+    eps_default: Annotated[float, Field(gt=0)] = 1e-12
+    max_scf: Annotated[int, Field(ge=1)] = 120
+    #: Broyden mixing.
+    mixing_alpha: Annotated[float, Field(gt=0, le=1)] = 0.3
+    n_broyden: Annotated[int, Field(ge=1)] = 10
+
+
+def pseudopotential(element: str) -> str:
+    """Return the name of the pseudopotential of ``element``, such as ``GTH-PBE-q10`` for Mg.
+
+    Raises ConfigError for an element without one.
+    """
+    if element not in VALENCE:
+        raise ConfigError(
+            f"CP2K: no closed-shell GTH-PBE pseudopotential with a {BASIS_SET} basis is known for {element}; "
+            f"known are {' '.join(VALENCE)}; compute this set with another code (--write-only)"
+        )
+    return f"GTH-PBE-q{VALENCE[element]}"
+
+
+def single_point_input(
+    atoms: Atoms,
+    settings: Cp2kSettings,
+    *,
+    project: str,
+    k_mesh: Mesh = (1, 1, 1),
+    wavefunction: str | None = None,
+) -> str:
+    """Return the input for energy, forces and stress of ``atoms``.
+
+    project: start of the names of the files that CP2K writes.
+    k_mesh: Monkhorst–Pack mesh; (1, 1, 1) is Γ only.
+    wavefunction: name of a wavefunction file of a like configuration to start from (Γ only).
+    Raises ConfigError for an element without a pseudopotential or atoms without a three-dimensional cell.
+    """
+    guess = None if k_mesh != (1, 1, 1) else wavefunction
+    return _render(
+        ["&GLOBAL", f"PROJECT {project}", "RUN_TYPE ENERGY_FORCE", "PRINT_LEVEL LOW", "&END GLOBAL"],
+        _force_eval(atoms, settings, k_mesh, guess),
+    )
+
+
+def relaxation_input(
+    atoms: Atoms,
+    settings: Cp2kSettings,
+    *,
+    project: str,
+    steps: int,
+    k_mesh: Mesh = (1, 1, 1),
+) -> str:
+    """Return the input for a relaxation in a fixed cell (L-BFGS) that prints every step.
+
+    steps: most steps taken. Positions go to ``<project>-pos-1.xyz`` [Å], forces and stress to the output.
+    Raises ConfigError as `single_point_input` does.
+    """
+    motion = ["&MOTION", "&GEO_OPT", "TYPE MINIMIZATION", "OPTIMIZER LBFGS", f"MAX_ITER {steps}"]
+    motion += ["&END GEO_OPT", "&PRINT", "&TRAJECTORY", "FORMAT XYZ", "UNIT angstrom", "&END TRAJECTORY"]
+    motion += ["&RESTART OFF", "&END RESTART", "&RESTART_HISTORY OFF", "&END RESTART_HISTORY"]
+    motion += ["&END PRINT", "&END MOTION"]
+    return _render(
+        ["&GLOBAL", f"PROJECT {project}", "RUN_TYPE GEO_OPT", "PRINT_LEVEL LOW", "&END GLOBAL"],
+        motion,
+        _force_eval(atoms, settings, k_mesh, None),
+    )
+
+
+def find_executable() -> Path:
+    """Return the CP2K program on PATH; EngineError with the install command if there is none."""
+    for name in ("cp2k.psmp", "cp2k.popt", "cp2k.ssmp", "cp2k"):
+        found = shutil.which(name)
+        if found:
+            return Path(found)
+    raise EngineError(f"CP2K was not found (cp2k.psmp, cp2k.popt, cp2k.ssmp, cp2k on PATH); {INSTALL}")
+
+
+def find_data_folder(executable: Path) -> Path:
+    """Return the folder with CP2K's basis sets: ``CP2K_DATA_DIR`` if set, else where packages put it.
+
+    Raises EngineError naming the folders that were looked at.
+    """
+    root = executable.resolve().parent.parent
+    named = os.environ.get("CP2K_DATA_DIR")
+    folders = [Path(named)] if named else [root / "share/cp2k", root / "share/cp2k/data", root / "data"]
+    for folder in [*folders, Path("/usr/share/cp2k")] if not named else folders:
+        if (folder / "BASIS_MOLOPT").is_file() and (folder / "GTH_POTENTIALS").is_file():
+            return folder
+    looked = ", ".join(str(folder) for folder in folders)
+    raise EngineError(
+        f"CP2K's basis sets (BASIS_MOLOPT, GTH_POTENTIALS) are not in {looked}; set CP2K_DATA_DIR to the "
+        f"folder that holds them (Debian: the package cp2k-data, in /usr/share/cp2k)"
+    )
+
+
+def _render(*sections: Sequence[str]) -> str:
+    lines = [line for section in sections for line in section]
+    depth, out = 0, []
+    for line in lines:
+        depth -= line.startswith("&END")
+        out.append("  " * depth + line)
+        depth += line.startswith("&") and not line.startswith("&END")
+    return "\n".join(out) + "\n"
+
+
+def _force_eval(atoms: Atoms, settings: Cp2kSettings, k_mesh: Mesh, guess: str | None) -> list[str]:
+    lines = ["&FORCE_EVAL", "METHOD QUICKSTEP", "STRESS_TENSOR ANALYTICAL"]
+    lines += _dft(settings, k_mesh, guess)
+    lines += _subsys(atoms)
+    lines += ["&PRINT", "&FORCES ON", "&END FORCES", "&STRESS_TENSOR ON", "&END STRESS_TENSOR", "&END PRINT"]
+    return [*lines, "&END FORCE_EVAL"]
+
+
+def _dft(settings: Cp2kSettings, k_mesh: Mesh, guess: str | None) -> list[str]:
+    lines = ["&DFT", "BASIS_SET_FILE_NAME BASIS_MOLOPT", "POTENTIAL_FILE_NAME GTH_POTENTIALS"]
+    if guess is not None:
+        lines.append(f"WFN_RESTART_FILE_NAME {guess}")
+    lines += ["&QS", f"EPS_DEFAULT {settings.eps_default!r}", "&END QS", "&MGRID"]
+    lines += [f"CUTOFF {settings.cutoff!r}", f"REL_CUTOFF {settings.rel_cutoff!r}", "&END MGRID"]
+    if k_mesh != (1, 1, 1):
+        lines += ["&KPOINTS", "SCHEME MONKHORST-PACK {} {} {}".format(*k_mesh), "&END KPOINTS"]
+    lines += ["&SCF", f"EPS_SCF {settings.eps_scf!r}", f"MAX_SCF {settings.max_scf}"]
+    lines += [f"SCF_GUESS {'ATOMIC' if guess is None else 'RESTART'}", "&DIAGONALIZATION"]
+    lines += ["&END DIAGONALIZATION", "&MIXING", "METHOD BROYDEN_MIXING", f"ALPHA {settings.mixing_alpha!r}"]
+    lines += [f"NBROYDEN {settings.n_broyden}", "&END MIXING", "&PRINT", "&RESTART ON"]
+    lines += ["BACKUP_COPIES 0", "&END RESTART", "&END PRINT", "&END SCF", "&XC"]
+    return [*lines, "&XC_FUNCTIONAL PBE", "&END XC_FUNCTIONAL", "&END XC", "&END DFT"]
+
+
+def _subsys(atoms: Atoms) -> list[str]:
+    if not atoms.pbc.all() or abs(atoms.cell.volume) < 1e-9:
+        raise ConfigError("CP2K: the configuration has no cell periodic in three dimensions; give it one")
+    elements = sorted(set(atoms.symbols))
+    lines = ["&SUBSYS", "&CELL"]
+    lines += [f"{name} {_row(vector)}" for name, vector in zip("ABC", atoms.cell.array, strict=True)]
+    lines += ["&END CELL", "&COORD"]
+    lines += [f"{s} {_row(r)}" for s, r in zip(atoms.symbols, atoms.positions, strict=True)]
+    lines.append("&END COORD")
+    for element in elements:
+        lines += [f"&KIND {element}", f"BASIS_SET {BASIS_SET}"]
+        lines += [f"POTENTIAL {pseudopotential(element)}", "&END KIND"]
+    return [*lines, "&END SUBSYS"]
+
+
+def _row(vector: "np.ndarray[tuple[int, ...], np.dtype[np.float64]]") -> str:
+    return " ".join(repr(float(x)) for x in vector)

@@ -19,7 +19,7 @@ from dopantfit.reference.frames import (
     read_frames,
     write_set,
 )
-from dopantfit.reference.manifest import MANIFEST_FILE, Manifest
+from dopantfit.reference.manifest import MANIFEST_FILE, Manifest, save_manifest
 
 
 def a_manifest(**changes: object) -> Manifest:
@@ -88,6 +88,19 @@ def test_appending_adds_and_updates_the_hash(tmp_path: Path) -> None:
     again = load_set(tmp_path)
     assert [frame.info["frame_id"] for frame in again.frames] == ["f0", "f1"]
     assert again.families == ("md", "eos") and again.compositions == ("Mg2O2",)
+
+
+def test_a_set_may_start_with_its_manifest_alone(tmp_path: Path) -> None:
+    save_manifest(tmp_path, a_manifest())
+    append_frames(tmp_path, [a_frame(0)])
+    assert len(load_set(tmp_path).frames) == 1
+
+
+def test_frames_that_the_manifest_does_not_know_are_not_overwritten(tmp_path: Path) -> None:
+    save_manifest(tmp_path, a_manifest())
+    (tmp_path / FRAMES_FILE).write_text(dump_frames([a_frame(0)]))
+    with pytest.raises(ReferenceDataError, match=r"\[files\] does not name frames.extxyz"):
+        append_frames(tmp_path, [a_frame(1)])
 
 
 def without(key: str) -> Atoms:

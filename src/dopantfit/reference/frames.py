@@ -101,6 +101,7 @@ def write_set(folder: str | os.PathLike[str], frames: Sequence[Atoms], manifest:
 def append_frames(folder: str | os.PathLike[str], frames: Sequence[Atoms]) -> FrameSet:
     """Append ``frames`` to the set in ``folder`` and return the whole set, new hash and all.
 
+    A folder that holds only a manifest is a set without frames yet.
     Raises ReferenceDataError when a frame is incomplete or its ``frame_id`` is taken, or when the set was
     damaged before; the set then stays as it was.
     """
@@ -108,8 +109,10 @@ def append_frames(folder: str | os.PathLike[str], frames: Sequence[Atoms]) -> Fr
     if not folder.is_dir():
         raise ReferenceDataError(f"{folder}: no such set; make it with `write_set` or `reference import`")
     with _locked(folder):
-        old = load_set(folder)
-        return _commit(folder, (*old.frames, *frames), old.manifest)
+        manifest = load_manifest(folder)
+        started = FRAMES_FILE in manifest.files or (folder / FRAMES_FILE).exists()
+        old = load_set(folder).frames if started else ()
+        return _commit(folder, (*old, *frames), manifest)
 
 
 def hash_problems(folder: Path, manifest: Manifest) -> list[str]:

@@ -1,0 +1,319 @@
+"""Is a frame what it claims to be? Charges, distances, forces, energies; by itself and among its peers."""
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from itertools import pairwise
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from ase import Atoms
+from ase.data import covalent_radii
+from vesin import NeighborList
+
+from dopantfit.reference.chemistry import (
+    FORMAL_CHARGES,
+    SHORTEST,
+    SHORTEST_ANY,
+    VALENCE_ENERGY,
+    kind_of_pair,
+)
+from dopantfit.reference.frames import calculated
+from dopantfit.units import BOHR, HARTREE
+
+#: How far neighbours are looked for [Å]: beyond the longest bond read 1.89 times too long (Bohr as Å).
+NEIGHBOUR_CUTOFF = 4.5
+#: Median over ions of (shortest distance / sum of covalent radii): 0.85–1.05 in oxides and halides, hot or
+#: strained by ±10 %; 1.6–2.0 when Bohr were read as Å, 0.45–0.55 the other way round.
+BOND_RATIO = (0.62, 1.35)
+#: Net force per ion [eV/Å]: an integration grid leaves up to 0.02, forces that are missing or mixed up more.
+NET_FORCE_WARNING, NET_FORCE_ERROR = 0.01, 0.05
+#: RMS force component [eV/Å]: smaller only where symmetry demands zero, larger only where ions overlap.
+FORCE_RANGE = (1e-4, 20.0)
+#: Largest stress component [eV/Å³]; 0.3 is 48 GPa. 1 kbar or GPa read as eV/Å³ lies far above.
+STRESS_LIMIT = 0.3
+#: Energies of frames of one composition differ by less than this [eV/atom] unless they are not comparable.
+ENERGY_SPREAD = 0.5
+#: Departure from the linear model of compositions [eV/atom]; energies of formation stay below it.
+LINEAR_MODEL_SPREAD = 2.0
+#: Energy [eV/atom] of codes whose zero is the free atom (VASP): cohesion, 2–9 in any solid.
+COHESIVE_RANGE = (0.3, 15.0)
+#: Part of the valence energy of the non-metals that a total energy must reach at least.
+VALENCE_PART = 0.9
+#: Robust z-score of an outlier, with the least departure that counts: force [eV/Å] and energy [eV/atom].
+OUTLIER_SCORE, OUTLIER_FORCE, OUTLIER_ENERGY = 5.0, 0.3, 0.02
+#: Steps of one family whose energy change is set against its forces: farthest move [Å], tolerance [eV].
+STEP_LIMIT, STEP_ENERGY = 0.3, 0.05
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something about a frame (or, without ``frame_id``, the set) that a person should know."""
+
+    severity: Literal["error", "warning"]
+    kind: str
+    frame_id: str | None
+    message: str
+
+
+@dataclass(frozen=True)
+class Shortest:
+    """The shortest distance in a frame [Å] and between which elements."""
+
+    distance: float
+    pair: str
+
+
+def charge_findings(atoms: Atoms, charges: Mapping[str, int] | None = None) -> Iterator[Finding]:
+    """Yield an error if no usual oxidation states make the cell neutral, a warning for an unknown element.
+
+    charges: label or element → formal charge [e], where a potential says so; else `FORMAL_CHARGES`.
+    """
+    symbols = atoms.get_chemical_symbols()
+    labels = [str(label) for label in atoms.arrays.get("species", symbols)]
+    states = dict(FORMAL_CHARGES) | {label: (q, q) for label, q in (charges or {}).items()}
+    ions = [states.get(label, states.get(symbol)) for label, symbol in zip(labels, symbols, strict=True)]
+    unknown = sorted({label for label, ion in zip(labels, ions, strict=True) if ion is None})
+    if unknown:
+        yield _warning(atoms, "charge", f"no formal charge is known for {', '.join(unknown)}; not checked")
+        return
+    low, high = (sum(ion[k] for ion in ions if ion) for k in (0, 1))
+    if not low <= 0 <= high:
+        total = f"{low:+d} e" if low == high else f"{low:+d} to {high:+d} e"
+        yield _error(atoms, "charge", f"formal charges add to {total}: an ion is missing or one too many")
+
+
+def distance_findings(atoms: Atoms) -> tuple[Shortest, list[Finding]]:
+    """Return the shortest distance, and errors for pairs too close or a cell of the wrong scale."""
+    neighbours = NeighborList(cutoff=NEIGHBOUR_CUTOFF, full_list=True, n_threads=1)
+    i, j, d = neighbours.compute(atoms.positions, atoms.cell.array, True, "ijd")
+    if len(d) == 0:
+        return Shortest(math.inf, "-"), [
+            _error(atoms, "scale", f"no ion has a neighbour within {NEIGHBOUR_CUTOFF} Å; is the cell in Å?")
+        ]
+    symbols = np.array(atoms.get_chemical_symbols())
+    best = int(np.argmin(d))
+    shortest = Shortest(float(d[best]), "-".join(sorted((symbols[i[best]], symbols[j[best]]))))
+    findings = [*_too_close(atoms, symbols[i], symbols[j], d), *_wrong_scale(atoms, i, j, d)]
+    return shortest, findings
+
+
+def _too_close(
+    atoms: Atoms, one: npt.NDArray[np.str_], other: npt.NDArray[np.str_], d: npt.NDArray[np.float64]
+) -> Iterator[Finding]:
+    """Yield one error per pair of elements that comes closer than `SHORTEST` allows."""
+    near = d < max(SHORTEST.values())
+    for a, b in sorted({(min(p), max(p)) for p in zip(one[near], other[near], strict=True)}):
+        kind = kind_of_pair(str(a), str(b))
+        limit = SHORTEST_ANY if kind is None else SHORTEST[kind]
+        distance = float(d[near & (((one == a) & (other == b)) | ((one == b) & (other == a)))].min())
+        if distance < limit:
+            yield _error(atoms, "distance", f"{a}–{b} {distance:.2f} Å, closer than {limit} Å ever is")
+
+
+def _wrong_scale(
+    atoms: Atoms, i: npt.NDArray[np.int64], j: npt.NDArray[np.int64], d: npt.NDArray[np.float64]
+) -> Iterator[Finding]:
+    nearest = np.full(len(atoms), np.inf)
+    np.minimum.at(nearest, i, d / (covalent_radii[atoms.numbers[i]] + covalent_radii[atoms.numbers[j]]))
+    ratio = float(np.median(nearest))
+    if ratio > BOND_RATIO[1]:
+        yield _error(atoms, "scale", f"bonds are {ratio:.2f} times those expected: Bohr read as Å (1.89)?")
+    if ratio < BOND_RATIO[0]:
+        yield _error(atoms, "scale", f"bonds are {ratio:.2f} times those expected: Å read as Bohr (0.53)?")
+
+
+def force_findings(atoms: Atoms) -> Iterator[Finding]:
+    """Yield what is wrong with the forces and the stress of one frame by themselves."""
+    forces = calculated(atoms)["forces"]
+    net, rms = net_force(atoms), force_rms(atoms)
+    if net > NET_FORCE_ERROR:
+        yield _error(atoms, "net force", f"forces add to {net:.3f} eV/Å per ion; are some missing?")
+    elif net > NET_FORCE_WARNING:
+        yield _warning(atoms, "net force", f"forces add to {net:.3f} eV/Å per ion (integration grid)")
+    if rms > FORCE_RANGE[1]:
+        yield _error(
+            atoms, "force", f"forces are {rms:.3g} eV/Å rms; wrong unit, or ions on top of each other"
+        )
+    if rms < FORCE_RANGE[0]:
+        yield _warning(
+            atoms, "force", f"forces are {rms:.1e} eV/Å rms: right only if symmetry makes them zero"
+        )
+    if (np.abs(forces).sum(axis=1) == 0).any() and rms >= FORCE_RANGE[0]:
+        held = int((np.abs(forces).sum(axis=1) == 0).sum())
+        yield _warning(atoms, "force", f"{held} ions have forces of exactly zero; were they held fixed?")
+    stress = float(np.abs(calculated(atoms).get("stress", 0.0)).max())
+    if stress > STRESS_LIMIT:
+        yield _error(
+            atoms, "stress", f"stress reaches {stress:.3g} eV/Å³ ({stress * 160:.0f} GPa); wrong unit?"
+        )
+
+
+def energy_floor_findings(atoms: Atoms, code: str) -> Iterator[Finding]:
+    """Yield an error when the energy cannot be this cell's total (from VASP: cohesive) energy in eV."""
+    energy = float(calculated(atoms)["energy"])
+    per_atom = energy / len(atoms)
+    floor = VALENCE_PART * sum(VALENCE_ENERGY.get(symbol, 0.0) for symbol in atoms.get_chemical_symbols())
+    is_total = energy <= floor and energy < 0
+    is_cohesive = COHESIVE_RANGE[0] < -per_atom < COHESIVE_RANGE[1]
+    if "vasp" in code.lower():
+        if not is_cohesive:
+            low, high = COHESIVE_RANGE
+            yield _error(atoms, "energy", f"{per_atom:.3f} eV/atom; VASP gives -{high} to -{low} eV/atom")
+    elif not is_total and (code.lower() in _TOTAL_ENERGY_CODES or not is_cohesive):
+        reason = "Hartree read as eV?" if energy * HARTREE <= floor else "of a smaller cell, or not in eV?"
+        valence = f"the {floor / len(atoms):.1f} of the non-metals' valence alone"
+        yield _error(atoms, "energy", f"{per_atom:.3f} eV/atom is above {valence}: {reason}")
+
+
+_TOTAL_ENERGY_CODES = frozenset({"cp2k", "castep", "quantum espresso", "espresso", "pw.x"})
+
+
+def peer_energy_findings(frames: Sequence[Atoms]) -> Iterator[Finding]:
+    """Yield errors for energies per atom that cannot belong with their peers' of the same reduced formula."""
+    for members in _groups(frames, _reduced).values():
+        energies = np.array([energy_per_atom(frame) for frame in members])
+        median = float(np.median(energies))
+        for frame, energy in zip(members, energies, strict=True):
+            if abs(energy - median) > ENERGY_SPREAD:
+                what = _ratio_in_words(energy / median if median else math.inf)
+                text = f"{energy:.3f} eV/atom among frames of this composition at {median:.3f}{what}"
+                yield _error(frame, "energy", text)
+
+
+def _ratio_in_words(ratio: float) -> str:
+    """Return a guess at the mistake that makes an energy wrong by a factor."""
+    if math.isclose(ratio, 1 / HARTREE, rel_tol=0.02):
+        return ": Hartree read as eV"
+    if math.isclose(ratio, 2 / HARTREE, rel_tol=0.02):
+        return ": Rydberg read as eV"
+    for k in range(2, 13):
+        if math.isclose(ratio, 1 / k, rel_tol=0.01):
+            return f": the energy of a cell {k} times smaller (a primitive cell?)"
+        if math.isclose(ratio, k, rel_tol=0.01):
+            return f": the energy of a cell {k} times larger"
+    return ""
+
+
+def linear_model_findings(frames: Sequence[Atoms]) -> Iterator[Finding]:
+    """Yield warnings for compositions whose energy the other compositions contradict.
+
+    E/N is linear in the atomic fractions within the energies of formation; each composition is predicted from
+    the others where they determine it (least squares), and not judged where they do not.
+    """
+    groups = _groups(frames, _reduced)
+    elements = sorted({symbol for frame in frames for symbol in frame.symbols})
+    names = list(groups)
+    first = [groups[name][0].get_chemical_symbols() for name in names]
+    fractions = np.array([[symbols.count(e) / len(symbols) for e in elements] for symbols in first])
+    energies = np.array([np.median([energy_per_atom(f) for f in groups[name]]) for name in names])
+    for k, name in enumerate(names):
+        others = np.delete(fractions, k, axis=0)
+        weights = np.linalg.lstsq(others.T, fractions[k], rcond=None)[0] if len(others) else np.zeros(0)
+        if len(others) == 0 or np.abs(others.T @ weights - fractions[k]).max() > 1e-8:
+            continue
+        predicted = float(weights @ np.delete(energies, k))
+        if abs(predicted - energies[k]) > LINEAR_MODEL_SPREAD:
+            text = f"{name}: {energies[k]:.3f} eV/atom where the other compositions give {predicted:.3f}"
+            yield Finding("warning", "energy", None, text)
+
+
+def step_findings(frames: Sequence[Atoms]) -> Iterator[Finding]:
+    """Yield errors where the energy change between successive frames of a family is not their forces' work.
+
+    ΔE = −½ (F₁ + F₂)·Δx to third order in Δx; a unit of energy or force that is wrong shows as a factor.
+    """
+    for members in _groups(frames, lambda frame: f"{frame.info['family']} {frame.symbols}").values():
+        for one, other in pairwise(members):
+            moved = _move(one, other)
+            if moved is None:
+                continue
+            change = float(calculated(other)["energy"]) - float(calculated(one)["energy"])
+            works = [-float((calculated(frame)["forces"] * moved).sum()) for frame in (one, other)]
+            work = sum(works) / 2
+            # Half of the larger work leaves room for what is anharmonic, and none for a wrong unit.
+            if abs(change - work) > max(STEP_ENERGY, 0.5 * max(abs(w) for w in works)):
+                text = f"energy changes by {change:.3f} eV from {_name(one.info)}, its forces say {work:.3f}"
+                yield _error(other, "energy and force", text + _unit_in_words(change, work))
+
+
+def _move(one: Atoms, other: Atoms) -> npt.NDArray[np.float64] | None:
+    """Return the displacements [Å] between two frames; None where they are large or the cells differ."""
+    if not np.allclose(one.cell.array, other.cell.array, atol=1e-6, rtol=0):
+        return None
+    scaled = np.linalg.solve(one.cell.array.T, (other.positions - one.positions).T).T
+    moved: npt.NDArray[np.float64] = (scaled - np.rint(scaled)) @ one.cell.array
+    return moved if np.linalg.norm(moved, axis=1).max() <= STEP_LIMIT else None
+
+
+def _unit_in_words(change: float, work: float) -> str:
+    ratio = abs(work / change) if change else math.inf
+    for factor, words in (
+        (HARTREE / BOHR, "forces converted from Hartree/Bohr twice"),
+        (BOHR / HARTREE, "forces in Hartree/Bohr read as eV/Å"),
+        (HARTREE, "energies in Hartree read as eV"),
+    ):
+        if math.isclose(ratio, factor, rel_tol=0.2):
+            return f": {words}"
+    return ""
+
+
+def outlier_findings(frames: Sequence[Atoms]) -> Iterator[Finding]:
+    """Yield warnings for frames far from the median of their composition by robust z-score (five or more)."""
+    for members in _groups(frames, lambda frame: str(frame.symbols.formula.format("metal"))).values():
+        if len(members) < 5:
+            continue
+        for what, of, least, unit in (
+            ("force", force_rms, OUTLIER_FORCE, "eV/Å rms"),
+            ("energy", energy_per_atom, OUTLIER_ENERGY, "eV/atom"),
+        ):
+            values = np.array([of(frame) for frame in members])
+            median = float(np.median(values))
+            # 1.4826 × the median absolute deviation is σ for normal data.
+            spread = 1.4826 * float(np.median(np.abs(values - median)))
+            for frame, value in zip(members, values, strict=True):
+                if abs(value - median) > max(OUTLIER_SCORE * spread, least):
+                    yield _warning(frame, "outlier", f"{what} {value:.4f} {unit}; median {median:.4f}")
+
+
+def energy_per_atom(atoms: Atoms) -> float:
+    """Return the energy per ion [eV]."""
+    return float(calculated(atoms)["energy"]) / len(atoms)
+
+
+def force_rms(atoms: Atoms) -> float:
+    """Return the RMS force component [eV/Å]."""
+    return float(np.sqrt(np.mean(np.square(calculated(atoms)["forces"]))))
+
+
+def net_force(atoms: Atoms) -> float:
+    """Return the length of the sum of the forces per ion [eV/Å]."""
+    return float(np.linalg.norm(np.sum(calculated(atoms)["forces"], axis=0))) / len(atoms)
+
+
+def _reduced(atoms: Atoms) -> str:
+    counts = atoms.symbols.formula.count()
+    divisor = reduce(math.gcd, counts.values())
+    return "".join(f"{element}{counts[element] // divisor}" for element in sorted(counts))
+
+
+def _groups(frames: Sequence[Atoms], key: Callable[[Atoms], str]) -> dict[str, list[Atoms]]:
+    groups: dict[str, list[Atoms]] = defaultdict(list)
+    for frame in frames:
+        groups[key(frame)].append(frame)
+    return groups
+
+
+def _error(atoms: Atoms, kind: str, message: str) -> Finding:
+    return Finding("error", kind, _name(atoms.info), message)
+
+
+def _warning(atoms: Atoms, kind: str, message: str) -> Finding:
+    return Finding("warning", kind, _name(atoms.info), message)
+
+
+def _name(info: Mapping[str, Any]) -> str:
+    return str(info.get("frame_id", "?"))

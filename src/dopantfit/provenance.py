@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import platform
-import tempfile
+import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -97,7 +97,8 @@ def write_text_atomic(path: str | os.PathLike[str], text: str) -> None:
     target = Path(path)
     try:
         # The same folder, because a rename is atomic only within one file system.
-        descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
+        temporary = target.parent / f".{target.name}.{secrets.token_hex(8)}.part"
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     except OSError as error:
         raise ConfigError(
             f"{target}: cannot be written ({error.strerror}); make the folder {target.parent} writable"
@@ -107,23 +108,15 @@ def write_text_atomic(path: str | os.PathLike[str], text: str) -> None:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())  # mkstemp's 0600 would lock out the group
         os.replace(temporary, target)
     except OSError as error:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise ConfigError(f"{target}: cannot be written ({error.strerror}); check the path") from None
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
 
 
 def write_json_atomic(path: str | os.PathLike[str], payload: Any) -> None:
     """Write `payload` as JSON (floats by ``repr``, NaN and infinity refused) as write_text_atomic does."""
     write_text_atomic(path, json.dumps(payload, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
-
-
-def _umask() -> int:
-    # There is no way to read the umask without setting it.
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -149,7 +149,8 @@ def _charges(substitutions: Sequence[Substitution]) -> dict[str, int]:
         if charges.setdefault(change.dopant, change.formal_charge) != change.formal_charge:
             raise ConfigError(
                 f"{change.dopant} has the formal charge {charges[change.dopant]:+d}, "
-                f"not {change.formal_charge:+d}; use one charge, or another label (as in {change.dopant}_b) for another oxidation state"
+                f"not {change.formal_charge:+d}; use one charge, "
+                f"or another label (as in {change.dopant}_b) for another oxidation state"
             )
     return charges
 

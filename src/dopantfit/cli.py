@@ -1,0 +1,106 @@
+"""The command line: one verb per step. Rooms are imported inside the verbs, so that help comes at once."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dopantfit.errors import DopantFitError
+
+app = typer.Typer(
+    name="dopantfit",
+    help="From DFT frames of a dopant to a verdict on doping a solid electrolyte's grain boundary with it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+potential_app = typer.Typer(help="Show or export a potential.", no_args_is_help=True)
+
+# Sub-commands, in the order of the science.
+app.add_typer(potential_app, name="potential")
+
+PotentialArgument = Annotated[
+    str, typer.Argument(help="A TOML file, or the name of a published set (latp-2021, latp-mg-2022).")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"dopantfit {version('dopantfit')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+@potential_app.command("show")
+def show_potential(
+    potential: PotentialArgument,
+    plot: Annotated[Path | None, typer.Option(help="Draw the pair energies into this image file.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Print species, pairs and turn-over radii of a potential."""
+    from dopantfit.potential import Potential, summary
+    from dopantfit.potential.figure import plot_pairs
+
+    loaded = Potential.load(potential)
+    if plot is not None:
+        plot_pairs(loaded, plot)
+    if json:
+        _print_json(summary.as_json(loaded))
+    else:
+        _print_tables(*summary.as_tables(loaded))
+
+
+@potential_app.command("export")
+def export_potential(
+    potential: PotentialArgument,
+    output: Annotated[
+        Path | None, typer.Option(help="Write to this file instead of standard output.")
+    ] = None,
+) -> None:
+    """Write a potential as a LAMMPS include file."""
+    from dopantfit.lammps.include import potential_include
+    from dopantfit.potential import Potential
+    from dopantfit.provenance import write_text_atomic
+
+    text = potential_include(Potential.load(potential))
+    if output is None:
+        sys.stdout.write(text)
+    else:
+        write_text_atomic(output, text)
+
+
+def main() -> None:
+    """Run the command line; a DopantFitError ends it with one line on standard error and exit status 2."""
+    try:
+        app()
+    except DopantFitError as error:
+        sys.stderr.write(f"dopantfit: error: {' '.join(str(error).split())}\n")
+        sys.exit(2)
+
+
+def _print_json(payload: object) -> None:
+    import json
+
+    sys.stdout.write(json.dumps(payload, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def _print_tables(*parts: object) -> None:
+    from rich.console import Console
+
+    Console(highlight=False).print(*parts, sep="\n")
+
+
+if __name__ == "__main__":
+    main()

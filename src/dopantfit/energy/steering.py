@@ -1,0 +1,89 @@
+"""Approximate inverses of the shell Hessian that steer a relaxation: a Cholesky factor, or conjugate gradients when large.
+
+Steering decides how many passes a relaxation takes, never where it ends.
+"""
+
+from typing import Protocol
+
+import numpy as np
+import scipy.linalg
+import scipy.sparse
+from scipy.sparse.linalg import LinearOperator, cg
+
+from dopantfit.energy.neighbours import Floats
+from dopantfit.energy.shell_hessian import dense_hessian, real_space_blocks
+from dopantfit.energy.shell_problem import Pass, ShellProblem
+from dopantfit.energy.stiffness import Reach
+
+#: Up to this many shells the steering Hessian is a dense matrix; a larger one is sparse.
+DENSE_SHELLS = 250
+#: A sparse steering Hessian screens Coulomb terms this strongly [1/Å] so that they end at ``SPARSE_REACH`` [Å];
+#: the waves that this leaves out soften it by at most a third, which costs passes and no accuracy.
+SPARSE_SCREENING = 0.45
+SPARSE_REACH = Reach(coulomb=6.0, buckingham=4.5)
+#: First shift [eV/Å²] tried on a Hessian that is not positive definite; about a tenth of an oxygen spring.
+FIRST_SHIFT = 10.0
+
+
+class Steering(Protocol):
+    """Something that turns a force on the shells into a good step."""
+
+    def step(self, force: Floats) -> Floats:
+        """Approximately H⁻¹ force [Å], both ``shape=(3 n_shells,)``."""
+
+
+class DenseSteering:
+    """A Cholesky factor of the steering Hessian, shifted until it is positive definite."""
+
+    def __init__(self, hessian: Floats) -> None:
+        shift = 0.0
+        while True:
+            try:
+                shifted = hessian if shift == 0.0 else hessian + shift * np.eye(len(hessian))
+                self._factor = scipy.linalg.cho_factor(shifted, lower=False, check_finite=False)
+                return
+            except scipy.linalg.LinAlgError:
+                shift = max(FIRST_SHIFT, 4 * shift)
+
+    def step(self, force: Floats) -> Floats:
+        """See ``Steering.step``."""
+        step: Floats = scipy.linalg.cho_solve(self._factor, force, check_finite=False)
+        return step
+
+
+class SparseSteering:
+    """Real-space blocks only, solved by conjugate gradients preconditioned with the shells' own blocks."""
+
+    def __init__(self, problem: ShellProblem, displacement: Floats) -> None:
+        own, value, column, start = real_space_blocks(problem, displacement, SPARSE_REACH, SPARSE_SCREENING)
+        n = 3 * len(own)
+        floor = np.linalg.eigvalsh(own).min(initial=np.inf)
+        if floor < FIRST_SHIFT:
+            own = own + (FIRST_SHIFT - floor) * np.eye(3)
+        self._coupling = scipy.sparse.bsr_matrix((value, column, start), shape=(n, n))
+        self._own = own
+        self._preconditioner = np.linalg.inv(own)
+
+    def step(self, force: Floats) -> Floats:
+        """See ``Steering.step``; one percent is close enough for a step."""
+        n = len(force)
+
+        def product(vector: Floats) -> Floats:
+            own: Floats = np.einsum("nab,nb->na", self._own, vector.reshape(-1, 3)).ravel()
+            return own + self._coupling @ vector
+
+        def precondition(vector: Floats) -> Floats:
+            result: Floats = np.einsum("nab,nb->na", self._preconditioner, vector.reshape(-1, 3)).ravel()
+            return result
+
+        operator = LinearOperator((n, n), matvec=product)
+        step, _ = cg(operator, force, rtol=1e-2, maxiter=50, M=LinearOperator((n, n), matvec=precondition))
+        result: Floats = step
+        return result
+
+
+def make_steering(problem: ShellProblem, displacement: Floats, shells: Pass) -> Steering:
+    """Steering for a relaxation around these shells; shells: the shell pass made there."""
+    if len(displacement) <= DENSE_SHELLS:
+        return DenseSteering(dense_hessian(problem, displacement, shells, exact=False))
+    return SparseSteering(problem, displacement)

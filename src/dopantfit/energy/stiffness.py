@@ -1,0 +1,181 @@
+"""Second derivatives of the real-space energy with respect to shells, as 3×3 blocks.
+
+For a pair with K = a I + b d dᵀ the site's own block gains K and the block that couples the two shells gains -K.
+"""
+
+from typing import NamedTuple
+
+from numba import njit
+
+from dopantfit.energy.functions import JIT
+from dopantfit.energy.neighbours import Floats, Ghosts, Integers, NeighbourRuns, np
+from dopantfit.energy.pair_terms import buckingham_stiffness, coulomb_stiffness
+from dopantfit.energy.real_space import SpeciesTable
+
+
+class Reach(NamedTuple):
+    """How far [Å] Coulomb and Buckingham terms count; a shorter reach makes an approximate Hessian, cheaply."""
+
+    coulomb: float
+    buckingham: float
+
+
+@njit(**JIT)
+def _add_diagonal(terms: Floats, length: int, block: Floats) -> None:
+    """Adds Σ a I + b d dᵀ over a run to a block (3, 3)."""
+    isotropic = xx = yy = zz = yz = xz = xy = 0.0
+    for p in range(length):
+        dx, dy, dz, a, b = terms[0, p], terms[1, p], terms[2, p], terms[3, p], terms[4, p]
+        isotropic += a
+        xx += b * dx * dx
+        yy += b * dy * dy
+        zz += b * dz * dz
+        yz += b * dy * dz
+        xz += b * dx * dz
+        xy += b * dx * dy
+    block[0, 0] += isotropic + xx
+    block[1, 1] += isotropic + yy
+    block[2, 2] += isotropic + zz
+    block[1, 2] += yz
+    block[2, 1] += yz
+    block[0, 2] += xz
+    block[2, 0] += xz
+    block[0, 1] += xy
+    block[1, 0] += xy
+
+
+@njit(**JIT)
+def _append_couplings(
+    terms: Floats,
+    run: Integers,
+    first: int,
+    last: int,
+    ghost_ion: Integers,
+    shell_number: Integers,
+    value: Floats,
+    column: Integers,
+    count: int,
+) -> int:
+    """Writes -K of every entry of a run and the shell that it couples to; returns the new number of blocks."""
+    for p in range(last - first):
+        a, b = terms[3, p], terms[4, p]
+        if a == 0.0 and b == 0.0:
+            continue
+        for i in range(3):
+            for j in range(3):
+                value[count, i, j] = -b * terms[i, p] * terms[j, p]
+            value[count, i, i] -= a
+        column[count] = shell_number[ghost_ion[run[first + p]]]
+        count += 1
+    return count
+
+
+@njit(**JIT)
+def fill_run_terms(
+    kind: int,
+    site: Floats,
+    ion_species: int,
+    s: int,
+    charge: float,
+    ghosts: Floats,
+    runs: NeighbourRuns,
+    first: int,
+    last: int,
+    table: SpeciesTable,
+    alpha: float,
+    reach: Reach,
+    terms: Floats,
+) -> None:
+    """(dx, dy, dz, a, b) of a run of species s: kind 0 Buckingham, 1 Coulomb with cores, 2 Coulomb with shells."""
+    if kind == 0:
+        buckingham_stiffness(
+            site[0], site[1], site[2], ghosts, runs.ghost, first, last, reach.buckingham,
+            table.A[ion_species, s], table.inverse_rho[ion_species, s], table.C[ion_species, s], terms,
+        )  # fmt: skip
+    else:
+        other = table.core_charge[s] if kind == 1 else table.shell_charge[s]
+        coulomb_stiffness(
+            site[0], site[1], site[2], ghosts, runs.ghost, first, last, alpha, reach.coulomb,
+            table.coulomb * charge * other, terms,
+        )  # fmt: skip
+
+
+@njit(**JIT)
+def longest_run(runs: NeighbourRuns) -> int:
+    """Entries of the longest run: the size of a buffer that holds any of them."""
+    longest = 0
+    for i in range(runs.start.shape[0]):
+        for s in range(runs.start.shape[1] - 1):
+            longest = max(longest, runs.start[i, s + 1] - runs.start[i, s])
+    return longest
+
+
+@njit(**JIT)
+def shell_blocks(
+    sites: Floats,
+    species: Integers,
+    shell_ions: Integers,
+    ghost_cores: Floats,
+    ghost_sites: Floats,
+    ghosts: Ghosts,
+    coulomb_runs: NeighbourRuns,
+    buckingham_runs: NeighbourRuns,
+    table: SpeciesTable,
+    alpha: float,
+    reach: Reach,
+) -> tuple[Floats, Floats, Integers, Integers]:
+    """Real-space Hessian of the shells without their bonds: own blocks (n, 3, 3), coupling blocks (m, 3, 3), the shell
+    each of those couples to (m,), and where the blocks of every shell start (n + 1,) [eV/Å²].
+    """
+    shell_number = np.full(len(species), -1, np.int64)
+    capacity = 0
+    for n in range(len(shell_ions)):
+        shell_number[shell_ions[n]] = n
+    for n in range(len(shell_ions)):
+        for s in range(len(table.core_charge)):
+            if table.has_shell[s]:
+                i = shell_ions[n]
+                capacity += coulomb_runs.start[i, s + 1] - coulomb_runs.start[i, s]
+                capacity += buckingham_runs.start[i, s + 1] - buckingham_runs.start[i, s]
+    own = np.zeros((len(shell_ions), 3, 3))
+    value, column = np.empty((capacity, 3, 3)), np.empty(capacity, np.int64)
+    start = np.zeros(len(shell_ions) + 1, np.int64)
+    terms = np.empty((5, max(longest_run(coulomb_runs), longest_run(buckingham_runs))))
+    count = 0
+    for n in range(len(shell_ions)):
+        i = shell_ions[n]
+        charge = table.shell_charge[species[i]]
+        for s in range(len(table.core_charge)):
+            for kind in range(3):
+                runs = buckingham_runs if kind == 0 else coulomb_runs
+                first, last = runs.start[i, s], runs.start[i, s + 1]
+                if first == last or (kind == 2 and not table.has_shell[s]):
+                    continue
+                if kind == 0 and table.A[species[i], s] == 0.0 and table.C[species[i], s] == 0.0:
+                    continue
+                ghost_places = ghost_cores if kind == 1 else ghost_sites
+                fill_run_terms(
+                    kind, sites[i], species[i], s, charge, ghost_places, runs, first, last, table, alpha, reach, terms
+                )
+                _add_diagonal(terms, last - first, own[n])
+                if kind != 1 and table.has_shell[s]:
+                    count = _append_couplings(
+                        terms, runs.ghost, first, last, ghosts.ion, shell_number, value, column, count
+                    )
+        start[n + 1] = count
+    return own, value[:count], column[:count], start
+
+
+@njit(**JIT)
+def dense_blocks(own: Floats, value: Floats, column: Integers, start: Integers) -> Floats:
+    """The blocks as one matrix, ``shape=(3n, 3n)``."""
+    matrix = np.zeros((3 * len(own), 3 * len(own)))
+    for n in range(len(own)):
+        for a in range(3):
+            for b in range(3):
+                matrix[3 * n + a, 3 * n + b] += own[n, a, b]
+        for p in range(start[n], start[n + 1]):
+            for a in range(3):
+                for b in range(3):
+                    matrix[3 * n + a, 3 * column[p] + b] += value[p, a, b]
+    return matrix

@@ -203,7 +203,8 @@ def print_report(report: CheckReport, console: Console) -> None:
 
 
 def _table(report: CheckReport) -> Table:
-    table = Table(title=f"{report.name}: {len(report.rows)} frames", box=SIMPLE, title_justify="left")
+    title = f"{report.name}: {len(report.rows)} frames"
+    table = Table(title=title, title_justify="left", box=SIMPLE, padding=(0, 1, 0, 0))
     for heading in ("frame", "family", "composition"):
         table.add_column(heading, overflow="fold")
     for heading in ("E/N\n[eV]", "F rms\n[eV/Å]", "ΣF/N\n[eV/Å]", "shortest\n[Å]", ""):
@@ -224,7 +225,7 @@ def _table(report: CheckReport) -> Table:
 
 
 def _in_words(group: Sequence[Finding]) -> list[tuple[str, str]]:
-    """Return (where, message) per line: one finding each, but a kind of warning that many share on one line."""
+    """Return (where, message) per line: one finding each, but one line for a warning that many share."""
     if group[0].severity == "warning" and len(group) > MANY:
         names = ", ".join(dict.fromkeys(finding.frame_id or "set" for finding in group))
         return [(f"{len(group)} frames, the first", f"{group[0].message} ({names})")]

@@ -1,0 +1,153 @@
+"""Imports point upwards only, and LAMMPS syntax stands in one room."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "src" / "dopantfit"
+# The rooms in the order of the science; a room may import those before it. The command line may import all.
+ROOMS = [
+    "units",
+    "errors",
+    "provenance",
+    "potential",
+    "structures",
+    "energy",
+    "lammps",
+    "reference",
+    "fit",
+    "transport",
+    "validate",
+    "boundary",
+    "study",
+    "report",
+    "cli",
+]
+LAMMPS_COMMANDS = [
+    "atom_style",
+    "bond_coeff",
+    "bond_style",
+    "comm_modify",
+    "fix_modify",
+    "kspace_style",
+    "min_style",
+    "neigh_modify",
+    "pair_coeff",
+    "pair_modify",
+    "pair_style",
+    "read_data",
+    "run_style",
+    "special_bonds",
+    "thermo_style",
+]
+
+
+def modules():
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def name_of(path):
+    """Return the dotted name of a module, packages included by their __init__."""
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imported(tree, module, is_package):
+    """Yield the dotted names that a module imports, wherever in it the import stands."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                anchor = module.split(".")
+                anchor = anchor[: len(anchor) - node.level + is_package]
+                base = ".".join([*anchor, base]) if base else ".".join(anchor)
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def downward(source, module, is_package=False):
+    """Return the imports of `source` that lead to a later room, or past every room."""
+    room = module.split(".")[1]
+    wrong = []
+    for name in imported(ast.parse(source), module, is_package):
+        parts = name.split(".")
+        if parts[0] != "dopantfit":
+            continue
+        target = parts[1] if len(parts) > 1 else ""
+        if target not in ROOMS or ROOMS.index(target) > ROOMS.index(room):
+            wrong.append(name)
+    return wrong
+
+
+def commands_in(source):
+    """Return the LAMMPS commands in string literals that are not docstrings."""
+    tree = ast.parse(source)
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    docstrings = {
+        id(node.body[0].value)
+        for node in ast.walk(tree)
+        if isinstance(node, documented) and node.body and isinstance(node.body[0], ast.Expr)
+    }
+    texts = [
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings
+    ]
+    return [command for command in LAMMPS_COMMANDS if any(command in text for text in texts)]
+
+
+def test_there_is_something_to_check():
+    assert {"dopantfit.potential.model", "dopantfit.cli", "dopantfit.structures"} <= {
+        name_of(p) for p in modules()
+    }
+
+
+@pytest.mark.parametrize("path", modules(), ids=name_of)
+def test_every_module_is_in_a_known_room(path):
+    module = name_of(path)
+    assert module == "dopantfit" or module.split(".")[1] in ROOMS
+
+
+@pytest.mark.parametrize("path", [p for p in modules() if name_of(p) != "dopantfit"], ids=name_of)
+def test_imports_point_upwards_only(path):
+    source = path.read_text(encoding="utf-8")
+    assert downward(source, name_of(path), path.name == "__init__.py") == []
+
+
+@pytest.mark.parametrize("path", [p for p in modules() if "lammps" not in p.parts], ids=name_of)
+def test_lammps_syntax_stands_in_its_room_only(path):
+    assert commands_in(path.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "module", "wrong"),
+    [
+        ("import dopantfit.fit.swarm", "dopantfit.energy.ewald", ["dopantfit.fit.swarm"]),
+        (
+            "def f():\n    from dopantfit.lammps import data",
+            "dopantfit.potential.model",
+            ["dopantfit.lammps.data"],
+        ),
+        ("from dopantfit import lammps", "dopantfit.potential.model", ["dopantfit.lammps"]),
+        ("from dopantfit import Potential", "dopantfit.energy.ewald", ["dopantfit.Potential"]),
+        ("from ..fit import swarm", "dopantfit.energy.ewald", ["dopantfit.fit.swarm"]),
+        ("from . import ewald", "dopantfit.energy.frame", []),
+        ("from .. import errors", "dopantfit.energy.frame", []),
+        ("from dopantfit.errors import ConfigError\nimport numpy", "dopantfit.potential.model", []),
+        ("from dopantfit.report import page", "dopantfit.cli", []),
+    ],
+)
+def test_the_check_sees_what_it_must_see(source, module, wrong):
+    assert downward(source, module) == wrong
+
+
+def test_the_check_resolves_relative_imports_of_packages():
+    assert downward("from .. import fit", "dopantfit.energy", is_package=True) == ["dopantfit.fit"]
+    assert downward("from . import ewald", "dopantfit.energy", is_package=True) == []
+
+
+def test_the_check_sees_commands_but_not_docstrings():
+    assert commands_in('"""Writes pair_style."""\ndef f():\n    """read_data"""\n    return "fine"') == []
+    assert commands_in('x = f"pair_style {y}"') == ["pair_style"]

@@ -32,7 +32,7 @@ def test_help_imports_no_room():
 
 
 def test_help_comes_at_once():
-    # Processor time, because a busy machine stretches the clock: 0.17 s was measured, a heavy import adds 0.5 s.
+    # Processor time, because a busy machine stretches the clock: 0.17 s measured, heavy imports add 0.5 s.
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     dopantfit("--help")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)

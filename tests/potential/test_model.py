@@ -101,6 +101,8 @@ def test_a_dopant_already_there_is_replaced(host):
     pairs = zinc_pairs(host) | {("Zn", "O"): Buckingham(A=2.0, rho=0.2, C=0.0)}
     twice = once.with_dopant("Zn", zinc(), pairs)
     assert twice.pair("O", "Zn").A == 2.0
+    with pytest.raises(ConfigError, match="pairs: O-Zn missing"):
+        once.with_dopant("Zn", zinc(), {pair: term for pair, term in pairs.items() if "O" not in pair})
 
 
 def test_a_dopant_that_does_not_fit_is_refused(host):

@@ -67,6 +67,16 @@ def test_every_turn_over_is_the_outermost_maximum_on_a_fine_grid(published):
             assert energy[peaks[-1]] == pytest.approx(found.energy, rel=1e-4), pair
 
 
+def test_of_two_maxima_the_outer_one_counts():
+    # Strong dispersion under a weak Coulomb repulsion: a hump, a well inside it, then the last barrier.
+    potential = one_ion(0.3, A=5e4, rho=0.2, C=400.0)
+    r = np.linspace(0.05, 9.0, 400_000)
+    energy = pair_energy(potential, "Na", "Na", r)
+    peaks = r[np.flatnonzero((energy[1:-1] > energy[:-2]) & (energy[1:-1] >= energy[2:])) + 1]
+    assert len(peaks) == 2
+    assert turn_over(potential, "Na", "Na").radius == pytest.approx(peaks[1], abs=5e-5)  # two grid steps
+
+
 def test_dangerous_are_cations_that_turn_over_far_out(published):
     found = turn_overs(published)
     assert {pair for pair in found if is_dangerous(published, pair, found[pair])} == {

@@ -8,6 +8,7 @@ from ase.geometry import get_distances
 
 from dopantfit.errors import ConfigError
 from dopantfit.structures import (
+    Host,
     Substitution,
     check_distances,
     formal_charges,
@@ -154,3 +155,18 @@ def test_counts_beyond_the_crystal_are_refused(crystal):
         substituted(crystal, [Substitution("Na", "K", 1, 1)], rng())
     with pytest.raises(ConfigError, match=r"leave the charge \+1, and this crystal has no ions to balance"):
         substituted(host("MgO"), [Substitution("Mg", "Al", 3, 1)], rng())
+
+
+def test_a_crystal_whose_empty_sites_are_too_near_is_refused(crystal):
+    sites = crystal.sites.copy()
+    phosphorus = sites.positions[sites.symbols == "P"]
+    sites.positions[sites.numbers == 0] = phosphorus + np.array([0.0, 0.0, 1.5])
+    with pytest.raises(ConfigError, match=r"Å apart, expected at least 2\.4 Å"):
+        latp(1, rng(), crystal=Host(sites, "Li"))
+
+
+def test_a_charged_crystal_is_refused(crystal):
+    sites = crystal.sites.copy()
+    del sites[np.flatnonzero(sites.symbols == "Li")[0]]
+    with pytest.raises(ConfigError, match="has a net formal charge; start from a neutral crystal"):
+        latp(0.5, rng(), crystal=Host(sites, "Li"))

@@ -118,7 +118,6 @@ def spread(
         chosen.append(site)
         _, distances = get_distances(sites[site], sites, cell=atoms.cell, pbc=True)
         nearest = np.minimum(nearest, distances[0])
-        nearest[chosen] = -np.inf
     return sites[chosen]
 
 

@@ -2,9 +2,9 @@
 
 The rule: a dopant of formal charge z on the site of a host ion of charge z_h brings z_h - z mobile ions of
 charge +1 (it removes them where that is negative). Extra ions go to the empty sites of the host. In
-LiTi2(PO4)3 those are the M2 sites (18e), 3.13 Å from the two nearest occupied M1 sites and 2.63 Å from P, so
-that filling them moves nothing else; refinements that put Li on 36f instead bring it to about 2 Å of an M1
-site, which then cannot be occupied.
+LiTi2(PO4)3 those are the M2 sites (18e, x = 0.60), 3.13 Å from the two nearest M1 sites, 2.87 Å from Ti and
+2.63 Å from P, so that filling them moves nothing else. Refinements disagree about the site (x 0.60-0.66, or
+36f): the first relaxation of a cell decides.
 """
 
 from collections.abc import Mapping, Sequence

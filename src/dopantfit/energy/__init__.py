@@ -1,1 +1,17 @@
 """The shell-model engine: energies, forces, stress and their derivatives with respect to parameters."""
+
+from dopantfit.energy.calculator import ShellModel
+from dopantfit.energy.derivatives import Derivatives, parameter_derivatives
+from dopantfit.energy.evaluation import Evaluation, evaluate
+from dopantfit.energy.frame import Frame, make_frame, species_table
+
+__all__ = [
+    "Derivatives",
+    "Evaluation",
+    "Frame",
+    "ShellModel",
+    "evaluate",
+    "make_frame",
+    "parameter_derivatives",
+    "species_table",
+]

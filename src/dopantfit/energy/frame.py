@@ -15,9 +15,10 @@ from dopantfit.energy.neighbours import (
     neighbour_runs,
 )
 from dopantfit.energy.real_space import SpeciesTable
-from dopantfit.energy.structure_checks import check_distances, check_geometry, labels_of
+from dopantfit.energy.structure_checks import check_distances, check_geometry
 from dopantfit.errors import ConfigError
 from dopantfit.potential import Potential
+from dopantfit.structures import labels_of
 from dopantfit.units import COULOMB
 
 #: Neighbour lists reach this far [Å] beyond the cutoffs: a shell may then go half as far from where its core was.

@@ -11,6 +11,7 @@ from numba import njit
 from dopantfit.energy.functions import JIT
 from dopantfit.energy.neighbours import Floats, Integers, np
 from dopantfit.energy.real_space import SpeciesTable
+from dopantfit.energy.stiffness import add_strain_coupling
 
 #: Terms of the series of erf; exact to rounding for α d < 1.5, and d never passes 0.5 Å.
 SERIES_TERMS = 24
@@ -78,3 +79,21 @@ def bond_hessians(displacement: Floats, shell_species: Integers, table: SpeciesT
                 result[n, a, b] = 4 * curvature * d[a] * d[b]
             result[n, a, a] += 2 * slope
     return result
+
+
+@njit(**JIT)
+def bond_strain_couplings(
+    displacement: Floats, shell_species: Integers, table: SpeciesTable, alpha: float
+) -> Floats:
+    """∂virial/∂shell of every bond, ``shape=(n_shells, 6, 3)`` [eV/Å]: a pair term with a = 2 dE/dt, b = 4 d²E/dt²."""
+    coupling = np.zeros((len(displacement), 6, 3))
+    terms = np.empty((5, 1))
+    for n in range(len(displacement)):
+        d = displacement[n]
+        _, slope, curvature = bond_slopes(d[0] * d[0] + d[1] * d[1] + d[2] * d[2], alpha, shell_species[n], table)
+        for c in range(3):
+            terms[c, 0] = d[c]
+        terms[3, 0] = 2 * slope
+        terms[4, 0] = 4 * curvature
+        add_strain_coupling(terms, 1, coupling[n])
+    return coupling

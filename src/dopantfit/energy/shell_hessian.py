@@ -10,12 +10,14 @@ from dopantfit.energy.neighbours import Floats, Integers
 from dopantfit.energy.own_shell import bond_hessians
 from dopantfit.energy.reciprocal import explicit_phases
 from dopantfit.energy.shell_problem import Pass, ShellProblem
-from dopantfit.energy.stiffness import Reach, dense_blocks, shell_blocks
+from dopantfit.energy.stiffness import Reach, add_own_blocks, dense_blocks, shell_blocks
 
 #: A steering Hessian leaves out Buckingham terms beyond this distance [Å] ...
 STEERING_REACH = 4.5
 #: ... and waves whose w k² is less than this part of the largest one.
 STEERING_FLOOR = 0.02
+#: Waves are worked on in portions, so that memory does not grow with their number.
+WAVES_AT_ONCE = 1024
 
 
 def exact_reach(problem: ShellProblem) -> Reach:
@@ -36,17 +38,23 @@ def steering_waves(problem: ShellProblem) -> npt.NDArray[np.int64]:
 
 
 def real_space_blocks(
-    problem: ShellProblem, displacement: Floats, reach: Reach, alpha: float | None = None
+    problem: ShellProblem,
+    displacement: Floats,
+    reach: Reach,
+    alpha: float | None = None,
+    strain: Floats | None = None,
 ) -> tuple[Floats, Floats, Integers, Integers]:
     """Own blocks (bonds included), coupling blocks, their columns and row starts; see ``stiffness.shell_blocks``.
 
-    alpha: screening of the Coulomb terms [1/Å], the Ewald plan's if None.
+    alpha: screening of the Coulomb terms [1/Å], the Ewald plan's if None. strain: gains the strain coupling of all but
+    the bonds (n_shells, 6, 3) [eV/Å].
     """
     frame = problem.frame
     sites = problem.sites(displacement)
     own, value, column, start = shell_blocks(
         sites, frame.species, frame.shell_ions, problem.ghost_cores, problem.ghost_sites(sites), frame.ghosts,
         frame.coulomb_runs, frame.buckingham_runs, problem.table, alpha or frame.plan.alpha, reach,
+        np.empty((0, 6, 3)) if strain is None else strain,
     )  # fmt: skip
     own += bond_hessians(displacement, problem.shell_species, problem.table, alpha or frame.plan.alpha)
     return own, value, column, start
@@ -106,16 +114,19 @@ def _wave_columns(
     return blocks, columns
 
 
-def dense_hessian(problem: ShellProblem, displacement: Floats, shells: Pass, exact: bool = True) -> Floats:
+def dense_hessian(
+    problem: ShellProblem, displacement: Floats, shells: Pass, exact: bool = True, strain: Floats | None = None
+) -> Floats:
     """∂²E/∂s∂s at these shells [eV/Å²], ``shape=(3 n_shells, 3 n_shells)``, upper triangle only.
 
-    shells: the shell pass made there. exact=False gives the steering Hessian.
+    shells: the shell pass made there. exact=False gives the steering Hessian. strain: see ``real_space_blocks``.
     """
     reach = exact_reach(problem) if exact else steering_reach(problem)
     waves = np.arange(len(problem.frame.plan.weight)) if exact else steering_waves(problem)
-    own, value, column, start = real_space_blocks(problem, displacement, reach)
-    own_waves, columns = wave_columns(problem, displacement, shells, waves)
-    matrix = dense_blocks(own + own_waves, value, column, start)
-    # C order seen as Fortran order is the transpose, and the matrix is symmetric: BLAS may work in place.
-    updated: Floats = blas.dsyrk(1.0, columns.T, beta=1.0, c=matrix.T, lower=0, overwrite_c=1)
-    return updated
+    matrix = dense_blocks(*real_space_blocks(problem, displacement, reach, strain=strain))
+    for first in range(0, len(waves), WAVES_AT_ONCE):
+        own, columns = wave_columns(problem, displacement, shells, waves[first : first + WAVES_AT_ONCE])
+        add_own_blocks(matrix, own)
+        # C order seen as Fortran order is the transpose, and the matrix is symmetric: BLAS may work in place.
+        matrix = blas.dsyrk(1.0, columns.T, beta=1.0, c=matrix.T, lower=1, overwrite_c=1).T
+    return matrix

@@ -45,6 +45,20 @@ def _add_diagonal(terms: Floats, length: int, block: Floats) -> None:
 
 
 @njit(**JIT)
+def add_strain_coupling(terms: Floats, length: int, coupling: Floats) -> None:
+    """Adds ∂virial/∂site of a run to (6, 3): -[a (δ_ac d_b + d_a δ_bc) + b d_a d_b d_c], ab in Voigt order."""
+    for p in range(length):
+        a, b = terms[3, p], terms[4, p]
+        for v in range(6):
+            i = v if v < 3 else (1 if v == 3 else 0)
+            j = v if v < 3 else (1 if v == 5 else 2)
+            for c in range(3):
+                coupling[v, c] -= b * terms[i, p] * terms[j, p] * terms[c, p]
+            coupling[v, i] -= a * terms[j, p]
+            coupling[v, j] -= a * terms[i, p]
+
+
+@njit(**JIT)
 def _append_couplings(
     terms: Floats,
     run: Integers,
@@ -123,9 +137,12 @@ def shell_blocks(
     table: SpeciesTable,
     alpha: float,
     reach: Reach,
+    strain: Floats,
 ) -> tuple[Floats, Floats, Integers, Integers]:
     """Real-space Hessian of the shells without their bonds: own blocks (n, 3, 3), coupling blocks (m, 3, 3), the shell
     each of those couples to (m,), and where the blocks of every shell start (n + 1,) [eV/Å²].
+
+    strain: gains ∂virial/∂shell (n, 6, 3) [eV/Å]; pass it empty where that is not wanted.
     """
     shell_number = np.full(len(species), -1, np.int64)
     capacity = 0
@@ -158,6 +175,8 @@ def shell_blocks(
                     kind, sites[i], species[i], s, charge, ghost_places, runs, first, last, table, alpha, reach, terms
                 )
                 _add_diagonal(terms, last - first, own[n])
+                if len(strain):
+                    add_strain_coupling(terms, last - first, strain[n])
                 if kind != 1 and table.has_shell[s]:
                     count = _append_couplings(
                         terms, runs.ghost, first, last, ghosts.ion, shell_number, value, column, count
@@ -167,15 +186,72 @@ def shell_blocks(
 
 
 @njit(**JIT)
-def dense_blocks(own: Floats, value: Floats, column: Integers, start: Integers) -> Floats:
-    """The blocks as one matrix, ``shape=(3n, 3n)``."""
-    matrix = np.zeros((3 * len(own), 3 * len(own)))
+def add_own_blocks(matrix: Floats, own: Floats) -> None:
+    """Adds blocks (n, 3, 3) to the diagonal of a matrix (3n, 3n)."""
     for n in range(len(own)):
         for a in range(3):
             for b in range(3):
                 matrix[3 * n + a, 3 * n + b] += own[n, a, b]
+
+
+@njit(**JIT)
+def dense_blocks(own: Floats, value: Floats, column: Integers, start: Integers) -> Floats:
+    """The blocks as one matrix, ``shape=(3n, 3n)``."""
+    matrix = np.zeros((3 * len(own), 3 * len(own)))
+    add_own_blocks(matrix, own)
+    for n in range(len(own)):
         for p in range(start[n], start[n + 1]):
             for a in range(3):
                 for b in range(3):
                     matrix[3 * n + a, 3 * column[p] + b] += value[p, a, b]
     return matrix
+
+
+@njit(**JIT)
+def core_response(
+    shell_moves: Floats,
+    positions: Floats,
+    species: Integers,
+    shell_ions: Integers,
+    ghost_sites: Floats,
+    ghosts: Ghosts,
+    coulomb_runs: NeighbourRuns,
+    buckingham_runs: NeighbourRuns,
+    table: SpeciesTable,
+    alpha: float,
+    reach: Reach,
+) -> Floats:
+    """Change of the real-space force on every core, own bonds left out, when shells move: ``shape=(n_ions, 3, p)``.
+
+    shell_moves: p displacements of all shells, ``shape=(n_shells, 3, p)``.
+    """
+    shell_number = np.full(len(species), -1, np.int64)
+    for n in range(len(shell_ions)):
+        shell_number[shell_ions[n]] = n
+    change = np.zeros((len(species), 3, shell_moves.shape[2]))
+    terms = np.empty((5, max(longest_run(coulomb_runs), longest_run(buckingham_runs))))
+    for i in range(len(species)):
+        for s in range(len(table.core_charge)):
+            if not table.has_shell[s]:
+                continue
+            for kind in (0, 2):
+                runs = buckingham_runs if kind == 0 else coulomb_runs
+                first, last = runs.start[i, s], runs.start[i, s + 1]
+                if first == last or (kind == 0 and table.has_shell[species[i]]):
+                    continue
+                fill_run_terms(
+                    kind, positions[i], species[i], s, table.core_charge[species[i]], ghost_sites, runs, first, last,
+                    table, alpha, reach, terms,
+                )  # fmt: skip
+                for p in range(last - first):
+                    a, b = terms[3, p], terms[4, p]
+                    if a == 0.0 and b == 0.0:
+                        continue
+                    move = shell_moves[shell_number[ghosts.ion[runs.ghost[first + p]]]]
+                    x, y, z = terms[0, p], terms[1, p], terms[2, p]
+                    for q in range(shell_moves.shape[2]):
+                        along = b * (x * move[0, q] + y * move[1, q] + z * move[2, q])
+                        change[i, 0, q] += a * move[0, q] + along * x
+                        change[i, 1, q] += a * move[1, q] + along * y
+                        change[i, 2, q] += a * move[2, q] + along * z
+    return change

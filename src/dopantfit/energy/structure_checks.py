@@ -10,13 +10,6 @@ from dopantfit.errors import ConfigError
 OVERLAP_DISTANCE = 0.6
 
 
-def labels_of(atoms: ase.Atoms) -> list[str]:
-    """The species label of every ion: ``atoms.arrays["species"]`` where it exists, else the chemical symbol."""
-    if "species" in atoms.arrays:
-        return [str(label) for label in atoms.arrays["species"]]
-    return list(atoms.get_chemical_symbols())
-
-
 def check_geometry(atoms: ase.Atoms, name: str) -> None:
     """Raises ConfigError for an empty or open cell, a flat cell, and positions that are not numbers."""
     if len(atoms) == 0:

@@ -1,0 +1,114 @@
+"""``ShellModel``: the engine as an ASE calculator, so that all of ASE works on a core-shell potential."""
+
+from typing import Any, ClassVar
+
+import ase
+import numpy as np
+from ase.calculators.calculator import Calculator, all_changes
+
+from dopantfit.energy.closest import refuse_collapse
+from dopantfit.energy.evaluation import Evaluation, evaluate
+from dopantfit.energy.frame import ACCURACY, Frame, make_frame, species_table
+from dopantfit.energy.neighbours import Floats
+from dopantfit.energy.relaxation import TOLERANCE
+from dopantfit.errors import CollapseError, ConvergenceError
+from dopantfit.potential import Potential
+from dopantfit.potential.turnover import turn_overs
+from dopantfit.structures import labels_of
+from dopantfit.units import COULOMB
+
+#: Shells start from where they were when no ion has moved farther than this [Å] since.
+CONTINUES = 0.3
+
+
+class ShellModel(Calculator):
+    """Core-shell Buckingham energies of ions; the shells are relaxed inside.
+
+    potential: a ``Potential`` or what ``Potential.load`` takes, a path or the name of a published set.
+    tolerance: largest force component on a relaxed shell [eV/Å]. accuracy: requested rms error of the forces from the
+    Ewald sum [eV/Å]. coulomb: e²/4πε0 [eV Å]. structure_name: what error messages call the structure.
+
+    The atoms hold ions only. ``results`` has energy [eV], forces [eV/Å], stress [eV/Å³] and shells: the positions of
+    the shells [Å], ``shape=(n_shells, 3)``, in the order of the ions that have one.
+    Raises ConfigError for a structure that cannot be evaluated, CollapseError where ions or shells fall into each
+    other, and ConvergenceError where the shells do not come to rest.
+    """
+
+    implemented_properties: ClassVar[list[str]] = ["energy", "free_energy", "forces", "stress", "shells"]
+
+    def __init__(
+        self,
+        potential: Potential | str,
+        *,
+        tolerance: float = TOLERANCE,
+        accuracy: float = ACCURACY,
+        coulomb: float = COULOMB,
+        structure_name: str = "structure",
+        **keywords: Any,
+    ) -> None:
+        super().__init__(**keywords)
+        self.potential = potential if isinstance(potential, Potential) else Potential.load(potential)
+        self.tolerance = tolerance
+        self.accuracy = accuracy
+        self.coulomb = coulomb
+        self.structure_name = structure_name
+        self.evaluation: Evaluation | None = None
+        self._positions: Floats = np.empty((0, 3))
+        self._cell: Floats = np.empty((0, 0))
+        self._labels: list[str] = []
+        self._turn_over = {pair: found.radius for pair, found in turn_overs(self.potential).items() if found}
+
+    def calculate(
+        self,
+        atoms: ase.Atoms | None = None,
+        properties: list[str] | None = None,
+        system_changes: list[str] = all_changes,
+    ) -> None:
+        """ASE's entry point: everything is computed at once."""
+        super().calculate(atoms, properties, system_changes)
+        evaluation = self._evaluate(self.atoms)
+        labels = evaluation.relaxed.problem.frame.labels
+        refuse_collapse(
+            evaluation.relaxed,
+            np.array([[self._turn_over.get((min(a, b), max(a, b)), 0.0) for b in labels] for a in labels]),
+        )
+        self.evaluation = evaluation
+        self._positions, self._cell = self.atoms.positions.copy(), self.atoms.cell.array.copy()
+        self._labels = labels_of(self.atoms)
+        shell_ions = evaluation.relaxed.problem.frame.shell_ions
+        self.results = {
+            "energy": evaluation.energy,
+            "free_energy": evaluation.energy,
+            "forces": evaluation.forces,
+            "stress": evaluation.stress,
+            "shells": self._positions[shell_ions] + evaluation.relaxed.displacement,
+        }
+
+    def _evaluate(self, atoms: ase.Atoms) -> Evaluation:
+        """Continues from the last evaluation where the ions are nearly where they were, else starts afresh."""
+        previous = self.evaluation
+        if previous is not None and self._continues(atoms):
+            frame = self._frame(atoms, previous)
+            try:
+                relaxed = previous.relaxed
+                table = relaxed.problem.table
+                return evaluate(frame, table, relaxed.displacement, relaxed.steering, self.tolerance)
+            except (ConvergenceError, CollapseError):
+                pass  # The old shells were a bad start; whether the structure is bad shows below.
+        frame = make_frame(atoms, self.potential, self.structure_name, self.accuracy, self.coulomb)
+        table = species_table(frame.labels, self.potential, self.coulomb)
+        return evaluate(frame, table, tolerance=self.tolerance)
+
+    def _continues(self, atoms: ase.Atoms) -> bool:
+        return (
+            labels_of(atoms) == self._labels
+            and bool(np.isfinite(atoms.positions).all())
+            and bool(atoms.pbc.all())
+            and np.abs(atoms.cell.array - self._cell).max() < CONTINUES
+            and np.abs(atoms.positions - self._positions).max() < CONTINUES
+        )
+
+    def _frame(self, atoms: ase.Atoms, previous: Evaluation) -> Frame:
+        if np.array_equal(atoms.cell.array, self._cell):
+            return previous.relaxed.problem.frame.moved(atoms.positions)
+        return make_frame(atoms, self.potential, self.structure_name, self.accuracy, self.coulomb)

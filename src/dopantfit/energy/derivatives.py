@@ -1,0 +1,114 @@
+"""Exact derivatives of energy, forces and stress with respect to parameters, at relaxed shells.
+
+With G = ∂/∂p at fixed shells and H the shell Hessian: dE/dp = G[E] (Hellmann-Feynman: the shells are at rest),
+ds/dp = H⁻¹ G[F_shell], and the shells' motion carries over to the force on every core and to the virial.
+One factor of H serves all parameters.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.linalg
+
+from dopantfit.energy.explicit_derivatives import ExplicitDerivatives, explicit_derivatives
+from dopantfit.energy.neighbours import Floats
+from dopantfit.energy.own_shell import bond_hessians, bond_strain_couplings
+from dopantfit.energy.reciprocal import explicit_phases
+from dopantfit.energy.relaxation import RelaxedShells
+from dopantfit.energy.shell_hessian import WAVES_AT_ONCE, dense_hessian, exact_reach
+from dopantfit.energy.shell_problem import ShellProblem
+from dopantfit.energy.stiffness import core_response
+from dopantfit.potential import Parameter
+
+
+@dataclass(frozen=True)
+class Derivatives:
+    """Derivatives with respect to p parameters, per unit of each.
+
+    energy: (p,) [eV]. forces: on ions (p, n_ions, 3) [eV/Å]. stress: (p, 6) [eV/Å³]. shells: of their positions
+    (p, n_shells, 3) [Å].
+    """
+
+    energy: Floats
+    forces: Floats
+    stress: Floats
+    shells: Floats
+
+
+def parameter_derivatives(relaxed: RelaxedShells, parameters: Sequence[Parameter]) -> Derivatives:
+    """Total derivatives at relaxed shells; they are as exact as the shells are at rest.
+
+    Raises ConfigError for a parameter of a species that the frame does not hold.
+    """
+    problem, displacement = relaxed.problem, relaxed.displacement
+    explicit = explicit_derivatives(problem, displacement, parameters)
+    n_shells = len(displacement)
+    strain = np.zeros((n_shells, 6, 3))
+    hessian = dense_hessian(problem, displacement, relaxed.shells, strain=strain)
+    moves = _solve(hessian, explicit.shell_forces.reshape(len(parameters), -1))
+    shell_moves = np.ascontiguousarray(moves.reshape(len(parameters), n_shells, 3).transpose(1, 2, 0))
+    forces = explicit.core_forces + _core_changes(problem, displacement, shell_moves)
+    strain += bond_strain_couplings(displacement, problem.shell_species, problem.table, problem.frame.plan.alpha)
+    virial = explicit.virials + np.einsum("nvc,ncp->pv", strain, shell_moves)
+    wave_forces, wave_virial = _wave_changes(relaxed, shell_moves)
+    return Derivatives(
+        energy=explicit.energies,
+        forces=forces + wave_forces,
+        stress=-(virial + wave_virial) / problem.frame.volume,
+        shells=np.ascontiguousarray(shell_moves.transpose(2, 0, 1)),
+    )
+
+
+def _solve(hessian: Floats, forces: Floats) -> Floats:
+    """H⁻¹ F for every row of ``forces`` (p, 3 n_shells)."""
+    if hessian.size == 0:
+        return np.zeros_like(forces)
+    factor = scipy.linalg.cho_factor(hessian, lower=False, check_finite=False)
+    moves: Floats = scipy.linalg.cho_solve(factor, forces.T, check_finite=False).T
+    return moves
+
+
+def _core_changes(problem: ShellProblem, displacement: Floats, shell_moves: Floats) -> Floats:
+    """Real-space change of the force on every core, ``shape=(p, n_ions, 3)``."""
+    frame = problem.frame
+    change = core_response(
+        shell_moves, frame.positions, frame.species, frame.shell_ions,
+        problem.ghost_sites(problem.sites(displacement)), frame.ghosts, frame.coulomb_runs, frame.buckingham_runs,
+        problem.table, frame.plan.alpha, exact_reach(problem),
+    )  # fmt: skip
+    bonds = bond_hessians(displacement, problem.shell_species, problem.table, frame.plan.alpha)
+    change[frame.shell_ions] += np.einsum("nab,nbp->nap", bonds, shell_moves)
+    return np.ascontiguousarray(change.transpose(2, 0, 1))
+
+
+def _wave_changes(relaxed: RelaxedShells, shell_moves: Floats) -> tuple[Floats, Floats]:
+    """Change of the waves' force on every core (p, n_ions, 3) and of their virial (p, 6).
+
+    δS = i Σ q (k·δs) exp(i k·s) over shells; δF = 2 K q Σ w k Im[δS* exp(i k·R)]; δvirial = 2 K Σ w B Re[S* δS].
+    """
+    problem = relaxed.problem
+    frame, plan = problem.frame, problem.frame.plan
+    to_fractional = np.linalg.inv(frame.cell)
+    shells = frame.positions[frame.shell_ions] + relaxed.displacement
+    n_moves = shell_moves.shape[2]
+    weighted_moves = (problem.shell_charges[:, None, None] * shell_moves).reshape(len(shells), -1)
+    forces, virial = np.zeros((len(frame.positions), 3 * n_moves)), np.zeros((n_moves, 6))
+    for first in range(0, len(plan.weight), WAVES_AT_ONCE):
+        part = slice(first, first + WAVES_AT_ONCE)
+        vectors, strength = plan.vectors[part], 2 * problem.table.coulomb * plan.weight[part]
+        cosine, sine = explicit_phases(shells @ to_fractional, frame.miller[part])
+        real = -np.einsum("kcp,kc->kp", (sine @ weighted_moves).reshape(-1, 3, n_moves), vectors)
+        imaginary = np.einsum("kcp,kc->kp", (cosine @ weighted_moves).reshape(-1, 3, n_moves), vectors)
+        factor = relaxed.shells.structure_factor[:, part]
+        intensity = strength[:, None] * (factor[0][:, None] * real + factor[1][:, None] * imaginary)
+        virial += intensity.T @ frame.strain[part]
+        cosine, sine = explicit_phases(frame.positions @ to_fractional, frame.miller[part])
+        directed = (strength[:, None] * vectors)[:, :, None]
+        forces += sine.T @ (directed * real[:, None, :]).reshape(len(vectors), -1)
+        forces -= cosine.T @ (directed * imaginary[:, None, :]).reshape(len(vectors), -1)
+    forces *= problem.core_charges[:, None]
+    return np.ascontiguousarray(forces.reshape(-1, 3, n_moves).transpose(2, 0, 1)), virial
+
+
+__all__ = ["Derivatives", "ExplicitDerivatives", "explicit_derivatives", "parameter_derivatives"]

@@ -1,0 +1,44 @@
+"""Energy, forces and stress of a frame at relaxed shells."""
+
+from dataclasses import dataclass
+
+from dopantfit.energy.frame import Frame
+from dopantfit.energy.neighbours import Floats
+from dopantfit.energy.real_space import SpeciesTable
+from dopantfit.energy.relaxation import TOLERANCE, RelaxedShells, relax_shells
+from dopantfit.energy.shell_problem import ShellProblem
+from dopantfit.energy.steering import Steering
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a frame's energy model says at relaxed shells.
+
+    energy [eV]. forces: on the ions, core and shell together (n_ions, 3) [eV/Å]. stress: (6,) in Voigt order
+    xx yy zz yz xz xy [eV/Å³], tension positive. relaxed: the shells behind it.
+    """
+
+    energy: float
+    forces: Floats
+    stress: Floats
+    relaxed: RelaxedShells
+
+
+def evaluate(
+    frame: Frame,
+    table: SpeciesTable,
+    start: Floats | None = None,
+    steering: Steering | None = None,
+    tolerance: float = TOLERANCE,
+) -> Evaluation:
+    """Relaxes the shells and sums up; arguments and errors are those of ``relax_shells``."""
+    relaxed = relax_shells(ShellProblem(frame, table), start, steering, tolerance)
+    cores = relaxed.problem.core_pass(relaxed.displacement, relaxed.shells)
+    forces = cores.force
+    forces[frame.shell_ions] += relaxed.shells.force
+    return Evaluation(
+        energy=relaxed.shells.energy + cores.energy,
+        forces=forces,
+        stress=-(relaxed.shells.virial + cores.virial) / frame.volume,
+        relaxed=relaxed,
+    )

@@ -1,0 +1,108 @@
+"""Derivatives of energy, forces and virial with respect to parameters while the shells stand still.
+
+The energy is linear in A, C and spring constants and quadratic in the charges, so all of these are exact differences
+of passes with other numbers in the table; only ρ and the Buckingham sums have loops of their own.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from dopantfit.energy.buckingham_derivatives import add_buckingham_derivative, derivative_coefficients
+from dopantfit.energy.neighbours import Floats
+from dopantfit.energy.own_shell import add_bonds
+from dopantfit.energy.shell_problem import ShellProblem
+from dopantfit.errors import ConfigError
+from dopantfit.potential import Parameter
+
+
+@dataclass(frozen=True)
+class ExplicitDerivatives:
+    """Partial derivatives at fixed shells for p parameters, per unit of each.
+
+    energies (p,) [eV], shell_forces (p, n_shells, 3), core_forces (p, n_ions, 3) [eV/Å], virials (p, 6) [eV].
+    """
+
+    energies: Floats
+    shell_forces: Floats
+    core_forces: Floats
+    virials: Floats
+
+
+def explicit_derivatives(
+    problem: ShellProblem, displacement: Floats, parameters: Sequence[Parameter]
+) -> ExplicitDerivatives:
+    """Partial derivatives with respect to ``parameters``; raises ConfigError for one that the frame cannot feel."""
+    p, frame = len(parameters), problem.frame
+    result = ExplicitDerivatives(
+        np.zeros(p), np.zeros((p, *displacement.shape)), np.zeros((p, *frame.positions.shape)), np.zeros((p, 6))
+    )
+    for number, parameter in enumerate(parameters):
+        species = [_species_number(problem, label, parameter) for label in parameter.of]
+        if parameter.quantity in ("A", "rho", "C"):
+            _buckingham(problem, displacement, parameter.quantity, species[0], species[1], result, number)
+        elif parameter.quantity == "spring":
+            _spring(problem, displacement, species[0], result, number)
+        else:
+            _charge(problem, displacement, parameter.quantity, species[0], result, number)
+    return result
+
+
+def _species_number(problem: ShellProblem, label: str, parameter: Parameter) -> int:
+    if label not in problem.frame.labels:
+        raise ConfigError(
+            f"{problem.frame.name}: parameter '{parameter}' has no effect, there is no {label} among "
+            f"{', '.join(problem.frame.labels)}; leave it out or use a frame that holds {label}"
+        )
+    return problem.frame.labels.index(label)
+
+
+def _buckingham(
+    problem: ShellProblem, displacement: Floats, quantity: str, s: int, t: int, result: ExplicitDerivatives, number: int
+) -> None:
+    frame, table = problem.frame, problem.table
+    sites = problem.sites(displacement)
+    forces = np.zeros_like(sites)
+    coefficients = derivative_coefficients(quantity, table.A[s, t], table.inverse_rho[s, t])
+    result.energies[number] = add_buckingham_derivative(
+        s, t, frame.species, sites, problem.ghost_sites(sites), frame.buckingham_runs, table.cutoff,
+        table.inverse_rho[s, t], coefficients, forces, result.virials[number],
+    )  # fmt: skip
+    result.shell_forces[number] = forces[frame.shell_ions]
+    forces[frame.shell_ions] = 0.0
+    result.core_forces[number] = forces
+
+
+def _spring(
+    problem: ShellProblem, displacement: Floats, s: int, result: ExplicitDerivatives, number: int
+) -> None:
+    springs = np.zeros_like(problem.table.spring)
+    springs[s] = 1.0
+    without_charges = np.zeros_like(springs)
+    table = problem.table._replace(spring=springs, core_charge=without_charges, shell_charge=without_charges)
+    result.energies[number] = add_bonds(
+        displacement, problem.shell_species, table, problem.frame.plan.alpha,
+        result.shell_forces[number], result.virials[number],
+    )  # fmt: skip
+    result.core_forces[number][problem.frame.shell_ions] = -result.shell_forces[number]
+
+
+def _charge(
+    problem: ShellProblem, displacement: Floats, quantity: str, s: int, result: ExplicitDerivatives, number: int
+) -> None:
+    """Half the difference of the Coulomb passes with this charge raised and lowered by 1 e: exact for a quadratic."""
+    table = problem.table
+    field = "core_charge" if quantity == "charge" else "shell_charge"
+    nothing = np.zeros_like(table.A)
+    coulomb_only = table._replace(A=nothing, C=nothing, spring=np.zeros_like(table.spring))
+    for sign in (1.0, -1.0):
+        charges = getattr(table, field).copy()
+        charges[s] += sign
+        changed = ShellProblem(problem.frame, coulomb_only._replace(**{field: charges}))
+        shells = changed.shell_pass(displacement)
+        cores = changed.core_pass(displacement, shells)
+        result.energies[number] += 0.5 * sign * (shells.energy + cores.energy)
+        result.shell_forces[number] += 0.5 * sign * shells.force
+        result.core_forces[number] += 0.5 * sign * cores.force
+        result.virials[number] += 0.5 * sign * (shells.virial + cores.virial)

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from dopantfit.errors import DopantFitError
+from dopantfit.reference.cli import reference_app
 
 app = typer.Typer(
     name="dopantfit",
@@ -19,6 +20,7 @@ potential_app = typer.Typer(help="Show or export a potential.", no_args_is_help=
 
 # Sub-commands, in the order of the science.
 app.add_typer(potential_app, name="potential")
+app.add_typer(reference_app, name="reference")
 
 PotentialArgument = Annotated[
     str, typer.Argument(help="A TOML file, or the name of a published set (latp-2021, latp-mg-2022).")

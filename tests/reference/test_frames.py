@@ -63,7 +63,7 @@ def test_a_set_reads_back_to_the_same_floats(tmp_path: Path) -> None:
     written = [a_frame(i) for i in range(3)]
     write_set(tmp_path, written, a_manifest())
     for old, new in zip(written, load_set(tmp_path).frames, strict=True):
-        # Bit for bit: 17 digits determine a double.
+        # Bit for bit: repr determines a double.
         np.testing.assert_array_equal(new.positions, old.positions)
         np.testing.assert_array_equal(new.cell.array, old.cell.array)
         for key in ("energy", "forces", "stress"):

@@ -39,7 +39,6 @@ REQUIRED_INFO = ("frame_id", "family", "composition", "temperature", "strain", "
 IDENTIFIER = re.compile(r"^[A-Za-z][A-Za-z0-9_.+-]*$")
 #: Single letters and words that extended XYZ reads as booleans.
 _BOOLEANS = frozenset({"T", "F", "true", "false", "True", "False", "TRUE", "FALSE"})
-_NUMBER = "%.17g"
 
 
 @dataclass(frozen=True)
@@ -236,7 +235,7 @@ def _with_float_energy(atoms: Atoms) -> Atoms:
 
 
 def dump_frames(frames: Sequence[Atoms]) -> str:
-    """Return extended XYZ with 17 significant digits: `read_frames` gives back the same floats.
+    """Return extended XYZ at full precision: `read_frames` gives back the same floats.
 
     Written: symbols, positions, forces, the labels in ``arrays["species"]`` (as column ``label``), cell,
     energy, stress and ``info``. Velocities, constraints and other arrays are not part of a reference frame.
@@ -258,12 +257,13 @@ def _dump_frame(atoms: Atoms) -> str:
         info["energy"] = float(results["energy"])
     if "stress" in results:
         info["stress"] = np.asarray(results["stress"], dtype=float)[[0, 5, 4, 5, 1, 3, 4, 3, 2]].reshape(3, 3)
-    lattice = " ".join(_NUMBER % x for x in atoms.cell.array.ravel())
+    # repr gives the shortest decimals that read back to the same double.
+    lattice = " ".join(repr(x) for x in atoms.cell.array.ravel().tolist())
     pbc = " ".join("T" if periodic else "F" for periodic in atoms.pbc)
     comment = f'Lattice="{lattice}" Properties={properties} {_info_text(info)} pbc="{pbc}"'
-    table = np.hstack(numbers)
+    table = np.hstack(numbers).tolist()
     rows = (
-        " ".join([symbol, *(_NUMBER % x for x in row), *([] if labels is None else [str(labels[i])])])
+        " ".join([symbol, *map(repr, row), *([] if labels is None else [str(labels[i])])])
         for i, (symbol, row) in enumerate(zip(atoms.symbols, table, strict=True))
     )
     return f"{len(atoms)}\n{comment}\n" + "\n".join(rows) + "\n"

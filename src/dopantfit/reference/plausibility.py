@@ -164,7 +164,9 @@ def energy_floor_findings(atoms: Atoms, code: str) -> Iterator[Finding]:
             low, high = COHESIVE_RANGE
             yield _error(atoms, "energy", f"{per_atom:.3f} eV/atom; VASP gives -{high} to -{low} eV/atom")
     elif not is_total and (code.lower() in _TOTAL_ENERGY_CODES or not is_cohesive):
-        reason = "Hartree read as eV?" if energy * HARTREE <= floor else "of a smaller cell, or not in eV?"
+        # Metals lower the true energy to at most a few times the floor, so a wrong unit shows as that.
+        in_hartree = 1 <= energy * HARTREE / floor < 6 if floor else False
+        reason = "Hartree or Rydberg read as eV?" if in_hartree else "of a smaller cell, or not in eV?"
         valence = f"the {floor / len(atoms):.1f} of the non-metals' valence alone"
         yield _error(atoms, "energy", f"{per_atom:.3f} eV/atom is above {valence}: {reason}")
 

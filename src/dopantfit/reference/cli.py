@@ -1,0 +1,91 @@
+"""`dopantfit reference`: check, import, generate and run. Rooms are imported inside the verbs."""
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+reference_app = typer.Typer(help="Check, import, generate and compute DFT frames.", no_args_is_help=True)
+
+SetArgument = Annotated[Path, typer.Argument(help="Folder of the set: frames.extxyz and manifest.toml.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")]
+
+
+class Steps(StrEnum):
+    """Which ionic steps of an output to take."""
+
+    first = "first"
+    last = "last"
+    all = "all"
+
+
+@reference_app.command("check")
+def check(
+    folder: SetArgument,
+    potential: Annotated[
+        str | None, typer.Option(help="Take formal charges from this potential (a file, or latp-mg-2022).")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Say what speaks against a set; exit status 1 if there is an error. No frame is ever dropped."""
+    from dopantfit.potential import Potential
+    from dopantfit.reference.check import check_set, print_report
+
+    report = check_set(folder, None if potential is None else Potential.load(potential))
+    if json:
+        _print_json(report.to_dict())
+    else:
+        print_report(report, _console())
+    if report.errors:
+        raise typer.Exit(1)
+
+
+@reference_app.command("import")
+def import_(
+    files: Annotated[
+        list[Path], typer.Argument(help="CASTEP, VASP, Quantum ESPRESSO, CP2K output or extxyz.")
+    ],
+    folder: Annotated[Path, typer.Option("--set", help="Folder of the set; needs its manifest.toml.")],
+    family: Annotated[
+        str | None, typer.Option(help="Family of these frames, never split between training and held-out.")
+    ] = None,
+    steps: Annotated[Steps, typer.Option(help="Ionic steps to take from an output.")] = Steps.last,
+    temperature: Annotated[
+        float | None, typer.Option(min=0.0, help="Temperature of the trajectory [K]; 0 for relaxations.")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Append frames of other codes to a set: all of them, or none if one is not sound."""
+    from dopantfit.reference.check import check_set
+    from dopantfit.reference.importing import import_files
+
+    done = import_files(files, folder, family, steps.value, temperature)
+    report = check_set(folder)
+    names = [str(frame.info["frame_id"]) for frame in done.frames]
+    if json:
+        counts = {"errors": len(report.errors), "warnings": len(report.warnings)}
+        _print_json({"imported": names, "remarks": list(done.remarks), "check": counts})
+        return
+    for remark in done.remarks:
+        sys.stderr.write(f"{remark}\n")
+    sys.stdout.write(f"{len(names)} frames imported into {folder}: {', '.join(names)}\n")
+    found = f"{len(report.errors)} errors, {len(report.warnings)} warnings"
+    sys.stdout.write(f"the set now has {found}; see `dopantfit reference check {folder}`\n")
+
+
+def _print_json(payload: object) -> None:
+    import json
+
+    sys.stdout.write(json.dumps(payload, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def _console() -> "Console":
+    from rich.console import Console
+
+    # A pipe has no width; the table needs this much.
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 140)

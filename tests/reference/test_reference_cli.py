@@ -1,0 +1,66 @@
+"""The verbs: what they print, and with which status they end."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dopantfit.reference.frames import load_set
+
+DATA = Path(__file__).parents[1] / "data" / "reference"
+
+
+def dopantfit(*arguments: object) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "dopantfit.cli", "reference", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def sample(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(DATA / "lamtp-sample", tmp_path / "lamtp-sample"))
+
+
+def test_check_of_a_sound_set_ends_with_status_0(sample: Path) -> None:
+    done = dopantfit("check", sample)
+    assert done.returncode == 0, done.stderr
+    assert "relax-001" in done.stdout and "no frame was dropped" in done.stdout
+    assert "Al2Li10MgTi9O72P18" in done.stdout
+
+
+def test_check_of_a_damaged_set_ends_with_status_1_and_names_the_frame(sample: Path) -> None:
+    path = sample / "frames.extxyz"
+    path.write_text(path.read_text().replace("energy=-53438", "energy=-1963"))
+    done = dopantfit("check", sample)
+    assert done.returncode == 1
+    assert "error hash: set: frames.extxyz is not the file" in done.stdout
+    assert "error energy: md300-000: " in done.stdout and "Hartree" in done.stdout
+
+
+def test_check_as_json_is_json_only(sample: Path) -> None:
+    report = json.loads(dopantfit("check", sample, "--json").stdout)
+    assert report["passed"] is True
+    assert [row["frame_id"] for row in report["rows"]] == ["relax-000", "relax-001", "md300-000"]
+
+
+@pytest.mark.parametrize("arguments", [("check", "nowhere"), ("import", "nowhere.out", "--set", "nowhere")])
+def test_unreadable_input_ends_with_status_2_and_one_line(arguments: tuple[str, ...]) -> None:
+    done = dopantfit(*arguments)
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr.count("\n") == 1 and "manifest.toml: cannot be read" in done.stderr
+
+
+def test_import_appends_and_says_so(tmp_path: Path, sample: Path) -> None:
+    manifest = (sample / "manifest.toml").read_text().partition("[files]")[0]
+    folder = tmp_path / "MgO"
+    folder.mkdir()
+    (folder / "manifest.toml").write_text(manifest.replace("lamtp-sample", "MgO"))
+    relax = DATA / "cp2k" / "MgO-relax.out"
+    done = dopantfit("import", relax, "--set", folder, "--family", "relax", "--steps", "all")
+    assert done.returncode == 0, done.stderr
+    count = len(load_set(folder).frames)
+    assert done.stdout.startswith(f"{count} frames imported") and count > 1
+    again = dopantfit("import", relax, "--set", folder, "--family", "relax")
+    assert again.returncode == 2 and "is in the set already" in again.stderr

@@ -51,7 +51,8 @@ def plan_ewald(
     volume = abs(float(np.linalg.det(cell)))
     if cutoff is None:
         cutoff = REFERENCE_CUTOFF * (n_ions / REFERENCE_IONS) ** (1 / 6)
-    strength = 2 * coulomb * float(np.sum(charges**2))
+    # Without any charges every plan is exact; the floor keeps the logarithms finite.
+    strength = max(2 * coulomb * float(np.sum(charges**2)), accuracy)
     target = accuracy / np.sqrt(2.0)
     real = strength / np.sqrt(len(charges) * cutoff * volume)
     alpha = float(np.sqrt(max(np.log(real / target), 1.0)) / cutoff)

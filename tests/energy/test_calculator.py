@@ -1,0 +1,129 @@
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.filters import FrechetCellFilter
+from ase.optimize import BFGS
+
+from dopantfit import Potential, ShellModel
+from dopantfit.errors import CollapseError, ConfigError, ConvergenceError
+from dopantfit.structures import prototype
+
+
+def test_ase_relaxes_ltp_to_the_published_cell(potential):
+    atoms = prototype("LiTi2P3O12")
+    atoms.calc = ShellModel(potential)
+    BFGS(FrechetCellFilter(atoms), logfile=None).run(fmax=0.02)
+    a, b, c, _, _, gamma = atoms.cell.cellpar()
+    # The published potential is within 2 % of experiment (8.51, 20.85 Å) on both axes; R-3c keeps a = b and 120°.
+    assert a == pytest.approx(b, abs=1e-3) and gamma == pytest.approx(120, abs=0.01)
+    assert a == pytest.approx(8.51, rel=0.02) and c == pytest.approx(20.85, rel=0.02)
+
+
+def test_results_do_not_depend_on_where_the_shells_came_from(perturbed_lamtp, potential, rng):
+    moving = perturbed_lamtp.copy()
+    moving.calc = ShellModel(potential)
+    moving.get_potential_energy()
+    for _ in range(3):
+        moving.positions += rng.normal(0, 0.03, moving.positions.shape)
+        fresh = moving.copy()
+        fresh.calc = ShellModel(potential)
+        # Shells at rest to 1e-5 eV/Å leave 1e-5 eV/Å in forces and its square over the spring in energies.
+        assert moving.get_potential_energy() == pytest.approx(fresh.get_potential_energy(), abs=1e-8)
+        np.testing.assert_allclose(moving.get_forces(), fresh.get_forces(), atol=1e-4)
+        np.testing.assert_allclose(moving.calc.results["shells"], fresh.calc.results["shells"], atol=1e-6)
+
+
+def test_ions_that_leave_the_cell_are_the_same_ions(perturbed_lamtp, potential):
+    perturbed_lamtp.calc = ShellModel(potential)
+    energy, shells = perturbed_lamtp.get_potential_energy(), perturbed_lamtp.calc.results["shells"]
+    away = perturbed_lamtp.copy()
+    away.positions += 2 * away.cell.array[0] - 3 * away.cell.array[2]
+    away.calc = ShellModel(potential)
+    assert away.get_potential_energy() == pytest.approx(energy, abs=1e-8)
+    shift = 2 * away.cell.array[0] - 3 * away.cell.array[2]
+    np.testing.assert_allclose(away.calc.results["shells"], shells + shift, atol=1e-6)
+
+
+def test_labelled_species_take_their_own_parameters():
+    text = Potential.load("latp-mg-2022").dumps()
+    labelled = Potential.loads(text.replace("Mg", "Mg_2"), source="labelled")
+    atoms = prototype("MgO")
+    atoms.rattle(0.05, seed=1)
+    atoms.calc = ShellModel("latp-mg-2022")
+    expected = atoms.get_potential_energy()
+    atoms.set_array("species", np.array(["Mg_2" if s == "Mg" else s for s in atoms.get_chemical_symbols()]))
+    atoms.calc = ShellModel(labelled)
+    assert atoms.get_potential_energy() == pytest.approx(expected, abs=1e-10)
+
+
+def _refused(atoms, error, match, potential="latp-mg-2022"):
+    atoms.calc = ShellModel(potential)
+    with pytest.raises(error, match=match) as caught:
+        atoms.get_potential_energy()
+    assert "\n" not in str(caught.value)
+
+
+def test_a_species_without_parameters_is_named():
+    atoms = prototype("BPO4")
+    _refused(atoms, ConfigError, r"no parameters for B in potential latp-mg-2022")
+
+
+def test_a_charged_cell_is_named_with_its_charge():
+    atoms = prototype("LiTi2P3O12")
+    del atoms[[atom.index for atom in atoms if atom.symbol == "Li"][0]]
+    _refused(atoms, ConfigError, r"Li5O72P18Ti12 has charge -0\.549 e")
+
+
+def test_nan_positions_are_named():
+    atoms = prototype("MgO")
+    atoms.positions[3, 1] = np.nan
+    _refused(atoms, ConfigError, r"position of ion 3 \(Mg\)")
+
+
+def test_overlapping_ions_are_named():
+    atoms = prototype("MgO")
+    atoms.positions[1] = atoms.positions[0] + [0.2, 0, 0]
+    _refused(atoms, ConfigError, r"ions 0 \(Mg\) and 1 \(Mg\) are 0\.2 Å apart")
+
+
+def test_a_cell_smaller_than_a_bond_is_refused():
+    atoms = prototype("MgO")
+    atoms.set_cell(atoms.cell.array * [0.1, 1, 1], scale_atoms=False)
+    _refused(atoms, ConfigError, r"smaller than a bond \(0\.421 Å")
+
+
+def test_an_open_cell_is_refused():
+    _refused(Atoms("MgO", positions=[[0, 0, 0], [2, 0, 0]], cell=[9, 9, 9]), ConfigError, "periodic in all three")
+
+
+def test_an_empty_structure_is_refused():
+    _refused(Atoms(cell=[9, 9, 9], pbc=True), ConfigError, "holds no ions")
+
+
+def test_ions_inside_a_turn_over_radius_have_collapsed():
+    atoms = prototype("Mg3P2O8")
+    magnesium = [atom.index for atom in atoms if atom.symbol == "Mg"][0]
+    phosphorus = [atom.index for atom in atoms if atom.symbol == "P"][0]
+    direction = np.array([0.6, 0.48, 0.64])
+    atoms.positions[magnesium] = atoms.positions[phosphorus] + 1.3 * direction
+    _refused(atoms, CollapseError, r"\((Mg|P|O)\) (and|moves)")
+
+
+def test_shells_that_do_not_come_to_rest_are_named(perturbed_lamtp, potential, monkeypatch):
+    monkeypatch.setattr("dopantfit.energy.relaxation.MAX_PASSES", 2)
+    _refused(perturbed_lamtp, ConvergenceError, r"after 2 passes, the shell of ion \d+ \(O\) still feels", potential)
+
+
+def test_a_bad_start_is_forgotten(perturbed_lamtp, potential):
+    """A calculator that has seen a refused structure works on the next one as if it had not."""
+    calculator = ShellModel(potential)
+    perturbed_lamtp.calc = calculator
+    energy = perturbed_lamtp.get_potential_energy()
+    bad = perturbed_lamtp.copy()
+    bad.positions[0] = bad.positions[1] + 0.1
+    bad.calc = calculator
+    with pytest.raises(ConfigError):
+        bad.get_potential_energy()
+    again = perturbed_lamtp.copy()
+    again.calc = calculator
+    assert again.get_potential_energy() == pytest.approx(energy, abs=1e-8)

@@ -1,0 +1,207 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from ase import Atoms
+from scipy.spatial.transform import Rotation
+
+from dopantfit import Potential
+from dopantfit.energy import evaluate, make_frame, species_table
+from dopantfit.energy.shell_problem import ShellProblem
+
+TIGHT = 1e-10
+#: Fine enough that moving an ion across the end of a sum changes nothing that these tests see.
+FINE = 1e-11
+
+
+def _evaluate(atoms, potential, **keywords):
+    frame = make_frame(atoms, potential, accuracy=FINE)
+    return evaluate(frame, species_table(frame.labels, potential), tolerance=TIGHT, **keywords)
+
+
+def _without_dispersion(potential: Potential) -> Potential:
+    """The same potential without C/r⁶: nothing jumps when a pair crosses the cutoff."""
+    return replace(
+        potential, pairs={pair: term.model_copy(update={"C": 0.0}) for pair, term in potential.pairs.items()}
+    )
+
+
+def test_force_is_minus_the_energy_gradient(perturbed_lamtp, potential):
+    smooth = _without_dispersion(potential)
+    forces = _evaluate(perturbed_lamtp, smooth).forces
+    step = 1e-4
+    for ion in (0, 12, 13, 14, 30, 60, 111):
+        for axis in range(3):
+            energy = []
+            for sign in (1, -1):
+                moved = perturbed_lamtp.copy()
+                moved.positions[ion, axis] += sign * step
+                energy.append(_evaluate(moved, smooth).energy)
+            # 2e-6 eV/Å: rounding of energies of 2000 eV over the step, and its square.
+            assert forces[ion, axis] == pytest.approx(-(energy[0] - energy[1]) / (2 * step), abs=2e-6)
+
+
+def test_stress_is_the_strain_derivative_of_the_energy(perturbed_lamtp, potential):
+    smooth = _without_dispersion(potential)
+    stress = _evaluate(perturbed_lamtp, smooth).stress
+    step = 1e-5
+    for component, (a, b) in enumerate([(0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1)]):
+        energy = []
+        for sign in (1, -1):
+            strain = np.eye(3)
+            strain[a, b] += sign * step / 2
+            strain[b, a] += sign * step / 2
+            strained = perturbed_lamtp.copy()
+            strained.set_cell(perturbed_lamtp.cell.array @ strain, scale_atoms=True)
+            energy.append(_evaluate(strained, smooth).energy)
+        expected = (energy[0] - energy[1]) / (2 * step) / perturbed_lamtp.get_volume()
+        # 1e-8 eV/Å³ (2e-6 GPa): rounding of energies of 2000 eV over the step.
+        assert stress[component] == pytest.approx(expected, abs=2e-8)
+
+
+def test_shells_feel_no_force_and_ions_no_net_force(perturbed_lamtp, potential):
+    result = _evaluate(perturbed_lamtp, potential)
+    assert np.abs(result.relaxed.shells.force).max() <= TIGHT
+    # Waves and pairs conserve momentum each by themselves, to rounding.
+    assert np.abs(result.forces.sum(axis=0)).max() < 1e-9
+
+
+def test_rotation_translation_and_permutation_change_nothing_but_the_frame(perturbed_lamtp, potential, rng):
+    reference = _evaluate(perturbed_lamtp, potential)
+    rotation = Rotation.random(rng=rng).as_matrix()
+    order = rng.permutation(len(perturbed_lamtp))
+    changed = perturbed_lamtp[order]
+    changed.positions = (changed.positions + [0.3, -7.1, 30.0]) @ rotation.T
+    changed.set_cell(perturbed_lamtp.cell.array @ rotation.T)
+    result = _evaluate(changed, potential)
+    assert result.energy == pytest.approx(reference.energy, abs=1e-7)
+    np.testing.assert_allclose(result.forces, reference.forces[order] @ rotation.T, atol=1e-7)
+    full = np.array([[0, 5, 4], [5, 1, 3], [4, 3, 2]])
+    np.testing.assert_allclose(
+        result.stress[full], rotation @ reference.stress[full] @ rotation.T, atol=1e-9
+    )
+
+
+def test_a_supercell_has_the_same_energy_per_ion(perturbed_lamtp, potential):
+    one, two = _evaluate(perturbed_lamtp, potential), _evaluate(perturbed_lamtp * (2, 1, 1), potential)
+    assert two.energy == pytest.approx(2 * one.energy, abs=1e-6)
+    np.testing.assert_allclose(two.forces[: len(one.forces)], one.forces, atol=1e-7)
+
+
+def test_another_choice_of_lattice_vectors_changes_nothing(perturbed_lamtp, potential):
+    skewed = perturbed_lamtp.copy()
+    skewed.set_cell(np.array([[1, 0, 0], [2, 1, 0], [-1, 1, 1]]) @ perturbed_lamtp.cell.array)
+    one, two = _evaluate(perturbed_lamtp, potential), _evaluate(skewed, potential)
+    assert two.energy == pytest.approx(one.energy, abs=1e-7)
+    np.testing.assert_allclose(two.forces, one.forces, atol=1e-7)
+
+
+def test_the_large_cell_solver_finds_the_same_shells(perturbed_lamtp, potential, monkeypatch):
+    dense = _evaluate(perturbed_lamtp, potential)
+    monkeypatch.setattr("dopantfit.energy.steering.DENSE_SHELLS", 0)
+    sparse = _evaluate(perturbed_lamtp, potential)
+    np.testing.assert_allclose(sparse.relaxed.displacement, dense.relaxed.displacement, atol=1e-11)
+
+
+def test_relaxation_converges_faster_than_any_fixed_rate(perturbed_lamtp, potential):
+    frame = make_frame(perturbed_lamtp, potential)
+    table = species_table(frame.labels, potential)
+    passes = [evaluate(frame, table, tolerance=10.0**-digits).relaxed.passes for digits in (1, 5, 9)]
+    # From 0.1 to 1e-5 and from there to 1e-9 eV/Å: four digits cost no more the second time than the first.
+    assert passes[2] - passes[1] <= passes[1] - passes[0] <= 5
+
+
+def test_old_shells_and_factor_save_passes(perturbed_lamtp, potential, rng):
+    frame = make_frame(perturbed_lamtp, potential)
+    table = species_table(frame.labels, potential)
+    cold = evaluate(frame, table)
+    moved = frame.moved(frame.positions + rng.normal(0, 1e-3, frame.positions.shape))
+    warm = evaluate(moved, table, cold.relaxed.displacement, cold.relaxed.steering)
+    assert warm.relaxed.passes < cold.relaxed.passes
+    assert warm.energy == pytest.approx(evaluate(moved, table).energy, abs=1e-9)
+
+
+def test_neighbour_lists_are_renewed_when_a_shell_outruns_them(perturbed_lamtp, potential, monkeypatch):
+    reference = _evaluate(perturbed_lamtp, potential).energy
+    monkeypatch.setattr("dopantfit.energy.frame.SKIN", 0.01)
+    assert _evaluate(perturbed_lamtp, potential).energy == pytest.approx(reference, abs=1e-9)
+
+
+def _polarisable(charge: float, spring: float) -> Potential:
+    """A fixed charge X and an ion of opposite charge whose whole charge sits on a shell."""
+    return Potential.loads(
+        f"""format = 1
+name = "polarisable"
+citation = "none"
+cutoff = 9.0
+[species.Li]
+formal_charge = 1
+charge = {charge}
+mass = 1.0
+[species.F]
+formal_charge = -1
+charge = 0.0
+mass = 1.0
+shell = {{ charge = {-charge}, mass = 0.2, spring = {spring} }}
+[pairs]
+"F-F" = {{ A = 0.0, rho = 0.3, C = 0.0 }}
+"F-Li" = {{ A = 0.0, rho = 0.3, C = 0.0 }}
+"Li-Li" = {{ A = 0.0, rho = 0.3, C = 0.0 }}
+""",
+        source="test",
+    )
+
+
+def test_a_weak_charge_displaces_a_shell_by_its_field_over_the_spring():
+    atoms = Atoms("LiF", positions=[[0, 0, 0], [2.0, 0.5, 0]], cell=[9.0, 9.5, 10.0], pbc=True)
+    charge, spring = 0.02, 50.0
+    potential = _polarisable(charge, spring)
+    frame = make_frame(atoms, potential, accuracy=FINE)
+    problem = ShellProblem(frame, species_table(frame.labels, potential))
+    field_force = problem.shell_pass(np.zeros((1, 3))).force[0]
+    moved = _evaluate(atoms, potential).relaxed.displacement[0]
+    # Linear response; the next order is q²/(k r³) = 1e-5 of it.
+    np.testing.assert_allclose(moved, field_force / spring, rtol=1e-4, atol=1e-15)
+
+
+def test_a_stiff_spring_makes_a_rigid_ion():
+    atoms = Atoms("LiF", positions=[[0, 0, 0], [2.0, 0.5, 0]], cell=[5.0, 4.5, 6.0], pbc=True)
+    energies = [_evaluate(atoms, _polarisable(1.0, spring)).energy for spring in (1e4, 1e6, 1e8)]
+    frame = make_frame(atoms, _polarisable(1.0, 1e8), accuracy=FINE)
+    problem = ShellProblem(frame, species_table(frame.labels, _polarisable(1.0, 1e8)))
+    at_rest = np.zeros((1, 3))
+    shells = problem.shell_pass(at_rest)
+    rigid = shells.energy + problem.core_pass(at_rest, shells).energy
+    # The polarisation energy is -F²/2k: a hundred times smaller for a spring a hundred times stiffer.
+    assert (energies[0] - rigid) / (energies[1] - rigid) == pytest.approx(100, rel=0.02)
+    assert energies[2] == pytest.approx(rigid, abs=1e-6)
+
+
+def test_a_buckingham_pair_alone_is_its_formula():
+    potential = Potential.loads(
+        """format = 1
+name = "pair"
+citation = "none"
+cutoff = 9.0
+[species.Ar]
+formal_charge = 0
+charge = 0.0
+mass = 1.0
+[species.Kr]
+formal_charge = 0
+charge = 0.0
+mass = 1.0
+[pairs]
+"Ar-Ar" = { A = 0.0, rho = 0.3, C = 0.0 }
+"Ar-Kr" = { A = 1234.5, rho = 0.29, C = 17.0 }
+"Kr-Kr" = { A = 0.0, rho = 0.3, C = 0.0 }
+""",
+        source="test",
+    )
+    for r in (1.5, 2.9, 8.999, 9.001):
+        atoms = Atoms("ArKr", positions=[[0, 0, 0], [r, 0, 0]], cell=[30, 30, 30], pbc=True)
+        result = _evaluate(atoms, potential)
+        inside = r < 9.0
+        assert result.energy == pytest.approx(inside * (1234.5 * np.exp(-r / 0.29) - 17 / r**6), abs=1e-14, rel=1e-12)
+        force = inside * (1234.5 / 0.29 * np.exp(-r / 0.29) - 6 * 17 / r**7)
+        assert result.forces[1, 0] == pytest.approx(force, abs=1e-14, rel=1e-11)

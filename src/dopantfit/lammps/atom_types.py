@@ -2,11 +2,15 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from math import sqrt
 from types import MappingProxyType
 
 from dopantfit.errors import ConfigError
 from dopantfit.lammps import syntax
 from dopantfit.potential import Potential
+
+#: 1 u Å²/ps² in eV.
+AMU_A2_PER_PS2 = 1.0364269e-4
 
 
 @dataclass(frozen=True)
@@ -16,11 +20,13 @@ class AtomTypes:
     core: label -> atom type of its core, in the order of the types.
     shell: label -> atom type of its shell, for species that have one; these follow the cores.
     bond: label -> type of the bond between its core and its shell.
+    shell_time: sqrt(m/k) of the fastest shell [ps], the time scale of shell relaxations; 0 without shells.
     """
 
     core: Mapping[str, int]
     shell: Mapping[str, int]
     bond: Mapping[str, int]
+    shell_time: float
 
     def __len__(self) -> int:
         return len(self.core) + len(self.shell)
@@ -52,9 +58,10 @@ def atom_types(potential: Potential, labels: Iterable[str] | None = None) -> Ato
                 f"species {name!r} has no parameters in potential {potential.name!r}; "
                 f"it knows {', '.join(sorted(potential.species))}"
             )
-    polarisable = [name for name in wanted if potential.species[name].shell is not None]
+    shells = {name: shell for name in wanted if (shell := potential.species[name].shell) is not None}
     return AtomTypes(
         core=MappingProxyType({name: i for i, name in enumerate(wanted, start=1)}),
-        shell=MappingProxyType({name: i for i, name in enumerate(polarisable, start=len(wanted) + 1)}),
-        bond=MappingProxyType({name: i for i, name in enumerate(polarisable, start=1)}),
+        shell=MappingProxyType({name: i for i, name in enumerate(shells, start=len(wanted) + 1)}),
+        bond=MappingProxyType({name: i for i, name in enumerate(shells, start=1)}),
+        shell_time=min((sqrt(s.mass * AMU_A2_PER_PS2 / s.spring) for s in shells.values()), default=0.0),
     )

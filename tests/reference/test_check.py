@@ -17,6 +17,7 @@ from dopantfit.potential import Potential
 from dopantfit.reference.check import CheckReport, check_set
 from dopantfit.reference.frames import FRAMES_FILE, dump_frames, load_set, write_set
 from dopantfit.reference.manifest import save_manifest
+from dopantfit.reference.plausibility import charge_findings
 
 SAMPLE = Path(__file__).parents[1] / "data" / "reference" / "lamtp-sample"
 Fault = Callable[[Atoms], object]
@@ -206,6 +207,15 @@ def test_an_outlier_among_many_is_flagged(tmp_path: Path) -> None:
     assert found == {"m3", "m5"}
 
 
+def test_a_wide_spread_has_no_outliers(tmp_path: Path) -> None:
+    base = sample()[0]
+    frames = [with_more(base, base.calc.results["energy"] + 2 * k, f"m{k}") for k in range(8)]
+    for k, frame in enumerate(frames):
+        frame.positions += np.random.default_rng(k).normal(scale=0.1, size=(len(frame), 3))
+        frame.calc.results["forces"] = base.calc.results["forces"] * (1 + k)
+    assert not [f for f in checked(tmp_path, frames).findings if f.kind == "outlier"]
+
+
 def crystals() -> list[Atoms]:
     """MgO, MgF2-like and mixtures whose energies are exactly linear in composition."""
     energies = {"Mg": -1700.0, "O": -440.0, "F": -660.0, "Li": -200.0}
@@ -243,6 +253,23 @@ def test_formal_charges_come_from_the_potential_where_one_is_given(tmp_path: Pat
     odd = type("Odd", (), {"species": {**ours.species, "Mg": wrong}})()
     kinds = {finding.kind for finding in check_set(SAMPLE, odd).errors}
     assert kinds == {"charge"}
+
+
+def test_a_label_s_own_charge_goes_before_its_element_s() -> None:
+    atoms = Atoms("MgOMgO", cell=[4.2] * 3, pbc=True)
+    atoms.arrays["species"] = np.array(["Mg_3", "O", "Mg", "O"])
+    assert list(charge_findings(atoms)) == []
+    (finding,) = charge_findings(atoms, {"Mg_3": 3})
+    assert "add to +1 e" in finding.message
+
+
+@pytest.mark.parametrize(("formula", "balanced"), [("Fe2O3", True), ("Fe3O4", True), ("Fe4O3", False)])
+def test_several_oxidation_states_balance_if_some_choice_does(formula: str, balanced: bool) -> None:
+    assert (list(charge_findings(Atoms(formula))) == []) is balanced
+
+
+def test_an_element_of_unknown_charge_is_a_warning() -> None:
+    assert [f.severity for f in charge_findings(Atoms("XeO"))] == ["warning"]
 
 
 def test_a_changed_file_is_an_error_of_the_set(tmp_path: Path) -> None:

@@ -170,6 +170,28 @@ def test_a_kill_while_appending_leaves_the_old_set_or_the_new(
     assert sorted(path.name for path in tmp_path.iterdir()) == [FRAMES_FILE, MANIFEST_FILE]
 
 
+def test_two_kills_in_a_row_lose_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_set(tmp_path, [a_frame(0)], a_manifest())
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    replace = os.replace
+    with monkeypatch.context() as patch:
+        # After the manifest, before the rename of the frames ...
+        patch.setattr(
+            os, "replace", lambda a, b: killed() if str(a).endswith(PENDING_FILE) else replace(a, b)
+        )
+        with pytest.raises(KeyboardInterrupt):
+            append_frames(tmp_path, [a_frame(1)])
+    with monkeypatch.context() as patch:
+        # ... and the next time before the manifest, with other frames pending.
+        patch.setattr(frames_module, "save_manifest", killed)
+        with pytest.raises(KeyboardInterrupt):
+            append_frames(tmp_path, [a_frame(2)])
+    assert [frame.info["frame_id"] for frame in load_set(tmp_path).frames] == ["f0", "f1"]
+
+
 def test_frames_changed_by_hand_are_refused(tmp_path: Path) -> None:
     write_set(tmp_path, [a_frame(0)], a_manifest())
     path = tmp_path / FRAMES_FILE

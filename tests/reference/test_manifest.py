@@ -83,3 +83,9 @@ def test_a_manifest_cannot_be_changed() -> None:
     manifest: Manifest = parse_manifest(MINIMAL)
     with pytest.raises(ValueError, match="frozen"):
         manifest.name = "other"  # type: ignore[misc]
+
+
+def test_the_manifest_in_the_documentation_is_valid() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "reference.md").read_text(encoding="utf-8")
+    example = page.partition("```toml\n")[2].partition("```")[0]
+    assert parse_manifest(example).name == "Mg-lamtp"

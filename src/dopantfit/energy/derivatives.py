@@ -45,7 +45,7 @@ def parameter_derivatives(relaxed: RelaxedShells, parameters: Sequence[Parameter
     explicit = explicit_derivatives(problem, displacement, parameters)
     n_shells = len(displacement)
     strain = np.zeros((n_shells, 6, 3))
-    hessian = dense_hessian(problem, displacement, relaxed.shells, strain=strain)
+    hessian = dense_hessian(problem, displacement, relaxed.shells, strain)
     moves = _solve(hessian, explicit.shell_forces.reshape(len(parameters), -1))
     shell_moves = np.ascontiguousarray(moves.reshape(len(parameters), n_shells, 3).transpose(1, 2, 0))
     forces = explicit.core_forces + _core_changes(problem, displacement, shell_moves)

@@ -25,6 +25,8 @@ from dopantfit.units import COULOMB
 SKIN = 0.7
 #: rms error of a force that the Ewald sum is planned for [eV/Å].
 ACCURACY = 1e-6
+#: How far [Å] an approximate Hessian that steers a relaxation looks.
+STEERING_REACH = 5.0
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ class Frame:
     ghosts: Ghosts
     coulomb_runs: NeighbourRuns
     buckingham_runs: NeighbourRuns
+    steering_runs: NeighbourRuns
 
     @property
     def volume(self) -> float:
@@ -140,19 +143,18 @@ def make_frame(
         ghosts=Ghosts(np.empty(0, np.int64), np.empty((0, 3))),
         coulomb_runs=empty,
         buckingham_runs=empty,
+        steering_runs=empty,
     )
     return _with_lists(frame)
 
 
 def _with_lists(frame: Frame) -> Frame:
     """The frame with neighbour lists made for its present positions and skin."""
-    coulomb_reach, buckingham_reach = frame.plan.cutoff + frame.skin, frame.cutoff + frame.skin
-    pairs = find_pairs(frame.positions, frame.cell, max(coulomb_reach, buckingham_reach))
+    reaches = tuple(cutoff + frame.skin for cutoff in (frame.plan.cutoff, frame.cutoff, STEERING_REACH))
+    pairs = find_pairs(frame.positions, frame.cell, max(reaches))
     check_distances(pairs, frame.name, tuple(frame.labels[s] for s in frame.species))
-    ghosts, (coulomb_runs, buckingham_runs) = neighbour_runs(
-        pairs, frame.species, len(frame.labels), frame.cell, (coulomb_reach, buckingham_reach)
-    )
-    return replace(frame, ghosts=ghosts, coulomb_runs=coulomb_runs, buckingham_runs=buckingham_runs)
+    ghosts, runs = neighbour_runs(pairs, frame.species, len(frame.labels), frame.cell, reaches)
+    return replace(frame, ghosts=ghosts, coulomb_runs=runs[0], buckingham_runs=runs[1], steering_runs=runs[2])
 
 
 def species_table(labels: tuple[str, ...], potential: Potential, coulomb: float = COULOMB) -> SpeciesTable:

@@ -78,8 +78,7 @@ def neighbour_runs(
     pairs: Pairs, species: Integers, n_species: int, cell: Floats, cutoffs: tuple[float, ...]
 ) -> tuple[Ghosts, tuple[NeighbourRuns, ...]]:
     """Ghosts and, for each cutoff [Å], the runs of neighbours whose ions are closer than it."""
-    reach = np.abs(pairs.shift).max(axis=0).astype(np.int64) if len(pairs.shift) else np.zeros(3, np.int64)
-    ion, cells, ends = _ghosts(pairs.index, pairs.shift, len(species), reach)
+    ion, cells, ends = _ghosts(pairs.index, pairs.shift, len(species))
     shift = np.vstack([cells @ cell, np.full((1, 3), PADDING_COORDINATE)])
     padding = len(ion)
     runs = tuple(
@@ -91,12 +90,16 @@ def neighbour_runs(
 
 @njit(cache=True)
 def _ghosts(
-    index: npt.NDArray[np.uint64], shift: npt.NDArray[np.int32], n_ions: int, reach: Integers
+    index: npt.NDArray[np.uint64], shift: npt.NDArray[np.int32], n_ions: int
 ) -> tuple[Integers, Floats, npt.NDArray[np.uint32]]:
     """Numbers the distinct (ion, shift) that occur, in both directions of every pair.
 
     Returns ion (n_ghosts,), shift in cells (n_ghosts, 3) and the ghosts seen by the two ends of each pair (n_pairs, 2).
     """
+    reach = np.zeros(3, np.int64)
+    for p in range(len(shift)):
+        for c in range(3):
+            reach[c] = max(reach[c], abs(shift[p, c]))
     width_y, width_z = 2 * reach[1] + 1, 2 * reach[2] + 1
     n_cells = (2 * reach[0] + 1) * width_y * width_z
     number = np.full(n_cells * n_ions, -1, np.int64)

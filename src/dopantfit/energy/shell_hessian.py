@@ -5,17 +5,18 @@ import numpy.typing as npt
 from numba import njit
 from scipy.linalg import blas
 
+from dopantfit.energy.frame import STEERING_REACH
 from dopantfit.energy.functions import JIT
-from dopantfit.energy.neighbours import Floats, Integers
+from dopantfit.energy.neighbours import Floats, Integers, NeighbourRuns
 from dopantfit.energy.own_shell import bond_hessians
 from dopantfit.energy.reciprocal import explicit_phases
 from dopantfit.energy.shell_problem import Pass, ShellProblem
 from dopantfit.energy.stiffness import Reach, add_own_blocks, dense_blocks, shell_blocks
 
-#: A steering Hessian leaves out Buckingham terms beyond this distance [Å] ...
-STEERING_REACH = 4.5
-#: ... and waves whose w k² is less than this part of the largest one.
+#: A steering Hessian leaves out waves whose w k² is less than this part of the largest one.
 STEERING_FLOOR = 0.02
+#: Own blocks (n, 3, 3), coupling blocks (m, 3, 3), their columns (m,) and row starts (n + 1,).
+Blocks = tuple[Floats, Floats, Integers, Integers]
 #: Waves are worked on in portions, so that memory does not grow with their number.
 WAVES_AT_ONCE = 1024
 
@@ -25,11 +26,6 @@ def exact_reach(problem: ShellProblem) -> Reach:
     return Reach(problem.frame.plan.cutoff, problem.table.cutoff)
 
 
-def steering_reach(problem: ShellProblem) -> Reach:
-    """Enough real-space terms to steer by."""
-    return Reach(problem.frame.plan.cutoff, min(problem.table.cutoff, STEERING_REACH))
-
-
 def steering_waves(problem: ShellProblem) -> npt.NDArray[np.int64]:
     """The waves that matter most for a Hessian, as indices."""
     plan = problem.frame.plan
@@ -37,26 +33,36 @@ def steering_waves(problem: ShellProblem) -> npt.NDArray[np.int64]:
     return np.flatnonzero(importance >= STEERING_FLOOR * importance.max(initial=0.0))
 
 
-def real_space_blocks(
+def exact_blocks(problem: ShellProblem, displacement: Floats, strain: Floats) -> Blocks:
+    """Real-space Hessian; strain gains the strain coupling of all but the bonds (n_shells, 6, 3) [eV/Å]."""
+    frame = problem.frame
+    return _blocks(
+        problem, displacement, frame.coulomb_runs, frame.buckingham_runs, exact_reach(problem), frame.plan.alpha, strain
+    )
+
+
+def steering_blocks(problem: ShellProblem, displacement: Floats, alpha: float) -> Blocks:
+    """Real-space Hessian within ``STEERING_REACH``, Coulomb terms screened with alpha [1/Å]."""
+    runs, reach = problem.frame.steering_runs, Reach(STEERING_REACH, STEERING_REACH)
+    return _blocks(problem, displacement, runs, runs, reach, alpha, np.empty((0, 6, 3)))
+
+
+def _blocks(
     problem: ShellProblem,
     displacement: Floats,
+    coulomb_runs: NeighbourRuns,
+    buckingham_runs: NeighbourRuns,
     reach: Reach,
-    alpha: float | None = None,
-    strain: Floats | None = None,
-) -> tuple[Floats, Floats, Integers, Integers]:
-    """Own blocks (bonds included), coupling blocks, their columns and row starts; see ``stiffness.shell_blocks``.
-
-    alpha: screening of the Coulomb terms [1/Å], the Ewald plan's if None. strain: gains the strain coupling of all but
-    the bonds (n_shells, 6, 3) [eV/Å].
-    """
+    alpha: float,
+    strain: Floats,
+) -> Blocks:
     frame = problem.frame
     sites = problem.sites(displacement)
     own, value, column, start = shell_blocks(
         sites, frame.species, frame.shell_ions, problem.ghost_cores, problem.ghost_sites(sites), frame.ghosts,
-        frame.coulomb_runs, frame.buckingham_runs, problem.table, alpha or frame.plan.alpha, reach,
-        np.empty((0, 6, 3)) if strain is None else strain,
+        coulomb_runs, buckingham_runs, problem.table, alpha, reach, strain,
     )  # fmt: skip
-    own += bond_hessians(displacement, problem.shell_species, problem.table, alpha or frame.plan.alpha)
+    own += bond_hessians(displacement, problem.shell_species, problem.table, alpha)
     return own, value, column, start
 
 
@@ -114,16 +120,26 @@ def _wave_columns(
     return blocks, columns
 
 
-def dense_hessian(
-    problem: ShellProblem, displacement: Floats, shells: Pass, exact: bool = True, strain: Floats | None = None
-) -> Floats:
+def dense_hessian(problem: ShellProblem, displacement: Floats, shells: Pass, strain: Floats) -> Floats:
     """∂²E/∂s∂s at these shells [eV/Å²], ``shape=(3 n_shells, 3 n_shells)``, upper triangle only.
 
-    shells: the shell pass made there. exact=False gives the steering Hessian. strain: see ``real_space_blocks``.
+    shells: the shell pass made there. strain: see ``exact_blocks``.
     """
-    reach = exact_reach(problem) if exact else steering_reach(problem)
-    waves = np.arange(len(problem.frame.plan.weight)) if exact else steering_waves(problem)
-    matrix = dense_blocks(*real_space_blocks(problem, displacement, reach, strain=strain))
+    matrix = dense_blocks(*exact_blocks(problem, displacement, strain))
+    waves = np.arange(len(problem.frame.plan.weight))
+    return _with_waves(matrix, problem, displacement, shells, waves)
+
+
+def dense_steering_hessian(problem: ShellProblem, displacement: Floats, shells: Pass) -> Floats:
+    """As ``dense_hessian``, from near neighbours and the heaviest waves only."""
+    matrix = dense_blocks(*steering_blocks(problem, displacement, problem.frame.plan.alpha))
+    return _with_waves(matrix, problem, displacement, shells, steering_waves(problem))
+
+
+def _with_waves(
+    matrix: Floats, problem: ShellProblem, displacement: Floats, shells: Pass, waves: npt.NDArray[np.int64]
+) -> Floats:
+    """The matrix with the reciprocal part of these waves added."""
     for first in range(0, len(waves), WAVES_AT_ONCE):
         own, columns = wave_columns(problem, displacement, shells, waves[first : first + WAVES_AT_ONCE])
         add_own_blocks(matrix, own)

@@ -11,16 +11,14 @@ import scipy.sparse
 from scipy.sparse.linalg import LinearOperator, cg
 
 from dopantfit.energy.neighbours import Floats
-from dopantfit.energy.shell_hessian import dense_hessian, real_space_blocks
+from dopantfit.energy.shell_hessian import dense_steering_hessian, steering_blocks
 from dopantfit.energy.shell_problem import Pass, ShellProblem
-from dopantfit.energy.stiffness import Reach
 
 #: Up to this many shells the steering Hessian is a dense matrix; a larger one is sparse.
 DENSE_SHELLS = 250
-#: A sparse steering Hessian screens Coulomb terms this strongly [1/Å] so that they end at ``SPARSE_REACH`` [Å];
+#: A sparse steering Hessian screens Coulomb terms this strongly [1/Å], so that near neighbours are enough;
 #: the waves that this leaves out soften it by at most a third, which costs passes and no accuracy.
 SPARSE_SCREENING = 0.45
-SPARSE_REACH = Reach(coulomb=6.0, buckingham=4.5)
 #: First shift [eV/Å²] tried on a Hessian that is not positive definite; about a tenth of an oxygen spring.
 FIRST_SHIFT = 10.0
 
@@ -55,7 +53,7 @@ class SparseSteering:
     """Real-space blocks only, solved by conjugate gradients preconditioned with the shells' own blocks."""
 
     def __init__(self, problem: ShellProblem, displacement: Floats) -> None:
-        own, value, column, start = real_space_blocks(problem, displacement, SPARSE_REACH, SPARSE_SCREENING)
+        own, value, column, start = steering_blocks(problem, displacement, SPARSE_SCREENING)
         n = 3 * len(own)
         floor = np.linalg.eigvalsh(own).min(initial=np.inf)
         if floor < FIRST_SHIFT:
@@ -85,5 +83,5 @@ class SparseSteering:
 def make_steering(problem: ShellProblem, displacement: Floats, shells: Pass) -> Steering:
     """Steering for a relaxation around these shells; shells: the shell pass made there."""
     if len(displacement) <= DENSE_SHELLS:
-        return DenseSteering(dense_hessian(problem, displacement, shells, exact=False))
+        return DenseSteering(dense_steering_hessian(problem, displacement, shells))
     return SparseSteering(problem, displacement)

@@ -47,15 +47,34 @@ def _add_diagonal(terms: Floats, length: int, block: Floats) -> None:
 @njit(**JIT)
 def add_strain_coupling(terms: Floats, length: int, coupling: Floats) -> None:
     """Adds ∂virial/∂site of a run to (6, 3): -[a (δ_ac d_b + d_a δ_bc) + b d_a d_b d_c], ab in Voigt order."""
+    x = y = z = xxx = yyy = zzz = xxy = xxz = xyy = yyz = xzz = yzz = xyz = 0.0
     for p in range(length):
-        a, b = terms[3, p], terms[4, p]
-        for v in range(6):
-            i = v if v < 3 else (1 if v == 3 else 0)
-            j = v if v < 3 else (1 if v == 5 else 2)
-            for c in range(3):
-                coupling[v, c] -= b * terms[i, p] * terms[j, p] * terms[c, p]
-            coupling[v, i] -= a * terms[j, p]
-            coupling[v, j] -= a * terms[i, p]
+        dx, dy, dz, a, b = terms[0, p], terms[1, p], terms[2, p], terms[3, p], terms[4, p]
+        x += a * dx
+        y += a * dy
+        z += a * dz
+        xx, yy, zz = b * dx * dx, b * dy * dy, b * dz * dz
+        xxx += xx * dx
+        xxy += xx * dy
+        xxz += xx * dz
+        xyy += yy * dx
+        yyy += yy * dy
+        yyz += yy * dz
+        xzz += zz * dx
+        yzz += zz * dy
+        zzz += zz * dz
+        xyz += b * dx * dy * dz
+    rows = (
+        (2 * x + xxx, xxy, xxz),
+        (xyy, 2 * y + yyy, yyz),
+        (xzz, yzz, 2 * z + zzz),
+        (xyz, z + yyz, y + yzz),
+        (z + xxz, xyz, x + xzz),
+        (y + xxy, x + xyy, xyz),
+    )
+    for v in range(6):
+        for c in range(3):
+            coupling[v, c] -= rows[v][c]
 
 
 @njit(**JIT)

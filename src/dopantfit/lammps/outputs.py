@@ -113,7 +113,10 @@ def _frames(stream: TextIO, ions: IonMap | None) -> Iterator[Atoms]:
         n_sites = int(stream.readline())
         cell = _box(stream.readline().split(), [stream.readline().split() for _ in range(3)])
         names = stream.readline().split()[2:]
-        rows = [stream.readline().split() for _ in range(n_sites)]
+        lines = [stream.readline() for _ in range(n_sites)]
+        if not all(line.endswith("\n") for line in lines):
+            raise ValueError(f"the frame of step {step} is incomplete")
+        rows = [line.split() for line in lines]
         yield _frame(step, cell, names, rows, ions)
 
 

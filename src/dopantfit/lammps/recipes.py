@@ -186,6 +186,7 @@ def _dynamics(types: AtomTypes, settings: Dynamics, integrate: str, modify: str)
         "compute ion_press all pressure ion_temp",
         f"velocity all create {syntax.number(settings.temperature)} {settings.seed} "
         "dist gaussian mom yes rot no bias yes temp ion_temp",
+        f"velocity all scale {syntax.number(settings.temperature)} temp ion_temp  # create is 5 % off",
         integrate,
         modify,
         "",

@@ -1,5 +1,6 @@
 """The check finds each fault by name and frame, and finds none in sound data."""
 
+import json
 import re
 import time
 from collections.abc import Callable
@@ -270,6 +271,14 @@ def test_several_oxidation_states_balance_if_some_choice_does(formula: str, bala
 
 def test_an_element_of_unknown_charge_is_a_warning() -> None:
     assert [f.severity for f in charge_findings(Atoms("XeO"))] == ["warning"]
+
+
+def test_ions_without_neighbours_are_an_error_and_valid_json(tmp_path: Path) -> None:
+    frames = sample()
+    frames[2].set_cell(frames[2].cell * 10, scale_atoms=True)
+    report = checked(tmp_path, frames)
+    assert ("error", "scale", "md300-000") in named(report)
+    json.dumps(report.to_dict(), allow_nan=False)
 
 
 def test_a_changed_file_is_an_error_of_the_set(tmp_path: Path) -> None:

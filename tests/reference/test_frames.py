@@ -213,6 +213,10 @@ def test_frames_changed_by_hand_are_refused(tmp_path: Path) -> None:
             lambda text: text.replace("Mg ", "Mg 1.0 ", 1),
             "frame 0: its atoms have unequal numbers of columns",
         ),
+        (
+            lambda text: text.replace("energy=", "energy=about", 1),
+            "frame 0: energy, forces or stress: could not",
+        ),
         (lambda text: text.replace("Mg ", "Xx ", 1), "frame 0 is not valid extended XYZ"),
     ],
 )

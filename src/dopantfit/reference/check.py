@@ -1,5 +1,6 @@
 """`dopantfit reference check`: what speaks against a reference set, frame by frame."""
 
+import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -183,7 +184,8 @@ def _row(frame: Atoms, shortest: plausibility.Shortest | None, findings: Sequenc
         energy_per_atom=plausibility.energy_per_atom(frame) if sound else None,
         force_rms=plausibility.force_rms(frame) if sound else None,
         net_force=plausibility.net_force(frame) if sound else None,
-        shortest_distance=shortest.distance if shortest else None,
+        # JSON knows no infinity, which is the distance of a lone ion.
+        shortest_distance=shortest.distance if shortest and math.isfinite(shortest.distance) else None,
         shortest_pair=shortest.pair if shortest else "",
         errors=own.count("error"),
         warnings=own.count("warning"),

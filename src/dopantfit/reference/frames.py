@@ -124,7 +124,9 @@ def hash_problems(folder: Path, manifest: Manifest) -> list[str]:
         if not path.is_file():
             problems.append(f"{name} is named by the manifest and missing")
         elif sha256_of(path) != expected:
-            problems.append(f"{name} is not the file that the manifest describes (sha256 differs)")
+            problems.append(
+                f"{name} is not the file that the manifest describes (sha256 differs); restore it"
+            )
     return problems
 
 
@@ -217,7 +219,8 @@ def _parse(block: list[str], path: Path, number: int) -> Atoms:
     try:
         atoms = ase_read(io.StringIO("\n".join(block) + "\n"), format="extxyz")
     except Exception as problem:  # ASE raises whatever its parsing trips over
-        raise ReferenceDataError(f"{path}: frame {number} is not valid extended XYZ: {problem}") from None
+        reason = " ".join(str(problem).split())
+        raise ReferenceDataError(f"{path}: frame {number} is not valid extended XYZ: {reason}") from None
     if "label" in atoms.arrays:
         atoms.arrays["species"] = atoms.arrays.pop("label").astype(str)
     for key in ("temperature", "strain"):
@@ -225,13 +228,17 @@ def _parse(block: list[str], path: Path, number: int) -> Atoms:
             atoms.info[key] = float(atoms.info[key])
     for key, value in atoms.info.items():
         atoms.info[key] = value.item() if isinstance(value, np.generic) else value
-    return _with_float_energy(atoms)
-
-
-def _with_float_energy(atoms: Atoms) -> Atoms:
-    if "energy" in calculated(atoms):
-        atoms.calc.results["energy"] = float(atoms.calc.results["energy"])
+    try:
+        _make_results_floats(atoms)
+    except (TypeError, ValueError) as problem:
+        raise ReferenceDataError(f"{path}: frame {number}: energy, forces or stress: {problem}") from None
     return atoms
+
+
+def _make_results_floats(atoms: Atoms) -> None:
+    for key in {"energy", "forces", "stress"} & set(calculated(atoms)):
+        array = np.asarray(atoms.calc.results[key], dtype=float)
+        atoms.calc.results[key] = array if key != "energy" else float(array)
 
 
 def dump_frames(frames: Sequence[Atoms]) -> str:

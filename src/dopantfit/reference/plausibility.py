@@ -29,7 +29,7 @@ NEIGHBOUR_CUTOFF = 4.5
 #: Median over ions of (shortest distance / sum of covalent radii): 0.85–1.05 in oxides and halides, hot or
 #: strained by ±10 %; 1.6–2.0 when Bohr were read as Å, 0.45–0.55 the other way round.
 BOND_RATIO = (0.62, 1.35)
-#: Net force per ion [eV/Å]: an integration grid leaves up to 0.02, forces that are missing or mixed up more.
+#: Net force per ion [eV/Å]: an integration grid leaves up to 0.03, forces that are missing or mixed up more.
 NET_FORCE_WARNING, NET_FORCE_ERROR = 0.01, 0.05
 #: RMS force component [eV/Å]: smaller only where symmetry demands zero, larger only where ions overlap.
 FORCE_RANGE = (1e-4, 20.0)

@@ -70,7 +70,7 @@ def test_a_species_without_parameters_is_named():
 
 def test_a_charged_cell_is_named_with_its_charge():
     atoms = prototype("LiTi2P3O12")
-    del atoms[[atom.index for atom in atoms if atom.symbol == "Li"][0]]
+    del atoms[next(atom.index for atom in atoms if atom.symbol == "Li")]
     _refused(atoms, ConfigError, r"Li5O72P18Ti12 has charge -0\.549 e")
 
 
@@ -93,7 +93,9 @@ def test_a_cell_smaller_than_a_bond_is_refused():
 
 
 def test_an_open_cell_is_refused():
-    _refused(Atoms("MgO", positions=[[0, 0, 0], [2, 0, 0]], cell=[9, 9, 9]), ConfigError, "periodic in all three")
+    _refused(
+        Atoms("MgO", positions=[[0, 0, 0], [2, 0, 0]], cell=[9, 9, 9]), ConfigError, "periodic in all three"
+    )
 
 
 def test_an_empty_structure_is_refused():
@@ -102,8 +104,8 @@ def test_an_empty_structure_is_refused():
 
 def test_ions_inside_a_turn_over_radius_have_collapsed():
     atoms = prototype("Mg3P2O8")
-    magnesium = [atom.index for atom in atoms if atom.symbol == "Mg"][0]
-    phosphorus = [atom.index for atom in atoms if atom.symbol == "P"][0]
+    magnesium = next(atom.index for atom in atoms if atom.symbol == "Mg")
+    phosphorus = next(atom.index for atom in atoms if atom.symbol == "P")
     direction = np.array([0.6, 0.48, 0.64])
     atoms.positions[magnesium] = atoms.positions[phosphorus] + 1.3 * direction
     _refused(atoms, CollapseError, r"\((Mg|P|O)\) (and|moves)")
@@ -111,7 +113,12 @@ def test_ions_inside_a_turn_over_radius_have_collapsed():
 
 def test_shells_that_do_not_come_to_rest_are_named(perturbed_lamtp, potential, monkeypatch):
     monkeypatch.setattr("dopantfit.energy.relaxation.MAX_PASSES", 2)
-    _refused(perturbed_lamtp, ConvergenceError, r"after 2 passes, the shell of ion \d+ \(O\) still feels", potential)
+    _refused(
+        perturbed_lamtp,
+        ConvergenceError,
+        r"after 2 passes, the shell of ion \d+ \(O\) still feels",
+        potential,
+    )
 
 
 def test_a_bad_start_is_forgotten(perturbed_lamtp, potential):

@@ -71,15 +71,13 @@ def test_rotation_translation_and_permutation_change_nothing_but_the_frame(pertu
     rotation = Rotation.random(rng=rng).as_matrix()
     order = rng.permutation(len(perturbed_lamtp))
     changed = perturbed_lamtp[order]
-    changed.positions = (changed.positions + [0.3, -7.1, 30.0]) @ rotation.T
+    changed.positions = (changed.positions + np.array([0.3, -7.1, 30.0])) @ rotation.T
     changed.set_cell(perturbed_lamtp.cell.array @ rotation.T)
     result = _evaluate(changed, potential)
     assert result.energy == pytest.approx(reference.energy, abs=1e-7)
     np.testing.assert_allclose(result.forces, reference.forces[order] @ rotation.T, atol=1e-7)
     full = np.array([[0, 5, 4], [5, 1, 3], [4, 3, 2]])
-    np.testing.assert_allclose(
-        result.stress[full], rotation @ reference.stress[full] @ rotation.T, atol=1e-9
-    )
+    np.testing.assert_allclose(result.stress[full], rotation @ reference.stress[full] @ rotation.T, atol=1e-9)
 
 
 def test_a_supercell_has_the_same_energy_per_ion(perturbed_lamtp, potential):
@@ -202,6 +200,8 @@ mass = 1.0
         atoms = Atoms("ArKr", positions=[[0, 0, 0], [r, 0, 0]], cell=[30, 30, 30], pbc=True)
         result = _evaluate(atoms, potential)
         inside = r < 9.0
-        assert result.energy == pytest.approx(inside * (1234.5 * np.exp(-r / 0.29) - 17 / r**6), abs=1e-14, rel=1e-12)
+        assert result.energy == pytest.approx(
+            inside * (1234.5 * np.exp(-r / 0.29) - 17 / r**6), abs=1e-14, rel=1e-12
+        )
         force = inside * (1234.5 / 0.29 * np.exp(-r / 0.29) - 6 * 17 / r**7)
         assert result.forces[1, 0] == pytest.approx(force, abs=1e-14, rel=1e-11)

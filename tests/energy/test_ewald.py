@@ -13,13 +13,15 @@ def _point_charges(charges: dict[str, int]) -> Potential:
     """Bare charges: Buckingham terms of nothing."""
     labels = sorted(charges)
     species = "".join(
-        f"[species.{label}]\nformal_charge = {q}\ncharge = {float(q)}\nmass = 1.0\n" for label, q in charges.items()
+        f"[species.{label}]\nformal_charge = {q}\ncharge = {float(q)}\nmass = 1.0\n"
+        for label, q in charges.items()
     )
     pairs = "".join(
         f'"{a}-{b}" = {{ A = 0.0, rho = 0.3, C = 0.0 }}\n' for i, a in enumerate(labels) for b in labels[i:]
     )
     return Potential.loads(
-        f'format = 1\nname = "charges"\ncitation = "none"\ncutoff = 9.0\n{species}[pairs]\n{pairs}', source="test"
+        f'format = 1\nname = "charges"\ncitation = "none"\ncutoff = 9.0\n{species}[pairs]\n{pairs}',
+        source="test",
     )
 
 
@@ -37,7 +39,12 @@ MADELUNG = {
         4.12 * np.sqrt(3) / 2,
         1.762674773070988,
     ),
-    "zinc blende": ({"Zn": 2, "S": -2}, bulk("ZnS", "zincblende", a=5.41), 5.41 * np.sqrt(3) / 4, 1.638055053388790),
+    "zinc blende": (
+        {"Zn": 2, "S": -2},
+        bulk("ZnS", "zincblende", a=5.41),
+        5.41 * np.sqrt(3) / 4,
+        1.638055053388790,
+    ),
 }
 
 

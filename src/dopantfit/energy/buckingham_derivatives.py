@@ -2,10 +2,12 @@
 
 import math
 
+import numpy as np
 from numba import njit
 
+from dopantfit.energy.arrays import Floats, Integers
 from dopantfit.energy.functions import JIT, exponential
-from dopantfit.energy.neighbours import Floats, Integers, NeighbourRuns, np
+from dopantfit.energy.neighbours import NeighbourRuns
 
 
 def derivative_coefficients(quantity: str, A: float, inverse_rho: float) -> Floats:

@@ -6,10 +6,10 @@ import ase
 import numpy as np
 from ase.calculators.calculator import Calculator, all_changes
 
+from dopantfit.energy.arrays import Floats
 from dopantfit.energy.closest import refuse_collapse
 from dopantfit.energy.evaluation import Evaluation, evaluate
 from dopantfit.energy.frame import ACCURACY, Frame, make_frame, species_table
-from dopantfit.energy.neighbours import Floats
 from dopantfit.energy.relaxation import TOLERANCE
 from dopantfit.errors import CollapseError, ConvergenceError
 from dopantfit.potential import Potential

@@ -5,8 +5,9 @@ import math
 import numpy as np
 from numba import njit
 
+from dopantfit.energy.arrays import Floats, Integers
 from dopantfit.energy.functions import JIT
-from dopantfit.energy.neighbours import Floats, Integers, NeighbourRuns
+from dopantfit.energy.neighbours import NeighbourRuns
 from dopantfit.energy.relaxation import RelaxedShells
 from dopantfit.errors import CollapseError
 
@@ -20,7 +21,12 @@ def refuse_collapse(relaxed: RelaxedShells, turn_over: Floats) -> None:
     frame = problem.frame
     sites = problem.sites(relaxed.displacement)
     distance, ions = _closest(
-        frame.species, sites, problem.ghost_sites(sites), frame.ghosts.ion, frame.buckingham_runs, len(frame.labels)
+        frame.species,
+        sites,
+        problem.ghost_sites(sites),
+        frame.ghosts.ion,
+        frame.buckingham_runs,
+        len(frame.labels),
     )
     excess = distance - turn_over
     s, t = np.unravel_index(int(excess.argmin()), excess.shape)
@@ -36,7 +42,12 @@ def refuse_collapse(relaxed: RelaxedShells, turn_over: Floats) -> None:
 
 @njit(**JIT)
 def _closest(
-    species: Integers, sites: Floats, ghost_sites: Floats, ghost_ion: Integers, runs: NeighbourRuns, n_species: int
+    species: Integers,
+    sites: Floats,
+    ghost_sites: Floats,
+    ghost_ion: Integers,
+    runs: NeighbourRuns,
+    n_species: int,
 ) -> tuple[Floats, Integers]:
     """Shortest distance of every pair of species [Å] and the two ions that have it."""
     square = np.full((n_species, n_species), np.inf)

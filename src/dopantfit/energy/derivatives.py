@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.linalg
 
+from dopantfit.energy.arrays import Floats
 from dopantfit.energy.explicit_derivatives import ExplicitDerivatives, explicit_derivatives
-from dopantfit.energy.neighbours import Floats
 from dopantfit.energy.own_shell import bond_hessians, bond_strain_couplings
 from dopantfit.energy.reciprocal import explicit_phases
 from dopantfit.energy.relaxation import RelaxedShells
@@ -49,7 +49,9 @@ def parameter_derivatives(relaxed: RelaxedShells, parameters: Sequence[Parameter
     moves = _solve(hessian, explicit.shell_forces.reshape(len(parameters), -1))
     shell_moves = np.ascontiguousarray(moves.reshape(len(parameters), n_shells, 3).transpose(1, 2, 0))
     forces = explicit.core_forces + _core_changes(problem, displacement, shell_moves)
-    strain += bond_strain_couplings(displacement, problem.shell_species, problem.table, problem.frame.plan.alpha)
+    strain += bond_strain_couplings(
+        displacement, problem.shell_species, problem.table, problem.frame.plan.alpha
+    )
     virial = explicit.virials + np.einsum("nvc,ncp->pv", strain, shell_moves)
     wave_forces, wave_virial = _wave_changes(relaxed, shell_moves)
     return Derivatives(

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
+from dopantfit.energy.arrays import Floats
 from dopantfit.energy.frame import Frame
-from dopantfit.energy.neighbours import Floats
 from dopantfit.energy.real_space import SpeciesTable
 from dopantfit.energy.relaxation import TOLERANCE, RelaxedShells, relax_shells
 from dopantfit.energy.shell_problem import ShellProblem

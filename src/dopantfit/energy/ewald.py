@@ -8,10 +8,9 @@ charged cell, which only derivatives with respect to single charges ever see).
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from scipy.optimize import brentq
 
-from dopantfit.energy.neighbours import Floats, Integers
+from dopantfit.energy.arrays import Floats, Integers
 
 #: Real-space Coulomb cutoff [Å] of a cell of ``REFERENCE_IONS`` ions; it grows as N**(1/6), which makes both sums
 #: grow as N**1.5. The value is the fastest one for a 112-ion LATP cell (``benchmarks/engine.py --tune``).
@@ -110,12 +109,12 @@ def strain_factors(plan: EwaldPlan) -> Floats:
     square = np.einsum("ij,ij->i", plan.vectors, plan.vectors)
     factor = -2 * (1 / square + 1 / (4 * plan.alpha**2))
     products = plan.vectors[:, [0, 1, 2, 1, 0, 0]] * plan.vectors[:, [0, 1, 2, 2, 2, 1]]
-    factors: npt.NDArray[np.float64] = factor[:, None] * products
+    factors: Floats = factor[:, None] * products
     factors[:, :3] += 1
     return factors
 
 
-def miller_indices(plan: EwaldPlan) -> npt.NDArray[np.int64]:
+def miller_indices(plan: EwaldPlan) -> Integers:
     """(h, k, l) of every wave of a plan in its own order, ``shape=(n_k, 3)``."""
     rows = plan.rows
     row_of = np.repeat(np.arange(len(rows)), rows[:, 3])

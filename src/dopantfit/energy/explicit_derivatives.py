@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dopantfit.energy.arrays import Floats
 from dopantfit.energy.buckingham_derivatives import add_buckingham_derivative, derivative_coefficients
-from dopantfit.energy.neighbours import Floats
 from dopantfit.energy.own_shell import add_bonds
 from dopantfit.energy.shell_problem import ShellProblem
 from dopantfit.errors import ConfigError
@@ -36,7 +36,10 @@ def explicit_derivatives(
     """Partial derivatives with respect to ``parameters``; raises ConfigError for one that the frame cannot feel."""
     p, frame = len(parameters), problem.frame
     result = ExplicitDerivatives(
-        np.zeros(p), np.zeros((p, *displacement.shape)), np.zeros((p, *frame.positions.shape)), np.zeros((p, 6))
+        np.zeros(p),
+        np.zeros((p, *displacement.shape)),
+        np.zeros((p, *frame.positions.shape)),
+        np.zeros((p, 6)),
     )
     for number, parameter in enumerate(parameters):
         species = [_species_number(problem, label, parameter) for label in parameter.of]
@@ -59,7 +62,13 @@ def _species_number(problem: ShellProblem, label: str, parameter: Parameter) -> 
 
 
 def _buckingham(
-    problem: ShellProblem, displacement: Floats, quantity: str, s: int, t: int, result: ExplicitDerivatives, number: int
+    problem: ShellProblem,
+    displacement: Floats,
+    quantity: str,
+    s: int,
+    t: int,
+    result: ExplicitDerivatives,
+    number: int,
 ) -> None:
     frame, table = problem.frame, problem.table
     sites = problem.sites(displacement)
@@ -89,7 +98,12 @@ def _spring(
 
 
 def _charge(
-    problem: ShellProblem, displacement: Floats, quantity: str, s: int, result: ExplicitDerivatives, number: int
+    problem: ShellProblem,
+    displacement: Floats,
+    quantity: str,
+    s: int,
+    result: ExplicitDerivatives,
+    number: int,
 ) -> None:
     """Half the difference of the Coulomb passes with this charge raised and lowered by 1 e: exact for a quadratic."""
     table = problem.table

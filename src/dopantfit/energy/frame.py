@@ -5,15 +5,9 @@ from dataclasses import dataclass, replace
 import ase
 import numpy as np
 
+from dopantfit.energy.arrays import Floats, Integers
 from dopantfit.energy.ewald import EwaldPlan, miller_indices, plan_ewald, strain_factors
-from dopantfit.energy.neighbours import (
-    Floats,
-    Ghosts,
-    Integers,
-    NeighbourRuns,
-    find_pairs,
-    neighbour_runs,
-)
+from dopantfit.energy.neighbours import Ghosts, NeighbourRuns, find_pairs, neighbour_runs
 from dopantfit.energy.real_space import SpeciesTable
 from dopantfit.energy.structure_checks import check_distances, check_geometry
 from dopantfit.errors import ConfigError

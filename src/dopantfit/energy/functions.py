@@ -22,7 +22,7 @@ _INT64 = ir.IntType(64)
 _INTEGER_SHIFTER = 6755399441055744.0
 
 
-@intrinsic  # type: ignore[misc]
+@intrinsic
 def _floor(typing_context: Any, x: Any) -> Any:
     """Floor of a double as a double (``math.floor`` gives an integer, which costs a conversion)."""
 
@@ -32,7 +32,7 @@ def _floor(typing_context: Any, x: Any) -> Any:
     return types.float64(types.float64), generate
 
 
-@intrinsic  # type: ignore[misc]
+@intrinsic
 def _power_of_two(typing_context: Any, n: Any) -> Any:
     """2**n for an integer-valued double n, built by writing the exponent bits."""
 

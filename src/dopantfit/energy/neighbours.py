@@ -13,8 +13,7 @@ import numpy.typing as npt
 from numba import njit
 from vesin import NeighborList
 
-Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
+from dopantfit.energy.arrays import Floats, GhostIndices, Integers
 
 #: Neighbour runs are multiples of this many entries: one 512-bit register of float64.
 RUN_LENGTH = 8
@@ -40,14 +39,14 @@ class NeighbourRuns(NamedTuple):
     start: ``shape=(n_ions, n_species + 1)``; the run of species s around ion i is ``ghost[start[i, s]:start[i, s+1]]``.
     """
 
-    ghost: npt.NDArray[np.uint32]
+    ghost: GhostIndices
     start: Integers
 
 
 class Pairs(NamedTuple):
-    """Half list from the library: every pair once. index (n, 2), shift (n, 3) in cells, distance (n,) [Å]."""
+    """Half list from the library: every pair once. ions (n, 2), shift (n, 3) in cells, distance (n,) [Å]."""
 
-    index: npt.NDArray[np.uint64]
+    ions: npt.NDArray[np.uint64]
     shift: npt.NDArray[np.int32]
     distance: Floats
 
@@ -78,11 +77,11 @@ def neighbour_runs(
     pairs: Pairs, species: Integers, n_species: int, cell: Floats, cutoffs: tuple[float, ...]
 ) -> tuple[Ghosts, tuple[NeighbourRuns, ...]]:
     """Ghosts and, for each cutoff [Å], the runs of neighbours whose ions are closer than it."""
-    ion, cells, ends = _ghosts(pairs.index, pairs.shift, len(species))
+    ion, cells, ends = _ghosts(pairs.ions, pairs.shift, len(species))
     shift = np.vstack([cells @ cell, np.full((1, 3), PADDING_COORDINATE)])
     padding = len(ion)
     runs = tuple(
-        NeighbourRuns(*_runs(pairs.index, ends, pairs.distance, species, n_species, cutoff, padding))
+        NeighbourRuns(*_runs(pairs.ions, ends, pairs.distance, species, n_species, cutoff, padding))
         for cutoff in cutoffs
     )
     return Ghosts(np.append(ion, 0), shift), runs
@@ -91,7 +90,7 @@ def neighbour_runs(
 @njit(cache=True)
 def _ghosts(
     index: npt.NDArray[np.uint64], shift: npt.NDArray[np.int32], n_ions: int
-) -> tuple[Integers, Floats, npt.NDArray[np.uint32]]:
+) -> tuple[Integers, Floats, GhostIndices]:
     """Numbers the distinct (ion, shift) that occur, in both directions of every pair.
 
     Returns ion (n_ghosts,), shift in cells (n_ghosts, 3) and the ghosts seen by the two ends of each pair (n_pairs, 2).
@@ -125,13 +124,13 @@ def _ghosts(
 @njit(cache=True)
 def _runs(
     index: npt.NDArray[np.uint64],
-    ends: npt.NDArray[np.uint32],
+    ends: GhostIndices,
     distance: Floats,
     species: Integers,
     n_species: int,
     cutoff: float,
     padding: int,
-) -> tuple[npt.NDArray[np.uint32], Integers]:
+) -> tuple[GhostIndices, Integers]:
     """Sorts the neighbours of every ion into padded runs; returns (ghost, start) of NeighbourRuns."""
     n_ions = len(species)
     count = np.zeros((n_ions, n_species), np.int64)
@@ -152,7 +151,7 @@ def _runs(
     for p in range(len(index)):
         if distance[p] < cutoff:
             for end in range(2):
-                i, s = np.int64(index[p, end]), species[np.int64(index[p, 1 - end])]
-                ghost[fill[i, s]] = ends[p, end]
-                fill[i, s] += 1
+                centre, kind = np.int64(index[p, end]), species[np.int64(index[p, 1 - end])]
+                ghost[fill[centre, kind]] = ends[p, end]
+                fill[centre, kind] += 1
     return ghost, start

@@ -6,10 +6,11 @@ other's charge, but the waves of the Ewald sum contain both. As a power series i
 
 import math
 
+import numpy as np
 from numba import njit
 
+from dopantfit.energy.arrays import Floats, Integers
 from dopantfit.energy.functions import JIT
-from dopantfit.energy.neighbours import Floats, Integers, np
 from dopantfit.energy.real_space import SpeciesTable
 from dopantfit.energy.stiffness import add_strain_coupling
 
@@ -41,12 +42,21 @@ def bond_slopes(t: float, alpha: float, s: int, table: SpeciesTable) -> tuple[fl
     """E(t), dE/dt and d²E/dt² of the bond of a species s ion [eV, eV/Å², eV/Å⁴]."""
     strength = table.coulomb * table.core_charge[s] * table.shell_charge[s]
     value, slope, curvature = screened(t, alpha)
-    return 0.5 * table.spring[s] * t - strength * value, 0.5 * table.spring[s] - strength * slope, -strength * curvature
+    return (
+        0.5 * table.spring[s] * t - strength * value,
+        0.5 * table.spring[s] - strength * slope,
+        -strength * curvature,
+    )
 
 
 @njit(**JIT)
 def add_bonds(
-    displacement: Floats, shell_species: Integers, table: SpeciesTable, alpha: float, force: Floats, virial: Floats
+    displacement: Floats,
+    shell_species: Integers,
+    table: SpeciesTable,
+    alpha: float,
+    force: Floats,
+    virial: Floats,
 ) -> float:
     """Energy [eV] of all bonds; adds the force on every shell (n_shells, 3) and the virial (6,)."""
     energy = 0.0
@@ -73,7 +83,9 @@ def bond_hessians(displacement: Floats, shell_species: Integers, table: SpeciesT
     result = np.empty((len(displacement), 3, 3))
     for n in range(len(displacement)):
         d = displacement[n]
-        _, slope, curvature = bond_slopes(d[0] * d[0] + d[1] * d[1] + d[2] * d[2], alpha, shell_species[n], table)
+        _, slope, curvature = bond_slopes(
+            d[0] * d[0] + d[1] * d[1] + d[2] * d[2], alpha, shell_species[n], table
+        )
         for a in range(3):
             for b in range(3):
                 result[n, a, b] = 4 * curvature * d[a] * d[b]
@@ -90,7 +102,9 @@ def bond_strain_couplings(
     terms = np.empty((5, 1))
     for n in range(len(displacement)):
         d = displacement[n]
-        _, slope, curvature = bond_slopes(d[0] * d[0] + d[1] * d[1] + d[2] * d[2], alpha, shell_species[n], table)
+        _, slope, curvature = bond_slopes(
+            d[0] * d[0] + d[1] * d[1] + d[2] * d[2], alpha, shell_species[n], table
+        )
         for c in range(3):
             terms[c, 0] = d[c]
         terms[3, 0] = 2 * slope

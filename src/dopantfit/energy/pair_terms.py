@@ -10,10 +10,9 @@ import math
 
 from numba import njit
 
+from dopantfit.energy.arrays import Floats, GhostIndices
 from dopantfit.energy.functions import JIT, exponential, scaled_erfc
-from dopantfit.energy.neighbours import Floats, np, npt
 
-Run = npt.NDArray[np.uint32]
 Sums = tuple[float, float, float, float, float, float, float, float, float, float]
 
 TWO_OVER_SQRT_PI = 2.0 / math.sqrt(math.pi)
@@ -21,7 +20,7 @@ TWO_OVER_SQRT_PI = 2.0 / math.sqrt(math.pi)
 
 @njit(**JIT)
 def coulomb_run(
-    x: float, y: float, z: float, ghosts: Floats, run: Run, first: int, last: int, alpha: float, cutoff: float
+    x: float, y: float, z: float, ghosts: Floats, run: GhostIndices, first: int, last: int, alpha: float, cutoff: float
 ) -> Sums:
     """Σ erfc(αr)/r over a run, minus its gradient with respect to the site, and Σ d⊗force (xx yy zz yz xz xy).
 
@@ -64,7 +63,7 @@ def buckingham_run(
     y: float,
     z: float,
     ghosts: Floats,
-    run: Run,
+    run: GhostIndices,
     first: int,
     last: int,
     cutoff: float,
@@ -108,7 +107,7 @@ def coulomb_stiffness(
     y: float,
     z: float,
     ghosts: Floats,
-    run: Run,
+    run: GhostIndices,
     first: int,
     last: int,
     alpha: float,
@@ -147,7 +146,7 @@ def buckingham_stiffness(
     y: float,
     z: float,
     ghosts: Floats,
-    run: Run,
+    run: GhostIndices,
     first: int,
     last: int,
     cutoff: float,

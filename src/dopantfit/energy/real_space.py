@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 from numba import njit
 
+from dopantfit.energy.arrays import Flags, Floats, Integers
 from dopantfit.energy.functions import JIT
-from dopantfit.energy.neighbours import Floats, Integers, NeighbourRuns, np, npt
-from dopantfit.energy.pair_terms import buckingham_run, buckingham_stiffness, coulomb_run, coulomb_stiffness
+from dopantfit.energy.neighbours import NeighbourRuns
+from dopantfit.energy.pair_terms import buckingham_run, coulomb_run
 
 
 class SpeciesTable(NamedTuple):
@@ -23,7 +24,7 @@ class SpeciesTable(NamedTuple):
 
     core_charge: Floats
     shell_charge: Floats
-    has_shell: npt.NDArray[np.bool_]
+    has_shell: Flags
     spring: Floats
     A: Floats
     inverse_rho: Floats

@@ -6,10 +6,11 @@ four multiply-adds for the structure factor and eight for the force, without a s
 
 import math
 
+import numpy as np
 from numba import njit
 
+from dopantfit.energy.arrays import Floats, Integers
 from dopantfit.energy.functions import JIT
-from dopantfit.energy.neighbours import Floats, Integers, np, npt
 
 
 @njit(**JIT)
@@ -90,7 +91,12 @@ def add_wave_forces(
     """
     n = len(charges)
     real, imaginary = np.empty(n), np.empty(n)
-    plain_real, plain_imaginary, along_real, along_imaginary = np.empty(n), np.empty(n), np.empty(n), np.empty(n)
+    plain_real, plain_imaginary, along_real, along_imaginary = (
+        np.empty(n),
+        np.empty(n),
+        np.empty(n),
+        np.empty(n),
+    )
     totals = np.zeros((3, n))
     for row in range(len(rows)):
         plain_real[:] = 0.0
@@ -118,12 +124,14 @@ def add_wave_forces(
     for i in range(n):
         for c in range(3):
             force[i, c] += (
-                totals[0, i] * reciprocal[0, c] + totals[1, i] * reciprocal[1, c] + totals[2, i] * reciprocal[2, c]
+                totals[0, i] * reciprocal[0, c]
+                + totals[1, i] * reciprocal[1, c]
+                + totals[2, i] * reciprocal[2, c]
             )
 
 
 @njit(**JIT)
-def explicit_phases(fractional: Floats, miller: npt.NDArray[np.int64]) -> Floats:
+def explicit_phases(fractional: Floats, miller: Integers) -> Floats:
     """cos and sin of k·r for any list of waves, ``shape=(2, n_k, n_sites)``; miller: ``shape=(n_k, 3)``."""
     limits = np.zeros(3, np.int64)
     for k in range(len(miller)):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dopantfit.energy.neighbours import Floats
+from dopantfit.energy.arrays import Floats
 from dopantfit.energy.shell_problem import Pass, ShellProblem
 from dopantfit.energy.steering import Steering, make_steering
 from dopantfit.errors import CollapseError, ConvergenceError

@@ -1,13 +1,13 @@
 """The Hessian of the energy with respect to shells: exact, or short-sighted and cheap for steering a relaxation."""
 
 import numpy as np
-import numpy.typing as npt
 from numba import njit
 from scipy.linalg import blas
 
+from dopantfit.energy.arrays import Floats, Integers
 from dopantfit.energy.frame import STEERING_REACH
 from dopantfit.energy.functions import JIT
-from dopantfit.energy.neighbours import Floats, Integers, NeighbourRuns
+from dopantfit.energy.neighbours import NeighbourRuns
 from dopantfit.energy.own_shell import bond_hessians
 from dopantfit.energy.reciprocal import explicit_phases
 from dopantfit.energy.shell_problem import Pass, ShellProblem
@@ -26,7 +26,7 @@ def exact_reach(problem: ShellProblem) -> Reach:
     return Reach(problem.frame.plan.cutoff, problem.table.cutoff)
 
 
-def steering_waves(problem: ShellProblem) -> npt.NDArray[np.int64]:
+def steering_waves(problem: ShellProblem) -> Integers:
     """The waves that matter most for a Hessian, as indices."""
     plan = problem.frame.plan
     importance = plan.weight * np.einsum("ij,ij->i", plan.vectors, plan.vectors)
@@ -37,7 +37,13 @@ def exact_blocks(problem: ShellProblem, displacement: Floats, strain: Floats) ->
     """Real-space Hessian; strain gains the strain coupling of all but the bonds (n_shells, 6, 3) [eV/Å]."""
     frame = problem.frame
     return _blocks(
-        problem, displacement, frame.coulomb_runs, frame.buckingham_runs, exact_reach(problem), frame.plan.alpha, strain
+        problem,
+        displacement,
+        frame.coulomb_runs,
+        frame.buckingham_runs,
+        exact_reach(problem),
+        frame.plan.alpha,
+        strain,
     )
 
 
@@ -67,7 +73,7 @@ def _blocks(
 
 
 def wave_columns(
-    problem: ShellProblem, displacement: Floats, shells: Pass, waves: npt.NDArray[np.int64]
+    problem: ShellProblem, displacement: Floats, shells: Pass, waves: Integers
 ) -> tuple[Floats, Floats]:
     """The reciprocal part of the Hessian from some waves, as own blocks (n, 3, 3) and X with the rest as XᵀX.
 
@@ -137,7 +143,7 @@ def dense_steering_hessian(problem: ShellProblem, displacement: Floats, shells: 
 
 
 def _with_waves(
-    matrix: Floats, problem: ShellProblem, displacement: Floats, shells: Pass, waves: npt.NDArray[np.int64]
+    matrix: Floats, problem: ShellProblem, displacement: Floats, shells: Pass, waves: Integers
 ) -> Floats:
     """The matrix with the reciprocal part of these waves added."""
     for first in range(0, len(waves), WAVES_AT_ONCE):

@@ -6,12 +6,14 @@ a shell moves and is repeated until the shells are at rest; the *core pass* adds
 
 from dataclasses import dataclass
 
+import numpy as np
 from numba import njit
 
+from dopantfit.energy.arrays import Floats, Integers
 from dopantfit.energy.ewald import EwaldPlan
 from dopantfit.energy.frame import Frame
 from dopantfit.energy.functions import JIT
-from dopantfit.energy.neighbours import Floats, Ghosts, Integers, NeighbourRuns, np
+from dopantfit.energy.neighbours import Ghosts, NeighbourRuns
 from dopantfit.energy.own_shell import add_bonds
 from dopantfit.energy.real_space import SpeciesTable, add_buckingham, add_coulomb
 from dopantfit.energy.reciprocal import add_wave_forces, phases, structure_factors
@@ -100,7 +102,16 @@ class ShellProblem:
         bare = np.flatnonzero(~table.has_shell[frame.species])
         bare_force = np.zeros((len(bare), 3))
         energy += add_buckingham(
-            bare, frame.species, frame.positions, ghost_sites, frame.buckingham_runs, table, 0.5, 0.0, bare_force, virial
+            bare,
+            frame.species,
+            frame.positions,
+            ghost_sites,
+            frame.buckingham_runs,
+            table,
+            0.5,
+            0.0,
+            bare_force,
+            virial,
         )
         force[bare] += bare_force
         bond_force = np.zeros_like(displacement)

@@ -10,7 +10,7 @@ import scipy.linalg
 import scipy.sparse
 from scipy.sparse.linalg import LinearOperator, cg
 
-from dopantfit.energy.neighbours import Floats
+from dopantfit.energy.arrays import Floats
 from dopantfit.energy.shell_hessian import dense_steering_hessian, steering_blocks
 from dopantfit.energy.shell_problem import Pass, ShellProblem
 

@@ -5,10 +5,12 @@ For a pair with K = a I + b d dᵀ the site's own block gains K and the block th
 
 from typing import NamedTuple
 
+import numpy as np
 from numba import njit
 
+from dopantfit.energy.arrays import Floats, Integers
 from dopantfit.energy.functions import JIT
-from dopantfit.energy.neighbours import Floats, Ghosts, Integers, NeighbourRuns, np
+from dopantfit.energy.neighbours import Ghosts, NeighbourRuns
 from dopantfit.energy.pair_terms import buckingham_stiffness, coulomb_stiffness
 from dopantfit.energy.real_space import SpeciesTable
 
@@ -191,7 +193,19 @@ def shell_blocks(
                     continue
                 ghost_places = ghost_cores if kind == 1 else ghost_sites
                 fill_run_terms(
-                    kind, sites[i], species[i], s, charge, ghost_places, runs, first, last, table, alpha, reach, terms
+                    kind,
+                    sites[i],
+                    species[i],
+                    s,
+                    charge,
+                    ghost_places,
+                    runs,
+                    first,
+                    last,
+                    table,
+                    alpha,
+                    reach,
+                    terms,
                 )
                 _add_diagonal(terms, last - first, own[n])
                 if len(strain):

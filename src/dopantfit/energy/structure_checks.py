@@ -15,7 +15,9 @@ def check_geometry(atoms: ase.Atoms, name: str) -> None:
     if len(atoms) == 0:
         raise ConfigError(f"{name}: it holds no ions")
     if not np.isfinite(atoms.cell.array).all() or not atoms.pbc.all():
-        raise ConfigError(f"{name}: the cell must be finite and periodic in all three directions, pbc is {atoms.pbc}")
+        raise ConfigError(
+            f"{name}: the cell must be finite and periodic in all three directions, pbc is {atoms.pbc}"
+        )
     heights = _heights(atoms.cell.array)
     if heights.min() < OVERLAP_DISTANCE:
         raise ConfigError(
@@ -42,7 +44,7 @@ def check_distances(pairs: Pairs, name: str, labels: tuple[str, ...]) -> None:
     if len(pairs.distance) == 0 or pairs.distance.min() >= OVERLAP_DISTANCE:
         return
     worst = int(pairs.distance.argmin())
-    i, j = (int(index) for index in pairs.index[worst])
+    i, j = (int(index) for index in pairs.ions[worst])
     raise ConfigError(
         f"{name}: ions {i} ({labels[i]}) and {j} ({labels[j]}) are {pairs.distance[worst]:.3g} Å apart, "
         f"closer than {OVERLAP_DISTANCE} Å; remove one of them or check that positions and cell are in Å"

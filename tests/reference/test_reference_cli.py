@@ -64,3 +64,12 @@ def test_import_appends_and_says_so(tmp_path: Path, sample: Path) -> None:
     assert done.stdout.startswith(f"{count} frames imported") and count > 1
     again = dopantfit("import", relax, "--set", folder, "--family", "relax")
     assert again.returncode == 2 and "is in the set already" in again.stderr
+
+
+def test_split_is_fixed_in_the_manifest_or_refused(sample: Path) -> None:
+    done = dopantfit("split", sample, "--hold-out", "md300", "--reason", "another temperature")
+    assert done.returncode == 0 and "2 frames for training, 1 held out" in done.stdout
+    assert load_set(sample).manifest.split.held_out_families == ("md300",)
+    refused = dopantfit("split", sample, "--hold-out", "md", "--reason", "none")
+    assert refused.returncode == 2 and "no frame is of the held-out family 'md'" in refused.stderr
+    assert load_set(sample).manifest.split.held_out_families == ("md300",)

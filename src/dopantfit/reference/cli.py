@@ -1,4 +1,4 @@
-"""`dopantfit reference`: check, import, generate and run. Rooms are imported inside the verbs."""
+"""`dopantfit reference`: check, import, split, generate and run. Rooms are imported inside the verbs."""
 
 import sys
 from enum import StrEnum
@@ -10,7 +10,9 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
-reference_app = typer.Typer(help="Check, import, generate and compute DFT frames.", no_args_is_help=True)
+reference_app = typer.Typer(
+    help="Check, import, split, generate and compute DFT frames.", no_args_is_help=True
+)
 
 SetArgument = Annotated[Path, typer.Argument(help="Folder of the set: frames.extxyz and manifest.toml.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")]
@@ -76,6 +78,21 @@ def import_(
     sys.stdout.write(f"{len(names)} frames imported into {folder}: {', '.join(names)}\n")
     found = f"{len(report.errors)} errors, {len(report.warnings)} warnings"
     sys.stdout.write(f"the set now has {found}; see `dopantfit reference check {folder}`\n")
+
+
+@reference_app.command("split")
+def split(
+    folder: SetArgument,
+    hold_out: Annotated[list[str], typer.Option(help="A family to hold out whole; once for each.")],
+    reason: Annotated[str, typer.Option(help="Why these families.")],
+) -> None:
+    """Fix in the manifest which families are held out of the fit; refused if they leak."""
+    from dopantfit.reference.frames import load_set
+    from dopantfit.reference.split import fix_split, train_and_held_out
+
+    fix_split(folder, hold_out, reason)
+    train, held_out = train_and_held_out(load_set(folder))
+    sys.stdout.write(f"{folder}: {len(train)} frames for training, {len(held_out)} held out\n")
 
 
 def _print_json(payload: object) -> None:

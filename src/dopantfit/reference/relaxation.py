@@ -12,8 +12,8 @@ from ase import Atoms
 
 Array = npt.NDArray[np.float64]
 
-#: First guess of the force constant that holds an ion in a phosphate or oxide [eV/Å²]; the framework's P and O
-#: are an order of magnitude stiffer than the mobile ions, and one value for all would make Li crawl.
+#: First guess of the force constant that holds an ion in a phosphate or oxide [eV/Å²]: P and O of the
+#: framework are much stiffer than the mobile ions, and one value for all would make Li crawl.
 STIFFNESS = {
     "Li": 6.0,
     "Na": 6.0,

@@ -1,0 +1,110 @@
+"""From finished frames to the set: which frames are there, and the manifest that says how they were made."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from ase import Atoms
+
+from dopantfit.errors import ConfigError, ReferenceDataError
+from dopantfit.reference.cp2k import BASIS_SET, pseudopotential
+from dopantfit.reference.cp2k_process import BOOKKEEPING, fingerprint, read_result
+from dopantfit.reference.frames import append_frames, load_set, write_set
+from dopantfit.reference.generate import Configuration, Generated
+from dopantfit.reference.manifest import MANIFEST_FILE, Manifest, load_manifest
+from dopantfit.reference.plan import Plan
+
+
+def finished_frames(plan: Plan, folder: Path, work: Path) -> dict[str, Atoms]:
+    """Return the frames that are there, by frame_id: those of the set and those in ``work``.
+
+    A result in ``work`` that was computed with other settings than the plan's is not counted.
+    """
+    frames: dict[str, Atoms] = {}
+    meshes = {item.name: item.k_mesh or plan.k_mesh for item in plan.configurations}
+    for path in sorted(work.glob("*/result.extxyz")):
+        frame = read_result(path.parent)
+        if frame is None:
+            continue
+        name = str(frame.info["frame_id"])
+        mesh = meshes.get(name, meshes.get(name.rsplit("-", 1)[0], plan.k_mesh))
+        if frame.info.get("input_sha256") == fingerprint(frame, plan.cp2k, mesh):
+            frames[name] = frame
+    if (folder / MANIFEST_FILE).is_file():
+        frames |= {str(frame.info["frame_id"]): frame for frame in load_set(folder).frames}
+    return frames
+
+
+def collect(plan: Plan, folder: Path, made: Generated, finished: Mapping[str, Atoms]) -> tuple[str, ...]:
+    """Add to the set in ``folder`` the finished frames of the plan that are not in it; return their names.
+
+    The first frames make the manifest. Raises ReferenceDataError when the set is damaged.
+    """
+    there = set()
+    if (folder / MANIFEST_FILE).is_file():
+        there = {str(frame.info["frame_id"]) for frame in load_set(folder).frames}
+    new = [c for c in made.configurations if c.collect and c.frame_id in finished and c.frame_id not in there]
+    if not new:
+        return ()
+    frames = [_for_the_set(finished[c.frame_id]) for c in new]
+    if there:
+        append_frames(folder, frames)
+    else:
+        versions = {str(finished[c.frame_id].info["computed_with"]).removeprefix("CP2K ") for c in new}
+        write_set(folder, frames, _new_manifest(plan, made.configurations, " and ".join(sorted(versions))))
+    return tuple(c.frame_id for c in new)
+
+
+def manifest_of(plan: Plan, folder: Path) -> Manifest | None:
+    """Return the manifest of the set, None before its first frame.
+
+    Raises ConfigError when the set was computed with other settings than the plan's.
+    """
+    if not (folder / MANIFEST_FILE).is_file():
+        return None
+    manifest = load_manifest(folder)
+    for what, is_there, wanted in (
+        ("basis_or_cutoff", manifest.basis_or_cutoff, basis_or_cutoff(plan)),
+        ("scf_tolerance", manifest.scf_tolerance, plan.cp2k.eps_scf),
+        ("k_mesh", manifest.k_mesh, plan.k_mesh),
+    ):
+        if is_there != wanted:
+            raise ConfigError(
+                f"{folder}: the frames of the set have {what} = {is_there!r}, the plan says {wanted!r}; "
+                f"frames of two settings do not mix, give the plan another set"
+            )
+    return manifest
+
+
+def basis_or_cutoff(plan: Plan) -> str:
+    """Return the basis and the cutoffs of a plan in words, as the manifest has them."""
+    cp2k = plan.cp2k
+    return (
+        f"{BASIS_SET}, {cp2k.method}, CUTOFF {cp2k.cutoff:g} Ry, REL_CUTOFF {cp2k.rel_cutoff:g} Ry, "
+        f"EPS_DEFAULT {cp2k.eps_default:g}"
+    )
+
+
+def _new_manifest(plan: Plan, made: tuple[Configuration, ...], version: str) -> Manifest:
+    elements = sorted({symbol for c in made for symbol in c.atoms.symbols})
+    return Manifest(
+        name=plan.set,
+        purpose=plan.purpose,
+        licence=plan.licence,
+        code="CP2K",
+        code_version=version,
+        functional="PBE",
+        basis_or_cutoff=basis_or_cutoff(plan),
+        k_mesh=plan.k_mesh,
+        scf_tolerance=plan.cp2k.eps_scf,
+        notes=plan.notes,
+        pseudopotentials={element: pseudopotential(element) for element in elements},
+    )
+
+
+def _for_the_set(frame: Atoms) -> Atoms:
+    if frame.calc is None:
+        raise ReferenceDataError(f"frame {frame.info['frame_id']} holds no results; compute it again")
+    result = frame.copy()
+    result.calc = frame.calc
+    result.info = {key: value for key, value in frame.info.items() if key not in BOOKKEEPING}
+    return result

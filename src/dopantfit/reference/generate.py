@@ -1,0 +1,318 @@
+"""The configurations of a plan: everything that can be made from what has been computed so far.
+
+`configurations` is a function of the plan and of the finished frames. What departs from the end of a
+relaxation, and the next step of that relaxation, appear once the frames before them are there.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from ase import Atoms
+from ase.io import read as ase_read
+
+from dopantfit.errors import ConfigError, ReferenceDataError
+from dopantfit.reference.cp2k import Mesh
+from dopantfit.reference.frames import composition_of, dump_frames, read_frames
+from dopantfit.reference.manifest import write_atomically
+from dopantfit.reference.plan import (
+    Item,
+    MolecularDynamics,
+    Plan,
+    Rattle,
+    Recompute,
+    Relaxation,
+    Strains,
+    Volumes,
+)
+from dopantfit.reference.relaxation import largest_force, next_positions
+from dopantfit.reference.similarity import near_pairs
+from dopantfit.structures import substitution
+from dopantfit.structures.cells import supercell
+from dopantfit.structures.prototypes import host
+
+Array = npt.NDArray[np.float64]
+
+#: A finished frame is that of a configuration when no ion and no cell vector differs by more [Å].
+SAME = 1e-6
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """One configuration to compute; ``atoms.info`` is what its frame will carry.
+
+    k_mesh: of this configuration. collect: whether the frame joins the set.
+    """
+
+    frame_id: str
+    atoms: Atoms
+    k_mesh: Mesh
+    collect: bool
+
+
+@dataclass(frozen=True)
+class Generated:
+    """The configurations that can be made now, and one line for each item that waits for another."""
+
+    configurations: tuple[Configuration, ...]
+    waiting: tuple[str, ...]
+
+
+class _NotYet(Exception):
+    """The item departs from something that has not been computed."""
+
+
+def configurations(
+    plan: Plan,
+    folder: Path,
+    results: Mapping[str, Atoms],
+    work: Path,
+    only: tuple[str, ...] = (),
+) -> Generated:
+    """Return the configurations of ``plan`` that can be made now, in its order.
+
+    folder: of the set; files that the plan names are relative to it.
+    results: finished frames by frame_id, with forces [eV/Å] in their calculators.
+    work: folder for what making them leaves behind (molecular dynamics runs).
+    only: names of items; all when empty.
+    Raises ConfigError for what the plan gets wrong, ReferenceDataError when a finished frame of the same
+    frame_id has another geometry.
+    """
+    made: list[Configuration] = []
+    waiting: list[str] = []
+    for item in plan.items(only):
+        try:
+            frames = _Source(plan, folder, results, work).frames(item)
+        except _NotYet as reason:
+            waiting.append(f"{item.name}: waits for {reason}")
+            continue
+        collect = item.collect if isinstance(item, Recompute) else True
+        for atoms in frames:
+            name = str(atoms.info["frame_id"])
+            if not isinstance(item, MolecularDynamics):
+                _check_same(atoms, results.get(name), folder)
+            made.append(Configuration(name, atoms, item.k_mesh or plan.k_mesh, collect))
+    return Generated(tuple(made), tuple(waiting))
+
+
+def write_configurations(made: Sequence[Configuration], work: Path) -> list[Path]:
+    """Write each configuration to ``work/configurations/<frame_id>.extxyz``; return the paths."""
+    folder = work / "configurations"
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for configuration in made:
+        atoms = configuration.atoms.copy()
+        path = folder / f"{configuration.frame_id}.extxyz"
+        write_atomically(path, dump_frames([atoms]))
+        paths.append(path)
+    return paths
+
+
+def near_duplicates(frames: Sequence[Atoms], min_distance: float) -> list[tuple[str, str, float]]:
+    """Return the pairs of frame_ids nearer than ``min_distance`` [Å] (`rms_displacement`), with distance."""
+    names = [str(frame.info["frame_id"]) for frame in frames]
+    return [(names[i], names[j], distance) for i, j, distance in near_pairs(frames, min_distance)]
+
+
+@dataclass(frozen=True)
+class _Source:
+    """What configurations are made from."""
+
+    plan: Plan
+    folder: Path
+    results: Mapping[str, Atoms]
+    work: Path
+
+    def frames(self, item: Item) -> list[Atoms]:
+        """Return the configurations of an item that can be made now."""
+        rng = np.random.default_rng(item.seed)
+        start, what = self.start(item, rng)
+        family = item.family or str(start.info.get("family", item.name))
+        if isinstance(item, Relaxation):
+            return self.relaxation(item, start, what, family)
+        if isinstance(item, MolecularDynamics):
+            made = [(atoms, text, item.temperature) for atoms, text in self.dynamics(item, start, what)]
+        else:
+            made = [(atoms, text, 0.0) for atoms, text in _variants(item, start, what, rng)]
+        number = "{}" if isinstance(item, Recompute) else "{}-{:02d}"
+        return [
+            _labelled(atoms, number.format(item.name, k), family, text, temperature, start)
+            for k, (atoms, text, temperature) in enumerate(made)
+        ]
+
+    def start(self, item: Item, rng: np.random.Generator) -> tuple[Atoms, str]:
+        """Return where an item departs from, and in words."""
+        start = item.start
+        if start.frame is not None:
+            return self.result(start.frame), f"frame {start.frame}"
+        if start.prototype is not None:
+            atoms, what = _prototype(item, rng)
+        elif start.file is not None:
+            atoms, what = _read_file(self.folder / start.file, item.name), start.file
+        else:
+            atoms, what = self.end_of(str(start.end_of)), f"the end of {start.end_of}"
+        if start.prototype is None and start.repeat != (1, 1, 1):
+            atoms = supercell(atoms, start.repeat)
+        strained = _strained(atoms, start.strain)
+        strained.info["strain"] = (1.0 + float(atoms.info.get("strain", 0.0))) * (1.0 + start.strain) - 1.0
+        return strained, what + (f", strain {start.strain!r}" if start.strain else "")
+
+    def result(self, frame_id: str) -> Atoms:
+        if frame_id not in self.results:
+            raise _NotYet(f"frame {frame_id}")
+        return self.results[frame_id]
+
+    def end_of(self, name: str) -> Atoms:
+        """Return the last frame of a finished relaxation."""
+        item = self.plan.item(name)
+        steps = self.frames(item)
+        last = str(steps[-1].info["frame_id"])
+        if last not in self.results:
+            raise _NotYet(f"relaxation {name}, at step {len(steps) - 1} of {getattr(item, 'steps', 0)}")
+        return self.results[last]
+
+    def relaxation(self, item: Relaxation, start: Atoms, what: str, family: str) -> list[Atoms]:
+        """Return the steps computed so far and the next one, if there is a next."""
+        family = item.family or item.name if item.start.frame is None else family
+        first = _labelled(
+            start, f"{item.name}-000", family, f"step 0 of a relaxation from {what}", 0.0, start
+        )
+        steps = [first]
+        chain: list[Atoms] = []
+        while (done := self.results.get(str(steps[-1].info["frame_id"]))) is not None:
+            chain.append(done)
+            number = len(chain)
+            if number > item.steps or largest_force(done) <= item.force_tolerance:
+                return steps
+            following = self.results.get(f"{item.name}-{number:03d}")
+            atoms = first.copy() if following is None else following.copy()
+            if following is None:
+                atoms.positions = next_positions(chain)
+            text = f"step {number} of a fixed-cell relaxation from {what}"
+            steps.append(_labelled(atoms, f"{item.name}-{number:03d}", family, text, 0.0, start))
+        return steps
+
+    def dynamics(self, item: MolecularDynamics, start: Atoms, what: str) -> Iterator[tuple[Atoms, str]]:
+        """Yield snapshots of a run, which is made once and kept in the work folder."""
+        # Imported here: everything else works where LAMMPS is not installed.
+        from dopantfit.lammps.snapshots import md_snapshots
+        from dopantfit.potential import Potential
+
+        key = hashlib.sha256((item.model_dump_json() + dump_frames([_bare(start)])).encode()).hexdigest()[:12]
+        folder = self.work / "md" / f"{item.name}-{key}"
+        kept = folder / "snapshots.extxyz"
+        if not kept.is_file():
+            potential = Potential.load(item.potential)
+            frames = md_snapshots(
+                start, potential, item.temperature, item.duration, item.snapshots, item.seed, folder
+            )
+            write_atomically(kept, dump_frames([_bare(frame) for frame in frames]))
+        how = (
+            f"{item.duration:g} ps at {item.temperature:g} K, {item.potential}, seed {item.seed}, from {what}"
+        )
+        for k, atoms in enumerate(read_frames(kept)):
+            yield atoms, f"snapshot {k + 1} of {item.snapshots} in {how}"
+
+
+def _variants(
+    item: Volumes | Strains | Rattle | Recompute, start: Atoms, what: str, rng: np.random.Generator
+) -> Iterator[tuple[Atoms, str]]:
+    if isinstance(item, Volumes):
+        for scale in item.scales:
+            yield _strained(start, scale - 1.0), f"{what}, lengths scaled by {scale!r}"
+    elif isinstance(item, Strains):
+        for tensor in item.strains:
+            xx, yy, zz, yz, xz, xy = tensor
+            matrix = np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]])
+            yield (
+                _deformed(start, matrix),
+                f"{what}, strain (xx yy zz yz xz xy) {' '.join(map(repr, tensor))}",
+            )
+    elif isinstance(item, Rattle):
+        strains = item.strains or (0.0,) * len(item.sigmas)
+        for sigma, strain in zip(item.sigmas, strains, strict=True):
+            atoms = _strained(start, strain)
+            moves = rng.normal(scale=sigma, size=(len(atoms), 3))
+            atoms.positions += moves - moves.mean(axis=0)
+            yield atoms, f"{what}, displaced with sigma {sigma!r} Å, strain {strain!r}, seed {item.seed}"
+    else:
+        yield start.copy(), what
+
+
+def _prototype(item: Item, rng: np.random.Generator) -> tuple[Atoms, str]:
+    start = item.start
+    crystal = host(str(start.prototype))
+    what = f"prototype {start.prototype}"
+    if start.repeat != (1, 1, 1):
+        crystal = crystal.repeated(start.repeat)
+        what += ", {} x {} x {}".format(*start.repeat)
+    atoms = crystal.ions
+    if start.substitutions:
+        changes = [substitution.Substitution(**change.model_dump()) for change in start.substitutions]
+        atoms = substitution.substituted(crystal, changes, rng)
+        text = ", ".join(f"{change.count} {change.replaced} to {change.dopant}" for change in changes)
+        what += f", {text}, seed {item.seed}"
+    return atoms, what
+
+
+def _read_file(path: Path, name: str) -> Atoms:
+    try:
+        atoms = ase_read(path, index=-1)
+    except OSError as problem:
+        raise ConfigError(f"{name}: start.file {path} cannot be read ({problem.strerror})") from None
+    except Exception as problem:  # ASE raises whatever its parsing trips over
+        raise ConfigError(f"{name}: start.file {path} is no structure that ASE reads: {problem}") from None
+    if not atoms.pbc.all():
+        raise ConfigError(f"{name}: start.file {path} is not periodic in three dimensions; give it a cell")
+    return atoms
+
+
+def _strained(atoms: Atoms, strain: float) -> Atoms:
+    return _deformed(atoms, np.eye(3) * strain)
+
+
+def _deformed(atoms: Atoms, strain: Array) -> Atoms:
+    result = atoms.copy()
+    result.set_cell(atoms.cell.array @ (np.eye(3) + strain), scale_atoms=True)
+    return result
+
+
+def _bare(atoms: Atoms) -> Atoms:
+    """Return a copy without what info a program may have left."""
+    result = atoms.copy()
+    result.info = {}
+    return result
+
+
+def _labelled(
+    atoms: Atoms, frame_id: str, family: str, origin: str, temperature: float, start: Atoms
+) -> Atoms:
+    result = _bare(atoms)
+    before = 1.0 + float(start.info.get("strain", 0.0))
+    linear = float((atoms.cell.volume / start.cell.volume) ** (1 / 3))
+    result.info = {
+        "frame_id": frame_id,
+        "family": family,
+        "composition": composition_of(atoms),
+        "temperature": temperature,
+        "strain": before * linear - 1.0,
+        "origin": origin,
+    }
+    return result
+
+
+def _check_same(atoms: Atoms, done: Atoms | None, folder: Path) -> None:
+    if done is None:
+        return
+    same = len(atoms) == len(done) and (atoms.numbers == done.numbers).all()
+    if same:
+        moved = np.abs(atoms.positions - done.positions).max()
+        same = max(moved, np.abs(atoms.cell.array - done.cell.array).max()) < SAME
+    if not same:
+        raise ReferenceDataError(
+            f"{folder}: frame {atoms.info['frame_id']} was computed for another configuration than the plan "
+            f"gives; rename the item in the plan, or remove the frame"
+        )

@@ -1,0 +1,253 @@
+"""What people write to have a reference set made: ``plan.toml`` in the folder of the set.
+
+Lengths in Å, temperatures in K, times in ps; strains are fractions. Unknown keys are refused.
+"""
+
+import json
+import os
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from dopantfit.errors import ConfigError
+from dopantfit.reference.cp2k import Cp2kSettings, Mesh
+
+PLAN_FILE = "plan.toml"
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.+-]*$")]
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+#: Linear strain; beyond 0.2 a crystal is no longer itself.
+Strain = Annotated[float, Field(ge=-0.2, le=0.2)]
+StrainTensor = Annotated[tuple[Strain, ...], Field(min_length=6, max_length=6)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Substitution(_Table):
+    """So many ions of a host exchanged for a dopant; mobile ions keep the cell neutral."""
+
+    replaced: str
+    dopant: str
+    #: Of the dopant [e].
+    formal_charge: int
+    count: Count
+
+
+class Start(_Table):
+    """Where a configuration departs from: exactly one of prototype, file, frame, end_of."""
+
+    #: A crystal that ships with the package.
+    prototype: str | None = None
+    #: A structure file that ASE reads, relative to the plan; its last configuration is taken.
+    file: str | None = None
+    #: A frame of this set, by its frame_id.
+    frame: Name | None = None
+    #: The last step of a relaxation of this plan.
+    end_of: Name | None = None
+    #: Repeats along the vectors of the cell.
+    repeat: tuple[Count, Count, Count] = (1, 1, 1)
+    #: Ions exchanged in the prototype, on sites drawn with the item's seed.
+    substitutions: tuple[Substitution, ...] = ()
+    #: Isotropic linear strain of what the above gives.
+    strain: Strain = 0.0
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "Start":
+        given = [k for k in ("prototype", "file", "frame", "end_of") if getattr(self, k) is not None]
+        if len(given) != 1:
+            raise ValueError(f"give exactly one of prototype, file, frame, end_of (given: {given or 'none'})")
+        if self.substitutions and self.prototype is None:
+            raise ValueError("substitutions need a prototype to be made in")
+        if self.frame is not None and (self.strain != 0.0 or self.repeat != (1, 1, 1)):
+            raise ValueError("a frame is taken as it is; use an item of kind 'strain' to strain it")
+        return self
+
+
+class _Item(_Table):
+    #: Starts the frame_id of every configuration of this item.
+    name: Name
+    start: Start
+    #: What must stay on one side of a split; by default the family of the frame or relaxation it departs
+    #: from, else the name of the item.
+    family: Name | None = None
+    #: Of everything that is drawn.
+    seed: Annotated[int, Field(ge=0)] = 0
+    #: Monkhorst–Pack mesh, where it is not the plan's.
+    k_mesh: Mesh | None = None
+
+
+class Volumes(_Item):
+    """An equation of state: the start with its lengths scaled, fractional coordinates kept."""
+
+    kind: Literal["volumes"]
+    scales: Annotated[tuple[Positive, ...], Field(min_length=1)]
+
+    @property
+    def count(self) -> int:
+        """How many configurations."""
+        return len(self.scales)
+
+
+class Strains(_Item):
+    """The start under homogeneous strains, fractional coordinates kept."""
+
+    kind: Literal["strain"]
+    #: Each a symmetric strain tensor as xx, yy, zz, yz, xz, xy.
+    strains: Annotated[tuple[StrainTensor, ...], Field(min_length=1)]
+
+    @property
+    def count(self) -> int:
+        """How many configurations."""
+        return len(self.strains)
+
+
+class Rattle(_Item):
+    """Gaussian displacements of every ion, with an isotropic strain if wanted."""
+
+    kind: Literal["rattle"]
+    #: Standard deviation of each displacement component [Å], one configuration each.
+    sigmas: Annotated[tuple[Positive, ...], Field(min_length=1)]
+    #: Isotropic linear strains, as many as sigmas; none by default.
+    strains: tuple[Strain, ...] = ()
+
+    @property
+    def count(self) -> int:
+        """How many configurations."""
+        return len(self.sigmas)
+
+    @model_validator(mode="after")
+    def _as_many(self) -> "Rattle":
+        if self.strains and len(self.strains) != len(self.sigmas):
+            raise ValueError(f"{len(self.strains)} strains for {len(self.sigmas)} sigmas; give as many")
+        return self
+
+
+class Relaxation(_Item):
+    """Steps of a relaxation in a fixed cell, every one a frame."""
+
+    kind: Literal["relaxation"]
+    steps: Count
+    #: The relaxation ends early when no force is larger [eV/Å].
+    force_tolerance: Positive = 0.05
+
+    @property
+    def count(self) -> int:
+        """How many configurations, if it does not end early."""
+        return self.steps + 1
+
+
+class MolecularDynamics(_Item):
+    """Snapshots of a run at constant volume with a force field."""
+
+    kind: Literal["md"]
+    potential: str
+    temperature: Positive
+    duration: Positive
+    snapshots: Count
+
+    @property
+    def count(self) -> int:
+        """How many configurations."""
+        return self.snapshots
+
+
+class Recompute(_Item):
+    """A configuration as it is: to compute it anew, or with another k-mesh."""
+
+    kind: Literal["recompute"]
+    #: Whether the frame joins the set; a check with another k-mesh does not.
+    collect: bool = True
+
+    @property
+    def count(self) -> int:
+        """How many configurations."""
+        return 1
+
+
+Item = Annotated[
+    Volumes | Strains | Rattle | Relaxation | MolecularDynamics | Recompute,
+    Field(discriminator="kind"),
+]
+
+
+class PlaneWaves(_Table):
+    """What the plane-wave codes (CASTEP, VASP, Quantum ESPRESSO) are asked for with --write-only."""
+
+    #: Plane-wave cutoff [eV].
+    cutoff: Positive = 750.0
+    #: Energy change at self-consistency [eV].
+    scf_tolerance: Positive = 1e-6
+
+
+class Plan(_Table):
+    """A whole plan: what the set is for, how frames are computed, which configurations."""
+
+    set: Name
+    purpose: Annotated[str, Field(min_length=1)]
+    licence: str = "CC-BY-4.0"
+    notes: tuple[str, ...] = ()
+    #: Monkhorst–Pack mesh of every frame; [1, 1, 1] is Γ only.
+    k_mesh: Mesh = (1, 1, 1)
+    #: Configurations of one composition nearer than this are reported as near-duplicates [Å].
+    min_distance: Positive = 0.02
+    cp2k: Cp2kSettings = Cp2kSettings()
+    plane_waves: PlaneWaves = PlaneWaves()
+    configurations: Annotated[tuple[Item, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _names_fit(self) -> "Plan":
+        seen: dict[str, Item] = {}
+        for item in self.configurations:
+            if item.name in seen:
+                raise ValueError(f"two items are called {item.name!r}; give each its own name")
+            target = item.start.end_of
+            if target is not None and not isinstance(seen.get(target), Relaxation):
+                raise ValueError(f"{item.name}: end_of = {target!r} is no relaxation above it in the plan")
+            seen[item.name] = item
+        return self
+
+    def item(self, name: str) -> Item:
+        """Return the item called ``name``; ConfigError listing the names when there is none."""
+        for item in self.configurations:
+            if item.name == name:
+                return item
+        names = ", ".join(item.name for item in self.configurations)
+        raise ConfigError(f"the plan of {self.set} has no item {name!r}; it has {names}")
+
+    def items(self, only: tuple[str, ...] = ()) -> Iterator[Item]:
+        """Yield the items in the order of the plan, or those named in ``only``."""
+        for name in only:
+            self.item(name)
+        yield from (item for item in self.configurations if not only or item.name in only)
+
+
+def load_plan(path: str | os.PathLike[str]) -> Plan:
+    """Return the plan in a TOML file, or in ``plan.toml`` of a folder; ConfigError naming file and key."""
+    path = Path(path)
+    path = path / PLAN_FILE if path.is_dir() else path
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as problem:
+        reason = problem.strerror if isinstance(problem, OSError) else "not UTF-8 text"
+        raise ConfigError(f"{path}: cannot be read ({reason}); write a plan there, see the docs") from None
+    return parse_plan(text, str(path))
+
+
+def parse_plan(text: str, source: str = PLAN_FILE) -> Plan:
+    """Return the plan written in ``text`` (TOML); ConfigError naming ``source`` and the key."""
+    try:
+        # Validated as JSON: strict mode then takes lists for tuples, and nothing else loosely.
+        return Plan.model_validate_json(json.dumps(tomllib.loads(text), default=str))
+    except tomllib.TOMLDecodeError as problem:
+        raise ConfigError(f"{source}: not valid TOML: {problem}") from None
+    except ValidationError as problem:
+        first = problem.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "plan"
+        more = f" (and {problem.error_count() - 1} more)" if problem.error_count() > 1 else ""
+        raise ConfigError(f"{source}: {where}: {first['msg']}{more}") from None

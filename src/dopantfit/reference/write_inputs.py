@@ -1,0 +1,215 @@
+"""Complete input folders for CASTEP, VASP, Quantum ESPRESSO and CP2K, to run elsewhere and import back.
+
+Each configuration gets a folder with the code's own files, ``configuration.extxyz`` (what the frame will be
+called, and its family), and a README that says what the user must add: pseudopotentials, which have licences
+of their own, are named and never written. A relaxation is written as one job of the code that runs it.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from ase import Atoms
+
+from dopantfit.errors import ConfigError
+from dopantfit.reference.cp2k import relaxation_input, single_point_input
+from dopantfit.reference.cp2k_process import INPUT_FILE, PROJECT
+from dopantfit.reference.frames import dump_frames
+from dopantfit.reference.generate import Configuration, configurations
+from dopantfit.reference.manifest import write_atomically
+from dopantfit.reference.plan import Plan, Relaxation
+from dopantfit.units import BOHR, HARTREE
+
+#: Rydberg [eV].
+_RYDBERG = HARTREE / 2
+#: A force at which a relaxation of another code may stop [eV/Å], if its steps do not end first.
+_FORCE_TOLERANCE = 0.05
+
+
+@dataclass(frozen=True)
+class Job:
+    """One folder of input: a configuration, and how many relaxation steps to take from it (0: none)."""
+
+    configuration: Configuration
+    steps: int
+    plan: Plan
+
+    @property
+    def atoms(self) -> Atoms:
+        """The ions."""
+        return self.configuration.atoms
+
+    @property
+    def elements(self) -> tuple[str, ...]:
+        """The elements in the order of the ions, each once."""
+        return tuple(dict.fromkeys(self.atoms.symbols))
+
+
+def write_inputs(
+    plan: Plan,
+    folder: Path,
+    code: str,
+    destination: Path,
+    results: Mapping[str, Atoms],
+    work: Path,
+    only: tuple[str, ...] = (),
+) -> tuple[Path, ...]:
+    """Write an input folder for every configuration that is not computed yet; return the folders.
+
+    folder: of the set. code: castep, vasp, espresso or cp2k. destination: the folders are
+    ``<destination>/<frame_id>``. results, work, only: as `configurations` takes them.
+    Raises ConfigError for another code.
+    """
+    if code not in WRITERS:
+        raise ConfigError(f"--write-only {code}: expected one of {', '.join(WRITERS)}")
+    written = []
+    for item in plan.items(only):
+        made = [
+            c
+            for c in configurations(plan, folder, results, work, (item.name,)).configurations
+            if c.frame_id not in results
+        ]
+        for configuration in made:
+            steps = item.steps if isinstance(item, Relaxation) else 0
+            job = Job(configuration, steps, plan)
+            target = destination / configuration.frame_id
+            target.mkdir(parents=True, exist_ok=True)
+            for name, text in WRITERS[code](job).items():
+                write_atomically(target / name, text)
+            write_atomically(target / "configuration.extxyz", dump_frames([configuration.atoms]))
+            written.append(target)
+    return tuple(written)
+
+
+def castep_files(job: Job) -> dict[str, str]:
+    """Return ``frame.cell`` and ``frame.param``: PBE with CASTEP's own on-the-fly pseudopotentials."""
+    atoms, plane_waves = job.atoms, job.plan.plane_waves
+    cell = ["%BLOCK LATTICE_CART", "ANG", *(_row(v) for v in atoms.cell.array), "%ENDBLOCK LATTICE_CART", ""]
+    cell += ["%BLOCK POSITIONS_ABS", "ANG"]
+    cell += [f"{s} {_row(r)}" for s, r in zip(atoms.symbols, atoms.positions, strict=True)]
+    cell += ["%ENDBLOCK POSITIONS_ABS", "", "KPOINTS_MP_GRID {} {} {}".format(*job.configuration.k_mesh)]
+    cell += ["FIX_ALL_CELL : TRUE", "FIX_COM : FALSE"]
+    param = [f"TASK : {'GeometryOptimization' if job.steps else 'SinglePoint'}", "XC_FUNCTIONAL : PBE"]
+    param += [f"CUT_OFF_ENERGY : {plane_waves.cutoff!r} eV"]
+    # CASTEP's tolerance is per atom.
+    param += [f"ELEC_ENERGY_TOL : {plane_waves.scf_tolerance / len(atoms)!r} eV"]
+    param += ["FIX_OCCUPANCY : TRUE", "CALCULATE_STRESS : TRUE", "WRITE_CHECKPOINT : NONE"]
+    if job.steps:
+        param += ["GEOM_METHOD : LBFGS", f"GEOM_MAX_ITER : {job.steps}"]
+        param += [f"GEOM_FORCE_TOL : {_FORCE_TOLERANCE!r} eV/ang"]
+    return {
+        f"{PROJECT}.cell": _lines(cell),
+        f"{PROJECT}.param": _lines(param),
+        "README": _readme(job, "castep frame", f"{PROJECT}.castep", "none: CASTEP generates its own"),
+    }
+
+
+def vasp_files(job: Job) -> dict[str, str]:
+    """Return ``INCAR``, ``KPOINTS`` and ``POSCAR``, the ions grouped by element; POTCAR is the user's."""
+    plane_waves = job.plan.plane_waves
+    order = np.argsort([job.elements.index(symbol) for symbol in job.atoms.symbols], kind="stable")
+    atoms = job.atoms[order]
+    counts = [str(list(atoms.symbols).count(element)) for element in job.elements]
+    poscar = [job.configuration.frame_id, "1.0", *(_row(v) for v in atoms.cell.array)]
+    poscar += [" ".join(job.elements), " ".join(counts), "Cartesian", *(_row(r) for r in atoms.positions)]
+    incar = ["PREC = Accurate", f"ENCUT = {plane_waves.cutoff!r}", f"EDIFF = {plane_waves.scf_tolerance!r}"]
+    incar += ["GGA = PE", "ISMEAR = 0", "SIGMA = 0.05", "LREAL = .FALSE.", "LASPH = .TRUE.", "ISIF = 2"]
+    incar += ["LWAVE = .FALSE.", "LCHARG = .FALSE."]
+    incar += (
+        ["IBRION = 1", f"NSW = {job.steps}", f"EDIFFG = {-_FORCE_TOLERANCE!r}"] if job.steps else ["NSW = 0"]
+    )
+    mesh = "{} {} {}".format(*job.configuration.k_mesh)
+    return {
+        "POSCAR": _lines(poscar),
+        "INCAR": _lines(incar),
+        "KPOINTS": _lines([f"{mesh} around Gamma", "0", "Gamma", mesh, "0 0 0"]),
+        "README": _readme(
+            job,
+            "vasp_std",
+            "vasprun.xml",
+            f"POTCAR: the PBE data sets of {', '.join(job.elements)} in this order",
+        ),
+    }
+
+
+def espresso_files(job: Job) -> dict[str, str]:
+    """Return ``pw.in``; the pseudopotentials are called ``<element>.UPF`` and are the user's."""
+    atoms, plane_waves = job.atoms, job.plan.plane_waves
+    cutoff = plane_waves.cutoff / _RYDBERG
+    text = ["&CONTROL", f"calculation = '{'relax' if job.steps else 'scf'}'", f"prefix = '{PROJECT}'"]
+    text += ["pseudo_dir = './'", "outdir = './tmp'", "tprnfor = .true.", "tstress = .true."]
+    text += [
+        f"nstep = {job.steps}",
+        f"forc_conv_thr = {_FORCE_TOLERANCE / _RYDBERG * BOHR!r}",
+    ] * bool(job.steps)
+    text += ["/", "&SYSTEM", "ibrav = 0", f"nat = {len(atoms)}", f"ntyp = {len(job.elements)}"]
+    # Eight times: what ultrasoft pseudopotentials need; norm-conserving ones would do with four.
+    text += [f"ecutwfc = {cutoff!r}", f"ecutrho = {8 * cutoff!r}", "occupations = 'fixed'", "/"]
+    text += ["&ELECTRONS", f"conv_thr = {plane_waves.scf_tolerance / _RYDBERG!r}", "/"]
+    text += ["&IONS", "ion_dynamics = 'bfgs'", "/"] if job.steps else []
+    text += ["ATOMIC_SPECIES", *(f"{e} {_mass(atoms, e)!r} {e}.UPF" for e in job.elements)]
+    mesh = job.configuration.k_mesh
+    text += (
+        ["K_POINTS gamma"] if mesh == (1, 1, 1) else ["K_POINTS automatic", "{} {} {} 0 0 0".format(*mesh)]
+    )
+    text += ["CELL_PARAMETERS angstrom", *(_row(v) for v in atoms.cell.array), "ATOMIC_POSITIONS angstrom"]
+    text += [f"{s} {_row(r)}" for s, r in zip(atoms.symbols, atoms.positions, strict=True)]
+    files = ", ".join(f"{element}.UPF" for element in job.elements)
+    return {
+        "pw.in": _lines(text),
+        "README": _readme(job, "pw.x -in pw.in > pw.out", "pw.out", f"{files} (PBE), in this folder"),
+    }
+
+
+def cp2k_files(job: Job) -> dict[str, str]:
+    """Return ``cp2k.inp``, the same that `dopantfit reference run` uses."""
+    mesh = job.configuration.k_mesh
+    text = (
+        relaxation_input(job.atoms, job.plan.cp2k, project=PROJECT, steps=job.steps, k_mesh=mesh)
+        if job.steps
+        else single_point_input(job.atoms, job.plan.cp2k, project=PROJECT, k_mesh=mesh)
+    )
+    return {
+        INPUT_FILE: text,
+        "README": _readme(
+            job, f"cp2k.psmp -i {INPUT_FILE} -o cp2k.out", "cp2k.out", "none: CP2K ships them (CP2K_DATA_DIR)"
+        ),
+    }
+
+
+#: Code → what writes its files, by name.
+WRITERS: Mapping[str, Callable[[Job], dict[str, str]]] = {
+    "castep": castep_files,
+    "vasp": vasp_files,
+    "espresso": espresso_files,
+    "cp2k": cp2k_files,
+}
+
+
+def _readme(job: Job, command: str, output: str, pseudopotentials: str) -> str:
+    info = job.atoms.info
+    what = f"relaxation in a fixed cell, {job.steps} steps" if job.steps else "energy, forces and stress"
+    steps = "all" if job.steps else "last"
+    return _lines(
+        [
+            f"{job.configuration.frame_id}: {what} of {info['composition']}, PBE",
+            f"Configuration: {info['origin']}",
+            f"Pseudopotentials to add: {pseudopotentials}",
+            f"Run: {command}",
+            f"Import: dopantfit reference import {output} --set reference_dft/{job.plan.set} "
+            f"--family {info['family']} --steps {steps} --temperature {info['temperature']:g}",
+        ]
+    )
+
+
+def _mass(atoms: Atoms, element: str) -> float:
+    return float(atoms.get_masses()[list(atoms.symbols).index(element)])
+
+
+def _row(vector: "np.ndarray[tuple[int, ...], np.dtype[np.float64]]") -> str:
+    return " ".join(f"{float(x):.17g}" for x in vector)
+
+
+def _lines(lines: list[str]) -> str:
+    return "\n".join(lines) + "\n"

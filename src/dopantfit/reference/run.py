@@ -18,7 +18,7 @@ from ase import Atoms
 from dopantfit.errors import ConfigError, DopantFitError
 from dopantfit.reference.collect import collect, finished_frames, manifest_of
 from dopantfit.reference.cp2k_process import Processes, compute_frame
-from dopantfit.reference.generate import Configuration, Generated, configurations
+from dopantfit.reference.generate import Configuration, configurations
 from dopantfit.reference.plan import Plan, load_plan
 
 
@@ -95,7 +95,7 @@ def run_set(
     jobs: int = 1,
     ranks: int = 1,
     only: tuple[str, ...] = (),
-    report: Callable[[str, _State, Generated], None] | None = None,
+    report: Callable[[str], None] | None = None,
 ) -> RunSummary:
     """Compute what the plan in ``folder`` asks for and is not there yet; return what was done.
 
@@ -111,7 +111,7 @@ def run_set(
     work.mkdir(parents=True, exist_ok=True)
     manifest_of(plan, folder)
     with _locked(work), Processes.found(ranks) as processes:
-        return _run(plan, folder, work, jobs, only, processes, report or (lambda *_: None))
+        return _run(plan, folder, work, jobs, only, processes, report or (lambda _: None))
 
 
 def _run(
@@ -121,7 +121,7 @@ def _run(
     jobs: int,
     only: tuple[str, ...],
     processes: Processes,
-    report: Callable[[str, _State, Generated], None],
+    report: Callable[[str], None],
 ) -> RunSummary:
     state = _State(finished_frames(plan, folder, work))
     running: dict[Future[Atoms], Configuration] = {}
@@ -138,7 +138,7 @@ def _run(
                 if not running:
                     return RunSummary(tuple(state.done), state.failed, made.waiting)
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    report(_settle(running.pop(future), future, state), state, made)
+                    report(_settle(running.pop(future), future, state))
         except BaseException:
             # Threads cannot be interrupted; what they wait for can.
             processes.end_all()

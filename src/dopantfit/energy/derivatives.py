@@ -12,7 +12,7 @@ import numpy as np
 import scipy.linalg
 
 from dopantfit.energy.arrays import Floats
-from dopantfit.energy.explicit_derivatives import ExplicitDerivatives, explicit_derivatives
+from dopantfit.energy.explicit_derivatives import explicit_derivatives
 from dopantfit.energy.own_shell import bond_hessians, bond_strain_couplings
 from dopantfit.energy.reciprocal import explicit_phases
 from dopantfit.energy.relaxation import RelaxedShells
@@ -41,47 +41,56 @@ def parameter_derivatives(relaxed: RelaxedShells, parameters: Sequence[Parameter
 
     Raises ConfigError for a parameter of a species that the frame does not hold.
     """
+    explicit = explicit_derivatives(relaxed.problem, relaxed.displacement, parameters)
+    shells = np.zeros_like(explicit.shell_forces)
+    forces, virials = explicit.core_forces, explicit.virials
+    # A term between ions without shells pulls on no shell, and what does not move changes nothing further.
+    moving = np.flatnonzero(np.any(explicit.shell_forces, axis=(1, 2)))
+    if len(moving):
+        moves = _shell_moves(relaxed, explicit.shell_forces[moving])
+        shells[moving] = moves.shells
+        forces[moving] += moves.forces
+        virials[moving] += moves.virials
+    return Derivatives(explicit.energies, forces, -virials / relaxed.problem.frame.volume, shells)
+
+
+@dataclass(frozen=True)
+class _Moves:
+    """Shifts of shells (p, n_shells, 3), and what they change: core forces (p, n_ions, 3) and virials (p, 6)."""
+
+    shells: Floats
+    forces: Floats
+    virials: Floats
+
+
+def _shell_moves(relaxed: RelaxedShells, shell_forces: Floats) -> _Moves:
+    """The linear response of the shells to p sets of forces on them, ``shape=(p, n_shells, 3)``."""
     problem, displacement = relaxed.problem, relaxed.displacement
-    explicit = explicit_derivatives(problem, displacement, parameters)
-    n_shells = len(displacement)
-    strain = np.zeros((n_shells, 6, 3))
+    strain = np.zeros((len(displacement), 6, 3))
     hessian = dense_hessian(problem, displacement, relaxed.shells, strain)
-    moves = _solve(hessian, explicit.shell_forces.reshape(len(parameters), -1))
-    shell_moves = np.ascontiguousarray(moves.reshape(len(parameters), n_shells, 3).transpose(1, 2, 0))
-    forces = explicit.core_forces + _core_changes(problem, displacement, shell_moves)
-    strain += bond_strain_couplings(
-        displacement, problem.shell_species, problem.table, problem.frame.plan.alpha
-    )
-    virial = explicit.virials + np.einsum("nvc,ncp->pv", strain, shell_moves)
-    wave_forces, wave_virial = _wave_changes(relaxed, shell_moves)
-    return Derivatives(
-        energy=explicit.energies,
-        forces=forces + wave_forces,
-        stress=-(virial + wave_virial) / problem.frame.volume,
-        shells=np.ascontiguousarray(shell_moves.transpose(2, 0, 1)),
-    )
-
-
-def _solve(hessian: Floats, forces: Floats) -> Floats:
-    """H⁻¹ F for every row of ``forces`` (p, 3 n_shells)."""
-    if hessian.size == 0:
-        return np.zeros_like(forces)
+    strain += bond_strain_couplings(displacement, problem.shell_species, problem.table, problem.frame.plan.alpha)
     factor = scipy.linalg.cho_factor(hessian, lower=False, check_finite=False)
-    moves: Floats = scipy.linalg.cho_solve(factor, forces.T, check_finite=False).T
-    return moves
+    shells = scipy.linalg.cho_solve(factor, shell_forces.reshape(len(shell_forces), -1).T, check_finite=False)
+    moves = shells.reshape(len(displacement), 3, -1)
+    forces, virials = _wave_changes(relaxed, moves)
+    return _Moves(
+        shells=moves.transpose(2, 0, 1),
+        forces=forces + _core_changes(problem, displacement, moves),
+        virials=virials + np.einsum("nvc,ncp->pv", strain, moves),
+    )
 
 
 def _core_changes(problem: ShellProblem, displacement: Floats, shell_moves: Floats) -> Floats:
     """Real-space change of the force on every core, ``shape=(p, n_ions, 3)``."""
     frame = problem.frame
     change = core_response(
-        shell_moves, frame.positions, frame.species, frame.shell_ions,
+        np.ascontiguousarray(shell_moves), frame.positions, frame.species, frame.shell_ions,
         problem.ghost_sites(problem.sites(displacement)), frame.ghosts, frame.coulomb_runs, frame.buckingham_runs,
         problem.table, frame.plan.alpha, exact_reach(problem),
     )  # fmt: skip
     bonds = bond_hessians(displacement, problem.shell_species, problem.table, frame.plan.alpha)
     change[frame.shell_ions] += np.einsum("nab,nbp->nap", bonds, shell_moves)
-    return np.ascontiguousarray(change.transpose(2, 0, 1))
+    return change.transpose(2, 0, 1)
 
 
 def _wave_changes(relaxed: RelaxedShells, shell_moves: Floats) -> tuple[Floats, Floats]:
@@ -110,7 +119,4 @@ def _wave_changes(relaxed: RelaxedShells, shell_moves: Floats) -> tuple[Floats, 
         forces += sine.T @ (directed * real[:, None, :]).reshape(len(vectors), -1)
         forces -= cosine.T @ (directed * imaginary[:, None, :]).reshape(len(vectors), -1)
     forces *= problem.core_charges[:, None]
-    return np.ascontiguousarray(forces.reshape(-1, 3, n_moves).transpose(2, 0, 1)), virial
-
-
-__all__ = ["Derivatives", "ExplicitDerivatives", "explicit_derivatives", "parameter_derivatives"]
+    return forces.reshape(-1, 3, n_moves).transpose(2, 0, 1), virial

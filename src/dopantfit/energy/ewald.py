@@ -14,7 +14,7 @@ from dopantfit.energy.arrays import Floats, Integers
 
 #: Real-space Coulomb cutoff [Å] of a cell of ``REFERENCE_IONS`` ions; it grows as N**(1/6), which makes both sums
 #: grow as N**1.5. The value is the fastest one for a 112-ion LATP cell (``benchmarks/engine.py --tune``).
-REFERENCE_CUTOFF = 7.0
+REFERENCE_CUTOFF = 8.5
 REFERENCE_IONS = 112
 
 

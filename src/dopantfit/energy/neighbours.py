@@ -136,9 +136,8 @@ def _runs(
     count = np.zeros((n_ions, n_species), np.int64)
     for p in range(len(index)):
         if distance[p] < cutoff:
-            i, j = np.int64(index[p, 0]), np.int64(index[p, 1])
-            count[i, species[j]] += 1
-            count[j, species[i]] += 1
+            for end in range(2):
+                count[np.int64(index[p, end]), species[np.int64(index[p, 1 - end])]] += 1
     start = np.zeros((n_ions, n_species + 1), np.int64)
     position = 0
     for i in range(n_ions):

@@ -73,3 +73,49 @@ def test_split_is_fixed_in_the_manifest_or_refused(sample: Path) -> None:
     refused = dopantfit("split", sample, "--hold-out", "md", "--reason", "none")
     assert refused.returncode == 2 and "no frame is of the held-out family 'md'" in refused.stderr
     assert load_set(sample).manifest.split.held_out_families == ("md300",)
+
+
+PLAN = """
+set = "MgO"
+purpose = "tests"
+[[configurations]]
+kind = "rattle"
+name = "rattle"
+start = { prototype = "MgO" }
+sigmas = [0.03, 0.05]
+[[configurations]]
+kind = "rattle"
+name = "twin"
+start = { prototype = "MgO" }
+sigmas = [0.03]
+"""
+
+
+def test_generate_writes_configurations_and_names_near_duplicates(tmp_path: Path) -> None:
+    (tmp_path / "plan.toml").write_text(PLAN)
+    done = dopantfit("generate", tmp_path, "--work", tmp_path / "work")
+    assert done.returncode == 0, done.stderr
+    # Items of one seed move their ions alike.
+    assert "near-duplicates: rattle-00 and twin-00 are 0.000 Å" in done.stdout
+    assert f"3 configurations in {tmp_path / 'work' / 'configurations'}" in done.stdout
+    assert len(list((tmp_path / "work" / "configurations").iterdir())) == 3
+
+
+@pytest.mark.parametrize("verb", ["generate", "run"])
+def test_a_missing_plan_ends_with_status_2(tmp_path: Path, verb: str) -> None:
+    done = dopantfit(verb, tmp_path)
+    assert done.returncode == 2 and "plan.toml: cannot be read" in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("cp2k.psmp") is None, reason="CP2K is not installed (apt-get install cp2k)")
+def test_run_computes_a_plan_end_to_end_and_goes_on_where_it_was(tmp_path: Path) -> None:
+    coarse = PLAN.replace("[[", "cp2k = { cutoff = 150.0, rel_cutoff = 30.0 }\n[[", 1)
+    (tmp_path / "plan.toml").write_text(coarse)
+    arguments = ("run", tmp_path, "--only", "twin", "--work", tmp_path / "work")
+    done = dopantfit(*arguments)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("1 of 1 frames to compute, about ")
+    assert "1 frames computed, 0 failed" in done.stdout
+    assert dopantfit("check", tmp_path).returncode == 0
+    assert "0 of 1 frames to compute" in dopantfit(*arguments).stdout

@@ -1,6 +1,7 @@
 """`dopantfit reference`: check, import, split, generate and run. Rooms are imported inside the verbs."""
 
 import sys
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -8,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from rich.console import Console
 
 reference_app = typer.Typer(
@@ -16,6 +19,11 @@ reference_app = typer.Typer(
 
 SetArgument = Annotated[Path, typer.Argument(help="Folder of the set: frames.extxyz and manifest.toml.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")]
+PlanArgument = Annotated[Path, typer.Argument(help="Folder of the set; needs its plan.toml.")]
+OnlyOption = Annotated[list[str] | None, typer.Option(help="Only this item of the plan; once for each.")]
+WorkOption = Annotated[
+    Path | None, typer.Option(help="Folder for inputs and outputs.", show_default="runs/<set>")
+]
 
 
 class Steps(StrEnum):
@@ -93,6 +101,71 @@ def split(
     fix_split(folder, hold_out, reason)
     train, held_out = train_and_held_out(load_set(folder))
     sys.stdout.write(f"{folder}: {len(train)} frames for training, {len(held_out)} held out\n")
+
+
+@reference_app.command("generate")
+def generate(folder: PlanArgument, only: OnlyOption = None, work: WorkOption = None) -> None:
+    """Write the configurations of a plan that can be made now; `run` makes them by itself."""
+    from dopantfit.reference.collect import finished_frames
+    from dopantfit.reference.generate import configurations, near_duplicates, write_configurations
+    from dopantfit.reference.plan import load_plan
+    from dopantfit.reference.run import default_work
+
+    plan = load_plan(folder)
+    place = work or default_work(plan)
+    made = configurations(plan, folder, finished_frames(plan, folder, place), place, tuple(only or ()))
+    paths = write_configurations(made.configurations, place)
+    for one, other, distance in near_duplicates([c.atoms for c in made.configurations], plan.min_distance):
+        sys.stdout.write(f"near-duplicates: {one} and {other} are {distance:.3f} Å per ion apart\n")
+    sys.stdout.writelines(f"{line}\n" for line in made.waiting)
+    sys.stdout.write(f"{len(paths)} configurations in {place / 'configurations'}\n")
+
+
+@reference_app.command("run")
+def run(
+    folder: PlanArgument,
+    jobs: Annotated[int, typer.Option(min=1, help="Frames to compute at a time.")] = 1,
+    ranks: Annotated[int, typer.Option(min=1, help="MPI ranks of each CP2K.")] = 1,
+    only: OnlyOption = None,
+    work: WorkOption = None,
+) -> None:
+    """Compute the plan of a set with CP2K and collect the frames; started again, it goes on where it was."""
+    from dopantfit.reference.plan import load_plan
+    from dopantfit.reference.run import default_work, outlook, run_set
+
+    plan = load_plan(folder)
+    place, names = work or default_work(plan), tuple(only or ())
+    ahead = outlook(plan, folder, place, jobs, ranks, names)
+    left = ahead.planned - ahead.finished
+    sys.stdout.write(f"{left} of {ahead.planned} frames to compute, about {_duration(ahead.seconds)}\n")
+    sys.stdout.flush()
+    with _progress(left) as report:
+        summary = run_set(folder, work=place, jobs=jobs, ranks=ranks, only=names, report=report)
+    sys.stdout.writelines(f"{line}\n" for line in summary.waiting)
+    sys.stdout.write(f"{len(summary.done)} frames computed, {len(summary.failed)} failed; set in {folder}\n")
+    if summary.failed:
+        raise typer.Exit(1)
+
+
+@contextmanager
+def _progress(total: int) -> "Iterator[Callable[..., None]]":
+    """Show a bar with the time left, and a line per frame above it; yields what `run_set` reports to."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
+
+    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=_console()) as progress:
+        task = progress.add_task("frames", total=total)
+
+        def report(line: str, *_: object) -> None:
+            progress.console.print(line, markup=False, soft_wrap=True)
+            progress.advance(task)
+
+        yield report
+
+
+def _duration(seconds: float) -> str:
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min" if minutes else f"{seconds:.0f} s"
 
 
 def _print_json(payload: object) -> None:

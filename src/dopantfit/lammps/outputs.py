@@ -92,7 +92,8 @@ def read_dump(path: Path, ions: IonMap | None = None) -> list[Atoms]:
     The dump needs the columns ``id element xu yu zu``; the ``element`` column holds species labels. Columns
     ``fx fy fz`` become the array ``forces`` [eV/Å].
     ions: brings the frames back to the frame of the atoms that the run started from; without it they stay
-        in LAMMPS's frame.
+        in LAMMPS's frame. Shells, where the dump holds them, then become the array ``shells`` [Å] of their
+        ions, ``shape=(n, 3)``, and the force on an ion that on its core and shell together.
     Raises EngineError when the dump is missing, cut short, lacks a column or holds values not finite.
     """
     if not path.is_file():
@@ -156,8 +157,28 @@ def _vectors(column: Mapping[str, list[str]], axes: tuple[str, str, str], names:
 
 
 def _turned_back(frame: Atoms, ions: IonMap) -> Atoms:
+    n_ions = len(ions.labels)
+    if len(frame) not in (n_ions, ions.n_sites):
+        raise ValueError(
+            f"the frame holds {len(frame)} sites, the run {n_ions} ions and {ions.n_sites} sites"
+        )
+    if len(frame) == ions.n_sites > n_ions:
+        frame = _folded(frame, ions)
     frame.set_cell(ions.cell_to_atoms(np.array(frame.cell)), scale_atoms=False)
     frame.positions = ions.to_atoms(frame.positions)
-    if "forces" in frame.arrays:
-        frame.arrays["forces"] = ions.to_atoms(frame.arrays["forces"])
+    for name in ("forces", "shells"):
+        if name in frame.arrays:
+            frame.arrays[name] = ions.to_atoms(frame.arrays[name])
     return frame
+
+
+def _folded(frame: Atoms, ions: IonMap) -> Atoms:
+    """Ions out of sites: shells become an array of their ions, their forces part of the force on the ion."""
+    n_ions, polarised = len(ions.labels), np.flatnonzero(ions.shell_ids)
+    folded: Atoms = frame[:n_ions]
+    shells = folded.positions.copy()
+    shells[polarised] = frame.positions[n_ions:]
+    folded.set_array("shells", shells)
+    if "forces" in frame.arrays:
+        folded.arrays["forces"][polarised] += frame.arrays["forces"][n_ions:]
+    return folded

@@ -28,6 +28,9 @@ CellFreedom = Literal["iso", "aniso", "tri"]
 #: FIRE's time step in units of sqrt(m/k) of the fastest shell: fewest evaluations on perturbed phosphates.
 _FIRE_STEP = 0.75
 
+#: Rounds of cell relaxation; the first ones end early, where the line search stalls.
+_CELL_ROUNDS = 8
+
 _THERMO = "step time temp pe ke etotal econserve press vol lx ly lz xy xz yz fmax"
 
 
@@ -90,7 +93,7 @@ def prepare(folder: Path, atoms: Atoms, potential: Potential, shells: Array | No
 
 
 def single_point(types: AtomTypes, kspace: str = "ewald 1e-8", force_tolerance: float = 1e-5) -> str:
-    """Energy, pressure and forces with relaxed shells; forces on every site go to ``ions.dump``.
+    """Write an input for energy, pressure and forces with relaxed shells; ``ions.dump`` holds all sites.
 
     force_tolerance: largest force component left on a shell [eV/Å].
     """
@@ -136,7 +139,7 @@ def minimise(
         lines += [
             "",
             "# Sites and cell; each round measures strain from the cell of the last.",
-            *[line for _ in range(3) for line in _cell_round(cell, pressure, force_tolerance)],
+            *[line for _ in range(_CELL_ROUNDS) for line in _cell_round(cell, pressure, force_tolerance)],
             f"minimize 0.0 {syntax.number(force_tolerance)} 10000 100000",
         ]
     return _text([*lines, "run 0", *_write_sites(types, forces=True)])

@@ -101,6 +101,18 @@ def test_generate_writes_configurations_and_names_near_duplicates(tmp_path: Path
     assert len(list((tmp_path / "work" / "configurations").iterdir())) == 3
 
 
+@pytest.mark.parametrize(
+    ("code", "file"),
+    [("castep", "frame.cell"), ("vasp", "POSCAR"), ("espresso", "pw.in"), ("cp2k", "cp2k.inp")],
+)
+def test_write_only_writes_input_folders(tmp_path: Path, code: str, file: str) -> None:
+    (tmp_path / "plan.toml").write_text(PLAN)
+    done = dopantfit("run", tmp_path, "--write-only", code, "--work", tmp_path / "work")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"3 input folders in {tmp_path / f'work-{code}'}\n"
+    assert (tmp_path / f"work-{code}" / "rattle-01" / file).is_file()
+
+
 @pytest.mark.parametrize("verb", ["generate", "run"])
 def test_a_missing_plan_ends_with_status_2(tmp_path: Path, verb: str) -> None:
     done = dopantfit(verb, tmp_path)

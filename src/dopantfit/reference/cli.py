@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from dopantfit.reference.plan import Plan
+
 reference_app = typer.Typer(
     help="Check, import, split, generate and compute DFT frames.", no_args_is_help=True
 )
@@ -32,6 +34,15 @@ class Steps(StrEnum):
     first = "first"
     last = "last"
     all = "all"
+
+
+class Code(StrEnum):
+    """A code that input folders are written for."""
+
+    castep = "castep"
+    vasp = "vasp"
+    espresso = "espresso"
+    cp2k = "cp2k"
 
 
 @reference_app.command("check")
@@ -126,6 +137,9 @@ def run(
     folder: PlanArgument,
     jobs: Annotated[int, typer.Option(min=1, help="Frames to compute at a time.")] = 1,
     ranks: Annotated[int, typer.Option(min=1, help="MPI ranks of each CP2K.")] = 1,
+    write_only: Annotated[
+        Code | None, typer.Option(help="Only write complete input folders, to run elsewhere and import.")
+    ] = None,
     only: OnlyOption = None,
     work: WorkOption = None,
 ) -> None:
@@ -135,6 +149,9 @@ def run(
 
     plan = load_plan(folder)
     place, names = work or default_work(plan), tuple(only or ())
+    if write_only is not None:
+        _write_only(plan, folder, write_only.value, place, names)
+        return
     ahead = outlook(plan, folder, place, jobs, ranks, names)
     left = ahead.planned - ahead.finished
     sys.stdout.write(f"{left} of {ahead.planned} frames to compute, about {_duration(ahead.seconds)}\n")
@@ -145,6 +162,15 @@ def run(
     sys.stdout.write(f"{len(summary.done)} frames computed, {len(summary.failed)} failed; set in {folder}\n")
     if summary.failed:
         raise typer.Exit(1)
+
+
+def _write_only(plan: "Plan", folder: Path, code: str, work: Path, only: tuple[str, ...]) -> None:
+    from dopantfit.reference.collect import finished_frames
+    from dopantfit.reference.write_inputs import write_inputs
+
+    destination = work.with_name(f"{work.name}-{code}")
+    folders = write_inputs(plan, folder, code, destination, finished_frames(plan, folder, work), work, only)
+    sys.stdout.write(f"{len(folders)} input folders in {destination}\n")
 
 
 @contextmanager

@@ -28,8 +28,8 @@ CellFreedom = Literal["iso", "aniso", "tri"]
 #: FIRE's time step in units of sqrt(m/k) of the fastest shell: fewest evaluations on perturbed phosphates.
 _FIRE_STEP = 0.75
 
-#: Rounds of cell relaxation; the first ones end early, where the line search stalls.
-_CELL_ROUNDS = 8
+#: Rounds of cell relaxation, sites alone after each: the line search stalls early in every one.
+_CELL_ROUNDS = 4
 
 _THERMO = "step time temp pe ke etotal econserve press vol lx ly lz xy xz yz fmax"
 
@@ -140,7 +140,6 @@ def minimise(
             "",
             "# Sites and cell; each round measures strain from the cell of the last.",
             *[line for _ in range(_CELL_ROUNDS) for line in _cell_round(cell, pressure, force_tolerance)],
-            f"minimize 0.0 {syntax.number(force_tolerance)} 10000 100000",
         ]
     return _text([*lines, "run 0", *_write_sites(types, forces=True)])
 
@@ -150,6 +149,7 @@ def _cell_round(cell: CellFreedom, pressure: float, force_tolerance: float) -> S
         f"fix cell all box/relax {cell} {syntax.number(pressure)} vmax 0.001",
         f"minimize 0.0 {syntax.number(force_tolerance)} 2000 20000",
         "unfix cell",
+        f"minimize 0.0 {syntax.number(force_tolerance)} 10000 100000",
     )
 
 

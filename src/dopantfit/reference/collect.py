@@ -6,7 +6,7 @@ from pathlib import Path
 from ase import Atoms
 
 from dopantfit.errors import ConfigError, ReferenceDataError
-from dopantfit.reference.cp2k import BASIS_SET, pseudopotential
+from dopantfit.reference.cp2k import BASIS_SET, VALENCE, pseudopotential
 from dopantfit.reference.cp2k_process import BOOKKEEPING, fingerprint, read_result
 from dopantfit.reference.frames import append_frames, load_set, write_set
 from dopantfit.reference.generate import Configuration, Generated
@@ -85,7 +85,8 @@ def basis_or_cutoff(plan: Plan) -> str:
 
 
 def _new_manifest(plan: Plan, made: tuple[Configuration, ...], version: str) -> Manifest:
-    elements = sorted({symbol for c in made for symbol in c.atoms.symbols})
+    # All that the plan is known to bring, since an element that is not named here cannot join later.
+    elements = sorted({symbol for c in made for symbol in c.atoms.symbols} & VALENCE.keys())
     return Manifest(
         name=plan.set,
         purpose=plan.purpose,

@@ -1,0 +1,178 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.io import write
+
+from dopantfit.errors import ConfigError, EngineError
+from dopantfit.reference.collect import finished_frames
+from dopantfit.reference.cp2k import find_data_folder, find_executable
+from dopantfit.reference.cp2k_process import own_words
+from dopantfit.reference.frames import load_set, read_frames
+from dopantfit.reference.plan import load_plan
+from dopantfit.reference.run import core_seconds, outlook, run_set
+
+
+def _installed() -> bool:
+    try:
+        return bool(find_data_folder(find_executable()))
+    except EngineError:
+        return False
+
+
+needs_cp2k = pytest.mark.skipif(not _installed(), reason="CP2K is not installed")
+
+#: Hydrogen in a small box on a coarse grid: the whole machinery in a second a frame.
+HEAD = """
+set = "H"
+purpose = "a test"
+cp2k = { cutoff = 60.0, rel_cutoff = 20.0, eps_default = 1e-7, method = "GPW" }
+"""
+RATTLE = """
+[[configurations]]
+kind = "rattle"
+name = "a"
+start = { file = "h2.xyz" }
+sigmas = [0.02, 0.04]
+"""
+
+
+def plan_folder(tmp_path: Path, text: str) -> Path:
+    folder = tmp_path / "H"
+    folder.mkdir(exist_ok=True)
+    hydrogen = Atoms("H2", [[0.1, 0.2, 0.3], [0.84, 0.2, 0.3]], cell=[4, 4, 4], pbc=True)
+    write(folder / "h2.xyz", hydrogen, format="extxyz")
+    (folder / "plan.toml").write_text(HEAD + text)
+    return folder
+
+
+@needs_cp2k
+def test_a_plan_is_computed_collected_and_not_computed_again(tmp_path: Path) -> None:
+    again = (
+        '[[configurations]]\nkind = "recompute"\nname = "b"\nstart = { frame = "a-01" }\ncollect = false\n'
+    )
+    folder, work = plan_folder(tmp_path, RATTLE + again), tmp_path / "work"
+    lines: list[str] = []
+    summary = run_set(folder, work=work, jobs=2, report=lines.append)
+    assert (set(summary.done), dict(summary.failed), summary.waiting) == ({"a-00", "a-01", "b"}, {}, ())
+    assert len(lines) == 3
+    found = load_set(folder)
+    assert [frame.info["frame_id"] for frame in found.frames] == ["a-00", "a-01"]
+    assert (found.manifest.code, found.manifest.pseudopotentials) == ("CP2K", {"H": "GTH-PBE-q1"})
+    assert found.frames[0].get_stress().shape == (6,)
+
+    # b started from another wavefunction than a-01 did. 1e-3 eV/Å is what a fit may rely on.
+    (b,) = read_frames(work / "b" / "result.extxyz")
+    np.testing.assert_allclose(b.get_forces(), found.frames[1].get_forces(), atol=1e-3)
+    assert not list(work.glob("[ab]*/*.wfn")), "wavefunctions are too large to stay with every frame"
+
+    before = (folder / "frames.extxyz").read_bytes()
+    assert run_set(folder, work=work).done == ()
+    assert (folder / "frames.extxyz").read_bytes() == before
+    # What is in the set needs no work folder.
+    assert run_set(folder, work=tmp_path / "elsewhere", only=("a",)).done == ()
+
+
+@needs_cp2k
+def test_a_frame_that_fails_is_named_and_the_others_go_on(tmp_path: Path) -> None:
+    iron = '[[configurations]]\nkind = "recompute"\nname = "iron"\nstart = { file = "fe.xyz" }\n'
+    folder = plan_folder(tmp_path, iron + RATTLE)
+    write(folder / "fe.xyz", Atoms("Fe", cell=[3, 3, 3], pbc=True), format="extxyz")
+    summary = run_set(folder, work=tmp_path / "work")
+    assert summary.done == ("a-00", "a-01")
+    assert list(summary.failed) == ["iron"]
+    assert "known for Fe" in summary.failed["iron"]
+
+
+@needs_cp2k
+def test_an_unconverged_frame_is_refused_by_name_and_joins_no_set(tmp_path: Path) -> None:
+    folder = plan_folder(tmp_path, RATTLE.replace("0.02, 0.04", "0.02"))
+    plan = folder / "plan.toml"
+    plan.write_text(plan.read_text().replace("cutoff = 60.0", "cutoff = 60.0, max_scf = 2"))
+    summary = run_set(folder, work=tmp_path / "work")
+    assert summary.done == ()
+    assert "work/a-00/cp2k.out: evaluation 0: its self-consistency did not converge" in summary.failed["a-00"]
+    assert not (folder / "frames.extxyz").exists()
+
+
+@needs_cp2k
+def test_an_interrupt_ends_cp2k_and_the_next_run_goes_on(tmp_path: Path) -> None:
+    folder, work = plan_folder(tmp_path, RATTLE), tmp_path / "work"
+    # So fine a grid that it cannot be done before the interrupt.
+    coarse = (folder / "plan.toml").read_text()
+    (folder / "plan.toml").write_text(coarse.replace("cutoff = 60.0", "cutoff = 4000.0"))
+    code = (
+        "from pathlib import Path; from dopantfit.reference.run import run_set; "
+        f"run_set({str(folder)!r}, work=Path({str(work)!r}))"
+    )
+    runner = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
+    pid_file = work / "a-00" / "pid"
+    deadline = time.monotonic() + 60
+    while not (pid_file.is_file() and pid_file.read_text()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    child = int(pid_file.read_text())
+    with pytest.raises(ConfigError, match="another run works here"):
+        run_set(folder, work=work)
+    runner.send_signal(signal.SIGTERM)
+    assert runner.wait(timeout=60) != 0
+    with pytest.raises(ProcessLookupError):
+        os.kill(child, 0)
+    (folder / "plan.toml").write_text(coarse)
+    assert run_set(folder, work=work).done == ("a-00", "a-01")
+
+
+@needs_cp2k
+def test_a_result_of_other_settings_is_not_taken_for_this_plan(tmp_path: Path) -> None:
+    folder, work = plan_folder(tmp_path, RATTLE.replace("0.02, 0.04", "0.02")), tmp_path / "work"
+    run_set(folder, work=work)
+    for name in ("frames.extxyz", "manifest.toml"):
+        (folder / name).rename(tmp_path / name)
+    assert list(finished_frames(load_plan(folder), folder, work)) == ["a-00"]
+    plan = folder / "plan.toml"
+    plan.write_text(plan.read_text().replace("cutoff = 60.0", "cutoff = 70.0"))
+    assert finished_frames(load_plan(folder), folder, work) == {}
+    # And a set that holds frames of other settings takes none of these.
+    for name in ("frames.extxyz", "manifest.toml"):
+        (tmp_path / name).rename(folder / name)
+    with pytest.raises(ConfigError, match=r"have basis_or_cutoff = .*60 Ry.*, the plan says .*70 Ry"):
+        run_set(folder, work=work)
+
+
+def test_the_outlook_counts_what_is_left(tmp_path: Path) -> None:
+    folder = plan_folder(tmp_path, RATTLE)
+    ahead = outlook(load_plan(folder), folder, tmp_path / "work", jobs=2, ranks=1)
+    assert (ahead.planned, ahead.finished) == (2, 0)
+    assert ahead.seconds == pytest.approx(core_seconds(2))
+
+
+def test_too_few_jobs_or_no_cp2k_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = plan_folder(tmp_path, RATTLE)
+    with pytest.raises(ConfigError, match="jobs = 0, ranks = 1: both must be at least 1"):
+        run_set(folder, work=tmp_path / "work", jobs=0)
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(EngineError, match="apt-get install cp2k"):
+        run_set(folder, work=tmp_path / "work")
+
+
+def test_cp2k_s_own_words_are_what_stands_in_its_abort_box(tmp_path: Path) -> None:
+    # As CP2K 2023.1 printed it for an input with BACKEND DGEMM.
+    (tmp_path / "out").write_text(
+        " *******************************************************************************\n"
+        " *   ___                                                                       *\n"
+        " *  /   \\                                                                      *\n"
+        " * [ABORT]                                                                     *\n"
+        " *  \\___/                   invalid value for enumeration:DGEMM                *\n"
+        " *    |                                                                        *\n"
+        " *  O/|                                                                        *\n"
+        " * /| |                                                                        *\n"
+        " * / \\                                     input/input_enumeration_types.F:215 *\n"
+        " *******************************************************************************\n"
+    )
+    assert own_words(tmp_path / "out").startswith("invalid value for enumeration:DGEMM")
+    assert own_words(tmp_path / "nothing") == "no output"

@@ -107,7 +107,9 @@ def test_waves_in_portions_give_the_same_derivatives(perturbed_lamtp, potential,
     monkeypatch.setattr("dopantfit.energy.shell_hessian.WAVES_AT_ONCE", 100)
     monkeypatch.setattr("dopantfit.energy.derivatives.WAVES_AT_ONCE", 77)
     portions = parameter_derivatives(relaxed, [parameter])
-    np.testing.assert_allclose(portions.forces, whole.forces, rtol=1e-10, atol=1e-10)
+    # 1e-8 of the largest: the lightest waves are summed in single precision, in another order here.
+    scale = np.abs(whole.forces).max()
+    np.testing.assert_allclose(portions.forces, whole.forces, rtol=0, atol=1e-8 * scale)
 
 
 def test_a_parameter_of_an_absent_species_is_refused_by_name(potential):

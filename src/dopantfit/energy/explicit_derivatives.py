@@ -35,6 +35,8 @@ def explicit_derivatives(
 ) -> ExplicitDerivatives:
     """Partial derivatives with respect to ``parameters``; raises ConfigError for one that the frame cannot feel."""
     p, frame = len(parameters), problem.frame
+    sites = problem.sites(displacement)
+    ghost_sites = problem.ghost_sites(sites)
     result = ExplicitDerivatives(
         np.zeros(p),
         np.zeros((p, *displacement.shape)),
@@ -44,7 +46,7 @@ def explicit_derivatives(
     for number, parameter in enumerate(parameters):
         species = [_species_number(problem, label, parameter) for label in parameter.of]
         if parameter.quantity in ("A", "rho", "C"):
-            _buckingham(problem, displacement, parameter.quantity, species[0], species[1], result, number)
+            _buckingham(problem, sites, ghost_sites, parameter.quantity, species[0], species[1], result, number)
         elif parameter.quantity == "spring":
             _spring(problem, displacement, species[0], result, number)
         else:
@@ -63,7 +65,8 @@ def _species_number(problem: ShellProblem, label: str, parameter: Parameter) -> 
 
 def _buckingham(
     problem: ShellProblem,
-    displacement: Floats,
+    sites: Floats,
+    ghost_sites: Floats,
     quantity: str,
     s: int,
     t: int,
@@ -71,11 +74,10 @@ def _buckingham(
     number: int,
 ) -> None:
     frame, table = problem.frame, problem.table
-    sites = problem.sites(displacement)
     forces = np.zeros_like(sites)
     coefficients = derivative_coefficients(quantity, table.A[s, t], table.inverse_rho[s, t])
     result.energies[number] = add_buckingham_derivative(
-        s, t, frame.species, sites, problem.ghost_sites(sites), frame.buckingham_runs, table.cutoff,
+        s, t, frame.species, sites, ghost_sites, frame.buckingham_runs, table.cutoff,
         table.inverse_rho[s, t], coefficients, forces, result.virials[number],
     )  # fmt: skip
     result.shell_forces[number] = forces[frame.shell_ions]

@@ -90,17 +90,19 @@ def _append_couplings(
     value: Floats,
     column: Integers,
     count: int,
+    lowest: int,
 ) -> int:
     """Writes -K of every entry of a run and the shell that it couples to; returns the new number of blocks."""
     for p in range(last - first):
         a, b = terms[3, p], terms[4, p]
-        if a == 0.0 and b == 0.0:
+        other = shell_number[ghost_ion[run[first + p]]]
+        if (a == 0.0 and b == 0.0) or other < lowest:
             continue
         for i in range(3):
             for j in range(3):
                 value[count, i, j] = -b * terms[i, p] * terms[j, p]
             value[count, i, i] -= a
-        column[count] = shell_number[ghost_ion[run[first + p]]]
+        column[count] = other
         count += 1
     return count
 
@@ -159,11 +161,13 @@ def shell_blocks(
     alpha: float,
     reach: Reach,
     strain: Floats,
+    upper: bool,
 ) -> tuple[Floats, Floats, Integers, Integers]:
     """Real-space Hessian of the shells without their bonds: own blocks (n, 3, 3), coupling blocks (m, 3, 3), the shell
     each of those couples to (m,), and where the blocks of every shell start (n + 1,) [eV/Å²].
 
-    strain: gains ∂virial/∂shell (n, 6, 3) [eV/Å]; pass it empty where that is not wanted.
+    strain: gains ∂virial/∂shell (n, 6, 3) [eV/Å]; pass it empty where that is not wanted. upper: only
+    couplings to the same or a later shell.
     """
     shell_number = np.full(len(species), -1, np.int64)
     capacity = 0
@@ -212,7 +216,7 @@ def shell_blocks(
                     add_strain_coupling(terms, last - first, strain[n])
                 if kind != 1 and table.has_shell[s]:
                     count = _append_couplings(
-                        terms, runs.ghost, first, last, ghosts.ion, shell_number, value, column, count
+                        terms, runs.ghost, first, last, ghosts.ion, shell_number, value, column, count, n if upper else 0,
                     )
         start[n + 1] = count
     return own, value[:count], column[:count], start

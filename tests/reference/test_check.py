@@ -302,3 +302,10 @@ def test_a_hundred_frames_of_112_ions_take_less_than_five_seconds(tmp_path: Path
     assert len(check_set(tmp_path).rows) == 100
     # About 1 s on an idle core; the promise is 5.
     assert time.perf_counter() - start < 5.0
+
+
+def test_ions_that_a_relaxation_held_fixed_are_a_warning(tmp_path: Path) -> None:
+    frames = sample()
+    frames[2].calc.results["forces"][5:8] = 0.0
+    messages = [f.message for f in checked(tmp_path, frames).warnings if f.frame_id == "md300-000"]
+    assert any("3 ions have forces of exactly zero" in message for message in messages)

@@ -144,7 +144,9 @@ def force_findings(atoms: Atoms) -> Iterator[Finding]:
         )
     if (np.abs(forces).sum(axis=1) == 0).any() and rms >= FORCE_RANGE[0]:
         held = int((np.abs(forces).sum(axis=1) == 0).sum())
-        yield _warning(atoms, "force", f"{held} ions have forces of exactly zero; were they held fixed?")
+        yield _warning(
+            atoms, "force", f"{held} ions have forces of exactly zero: by symmetry, or held fixed?"
+        )
     stress = float(np.abs(calculated(atoms).get("stress", 0.0)).max())
     if stress > STRESS_LIMIT:
         yield _error(

@@ -20,7 +20,7 @@ from dopantfit.errors import ReferenceDataError
 from dopantfit.units import BOHR, EV_PER_A3_IN_GPA, HARTREE
 
 _ENERGY = re.compile(r"^ ENERGY\| Total FORCE_EVAL.*\[a\.u\.\]:\s+(\S+)\s*$", re.MULTILINE)
-_SCF = re.compile(r"\*\*\* SCF run (NOT )?converged(?: in\s+(\d+) steps)?")
+_SCF = re.compile(r"\bSCF run (NOT )?converged(?: in\s+(\d+) steps)?")
 _FORCES = re.compile(
     r"^ ATOMIC FORCES in \[a\.u\.\]\s*\n\s*\n #.*\n((?:\s+\d+\s+\d+\s+\S+(?:\s+\S+){3}\n)+)", re.M
 )

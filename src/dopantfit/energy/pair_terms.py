@@ -102,27 +102,29 @@ def buckingham_run(
 
 
 @njit(**JIT)
-def coulomb_stiffness(
-    x: float,
-    y: float,
-    z: float,
-    ghosts: Floats,
-    run: GhostIndices,
-    first: int,
-    last: int,
-    alpha: float,
-    cutoff: float,
-    strength: float,
-    terms: Floats,
+def gather_vectors(
+    x: float, y: float, z: float, ghosts: Floats, run: GhostIndices, first: int, last: int, terms: Floats
 ) -> None:
-    """Writes (dx, dy, dz, a, b) of every entry of a run into ``terms`` (5, ≥ run length); strength is K q q'."""
+    """Writes the vectors from the neighbours of a run to the site into ``terms[:3]``.
+
+    A loop of its own: gathering and storing in one loop could alias, which would end vectorisation.
+    """
     gx, gy, gz = ghosts[0], ghosts[1], ghosts[2]
+    for p in range(last - first):
+        g = run[first + p]
+        terms[0, p] = x - gx[g]
+        terms[1, p] = y - gy[g]
+        terms[2, p] = z - gz[g]
+
+
+@njit(**JIT)
+def coulomb_stiffness(length: int, alpha: float, cutoff: float, strength: float, terms: Floats) -> None:
+    """Turns vectors dx, dy, dz in ``terms[:3]`` into a, b in ``terms[3:5]``; strength is K q q'."""
+    dx, dy, dz, a, b = terms[0], terms[1], terms[2], terms[3], terms[4]
     square = cutoff * cutoff
     slope = TWO_OVER_SQRT_PI * alpha
-    for p in range(first, last):
-        g = run[p]
-        dx, dy, dz = x - gx[g], y - gy[g], z - gz[g]
-        r2 = dx * dx + dy * dy + dz * dz
+    for p in range(length):
+        r2 = dx[p] * dx[p] + dy[p] * dy[p] + dz[p] * dz[p]
         inside = r2 < square
         r2 = r2 if inside else square
         r = math.sqrt(r2)
@@ -133,46 +135,27 @@ def coulomb_stiffness(
         first_order = (scaled_erfc(scaled) * gauss * inverse + slope * gauss) * inverse2
         second_order = (3.0 * first_order + 2.0 * slope * alpha * alpha * gauss) * inverse2
         factor = strength if inside else 0.0
-        terms[0, p - first] = dx
-        terms[1, p - first] = dy
-        terms[2, p - first] = dz
-        terms[3, p - first] = -factor * first_order
-        terms[4, p - first] = factor * second_order
+        a[p] = -factor * first_order
+        b[p] = factor * second_order
 
 
 @njit(**JIT)
 def buckingham_stiffness(
-    x: float,
-    y: float,
-    z: float,
-    ghosts: Floats,
-    run: GhostIndices,
-    first: int,
-    last: int,
-    cutoff: float,
-    A: float,
-    inverse_rho: float,
-    C: float,
-    terms: Floats,
+    length: int, cutoff: float, A: float, inverse_rho: float, C: float, terms: Floats
 ) -> None:
     """As ``coulomb_stiffness`` for A exp(-r/ρ) - C/r⁶."""
-    gx, gy, gz = ghosts[0], ghosts[1], ghosts[2]
+    dx, dy, dz, a, b = terms[0], terms[1], terms[2], terms[3], terms[4]
     square = cutoff * cutoff
-    for p in range(first, last):
-        g = run[p]
-        dx, dy, dz = x - gx[g], y - gy[g], z - gz[g]
-        r2 = dx * dx + dy * dy + dz * dz
+    for p in range(length):
+        r2 = dx[p] * dx[p] + dy[p] * dy[p] + dz[p] * dz[p]
         inside = r2 < square
         r2 = r2 if inside else square
         r = math.sqrt(r2)
         inverse2 = 1.0 / r2
         repulsion = A * exponential(-r * inverse_rho)
         dispersion = C * inverse2 * inverse2 * inverse2
-        a = (6.0 * dispersion - repulsion * r * inverse_rho) * inverse2
+        first_order = (6.0 * dispersion - repulsion * r * inverse_rho) * inverse2
         curvature = repulsion * inverse_rho * inverse_rho - 42.0 * dispersion * inverse2
         factor = 1.0 if inside else 0.0
-        terms[0, p - first] = dx
-        terms[1, p - first] = dy
-        terms[2, p - first] = dz
-        terms[3, p - first] = factor * a
-        terms[4, p - first] = factor * (curvature - a) * inverse2
+        a[p] = factor * first_order
+        b[p] = factor * (curvature - first_order) * inverse2

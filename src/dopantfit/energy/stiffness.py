@@ -8,10 +8,10 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from dopantfit.energy.arrays import Floats, Integers
+from dopantfit.energy.arrays import Floats, GhostIndices, Integers
 from dopantfit.energy.functions import JIT
 from dopantfit.energy.neighbours import Ghosts, NeighbourRuns
-from dopantfit.energy.pair_terms import buckingham_stiffness, coulomb_stiffness
+from dopantfit.energy.pair_terms import buckingham_stiffness, coulomb_stiffness, gather_vectors
 from dopantfit.energy.real_space import SpeciesTable
 
 
@@ -124,17 +124,13 @@ def fill_run_terms(
     terms: Floats,
 ) -> None:
     """(dx, dy, dz, a, b) of a run of species s: kind 0 Buckingham, 1 Coulomb with cores, 2 Coulomb with shells."""
+    gather_vectors(site[0], site[1], site[2], ghosts, runs.ghost, first, last, terms)
     if kind == 0:
-        buckingham_stiffness(
-            site[0], site[1], site[2], ghosts, runs.ghost, first, last, reach.buckingham,
-            table.A[ion_species, s], table.inverse_rho[ion_species, s], table.C[ion_species, s], terms,
-        )  # fmt: skip
+        A, inverse_rho, C = table.A[ion_species, s], table.inverse_rho[ion_species, s], table.C[ion_species, s]
+        buckingham_stiffness(last - first, reach.buckingham, A, inverse_rho, C, terms)
     else:
         other = table.core_charge[s] if kind == 1 else table.shell_charge[s]
-        coulomb_stiffness(
-            site[0], site[1], site[2], ghosts, runs.ghost, first, last, alpha, reach.coulomb,
-            table.coulomb * charge * other, terms,
-        )  # fmt: skip
+        coulomb_stiffness(last - first, alpha, reach.coulomb, table.coulomb * charge * other, terms)
 
 
 @njit(**JIT)
@@ -245,8 +241,26 @@ def dense_blocks(own: Floats, value: Floats, column: Integers, start: Integers) 
 
 
 @njit(**JIT)
+def _run_response(
+    terms: Floats, run: GhostIndices, first: int, last: int, ghost_shell: Integers, moves: Floats
+) -> tuple[float, float, float]:
+    """Σ K · move over a run: the change of the force on its site when the shells around move, (3, n_shells)."""
+    mx, my, mz = moves[0], moves[1], moves[2]
+    x = y = z = 0.0
+    for p in range(last - first):
+        shell = ghost_shell[run[first + p]]
+        dx, dy, dz, a = terms[0, p], terms[1, p], terms[2, p], terms[3, p]
+        ux, uy, uz = mx[shell], my[shell], mz[shell]
+        along = terms[4, p] * (dx * ux + dy * uy + dz * uz)
+        x += a * ux + along * dx
+        y += a * uy + along * dy
+        z += a * uz + along * dz
+    return x, y, z
+
+
+@njit(**JIT)
 def core_response(
-    shell_moves: Floats,
+    moves: Floats,
     positions: Floats,
     species: Integers,
     shell_ions: Integers,
@@ -258,14 +272,16 @@ def core_response(
     alpha: float,
     reach: Reach,
 ) -> Floats:
-    """Change of the real-space force on every core, own bonds left out, when shells move: ``shape=(n_ions, 3, p)``.
+    """Change of the real-space force on every core when shells move, own bonds left out: ``shape=(p, n_ions, 3)``.
 
-    shell_moves: p displacements of all shells, ``shape=(n_shells, 3, p)``.
+    moves: p displacements of all shells [Å], ``shape=(p, 3, n_shells)``.
     """
-    shell_number = np.full(len(species), -1, np.int64)
+    # Ghosts of ions without a shell are never asked for; they point at shell 0 to keep the gather in bounds.
+    shell_number = np.zeros(len(species), np.int64)
     for n in range(len(shell_ions)):
         shell_number[shell_ions[n]] = n
-    change = np.zeros((len(species), 3, shell_moves.shape[2]))
+    ghost_shell = shell_number[ghosts.ion]
+    change = np.zeros((len(moves), len(species), 3))
     terms = np.empty((5, max(longest_run(coulomb_runs), longest_run(buckingham_runs))))
     for i in range(len(species)):
         for s in range(len(table.core_charge)):
@@ -280,15 +296,9 @@ def core_response(
                     kind, positions[i], species[i], s, table.core_charge[species[i]], ghost_sites, runs, first, last,
                     table, alpha, reach, terms,
                 )  # fmt: skip
-                for p in range(last - first):
-                    a, b = terms[3, p], terms[4, p]
-                    if a == 0.0 and b == 0.0:
-                        continue
-                    move = shell_moves[shell_number[ghosts.ion[runs.ghost[first + p]]]]
-                    x, y, z = terms[0, p], terms[1, p], terms[2, p]
-                    for q in range(shell_moves.shape[2]):
-                        along = b * (x * move[0, q] + y * move[1, q] + z * move[2, q])
-                        change[i, 0, q] += a * move[0, q] + along * x
-                        change[i, 1, q] += a * move[1, q] + along * y
-                        change[i, 2, q] += a * move[2, q] + along * z
+                for q in range(len(moves)):
+                    x, y, z = _run_response(terms, runs.ghost, first, last, ghost_shell, moves[q])
+                    change[q, i, 0] += x
+                    change[q, i, 1] += y
+                    change[q, i, 2] += z
     return change

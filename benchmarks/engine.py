@@ -26,7 +26,9 @@ from rich.table import Table
 
 from _lammps_peer import KSPACE, lammps_cold, lammps_warm
 from dopantfit import Potential, ShellModel
-from dopantfit.energy import evaluate, make_frame, parameter_derivatives, species_table
+from dopantfit.energy import evaluate, ewald, make_frame, parameter_derivatives, species_table
+from dopantfit.energy.neighbours import NeighbourRuns
+from dopantfit.energy.shell_problem import ShellProblem
 from dopantfit.lammps.inprocess import InProcessLammps
 from dopantfit.structures import host, lamtp, latp, prototype
 from dopantfit.units import COULOMB, COULOMB_LAMMPS, EV_PER_A3_IN_GPA
@@ -90,7 +92,7 @@ def show_parity(rng: np.random.Generator) -> None:
         f"Coulomb constants: LAMMPS {COULOMB_LAMMPS} eV Å (used on both sides above), dopantfit {COULOMB:.12f} eV Å "
         f"(relative difference {COULOMB / COULOMB_LAMMPS - 1:.1e}).\n"
         "'cs style' is buck/coul/long/cs as production runs use it: its polynomial for erfc is off by about 1e-7, "
-        "which the short core-shell distance of every O turns into a constant; the first column tabulates erfc instead.\n"
+        "which the short core-shell distance of every O turns into a constant; the first column tabulates erfc.\n"
         "Shell force: what LAMMPS finds on the shells that dopantfit calls relaxed (to 1e-7 eV/Å).\n"
     )
 
@@ -240,3 +242,110 @@ def show_speed(rng: np.random.Generator) -> None:
         "LAMMPS damped dynamics: no minimiser but viscous dynamics of the shells with tuned friction, on one frame "
         "whose neighbour lists are kept: the fastest way found to make LAMMPS relax shells.\n"
     )
+
+
+#: Floating-point operations per list entry or per wave and site, counted from the kernels (a fused multiply-add is two,
+#: a square root or a division one): pair_terms.coulomb_run, pair_terms.buckingham_run; structure_factors,
+#: add_wave_forces.
+COULOMB_FLOPS, BUCKINGHAM_FLOPS, FACTOR_FLOPS, WAVE_FORCE_FLOPS = 100, 69, 8, 18
+
+
+def show_operations(rng: np.random.Generator) -> None:
+    """One shell pass against its own operation count and against what this core does in a matrix product."""
+    frame = make_frame(lamtp_cell(rng), POTENTIAL)
+    problem = ShellProblem(frame, species_table(frame.labels, POTENTIAL))
+    at_rest = np.zeros((len(frame.shell_ions), 3))
+    problem.shell_pass(at_rest)
+    elapsed = float(np.median([seconds(lambda: problem.shell_pass(at_rest)) for _ in range(200)]))
+    matrix = rng.random((512, 512))
+    product = float(np.median([seconds(lambda: matrix @ matrix) for _ in range(20)]))
+    peak = 2 * 512**3 / product
+    has_shell = problem.table.has_shell[np.arange(len(frame.labels))]
+
+    def entries(runs: NeighbourRuns, species: np.ndarray) -> int:
+        lengths = np.diff(runs.start[frame.shell_ions], axis=1)
+        return int(lengths[:, species].sum())
+
+    every = np.ones_like(has_shell)
+    coulomb = entries(frame.coulomb_runs, every) + entries(frame.coulomb_runs, has_shell)
+    buckingham = entries(frame.buckingham_runs, every)
+    waves = len(frame.plan.weight) * len(frame.shell_ions)
+    operations = coulomb * COULOMB_FLOPS + buckingham * BUCKINGHAM_FLOPS + waves * (FACTOR_FLOPS + WAVE_FORCE_FLOPS)
+    CONSOLE.print(
+        f"One shell pass, {len(frame.species)} ions: {elapsed * 1e3:.3f} ms for {coulomb} Coulomb and {buckingham} "
+        f"Buckingham entries and {waves} wave terms, {operations / 1e6:.2f} Mflop: {operations / elapsed / 1e9:.1f} "
+        f"Gflop/s, {operations / elapsed / peak:.0%} of the {peak / 1e9:.0f} Gflop/s of a matrix product here.\n"
+    )
+
+
+def show_scaling(rng: np.random.Generator) -> None:
+    """Cost of energy and forces from cold, neighbour lists included, from 108 to 2,916 ions."""
+    table = Table(title="Cost of energy, forces and stress with the number of ions (shells from their cores)")
+    for heading in ("ions", "passes", "seconds", "exponent from 108 ions"):
+        table.add_column(heading, justify="right")
+    ideal = prototype("LiTi2P3O12")
+    first: tuple[int, float] | None = None
+    for repeat in ((1, 1, 1), (2, 1, 1), (2, 2, 1), (2, 2, 2), (3, 3, 1), (3, 3, 2), (3, 3, 3)):
+        atoms = ideal.repeat(repeat)
+        atoms.positions = displaced(rng, atoms.positions, 0.05)
+        results = []
+
+        def work(atoms: Atoms = atoms, results: list[int] = results) -> None:
+            frame = make_frame(atoms, POTENTIAL)
+            result = evaluate(frame, species_table(frame.labels, POTENTIAL))
+            results.append(result.relaxed.passes)
+
+        work()
+        elapsed = float(np.median([seconds(work) for _ in range(3 if len(atoms) > 500 else 9)]))
+        first = first or (len(atoms), elapsed)
+        exponent = np.log(elapsed / first[1]) / np.log(len(atoms) / first[0]) if len(atoms) > first[0] else np.nan
+        table.add_row(str(len(atoms)), str(results[-1]), f"{elapsed:.4f}", f"{exponent:.2f}")
+    CONSOLE.print(table)
+
+
+def show_start() -> None:
+    """A new process: import, build LiTi2(PO4)3 and evaluate it once, with the compiled kernels cached."""
+    code = (
+        "from dopantfit import ShellModel; from dopantfit.structures import prototype; "
+        "a = prototype('LiTi2P3O12'); a.calc = ShellModel('latp-mg-2022'); a.get_potential_energy()"
+    )
+    times = [seconds(lambda: subprocess.run([sys.executable, "-c", code], check=True)) for _ in range(4)][1:]
+    CONSOLE.print(f"\nA new process, import to first energy: {np.median(times):.2f} s.")
+
+
+def show_tuning(rng: np.random.Generator) -> None:
+    """Time of a shell pass and of derivatives for several real-space cutoffs."""
+    table = Table(title="Real-space Coulomb cutoff at 112 ions")
+    for heading in ("cutoff Å", "waves", "shell pass ms", "derivatives ms"):
+        table.add_column(heading, justify="right")
+    atoms = lamtp_cell(rng)
+    for cutoff in np.arange(6.0, 11.0, 0.5):
+        ewald.REFERENCE_CUTOFF = float(cutoff)
+        frame = make_frame(atoms, POTENTIAL)
+        relaxed = evaluate(frame, species_table(frame.labels, POTENTIAL)).relaxed
+        works = (
+            lambda r=relaxed: r.problem.shell_pass(r.displacement),
+            lambda r=relaxed: parameter_derivatives(r, DOPANT_PARAMETERS),
+        )
+        medians = [1e3 * float(np.median([seconds(work) for _ in range(60)])) for work in works]
+        table.add_row(f"{cutoff:.1f}", str(len(frame.plan.weight)), f"{medians[0]:.3f}", f"{medians[1]:.2f}")
+    CONSOLE.print(table)
+
+
+def main() -> None:
+    """Run what the command line asks for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tune", action="store_true", help="scan the real-space cutoff of the Ewald sum instead")
+    rng = np.random.default_rng(20220824)
+    if parser.parse_args().tune:
+        show_tuning(rng)
+        return
+    show_parity(rng)
+    show_speed(rng)
+    show_operations(rng)
+    show_scaling(rng)
+    show_start()
+
+
+if __name__ == "__main__":
+    main()

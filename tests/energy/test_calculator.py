@@ -93,9 +93,7 @@ def test_a_cell_smaller_than_a_bond_is_refused():
 
 
 def test_an_open_cell_is_refused():
-    _refused(
-        Atoms("MgO", positions=[[0, 0, 0], [2, 0, 0]], cell=[9, 9, 9]), ConfigError, "periodic in all three"
-    )
+    _refused(Atoms("MgO", positions=[[0, 0, 0], [2, 0, 0]], cell=[9, 9, 9]), ConfigError, "periodic in all three")
 
 
 def test_an_empty_structure_is_refused():

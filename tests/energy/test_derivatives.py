@@ -59,9 +59,7 @@ def test_charge_derivatives_are_central_differences_where_the_cell_stays_neutral
     core, shell = Parameter.parse("charge O"), Parameter.parse("shell_charge O")
     exact = parameter_derivatives(relaxed, [core, shell])
     step = 1e-5
-    energy, forces, stress, shells = _difference(
-        frame, potential, relaxed.displacement, {core: step, shell: -step}
-    )
+    energy, forces, stress, shells = _difference(frame, potential, relaxed.displacement, {core: step, shell: -step})
     _agree((exact.energy[0] - exact.energy[1]) * step, energy)
     _agree((exact.forces[0] - exact.forces[1]) * step, forces)
     _agree((exact.stress[0] - exact.stress[1]) * step, stress)

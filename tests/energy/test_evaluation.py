@@ -200,8 +200,6 @@ mass = 1.0
         atoms = Atoms("ArKr", positions=[[0, 0, 0], [r, 0, 0]], cell=[30, 30, 30], pbc=True)
         result = _evaluate(atoms, potential)
         inside = r < 9.0
-        assert result.energy == pytest.approx(
-            inside * (1234.5 * np.exp(-r / 0.29) - 17 / r**6), abs=1e-14, rel=1e-12
-        )
+        assert result.energy == pytest.approx(inside * (1234.5 * np.exp(-r / 0.29) - 17 / r**6), abs=1e-14, rel=1e-12)
         force = inside * (1234.5 / 0.29 * np.exp(-r / 0.29) - 6 * 17 / r**7)
         assert result.forces[1, 0] == pytest.approx(force, abs=1e-14, rel=1e-11)

@@ -13,8 +13,7 @@ def _point_charges(charges: dict[str, int]) -> Potential:
     """Bare charges: Buckingham terms of nothing."""
     labels = sorted(charges)
     species = "".join(
-        f"[species.{label}]\nformal_charge = {q}\ncharge = {float(q)}\nmass = 1.0\n"
-        for label, q in charges.items()
+        f"[species.{label}]\nformal_charge = {q}\ncharge = {float(q)}\nmass = 1.0\n" for label, q in charges.items()
     )
     pairs = "".join(
         f'"{a}-{b}" = {{ A = 0.0, rho = 0.3, C = 0.0 }}\n' for i, a in enumerate(labels) for b in labels[i:]

@@ -57,7 +57,7 @@ def plan_ewald(
     alpha = float(np.sqrt(max(np.log(real / target), 1.0)) / cutoff)
 
     def reciprocal_excess(reach: float) -> float:
-        """log of the ratio of the error made beyond ``reach`` [1/Å] and the target."""
+        """Log of the ratio of the error made beyond ``reach`` [1/Å] and the target."""
         edge = volume ** (1 / 3)
         terms = reach * edge * len(charges) / 2
         return float(np.log(strength * alpha / edge / np.sqrt(terms) / target) - (reach / (2 * alpha)) ** 2)

@@ -85,9 +85,7 @@ def _buckingham(
     result.core_forces[number] = forces
 
 
-def _spring(
-    problem: ShellProblem, displacement: Floats, s: int, result: ExplicitDerivatives, number: int
-) -> None:
+def _spring(problem: ShellProblem, displacement: Floats, s: int, result: ExplicitDerivatives, number: int) -> None:
     springs = np.zeros_like(problem.table.spring)
     springs[s] = 1.0
     without_charges = np.zeros_like(springs)

@@ -83,9 +83,7 @@ def bond_hessians(displacement: Floats, shell_species: Integers, table: SpeciesT
     result = np.empty((len(displacement), 3, 3))
     for n in range(len(displacement)):
         d = displacement[n]
-        _, slope, curvature = bond_slopes(
-            d[0] * d[0] + d[1] * d[1] + d[2] * d[2], alpha, shell_species[n], table
-        )
+        _, slope, curvature = bond_slopes(d[0] * d[0] + d[1] * d[1] + d[2] * d[2], alpha, shell_species[n], table)
         for a in range(3):
             for b in range(3):
                 result[n, a, b] = 4 * curvature * d[a] * d[b]
@@ -94,17 +92,13 @@ def bond_hessians(displacement: Floats, shell_species: Integers, table: SpeciesT
 
 
 @njit(**JIT)
-def bond_strain_couplings(
-    displacement: Floats, shell_species: Integers, table: SpeciesTable, alpha: float
-) -> Floats:
+def bond_strain_couplings(displacement: Floats, shell_species: Integers, table: SpeciesTable, alpha: float) -> Floats:
     """∂virial/∂shell of every bond, ``shape=(n_shells, 6, 3)`` [eV/Å]: a pair term with a = 2 dE/dt, b = 4 d²E/dt²."""
     coupling = np.zeros((len(displacement), 6, 3))
     terms = np.empty((5, 1))
     for n in range(len(displacement)):
         d = displacement[n]
-        _, slope, curvature = bond_slopes(
-            d[0] * d[0] + d[1] * d[1] + d[2] * d[2], alpha, shell_species[n], table
-        )
+        _, slope, curvature = bond_slopes(d[0] * d[0] + d[1] * d[1] + d[2] * d[2], alpha, shell_species[n], table)
         for c in range(3):
             terms[c, 0] = d[c]
         terms[3, 0] = 2 * slope

@@ -1,7 +1,7 @@
 """Sums over one run of neighbours: the innermost loops of the real-space part.
 
 A run holds ghosts of one species around one site, so all pair parameters are constants of the loop. Entries beyond the
-cutoff (list skin and padding) are computed at the cutoff and then dropped by a select: branches would end vectorisation.
+cutoff (list skin and padding) are computed at the cutoff and dropped by a select: branches would end vectorisation.
 With d the vector from neighbour to site and φ(r) the pair energy, a = φ'/r and b = (φ'' - φ'/r)/r²: the force on the
 site is -a d, and the second derivative with respect to the site is a I + b d dᵀ.
 """
@@ -140,9 +140,7 @@ def coulomb_stiffness(length: int, alpha: float, cutoff: float, strength: float,
 
 
 @njit(**JIT)
-def buckingham_stiffness(
-    length: int, cutoff: float, A: float, inverse_rho: float, C: float, terms: Floats
-) -> None:
+def buckingham_stiffness(length: int, cutoff: float, A: float, inverse_rho: float, C: float, terms: Floats) -> None:
     """As ``coulomb_stiffness`` for A exp(-r/ρ) - C/r⁶."""
     dx, dy, dz, a, b = terms[0], terms[1], terms[2], terms[3], terms[4]
     square = cutoff * cutoff

@@ -103,9 +103,7 @@ def add_buckingham(
             if first == last or (A == 0.0 and C == 0.0):
                 continue
             inverse_rho = table.inverse_rho[species[i], s]
-            sums = buckingham_run(
-                x, y, z, ghost_sites, runs.ghost, first, last, table.cutoff, A, inverse_rho, C
-            )
+            sums = buckingham_run(x, y, z, ghost_sites, runs.ghost, first, last, table.cutoff, A, inverse_rho, C)
             share = shell_share if table.has_shell[s] else core_share
             energy += share * sums[0]
             for c in range(3):

@@ -45,7 +45,7 @@ def phases(fractional: Floats, limits: Integers) -> tuple[Floats, Floats, Floats
 def _row_products(
     first: Floats, second: Floats, h: int, k: int, factor: Floats, real: Floats, imaginary: Floats
 ) -> None:
-    """real + i imaginary = factor exp(2πi (h f1 + k f2)) for every site."""
+    """Real + i imaginary = factor exp(2πi (h f1 + k f2)) for every site."""
     a, b, c, d = first[0, h], first[1, h], second[0, k], second[1, k]
     for i in range(len(factor)):
         real[i] = factor[i] * (a[i] * c[i] - b[i] * d[i])
@@ -124,15 +124,13 @@ def add_wave_forces(
     for i in range(n):
         for c in range(3):
             force[i, c] += (
-                totals[0, i] * reciprocal[0, c]
-                + totals[1, i] * reciprocal[1, c]
-                + totals[2, i] * reciprocal[2, c]
+                totals[0, i] * reciprocal[0, c] + totals[1, i] * reciprocal[1, c] + totals[2, i] * reciprocal[2, c]
             )
 
 
 @njit(**JIT)
 def explicit_phases(fractional: Floats, miller: Integers) -> Floats:
-    """cos and sin of k·r for any list of waves, ``shape=(2, n_k, n_sites)``; miller: ``shape=(n_k, 3)``."""
+    """Cos and sin of k·r for any list of waves, ``shape=(2, n_k, n_sites)``; miller: ``shape=(n_k, 3)``."""
     limits = np.zeros(3, np.int64)
     for k in range(len(miller)):
         for c in range(3):

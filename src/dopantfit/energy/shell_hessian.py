@@ -72,9 +72,7 @@ def _blocks(
     return own, value, column, start
 
 
-def wave_columns(
-    problem: ShellProblem, displacement: Floats, shells: Pass, waves: Integers
-) -> tuple[Floats, Floats]:
+def wave_columns(problem: ShellProblem, displacement: Floats, shells: Pass, waves: Integers) -> tuple[Floats, Floats]:
     """The reciprocal part of the Hessian from some waves, as own blocks (n, 3, 3) and X with the rest as XᵀX.
 
     X holds √(2Kw) q k cos and √(2Kw) q k sin, ``shape=(2 n_waves, 3 n_shells)``; XᵀX is the derivative of |S|² through

@@ -87,7 +87,7 @@ class ShellProblem:
         return Pass(energy, force, virial, factor)
 
     def core_pass(self, displacement: Floats, shells: Pass) -> Pass:
-        """The terms between cores, the self-energies, and the force on every core, after a shell pass at the same place.
+        """The terms between cores, the self-energies, and the force on every core, after a shell pass there.
 
         The two energies and virials add up to the frame's.
         """
@@ -118,9 +118,7 @@ class ShellProblem:
         add_bonds(displacement, self.shell_species, table, plan.alpha, bond_force, np.zeros(6))
         force[frame.shell_ions] -= bond_force
         waves = 2 * table.coulomb * plan.weight * shells.structure_factor
-        add_wave_forces(
-            *self._core_phases, self.core_charges, waves, plan.rows, plan.limits, frame.reciprocal, force
-        )
+        add_wave_forces(*self._core_phases, self.core_charges, waves, plan.rows, plan.limits, frame.reciprocal, force)
         background = self._background()
         virial[:3] += background
         return Pass(energy + self._self_energy() + background, force, virial, shells.structure_factor)
@@ -178,9 +176,7 @@ def _shell_pass(
         shells, shell_charges, shell_ions, ghost_cores, ghost_sites, coulomb_runs,
         table, plan.alpha, plan.cutoff, 1.0, 0.5, force, virial,
     )  # fmt: skip
-    energy += add_buckingham(
-        shell_ions, species, sites, ghost_sites, buckingham_runs, table, 1.0, 0.5, force, virial
-    )
+    energy += add_buckingham(shell_ions, species, sites, ghost_sites, buckingham_runs, table, 1.0, 0.5, force, virial)
     energy += add_bonds(displacement, shell_species, table, plan.alpha, force, virial)
     fractional = np.empty_like(shells)
     for n in range(len(shells)):

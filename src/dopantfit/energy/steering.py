@@ -1,4 +1,4 @@
-"""Approximate inverses of the shell Hessian that steer a relaxation: a Cholesky factor, or conjugate gradients when large.
+"""Approximate inverses of the shell Hessian that steer a relaxation: a Cholesky factor, or conjugate gradients.
 
 Steering decides how many passes a relaxation takes, never where it ends.
 """

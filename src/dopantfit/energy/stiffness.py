@@ -159,11 +159,12 @@ def shell_blocks(
     strain: Floats,
     upper: bool,
 ) -> tuple[Floats, Floats, Integers, Integers]:
-    """Real-space Hessian of the shells without their bonds: own blocks (n, 3, 3), coupling blocks (m, 3, 3), the shell
-    each of those couples to (m,), and where the blocks of every shell start (n + 1,) [eV/Å²].
+    """Real-space Hessian of the shells [eV/Å²], their bonds left out, as blocks.
 
-    strain: gains ∂virial/∂shell (n, 6, 3) [eV/Å]; pass it empty where that is not wanted. upper: only
-    couplings to the same or a later shell.
+    Returns own blocks (n, 3, 3), coupling blocks (m, 3, 3), the shell that each of those couples to (m,), and where
+    the blocks of every shell start (n + 1,).
+    strain: gains ∂virial/∂shell (n, 6, 3) [eV/Å]; pass it empty where that is not wanted. upper: only couplings to
+    the same or a later shell.
     """
     shell_number = np.full(len(species), -1, np.int64)
     capacity = 0
@@ -212,7 +213,16 @@ def shell_blocks(
                     add_strain_coupling(terms, last - first, strain[n])
                 if kind != 1 and table.has_shell[s]:
                     count = _append_couplings(
-                        terms, runs.ghost, first, last, ghosts.ion, shell_number, value, column, count, n if upper else 0,
+                        terms,
+                        runs.ghost,
+                        first,
+                        last,
+                        ghosts.ion,
+                        shell_number,
+                        value,
+                        column,
+                        count,
+                        n if upper else 0,
                     )
         start[n + 1] = count
     return own, value[:count], column[:count], start

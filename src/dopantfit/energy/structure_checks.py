@@ -15,9 +15,7 @@ def check_geometry(atoms: ase.Atoms, name: str) -> None:
     if len(atoms) == 0:
         raise ConfigError(f"{name}: it holds no ions")
     if not np.isfinite(atoms.cell.array).all() or not atoms.pbc.all():
-        raise ConfigError(
-            f"{name}: the cell must be finite and periodic in all three directions, pbc is {atoms.pbc}"
-        )
+        raise ConfigError(f"{name}: the cell must be finite and periodic in all three directions, pbc is {atoms.pbc}")
     heights = _heights(atoms.cell.array)
     if heights.min() < OVERLAP_DISTANCE:
         raise ConfigError(

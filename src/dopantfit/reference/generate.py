@@ -176,7 +176,6 @@ class _Source:
 
     def relaxation(self, item: Relaxation, start: Atoms, what: str, family: str) -> list[Atoms]:
         """Return the steps computed so far and the next one, if there is a next."""
-        family = item.family or item.name if item.start.frame is None else family
         first = _labelled(
             start, f"{item.name}-000", family, f"step 0 of a relaxation from {what}", 0.0, start
         )

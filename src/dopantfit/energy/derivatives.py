@@ -19,6 +19,7 @@ from dopantfit.energy.relaxation import RelaxedShells
 from dopantfit.energy.shell_hessian import WAVES_AT_ONCE, dense_hessian, exact_reach
 from dopantfit.energy.shell_problem import ShellProblem
 from dopantfit.energy.stiffness import core_response
+from dopantfit.energy.threads import with_one_blas_thread
 from dopantfit.potential import Parameter
 
 
@@ -36,6 +37,7 @@ class Derivatives:
     shells: Floats
 
 
+@with_one_blas_thread
 def parameter_derivatives(relaxed: RelaxedShells, parameters: Sequence[Parameter]) -> Derivatives:
     """Total derivatives at relaxed shells; they are as exact as the shells are at rest.
 

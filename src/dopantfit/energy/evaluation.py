@@ -8,6 +8,7 @@ from dopantfit.energy.real_space import SpeciesTable
 from dopantfit.energy.relaxation import TOLERANCE, RelaxedShells, relax_shells
 from dopantfit.energy.shell_problem import ShellProblem
 from dopantfit.energy.steering import Steering
+from dopantfit.energy.threads import with_one_blas_thread
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Evaluation:
     relaxed: RelaxedShells
 
 
+@with_one_blas_thread
 def evaluate(
     frame: Frame,
     table: SpeciesTable,

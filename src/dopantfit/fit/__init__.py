@@ -1,0 +1,1 @@
+"""The fit: configuration, objective, pre-optimisation, swarm, local refinement and its uncertainty."""

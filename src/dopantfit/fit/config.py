@@ -1,0 +1,225 @@
+"""What people write to have a potential fitted: ``fit.toml``. Every choice that changes a number stands in it.
+
+Units: Å, eV, e, u, GPa. Unknown keys are refused. Paths are relative to the file.
+"""
+
+import json
+import os
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from dopantfit.errors import ConfigError
+from dopantfit.potential.turnover import DANGEROUS_RADIUS
+
+FIT_FILE = "fit.toml"
+
+Positive = Annotated[float, Field(gt=0.0)]
+NonNegative = Annotated[float, Field(ge=0.0)]
+Count = Annotated[int, Field(ge=1)]
+Text = Annotated[str, Field(min_length=1)]
+Scale = Literal["linear", "log", "log1p"]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Prior(_Table):
+    """What was known before: the parameter is ``value`` ± ``error`` (one standard deviation), in its own unit."""
+
+    value: float
+    error: Positive
+    #: Where the number comes from.
+    source: Text
+
+
+class Quantity(_Table):
+    """One parameter: free between its bounds, or frozen at its start."""
+
+    #: Where the fit starts; the host's value where it is left out.
+    start: float | None = None
+    #: Lowest and highest value; without bounds the parameter is frozen.
+    bounds: tuple[float, float] | None = None
+    #: Keep the bounds in the file, and the parameter out of the fit.
+    frozen: bool = False
+    #: How the box is measured: linear, log (positive bounds), or log1p (linear near zero, logarithmic far from it).
+    scale: Scale | None = None
+    prior: Prior | None = None
+    #: Where the start and the bounds come from.
+    source: str = ""
+
+    @property
+    def is_free(self) -> bool:
+        """Whether the fit varies it."""
+        return self.bounds is not None and not self.frozen
+
+
+class PairQuantities(_Table):
+    """A exp(-r/ρ) - C/r⁶ of one pair: A [eV], ρ [Å], C [eV Å⁶]."""
+
+    A: Quantity = Quantity()
+    rho: Quantity = Quantity()
+    C: Quantity = Quantity()
+
+
+class SpeciesQuantities(_Table):
+    """Of a species with a shell: charge of the shell [e] at constant total charge, and spring [eV/Å²]."""
+
+    shell_charge: Quantity = Quantity()
+    spring: Quantity = Quantity()
+
+
+class Dopant(_Table):
+    """The species that is added to the host."""
+
+    label: Text
+    #: Oxidation state [e]; its charge is the host's charge per formal charge times this.
+    formal_charge: int
+    #: [u]
+    mass: Positive
+
+
+class ReferenceSet(_Table):
+    """A reference set, and which error of each kind counts as one."""
+
+    path: Text
+    #: Multiplies every squared residual of the set.
+    weight: NonNegative = 1.0
+    #: [eV/Å] per component; left out, forces are not fitted.
+    force_error: Positive | None = None
+    #: [eV/atom], within a composition; left out, energies are not fitted.
+    energy_error: Positive | None = None
+    #: [GPa] per component; left out, stresses are not fitted.
+    stress_error: Positive | None = None
+    #: Families that are kept out of the fit; those of the manifest where it is left out.
+    held_out_families: tuple[Text, ...] | None = None
+
+
+class Guards(_Table):
+    """What keeps a potential away from collapse."""
+
+    #: Turn-over radii of fitted pairs beyond this are penalised [Å].
+    turn_over_radius: Positive = DANGEROUS_RADIUS
+    #: An excess of this [Å] counts as one residual; leave it out to fit without this guard.
+    turn_over_error: Positive | None = 0.05
+
+
+class Swarm(_Table):
+    """The global search in the box of the bounds."""
+
+    #: pso is inspyred's particle swarm; the others are samplers of Optuna.
+    method: Literal["pso", "tpe", "cma-es"] = "pso"
+    particles: Count = 40
+    #: Generations after the first; 0 leaves the search out.
+    generations: Annotated[int, Field(ge=0)] = 30
+    inertia: NonNegative = 0.5
+    cognitive_rate: NonNegative = 2.1
+    social_rate: NonNegative = 2.1
+
+
+class Local(_Table):
+    """L-BFGS-B with exact gradients from the best particles."""
+
+    #: How many of the best particles (and of the given starts) are refined.
+    starts: Count = 4
+    max_iterations: Count = 200
+    #: Largest projected gradient of the objective in the unit box.
+    gradient_tolerance: Positive = 1e-6
+    #: Gauss-Newton steps that finish each start; 0 leaves them out.
+    gauss_newton_steps: Annotated[int, Field(ge=0)] = 30
+
+
+class Preoptimisation(_Table):
+    """Relaxed cell of a simple compound against the reference, before the swarm."""
+
+    path: Text
+    #: Family of frames that differ by isotropic strain only: the equation of state.
+    family: Text
+    #: Names of free parameters, as in "rho Mg-O".
+    parameters: Annotated[tuple[Text, ...], Field(min_length=1)]
+    #: Relative error of the volume and of each axis that counts as one.
+    volume_error: Positive = 0.002
+    axis_error: Positive = 0.005
+    max_iterations: Count = 30
+
+
+class FitConfig(_Table):
+    """Everything a fit needs to know."""
+
+    name: Text
+    #: Host potential: a TOML file, or the name of a published set.
+    host: Text
+    #: Potential whose residuals stand beside the fitted one's: a TOML file, or the name of a published set.
+    compare_with: str | None = None
+    seed: Annotated[int, Field(ge=0)] = 0
+    #: Fit although all frames have one composition, so that nothing shows whether the result carries over.
+    one_composition: bool = False
+    dopant: Dopant | None = None
+    sets: Annotated[tuple[ReferenceSet, ...], Field(min_length=1)]
+    pairs: dict[str, PairQuantities] = Field(default_factory=dict)
+    species: dict[str, SpeciesQuantities] = Field(default_factory=dict)
+    #: Charge per formal charge of all ions [e]; cores follow, shells stay.
+    charge_scale: Quantity = Quantity()
+    #: Multiplies the force residuals of a species; 1 where a species is not named.
+    force_weights: dict[str, NonNegative] = Field(default_factory=dict)
+    guards: Guards = Guards()
+    preoptimisation: Preoptimisation | None = None
+    swarm: Swarm = Swarm()
+    local: Local = Local()
+
+    @model_validator(mode="after")
+    def _something_weighs(self) -> "FitConfig":
+        for one in self.sets:
+            if one.force_error is None and one.energy_error is None and one.stress_error is None:
+                raise ValueError(
+                    f"the set {one.path} has no force_error, energy_error or stress_error: nothing of it would be "
+                    "fitted; give at least one, or remove the set"
+                )
+        if all(one.weight == 0.0 for one in self.sets):
+            raise ValueError("every set has weight 0.0: there is nothing to fit; give one a positive weight")
+        if len({one.path for one in self.sets}) < len(self.sets):
+            raise ValueError("a path is named twice; each set counts once")
+        return self
+
+
+def load_config(path: str | os.PathLike[str]) -> tuple[FitConfig, Path]:
+    """Return the configuration in a TOML file, or in ``fit.toml`` of a folder, and the path of the file.
+
+    Raises ConfigError naming the file and the key.
+    """
+    file = Path(path)
+    file = file / FIT_FILE if file.is_dir() else file
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as problem:
+        reason = problem.strerror if isinstance(problem, OSError) else "not UTF-8 text"
+        raise ConfigError(f"{file}: cannot be read ({reason}); write the fit there as TOML") from None
+    return parse_config(text, str(file)), file
+
+
+def parse_config(text: str, source: str = FIT_FILE) -> FitConfig:
+    """Return the configuration written in ``text`` (TOML); ConfigError naming ``source`` and the key."""
+    try:
+        # Validated as JSON: strict mode then takes lists for tuples, and nothing else loosely.
+        return FitConfig.model_validate_json(json.dumps(tomllib.loads(text), default=str))
+    except tomllib.TOMLDecodeError as problem:
+        raise ConfigError(f"{source}: not valid TOML: {problem}") from None
+    except ValidationError as problem:
+        raise ConfigError(f"{source}: {_first_problem(problem)}") from None
+
+
+def _first_problem(error: ValidationError) -> str:
+    """The first problem of a validation in one line, with how many more there are."""
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    if first["type"] == "extra_forbidden":
+        return f"{where} is no known key; remove it or mend its spelling{more}"
+    if first["type"] == "missing":
+        return f"{where} is missing; add it{more}"
+    if not where:
+        return first["msg"].removeprefix("Value error, ") + more
+    return f"{where} = {first['input']!r}: {first['msg'].removeprefix('Value error, ')}; mend it{more}"

@@ -1,0 +1,115 @@
+"""From a start to the minimum next to it: L-BFGS-B with exact gradients, finished by damped Gauss-Newton steps."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import minimize
+
+from dopantfit.energy.arrays import Flags, Floats
+from dopantfit.fit.config import Local
+from dopantfit.fit.objective import Candidate, Objective
+
+#: Damping of the first Gauss-Newton step, relative to the curvature along each coordinate, and what it changes by.
+FIRST_DAMPING, MORE_DAMPING, LESS_DAMPING = 1e-3, 5.0, 0.2
+#: Beyond this damping steps are so short that the point counts as a minimum.
+LARGEST_DAMPING = 1e10
+#: A Gauss-Newton step that lowers the cost by less than this part of it ends the refinement.
+SMALLEST_GAIN = 1e-12
+#: Information about a coordinate that measures a whole box [1]: keeps steps finite along what no datum feels.
+FLOOR = 1e-9
+
+
+@dataclass(frozen=True)
+class Refined:
+    """A local minimum.
+
+    start, point: coordinates. start_cost, cost. iterations: of L-BFGS-B and of Gauss-Newton together.
+    converged: whether the projected gradient fell below its tolerance, or no step lowers the cost any more.
+    gradient: largest projected gradient component.
+    """
+
+    start: Floats
+    point: Floats
+    start_cost: float
+    cost: float
+    iterations: int
+    converged: bool
+    gradient: float
+
+
+def refine(
+    objective: Objective, start: Floats, settings: Local, report: Callable[[float], None] = lambda cost: None
+) -> Refined:
+    """Descend from ``start``; ``report`` is called with the cost after every iteration.
+
+    The objective is anchored at the start, which must be a point that it does not reject: CollapseError and
+    ConvergenceError tell that it is.
+    """
+    objective.anchor(start)
+    first = objective.candidate(start)
+    found = minimize(
+        objective.cost_and_gradient,
+        start,
+        jac=True,
+        method="L-BFGS-B",
+        bounds=[(0.0, 1.0)] * len(start),
+        callback=lambda intermediate_result: report(float(intermediate_result.fun)),
+        options={"maxiter": settings.max_iterations, "gtol": settings.gradient_tolerance, "ftol": 1e-14},
+    )
+    best = objective.candidate(np.clip(found.x, 0.0, 1.0))
+    best = best if best.cost <= first.cost else first
+    best, steps, settled = _gauss_newton(objective, best, settings.gauss_newton_steps, report)
+    gradient = objective.jacobian(best).T @ best.residuals
+    largest = float(np.abs(_projected(best.point, gradient)).max(initial=0.0))
+    return Refined(
+        start=np.array(start),
+        point=best.point,
+        start_cost=first.cost,
+        cost=best.cost,
+        iterations=int(found.nit) + steps,
+        converged=settled or largest <= settings.gradient_tolerance or bool(found.success),
+        gradient=largest,
+    )
+
+
+def at_bound(point: Floats, gradient: Floats) -> Flags:
+    """Coordinates that sit on a bound and would go farther: ``shape=(n,)``."""
+    low, high = (point <= 0.0) & (gradient > 0.0), (point >= 1.0) & (gradient < 0.0)
+    flags: Flags = low | high
+    return flags
+
+
+def _projected(point: Floats, gradient: Floats) -> Floats:
+    return np.where(at_bound(point, gradient), 0.0, gradient)
+
+
+def _gauss_newton(
+    objective: Objective, best: Candidate, steps: int, report: Callable[[float], None]
+) -> tuple[Candidate, int, bool]:
+    """Levenberg-Marquardt steps inside the box; coordinates pushed against a bound stay there."""
+    damping, taken = FIRST_DAMPING, 0
+    while taken < steps:
+        jacobian = objective.jacobian(best)
+        gradient = jacobian.T @ best.residuals
+        free = ~at_bound(best.point, gradient)
+        if not free.any():
+            return best, taken, True
+        curvature = jacobian[:, free].T @ jacobian[:, free]
+        taken += 1
+        while True:
+            damped = curvature + np.diag(damping * np.diag(curvature) + FLOOR)
+            trial = best.point.copy()
+            trial[free] = np.clip(trial[free] - np.linalg.solve(damped, gradient[free]), 0.0, 1.0)
+            candidate = objective.candidate(trial)
+            if candidate.cost < best.cost:
+                break
+            damping *= MORE_DAMPING
+            if damping > LARGEST_DAMPING:
+                return best, taken, True
+        gain = best.cost - candidate.cost
+        best, damping = candidate, damping * LESS_DAMPING
+        report(best.cost)
+        if gain <= SMALLEST_GAIN * best.cost:
+            return best, taken, True
+    return best, taken, False

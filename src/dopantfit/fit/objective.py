@@ -1,0 +1,175 @@
+"""The objective of a fit: ½ Σ residual², with its exact gradient, and what happens to candidates that collapse.
+
+Points are coordinates in the unit box of a ``Space``. A candidate whose shells do not come to rest in some frame gets a
+finite penalty that grows with the distance from the anchor, so that a search is steered back; it is counted by reason.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from dopantfit.energy import Evaluation
+from dopantfit.energy.arrays import Floats
+from dopantfit.energy.relaxation import TOLERANCE
+from dopantfit.errors import CollapseError, ConfigError, ConvergenceError
+from dopantfit.fit.config import Guards
+from dopantfit.fit.data import Target
+from dopantfit.fit.frame_model import FrameModel
+from dopantfit.fit.guard import guard_jacobian, guard_residuals, guarded_pairs
+from dopantfit.fit.residuals import EnergyGroups, FrameSums, energy_groups, frame_jacobian, frame_residuals
+from dopantfit.fit.variables import Space
+
+#: A rejected candidate costs this many times the anchor's cost, and more with its distance.
+REJECTION = 100.0
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """Why a candidate has no value: the class of the error, and its message."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A point that was evaluated.
+
+    values: of the variables, in their units. cost: ½ Σ residual², or the penalty. residuals: all of them, None where
+    the candidate was rejected. evaluations: one per frame.
+    """
+
+    point: Floats
+    values: Floats
+    cost: float
+    residuals: Floats | None
+    evaluations: tuple[Evaluation, ...]
+    rejection: Rejection | None = None
+
+
+class Objective:
+    """½ Σ residual² of some frames as a function of the point.
+
+    space: the box. targets: the frames. guards: what is penalised beside the frames. tolerance: largest force on a
+    relaxed shell [eV/Å]. The start of the space is the anchor until ``anchor`` moves it.
+    Raises ConfigError where nothing is compared, CollapseError and ConvergenceError where the start itself collapses.
+    """
+
+    def __init__(
+        self, space: Space, targets: Sequence[Target], guards: Guards | None = None, tolerance: float = TOLERANCE
+    ) -> None:
+        self.space = space
+        self.targets = tuple(targets)
+        self.guards = guards or Guards(turn_over_error=None)
+        self.rejected: Counter[str] = Counter()
+        self._groups: EnergyGroups = energy_groups(self.targets)
+        self._pairs = guarded_pairs(space, self.guards)
+        self._mixing = space.mixing
+        self._models = [FrameModel(target, space.moves_charges, tolerance) for target in self.targets]
+        self._penalty = 0.0
+        self.anchor(space.start)
+        start = self.candidate(space.start)
+        self._penalty = REJECTION * max(start.cost, 1.0)
+        if start.residuals is None or self.data_count == 0:
+            raise ConfigError("no residual: no frame has a weight; give the sets errors and weights")
+
+    # --- numbers -------------------------------------------------------------------------------------
+
+    @property
+    def data_count(self) -> int:
+        """Residuals of frames: forces, stresses and energies, without guards and priors."""
+        forces = sum(3 * int(np.count_nonzero(target.force_weight)) for target in self.targets)
+        return forces + 6 * sum(bool(target.stress_weight) for target in self.targets) + len(self._groups.rows)
+
+    @property
+    def offset_count(self) -> int:
+        """Energy offsets that are fitted along."""
+        return len(self._groups.members)
+
+    # --- evaluations ---------------------------------------------------------------------------------
+
+    def anchor(self, point: Floats) -> None:
+        """Let shells start from where they rest at this point. Raises CollapseError or ConvergenceError."""
+        potential = self.space.potential(self.space.values(point))
+        for model in self._models:
+            model.anchor(potential)
+        self._anchor_point = np.array(point)
+
+    def candidate(self, point: Floats) -> Candidate:
+        """Evaluate a point; a collapse becomes a penalty and is counted, never raised."""
+        values = self.space.values(point)
+        potential = self.space.potential(values)
+        try:
+            evaluations = tuple(model.evaluate(potential) for model in self._models)
+        except (CollapseError, ConvergenceError) as error:
+            rejection = Rejection(type(error).__name__, str(error))
+            self.rejected[rejection.reason] += 1
+            return Candidate(np.array(point), values, self._rejected_cost(point), None, (), rejection)
+        residuals = self._residuals(values, evaluations)
+        if not np.isfinite(residuals).all():
+            rejection = Rejection("NotFinite", "a residual is not a finite number")
+            self.rejected[rejection.reason] += 1
+            return Candidate(np.array(point), values, self._rejected_cost(point), None, (), rejection)
+        return Candidate(np.array(point), values, 0.5 * float(residuals @ residuals), residuals, evaluations)
+
+    def cost(self, point: Floats) -> float:
+        """Cost of a point."""
+        return self.candidate(point).cost
+
+    def cost_and_gradient(self, point: Floats) -> tuple[float, Floats]:
+        """Cost and its gradient with respect to the coordinates."""
+        candidate = self.candidate(point)
+        if candidate.residuals is None:
+            return candidate.cost, 2.0 * self._penalty * (np.asarray(point) - self._anchor_point)
+        gradient: Floats = self.jacobian(candidate).T @ candidate.residuals
+        return candidate.cost, gradient
+
+    def jacobian(self, candidate: Candidate) -> Floats:
+        """Derivatives of all residuals with respect to the coordinates, ``shape=(n_residuals, n)``.
+
+        Raises ConfigError for a rejected candidate, which has no residuals.
+        """
+        if candidate.residuals is None:
+            raise ConfigError("a rejected candidate has no derivatives; start from one that the potential survives")
+        sums = [self._sums(model, e) for model, e in zip(self._models, candidate.evaluations, strict=True)]
+        parts = [frame_jacobian(target, one) for target, one in zip(self.targets, sums, strict=True)]
+        parts.append(self._groups.centred(np.array([one.energy for one in sums])))
+        potential = self.space.potential(candidate.values)
+        parts.append(guard_jacobian(potential, self._pairs, self.guards, self.space.parameters) @ self._mixing)
+        priors = [(number, variable.prior) for number, variable in enumerate(self.space.variables) if variable.prior]
+        of_priors = np.zeros((len(priors), len(self.space.variables)))
+        for row, (number, prior) in enumerate(priors):
+            of_priors[row, number] = 1.0 / prior.error
+        jacobian: Floats = np.concatenate([*parts, of_priors]) * self.space.slopes(candidate.values)
+        return jacobian
+
+    # --- helpers -------------------------------------------------------------------------------------
+
+    def _rejected_cost(self, point: Floats) -> float:
+        away = np.asarray(point) - self._anchor_point
+        return self._penalty * (1.0 + float(away @ away))
+
+    def _residuals(self, values: Floats, evaluations: Sequence[Evaluation]) -> Floats:
+        parts = [frame_residuals(target, one) for target, one in zip(self.targets, evaluations, strict=True)]
+        differences = [one.energy - target.energy for target, one in zip(self.targets, evaluations, strict=True)]
+        parts.append(self._groups.centred(np.array(differences)))
+        parts.append(guard_residuals(self.space.potential(values), self._pairs, self.guards))
+        pairs = zip(self.space.variables, values, strict=True)
+        parts.append(np.array([(v - one.prior.value) / one.prior.error for one, v in pairs if one.prior]))
+        residuals: Floats = np.concatenate(parts)
+        return residuals
+
+    def _sums(self, model: FrameModel, evaluation: Evaluation) -> FrameSums:
+        """Derivatives of one frame with respect to the variables, zeros where it does not feel them."""
+        parameters = self.space.parameters
+        n_ions = len(model.target.forces)
+        energy, forces, stress = np.zeros(len(parameters)), np.zeros((len(parameters), n_ions, 3)), None
+        stress = np.zeros((len(parameters), 6))
+        found = model.derivatives(evaluation.relaxed, parameters)
+        if found is not None:
+            rows = [parameters.index(parameter) for parameter in model.felt(parameters)]
+            energy[rows], forces[rows], stress[rows] = found.energy, found.forces, found.stress
+        mixing = self._mixing.T
+        return FrameSums(mixing @ energy, np.tensordot(mixing, forces, axes=1), mixing @ stress)

@@ -1,0 +1,88 @@
+"""How well the data tell the parameters: covariance at the minimum, correlations, and which ones they do not tell.
+
+In the unit box a bound-to-bound uniform distribution has the variance 1/12: what one knows of a parameter before any
+datum. With s² the reduced χ², J the Jacobian and I/12 that box, the Laplace approximation of the posterior is
+C = (JᵀJ/s² + 12 I)⁻¹, finite whatever the data leave open. The standard error of a parameter is what the data alone say
+about it, 1/C_ii - 12 being their information on i with the others free in their boxes.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from dopantfit.energy.arrays import Flags, Floats
+from dopantfit.fit.local import at_bound
+from dopantfit.fit.objective import Candidate, Objective
+
+#: Information of a uniform distribution over the unit box: 1 / variance.
+BOX_INFORMATION = 12.0
+#: A parameter is identified when its standard error is below this part of the box's own standard deviation.
+IDENTIFIED = 0.5
+
+
+@dataclass(frozen=True)
+class Uncertainty:
+    """The distribution of the variables around a minimum, in the order of the space.
+
+    standard_error: in the unit of each variable; infinite where the data say nothing. covariance: of the coordinates in
+    the unit box, ``shape=(n, n)``, zero rows for variables at a bound. correlation: ``shape=(n, n)``. at_bound: pushed
+    against a bound. identified: told by the data, not only by the bounds. reduced_chi2: Σ residual² / degrees of freedom.
+    """
+
+    values: Floats
+    standard_error: Floats
+    covariance: Floats
+    correlation: Floats
+    at_bound: Flags
+    identified: Flags
+    reduced_chi2: float
+    degrees_of_freedom: int
+
+
+def uncertainty_at(objective: Objective, best: Candidate) -> Uncertainty:
+    """Gauss-Newton covariance at a candidate, which should be a minimum; ConfigError for a rejected one."""
+    jacobian = objective.jacobian(best)
+    residuals = np.zeros(len(jacobian)) if best.residuals is None else best.residuals
+    n = len(best.point)
+    bound = at_bound(best.point, jacobian.T @ residuals)
+    free = np.flatnonzero(~bound)
+    freedom = max(len(residuals) - objective.offset_count - len(free), 1)
+    chi2 = float(residuals @ residuals) / freedom
+    # Data that are met exactly still have the errors that the file gives them, scaled to no less than rounding.
+    scale = max(chi2, np.finfo(float).eps)
+    information = jacobian[:, free].T @ jacobian[:, free] / scale
+    covariance = np.zeros((n, n))
+    covariance[np.ix_(free, free)] = np.linalg.inv(information + BOX_INFORMATION * np.eye(len(free)))
+    variance = np.diag(covariance)
+    with_box = np.where(bound, 1.0 / BOX_INFORMATION, variance)
+    # Rounding can leave a tiny negative number where the data say nothing.
+    of_data = np.maximum(1.0 / with_box - BOX_INFORMATION, 0.0)
+    error = np.full(n, np.inf)
+    np.divide(1.0, np.sqrt(of_data), out=error, where=of_data > 1e-9)
+    deviation = np.where(bound, 1.0, np.sqrt(np.where(bound, 1.0, variance)))
+    return Uncertainty(
+        values=best.values,
+        standard_error=error * objective.space.slopes(best.values),
+        covariance=covariance,
+        correlation=covariance / np.outer(deviation, deviation),
+        at_bound=bound,
+        identified=~bound & (error < IDENTIFIED / np.sqrt(BOX_INFORMATION)),
+        reduced_chi2=chi2,
+        degrees_of_freedom=freedom,
+    )
+
+
+def strongest_correlation(uncertainty: Uncertainty, number: int) -> tuple[int, float]:
+    """The variable that varies most with variable ``number``, and their correlation; itself where there is no other."""
+    row = uncertainty.correlation[number].copy()
+    row[number] = 0.0
+    other = int(np.abs(row).argmax())
+    return (other, float(row[other])) if row[other] else (number, 0.0)
+
+
+def draw(uncertainty: Uncertainty, point: Floats, count: int, rng: np.random.Generator) -> Floats:
+    """Points from the distribution around ``point``, moved into the box: ``shape=(count, n)``."""
+    values, vectors = np.linalg.eigh(uncertainty.covariance)
+    roots = vectors * np.sqrt(np.maximum(values, 0.0))
+    drawn: Floats = np.clip(point + rng.normal(size=(count, len(point))) @ roots.T, 0.0, 1.0)
+    return drawn

@@ -1,0 +1,46 @@
+"""A result with its error: a number with an interval, or an upper bound where there is no number yet."""
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A quantity as a run gives it.
+
+    value: best estimate; None where the run shows no more than an upper bound.
+    error: standard error (1σ) of `value`; None with it.
+    low, high: 95 % interval. For an upper bound `low` is 0 and `high` the one-sided 95 % limit.
+    """
+
+    value: float | None
+    error: float | None
+    low: float
+    high: float
+
+    @property
+    def is_upper_bound(self) -> bool:
+        """Whether only `high` means anything."""
+        return self.value is None
+
+    @classmethod
+    def upper_bound(cls, limit: float) -> "Estimate":
+        """Make the statement that the quantity is below `limit` with 95 % confidence."""
+        return cls(None, None, 0.0, float(limit))
+
+    def scaled(self, factor: float) -> "Estimate":
+        """Return the estimate of `factor` (positive, exact) times the quantity."""
+        if self.value is None or self.error is None:
+            return Estimate.upper_bound(self.high * factor)
+        return Estimate(self.value * factor, self.error * factor, self.low * factor, self.high * factor)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain numbers for JSON: value, error and interval, or the upper bound alone."""
+        if self.is_upper_bound:
+            return {"upper_bound_95": self.high}
+        return {"value": self.value, "error": self.error, "interval_95": [self.low, self.high]}
+
+    def __str__(self) -> str:
+        if self.value is None or self.error is None:
+            return f"< {self.high:.2g}"
+        return f"{self.value:.3g} ± {self.error:.1g}"

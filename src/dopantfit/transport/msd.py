@@ -1,0 +1,143 @@
+"""Mean square displacement over all time origins, by FFT.
+
+MSD(m) = 1/(N-m) Σ_k |x(k+m) - x(k)|² is split into squares, which are running sums, and an autocorrelation, which is
+the inverse transform of a power spectrum (Kneller et al., Comput. Phys. Commun. 91, 191 (1995)). Spectra of ions add
+up, so that one inverse transform per direction is enough.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.fft
+
+from dopantfit.errors import ConfigError
+from dopantfit.transport.trajectory import Floats, Trajectory
+
+#: Time blocks that a run is cut into for the error of what is fitted to it.
+N_BLOCKS = 4
+#: Numbers transformed at a time: 48 MB of positions, some 200 MB with their transforms.
+_BATCH = 6_000_000
+
+
+@dataclass(frozen=True)
+class MeanSquareDisplacement:
+    """MSD of one species, or of the charge centre of several, in the frame of the framework.
+
+    species: whose it is.
+    n_series: independent walkers averaged over: ions, or 1 for a collective displacement.
+    interval: time between lags [ps].
+    directional: along x, y, z [Å²] ([e² Å²] for a charge) at lags 0, 1, …, ``shape=(n_frames, 3)``.
+    blocks: the same for equal parts of the run; empty where it was not cut.
+    """
+
+    species: str
+    n_series: int
+    interval: float
+    directional: Floats
+    blocks: tuple["MeanSquareDisplacement", ...] = ()
+
+    @property
+    def n_frames(self) -> int:
+        """Frames of the run, and lags of the MSD."""
+        return len(self.directional)
+
+    @property
+    def times(self) -> Floats:
+        """Lag times [ps], ``shape=(n_frames,)``."""
+        return np.asarray(np.arange(self.n_frames) * self.interval, dtype=np.float64)
+
+    @property
+    def total(self) -> Floats:
+        """Sum over the directions, ``shape=(n_frames,)``."""
+        return np.asarray(self.directional.sum(axis=1))
+
+
+def mean_square_displacement(
+    trajectory: Trajectory, species: str, mobile: Iterable[str] | None = None, n_blocks: int = N_BLOCKS
+) -> MeanSquareDisplacement:
+    """MSD of the ions of one species, all time origins, drift of the framework removed.
+
+    mobile: species that are not framework, `species` alone by default; an MSD of the framework itself is
+        relative to its own centre.
+    n_blocks: equal parts that the run is also cut into; 1 for none.
+    Raises ConfigError when there is no such ion.
+    """
+    ions = trajectory.ions_of([species])
+    drift = trajectory.framework_drift(_mobile(trajectory, species, mobile))
+    edges = _block_edges(trajectory.n_frames, n_blocks)
+    whole = np.zeros((trajectory.n_frames, 3))
+    parts = [np.zeros((last - first, 3)) for first, last in edges]
+    batch = max(1, _BATCH // (3 * trajectory.n_frames))
+    for start in range(0, len(ions), batch):
+        chosen = ions[start : start + batch]
+        series = trajectory.at_rest(slice(None), chosen) - drift[:, None, :]
+        whole += msd_sum(series)
+        for part, (first, last) in zip(parts, edges, strict=True):
+            part += msd_sum(series[first:last])
+    return _assemble(species, len(ions), trajectory.interval, whole, parts)
+
+
+def collective_displacement(
+    trajectory: Trajectory, charges: Mapping[str, float], n_blocks: int = N_BLOCKS
+) -> MeanSquareDisplacement:
+    """MSD [e² Å²] of the charge-weighted displacement Σ q_i Δr_i of the species in `charges`, framework at rest.
+
+    charges: formal charge by species [e]; species left out are the framework. Give the mobile ones: relative to a
+        framework at rest nothing else carries current.
+    Raises ConfigError when a species has no ion.
+    """
+    if not charges:
+        raise ConfigError(f"{trajectory.source}: no charges were given; name the mobile species and their charges")
+    drift = trajectory.framework_drift(list(charges))
+    moment = np.zeros((trajectory.n_frames, 3))
+    for species, charge in charges.items():
+        ions = trajectory.ions_of([species])
+        moment += charge * len(ions) * (trajectory.drift_of(ions) - drift)
+    series = moment[:, None, :]
+    parts = [msd_sum(series[first:last]) for first, last in _block_edges(trajectory.n_frames, n_blocks)]
+    return _assemble("+".join(charges), 1, trajectory.interval, msd_sum(series), parts)
+
+
+def msd_sum(series: Floats) -> Floats:
+    """Sum over walkers of their MSD at lags 0, 1, …, n-1 by direction, ``shape=(n_frames, 3)`` [Å²].
+
+    series: positions [Å], ``shape=(n_frames, n_walkers, 3)``.
+    """
+    n = len(series)
+    # From the first frame: what the two halves of the split have in common, and lose to rounding, stays small.
+    series = series - series.mean(axis=0)
+    squares = np.einsum("twd,twd->td", series, series)
+    # Walkers last in memory would make the transform stride; twice the length keeps the correlation from wrapping.
+    columns = np.ascontiguousarray(series.transpose(1, 2, 0))
+    spectrum = scipy.fft.rfft(columns, n=scipy.fft.next_fast_len(2 * n, real=True), axis=-1)
+    power = np.einsum("wdf,wdf->df", spectrum.real, spectrum.real) + np.einsum(
+        "wdf,wdf->df", spectrum.imag, spectrum.imag
+    )
+    products = scipy.fft.irfft(power, n=scipy.fft.next_fast_len(2 * n, real=True), axis=-1)[:, :n].T
+    heads = np.cumsum(squares, axis=0)[::-1]
+    tails = np.cumsum(squares[::-1], axis=0)[::-1]
+    result = (heads + tails - 2.0 * products) / np.arange(n, 0, -1)[:, None]
+    # Lag 0 is zero by definition, and rounding must not leave a negative square.
+    result[0] = 0.0
+    return np.asarray(np.maximum(result, 0.0))
+
+
+def _mobile(trajectory: Trajectory, species: str, mobile: Iterable[str] | None) -> list[str]:
+    """Species that are not framework; `species` itself stays framework where `mobile` is given without it."""
+    chosen = [species] if mobile is None else list(mobile)
+    return [name for name in chosen if name in trajectory.species]
+
+
+def _block_edges(n_frames: int, n_blocks: int) -> list[tuple[int, int]]:
+    if n_blocks < 2:
+        return []
+    length = n_frames // n_blocks
+    return [(i * length, (i + 1) * length) for i in range(n_blocks)] if length > 1 else []
+
+
+def _assemble(
+    species: str, n_series: int, interval: float, whole: Floats, parts: list[Floats]
+) -> MeanSquareDisplacement:
+    blocks = tuple(MeanSquareDisplacement(species, n_series, interval, part / n_series) for part in parts)
+    return MeanSquareDisplacement(species, n_series, interval, whole / n_series, blocks)

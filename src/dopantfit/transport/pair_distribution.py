@@ -1,0 +1,123 @@
+"""Partial pair distribution functions and coordination numbers, from neighbour lists."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from vesin import NeighborList
+
+from dopantfit.errors import ConfigError
+from dopantfit.transport.estimate import Estimate
+from dopantfit.transport.trajectory import Floats, Trajectory
+
+#: Time blocks that errors come from, and frames looked at by default: neighbouring frames say the same.
+_BLOCKS = 4
+_FRAMES = 400
+
+
+@dataclass(frozen=True)
+class PairDistribution:
+    """g(r) of species `pair[1]` around `pair[0]`.
+
+    radii: centres of the bins [Å], ``shape=(n_bins,)``. width: of a bin [Å].
+    values, error: g and its standard error from time blocks, ``shape=(n_bins,)``.
+    neighbours: mean number of neighbours in each bin, by time block, ``shape=(n_blocks, n_bins)``.
+    """
+
+    pair: tuple[str, str]
+    radii: Floats = field(repr=False)
+    width: float
+    values: Floats = field(repr=False)
+    error: Floats = field(repr=False)
+    neighbours: Floats = field(repr=False)
+
+    @property
+    def first_peak(self) -> float:
+        """Radius of the highest point of g [Å], by the parabola through the bin and its neighbours."""
+        top = int(np.argmax(self.values))
+        if not 0 < top < len(self.values) - 1:
+            return float(self.radii[top])
+        left, middle, right = self.values[top - 1 : top + 2]
+        curvature = left - 2.0 * middle + right
+        return float(self.radii[top] + 0.5 * self.width * (left - right) / (curvature if curvature else 1.0))
+
+    @property
+    def first_minimum(self) -> float:
+        """Radius of the lowest g between the highest peak and 1.6 times its radius [Å]; middle of a flat one."""
+        top = int(np.argmax(self.values))
+        last = max(top + 2, int(np.searchsorted(self.radii, 1.6 * self.radii[top])))
+        stretch = self.values[top:last]
+        return float(self.radii[top:last][stretch == stretch.min()].mean())
+
+
+def pair_distribution(
+    trajectory: Trajectory,
+    pair: tuple[str, str],
+    cutoff: float = 8.0,
+    width: float = 0.05,
+    n_frames: int = _FRAMES,
+) -> PairDistribution:
+    """Partial g(r), images of the cell included, so that the cutoff may exceed half the cell.
+
+    cutoff, width: largest radius and width of a bin [Å]. n_frames: frames looked at, evenly spread over the run.
+    Raises ConfigError for radii that cannot be, or when a species has no ion.
+    """
+    if not 0.0 < width < cutoff < float("inf"):
+        raise ConfigError(f"pair distribution: bins of {width!r} Å up to {cutoff!r} Å; give 0 < width < cutoff")
+    centres, others = (trajectory.ions_of([name]) for name in pair)
+    frames = np.unique(np.linspace(0, trajectory.n_frames - 1, max(2, n_frames)).astype(int))
+    n_bins = int(np.ceil(cutoff / width))
+    edges: Floats = np.linspace(0.0, width * n_bins, n_bins + 1)
+    finder = NeighborList(cutoff=float(edges[-1]), full_list=pair[0] != pair[1], n_threads=1)
+    counts = np.array([_histogram(trajectory, int(frame), centres, others, finder, edges) for frame in frames])
+    neighbours = counts / len(centres)
+    volumes = np.abs(np.linalg.det(trajectory.cells[frames]))
+    # An ion is no neighbour of itself; a lone one sees its images only.
+    ideal = max(1, len(others) - (pair[0] == pair[1])) / volumes[:, None] * (4.0 / 3.0 * np.pi * np.diff(edges**3))
+    blocks = min(_BLOCKS, len(frames))
+    g = np.array([part.mean(axis=0) for part in np.array_split(neighbours / ideal, blocks)])
+    return PairDistribution(
+        pair=(pair[0], pair[1]),
+        radii=0.5 * (edges[:-1] + edges[1:]),
+        width=width,
+        values=(neighbours / ideal).mean(axis=0),
+        error=g.std(axis=0, ddof=1) / np.sqrt(blocks),
+        neighbours=np.array([part.mean(axis=0) for part in np.array_split(neighbours, blocks)]),
+    )
+
+
+def coordination_number(distribution: PairDistribution, radius: float | None = None) -> Estimate:
+    """Mean number of neighbours closer than `radius` [Å], the first minimum of g by default, from time blocks.
+
+    Whole bins are counted: a radius is rounded to the nearest edge of one.
+    Raises ConfigError when the radius exceeds that of the distribution.
+    """
+    reach = distribution.first_minimum if radius is None else radius
+    n_bins = round(reach / distribution.width)
+    if not 0 < n_bins <= distribution.neighbours.shape[1]:
+        largest = distribution.width * distribution.neighbours.shape[1]
+        raise ConfigError(f"coordination: radius = {reach!r} Å must lie between 0 and the cutoff, {largest:g} Å")
+    blocks = distribution.neighbours[:, :n_bins].sum(axis=1)
+    value, error = float(blocks.mean()), float(blocks.std(ddof=1) / np.sqrt(len(blocks)))
+    return Estimate(value, error, max(0.0, value - 1.96 * error), value + 1.96 * error)
+
+
+def _histogram(
+    trajectory: Trajectory,
+    frame: int,
+    centres: np.typing.NDArray[np.intp],
+    others: np.typing.NDArray[np.intp],
+    finder: NeighborList,
+    edges: Floats,
+) -> Floats:
+    """Neighbours of all centres in one frame, by bin."""
+    same = centres is others or np.array_equal(centres, others)
+    ions = centres if same else np.concatenate([centres, others])
+    cell = trajectory.cells[frame]
+    positions = np.asarray(trajectory.positions[frame, ions], dtype=float)
+    positions = (positions @ np.linalg.inv(cell)) % 1.0 @ cell
+    first, second, distance = finder.compute(positions, np.array(cell), True, "ijd")
+    if same:
+        # A half list holds every pair once, and both ends are centres.
+        return 2.0 * np.histogram(distance, edges)[0]
+    kept = (first < len(centres)) & (second >= len(centres))
+    return np.histogram(distance[kept], edges)[0].astype(float)

@@ -1,0 +1,141 @@
+"""Trajectories from files: DCD and text dumps of LAMMPS, and whatever else ASE reads, extended XYZ above all."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import ase.io
+import numpy as np
+from ase import Atoms
+
+from dopantfit.errors import ConfigError
+from dopantfit.transport.dcd import read_dcd
+from dopantfit.transport.text_dump import read_text_dump
+from dopantfit.transport.trajectory import Trajectory
+
+_DUMPS = (".dump", ".lammpstrj", ".lammpsdump")
+#: Largest relative deviation of one interval between frames from another: float32 time steps, rounded times.
+_EQUAL = 1e-4
+
+
+def read_trajectory(
+    path: str | os.PathLike[str],
+    species: Sequence[str] | None = None,
+    timestep: float | None = None,
+    interval: float | None = None,
+) -> Trajectory:
+    """Read a trajectory of ions (cores).
+
+    species: label of every ion in the order of ids; needed for DCD, and for a text dump without ``element``.
+    timestep: of the molecular dynamics [ps]; needed for a text dump, whose frames carry steps. A DCD file of a
+        ``metal`` run carries its own.
+    interval: time between frames [ps], instead; needed for an extended XYZ file without ``time`` or ``step``.
+    Raises ConfigError, with the file's name, when it cannot be read, is wrapped without image flags, when frames
+    are missing, the number of ions changes, or it holds fewer than two frames.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise ConfigError(f"{file}: there is no such trajectory; check the path")
+    if file.stat().st_size == 0:
+        raise ConfigError(f"{file}: is empty; the run ended before it wrote a frame")
+    if file.suffix == ".dcd":
+        return _from_dcd(file, species, timestep, interval)
+    if file.suffix in _DUMPS or _is_dump(file):
+        return _from_dump(file, species, timestep, interval)
+    return _from_ase(file, species, timestep, interval)
+
+
+def species_of(path: str | os.PathLike[str]) -> tuple[str, ...]:
+    """Read the species labels, ion by ion, of a structure file that ASE reads (array ``species``, or elements).
+
+    Raises ConfigError when it cannot be read.
+    """
+    return _labels(_read_ase(Path(path), "-1")[0])
+
+
+def _is_dump(file: Path) -> bool:
+    with file.open("rb") as stream:
+        return stream.read(6) == b"ITEM: "
+
+
+def _from_dcd(file: Path, species: Sequence[str] | None, timestep: float | None, interval: float | None) -> Trajectory:
+    content = read_dcd(file)
+    if species is None:
+        raise ConfigError(
+            f"{file}: a DCD file holds no species; give a structure with its {content.positions.shape[1]} ions"
+        )
+    step = content.timestep if timestep is None else timestep
+    time = content.steps_per_frame * step if interval is None else interval
+    return Trajectory(content.positions, tuple(species), content.cells, float(time), str(file))
+
+
+def _from_dump(file: Path, species: Sequence[str] | None, timestep: float | None, interval: float | None) -> Trajectory:
+    content = read_text_dump(file)
+    labels = content.species if species is None else tuple(species)
+    if labels is None:
+        raise ConfigError(f"{file}: has no column 'element'; dump it, or give a structure with the same ions")
+    _check_equidistant(np.array(content.steps, dtype=float), "step", file)
+    if interval is None:
+        if timestep is None:
+            raise ConfigError(f"{file}: its frames carry steps, not times; give the time step of the run [ps]")
+        if len(content.steps) > 1:
+            interval = (content.steps[1] - content.steps[0]) * timestep
+    return Trajectory(content.positions, labels, content.cells, float(interval or 1.0), str(file))
+
+
+def _from_ase(file: Path, species: Sequence[str] | None, timestep: float | None, interval: float | None) -> Trajectory:
+    frames = _read_ase(file, ":")
+    labels = _labels(frames[0])
+    for i, frame in enumerate(frames):
+        if _labels(frame) != labels:
+            raise ConfigError(
+                f"{file}: frame {i} holds {len(frame)} ions, frame 0 {len(labels)}, or other species: every frame must "
+                "hold the same ions in the same order; write them so"
+            )
+    for name, unit in (("time", 1.0), ("step", timestep)):
+        if all(name in frame.info for frame in frames):
+            marks = np.array([float(frame.info[name]) for frame in frames])
+            _check_equidistant(marks, name, file)
+            if interval is None and unit is not None and len(marks) > 1:
+                interval = float(marks[1] - marks[0]) * unit
+    if interval is None:
+        raise ConfigError(f"{file}: its frames carry no time [ps]; give the interval between frames")
+    positions = np.array([frame.positions for frame in frames], dtype=np.float32)
+    cells = np.array([frame.cell.array for frame in frames])
+    return Trajectory(positions, labels if species is None else tuple(species), cells, interval, str(file))
+
+
+def _read_ase(file: Path, index: str) -> list[Atoms]:
+    try:
+        # Readers raise whatever they like, and warn about what does not matter here.
+        frames = ase.io.read(file, index=index)
+    except Exception as problem:
+        reason = " ".join(str(problem).split()) or type(problem).__name__
+        raise ConfigError(
+            f"{file}: cannot be read ({reason}); expected .dcd, a LAMMPS text dump, or a format of ASE such as extxyz"
+        ) from None
+    frames = frames if isinstance(frames, list) else [frames]
+    if not frames or len(frames[0]) == 0:
+        raise ConfigError(f"{file}: holds no ions; expected at least one frame")
+    return frames
+
+
+def _labels(frame: Atoms) -> tuple[str, ...]:
+    if "species" in frame.arrays:
+        return tuple(str(label) for label in frame.arrays["species"])
+    return tuple(frame.get_chemical_symbols())
+
+
+def _check_equidistant(marks: "np.typing.NDArray[np.float64]", name: str, file: Path) -> None:
+    """Refuse frames that are missing, doubled or out of order."""
+    gaps = np.diff(marks)
+    if len(gaps) == 0:
+        return
+    usual = float(np.median(gaps))
+    wrong = (np.abs(gaps - usual) > _EQUAL * abs(usual)) | (gaps <= 0.0)
+    if wrong.any():
+        i = int(np.argmax(wrong))
+        raise ConfigError(
+            f"{file}: {name} {marks[i]:g} is followed by {marks[i + 1]:g}, where frames are {usual:g} apart: "
+            "frames are missing or doubled; take a stretch without gaps"
+        )

@@ -60,13 +60,15 @@ def test_a_plan_is_computed_collected_and_not_computed_again(tmp_path: Path) -> 
     assert (set(summary.done), dict(summary.failed), summary.waiting) == ({"a-00", "a-01", "b"}, {}, ())
     assert len(lines) == 3
     found = load_set(folder)
-    assert [frame.info["frame_id"] for frame in found.frames] == ["a-00", "a-01"]
+    # Frames join the set as they are done.
+    frames = {frame.info["frame_id"]: frame for frame in found.frames}
+    assert sorted(frames) == ["a-00", "a-01"]
     assert (found.manifest.code, found.manifest.pseudopotentials) == ("CP2K", {"H": "GTH-PBE-q1"})
     assert found.frames[0].get_stress().shape == (6,)
 
     # b started from another wavefunction than a-01 did. 1e-3 eV/Å is what a fit may rely on.
     (b,) = read_frames(work / "b" / "result.extxyz")
-    np.testing.assert_allclose(b.get_forces(), found.frames[1].get_forces(), atol=1e-3)
+    np.testing.assert_allclose(b.get_forces(), frames["a-01"].get_forces(), atol=1e-3)
     assert not list(work.glob("[ab]*/*.wfn")), "wavefunctions are too large to stay with every frame"
 
     before = (folder / "frames.extxyz").read_bytes()
@@ -74,6 +76,26 @@ def test_a_plan_is_computed_collected_and_not_computed_again(tmp_path: Path) -> 
     assert (folder / "frames.extxyz").read_bytes() == before
     # What is in the set needs no work folder.
     assert run_set(folder, work=tmp_path / "elsewhere", only=("a",)).done == ()
+
+
+@needs_cp2k
+def test_a_frame_with_a_denser_mesh_goes_into_the_manifest_and_not_into_the_set(tmp_path: Path) -> None:
+    dense = (
+        '[[configurations]]\nkind = "recompute"\nname = "k"\nstart = { frame = "a-00" }\n'
+        "k_mesh = [2, 1, 1]\ncollect = false\n"
+    )
+    folder = plan_folder(tmp_path, RATTLE.replace("0.02, 0.04", "0.02") + dense)
+    run_set(folder, work=tmp_path / "work")
+    found = load_set(folder)
+    (k,) = read_frames(tmp_path / "work" / "k" / "result.extxyz")
+    (a,) = found.frames
+    check = found.manifest.k_point_check
+    assert check is not None
+    assert (check.frame_ids, check.k_mesh, check.compared_with) == (("a-00",), (2, 1, 1), (1, 1, 1))
+    assert check.energy_differences == (k.get_potential_energy() - a.get_potential_energy(),)
+    moved = np.abs(k.get_forces() - a.get_forces())
+    assert check.force_max_difference == moved.max()
+    assert check.force_rms_difference == pytest.approx(np.sqrt((moved**2).mean()))
 
 
 @needs_cp2k

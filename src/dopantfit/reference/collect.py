@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 from ase import Atoms
 
 from dopantfit.errors import ConfigError, ReferenceDataError
@@ -10,8 +11,14 @@ from dopantfit.reference.cp2k import BASIS_SET, VALENCE, pseudopotential
 from dopantfit.reference.cp2k_process import BOOKKEEPING, fingerprint, read_result
 from dopantfit.reference.frames import append_frames, load_set, write_set
 from dopantfit.reference.generate import Configuration, Generated
-from dopantfit.reference.manifest import MANIFEST_FILE, Manifest, load_manifest
-from dopantfit.reference.plan import Plan
+from dopantfit.reference.manifest import (
+    MANIFEST_FILE,
+    KPointCheck,
+    Manifest,
+    load_manifest,
+    save_manifest,
+)
+from dopantfit.reference.plan import Plan, Recompute
 
 
 def finished_frames(plan: Plan, folder: Path, work: Path) -> dict[str, Atoms]:
@@ -43,6 +50,8 @@ def collect(plan: Plan, folder: Path, made: Generated, finished: Mapping[str, At
     if (folder / MANIFEST_FILE).is_file():
         there = {str(frame.info["frame_id"]) for frame in load_set(folder).frames}
     new = [c for c in made.configurations if c.collect and c.frame_id in finished and c.frame_id not in there]
+    if there:
+        _note_k_points(plan, folder, finished)
     if not new:
         return ()
     frames = [_for_the_set(finished[c.frame_id]) for c in new]
@@ -52,6 +61,35 @@ def collect(plan: Plan, folder: Path, made: Generated, finished: Mapping[str, At
         versions = {str(finished[c.frame_id].info["computed_with"]).removeprefix("CP2K ") for c in new}
         write_set(folder, frames, _new_manifest(plan, made.configurations, " and ".join(sorted(versions))))
     return tuple(c.frame_id for c in new)
+
+
+def k_point_check(plan: Plan, finished: Mapping[str, Atoms]) -> KPointCheck | None:
+    """Return what a denser mesh changes, from the frames that the plan has recomputed with it.
+
+    Counted: items of kind recompute that start from a frame of the set and have a mesh of their own, those
+    of the first such mesh. None when no such frame is finished.
+    """
+    pairs = [
+        (item.k_mesh, finished[item.name], finished[str(item.start.frame)])
+        for item in plan.configurations
+        if isinstance(item, Recompute)
+        and item.k_mesh not in (None, plan.k_mesh)
+        and item.name in finished
+        and item.start.frame in finished
+    ]
+    pairs = [pair for pair in pairs if pair[0] == pairs[0][0]]
+    if not pairs or pairs[0][0] is None:
+        return None
+    differences = np.concatenate([dense.get_forces() - there.get_forces() for _, dense, there in pairs])
+    energies = [dense.get_potential_energy() - there.get_potential_energy() for _, dense, there in pairs]
+    return KPointCheck(
+        frame_ids=tuple(str(there.info["frame_id"]) for _, _, there in pairs),
+        k_mesh=pairs[0][0],
+        compared_with=plan.k_mesh,
+        force_rms_difference=float(np.sqrt(np.mean(differences**2))),
+        force_max_difference=float(np.abs(differences).max()),
+        energy_differences=tuple(float(energy) for energy in energies),
+    )
 
 
 def manifest_of(plan: Plan, folder: Path) -> Manifest | None:
@@ -100,6 +138,13 @@ def _new_manifest(plan: Plan, made: tuple[Configuration, ...], version: str) -> 
         notes=plan.notes,
         pseudopotentials={element: pseudopotential(element) for element in elements},
     )
+
+
+def _note_k_points(plan: Plan, folder: Path, finished: Mapping[str, Atoms]) -> None:
+    """Write the check of the k-mesh into the manifest once it is there."""
+    check, manifest = k_point_check(plan, finished), load_manifest(folder)
+    if check is not None and check != manifest.k_point_check:
+        save_manifest(folder, manifest.model_copy(update={"k_point_check": check}))
 
 
 def _for_the_set(frame: Atoms) -> Atoms:

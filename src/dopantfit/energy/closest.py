@@ -7,8 +7,8 @@ from numba import njit
 
 from dopantfit.energy.arrays import Floats, Integers
 from dopantfit.energy.functions import JIT
-from dopantfit.energy.neighbours import NeighbourRuns
 from dopantfit.energy.relaxation import RelaxedShells
+from dopantfit.energy.stiffness import Placement
 from dopantfit.errors import CollapseError
 
 
@@ -19,15 +19,7 @@ def refuse_collapse(relaxed: RelaxedShells, turn_over: Floats) -> None:
     """
     problem = relaxed.problem
     frame = problem.frame
-    sites = problem.sites(relaxed.displacement)
-    distance, ions = _closest(
-        frame.species,
-        sites,
-        problem.ghost_sites(sites),
-        frame.ghosts.ion,
-        frame.buckingham_runs,
-        len(frame.labels),
-    )
+    distance, ions = _closest(problem.placement(relaxed.displacement), len(frame.labels))
     excess = distance - turn_over
     s, t = np.unravel_index(int(excess.argmin()), excess.shape)
     if excess[s, t] >= 0:
@@ -41,15 +33,10 @@ def refuse_collapse(relaxed: RelaxedShells, turn_over: Floats) -> None:
 
 
 @njit(**JIT)
-def _closest(
-    species: Integers,
-    sites: Floats,
-    ghost_sites: Floats,
-    ghost_ion: Integers,
-    runs: NeighbourRuns,
-    n_species: int,
-) -> tuple[Floats, Integers]:
+def _closest(placement: Placement, n_species: int) -> tuple[Floats, Integers]:
     """Shortest distance of every pair of species [Å] and the two ions that have it."""
+    species, sites, ghost_sites = placement.species, placement.sites, placement.ghost_sites
+    runs = placement.lists.buckingham
     square = np.full((n_species, n_species), np.inf)
     ions = np.zeros((n_species, n_species, 2), np.int64)
     for i in range(len(species)):
@@ -62,7 +49,7 @@ def _closest(
                 if r2 < square[species[i], t]:
                     square[species[i], t] = r2
                     ions[species[i], t, 0] = i
-                    ions[species[i], t, 1] = ghost_ion[g]
+                    ions[species[i], t, 1] = placement.lists.ghosts.ion[g]
     for s in range(n_species):
         for t in range(n_species):
             square[s, t] = math.sqrt(square[s, t])

@@ -85,11 +85,8 @@ def _shell_moves(relaxed: RelaxedShells, shell_forces: Floats) -> _Moves:
 def _core_changes(problem: ShellProblem, displacement: Floats, shell_moves: Floats) -> Floats:
     """Real-space change of the force on every core, ``shape=(p, n_ions, 3)``; shell_moves: (n_shells, 3, p)."""
     frame = problem.frame
-    change = core_response(
-        np.ascontiguousarray(shell_moves.transpose(2, 1, 0)), frame.positions, frame.species, frame.shell_ions,
-        problem.ghost_sites(problem.sites(displacement)), frame.ghosts, frame.coulomb_runs, frame.buckingham_runs,
-        problem.table, frame.plan.alpha, exact_reach(problem),
-    )  # fmt: skip
+    moves = np.ascontiguousarray(shell_moves.transpose(2, 1, 0))
+    change = core_response(moves, problem.placement(displacement), problem.table, exact_reach(problem))
     bonds = bond_hessians(displacement, problem.shell_species, problem.table, frame.plan.alpha)
     change[:, frame.shell_ions] += np.einsum("nab,nbp->pna", bonds, shell_moves)
     return change

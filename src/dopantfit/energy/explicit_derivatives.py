@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from dopantfit.energy.arrays import Floats
-from dopantfit.energy.buckingham_derivatives import add_buckingham_derivative, derivative_coefficients
 from dopantfit.energy.own_shell import add_bonds
+from dopantfit.energy.real_space import add_buckingham_derivative, derivative_coefficients
 from dopantfit.energy.shell_problem import ShellProblem
+from dopantfit.energy.stiffness import Placement
 from dopantfit.errors import ConfigError
 from dopantfit.potential import Parameter
 
@@ -35,8 +36,7 @@ def explicit_derivatives(
 ) -> ExplicitDerivatives:
     """Partial derivatives with respect to ``parameters``; raises ConfigError for one that the frame cannot feel."""
     p, frame = len(parameters), problem.frame
-    sites = problem.sites(displacement)
-    ghost_sites = problem.ghost_sites(sites)
+    placement = problem.placement(displacement)
     result = ExplicitDerivatives(
         np.zeros(p),
         np.zeros((p, *displacement.shape)),
@@ -46,7 +46,7 @@ def explicit_derivatives(
     for number, parameter in enumerate(parameters):
         species = [_species_number(problem, label, parameter) for label in parameter.of]
         if parameter.quantity in ("A", "rho", "C"):
-            _buckingham(problem, sites, ghost_sites, parameter.quantity, species[0], species[1], result, number)
+            _buckingham(problem, placement, parameter.quantity, species[0], species[1], result, number)
         elif parameter.quantity == "spring":
             _spring(problem, displacement, species[0], result, number)
         else:
@@ -64,21 +64,14 @@ def _species_number(problem: ShellProblem, label: str, parameter: Parameter) -> 
 
 
 def _buckingham(
-    problem: ShellProblem,
-    sites: Floats,
-    ghost_sites: Floats,
-    quantity: str,
-    s: int,
-    t: int,
-    result: ExplicitDerivatives,
-    number: int,
+    problem: ShellProblem, placement: Placement, quantity: str, s: int, t: int, result: ExplicitDerivatives, number: int
 ) -> None:
     frame, table = problem.frame, problem.table
-    forces = np.zeros_like(sites)
+    forces = np.zeros_like(placement.sites)
     coefficients = derivative_coefficients(quantity, table.A[s, t], table.inverse_rho[s, t])
     result.energies[number] = add_buckingham_derivative(
-        s, t, frame.species, sites, ghost_sites, frame.buckingham_runs, table.cutoff,
-        table.inverse_rho[s, t], coefficients, forces, result.virials[number],
+        s, t, coefficients, frame.species, placement.sites, placement.ghost_sites, frame.lists, table,
+        forces, result.virials[number],
     )  # fmt: skip
     result.shell_forces[number] = forces[frame.shell_ions]
     forces[frame.shell_ions] = 0.0

@@ -7,7 +7,7 @@ import numpy as np
 
 from dopantfit.energy.arrays import Floats, Integers
 from dopantfit.energy.ewald import EwaldPlan, miller_indices, plan_ewald, strain_factors
-from dopantfit.energy.neighbours import Ghosts, NeighbourRuns, find_pairs, neighbour_runs
+from dopantfit.energy.neighbours import Ghosts, Lists, NeighbourRuns, find_pairs, neighbour_runs
 from dopantfit.energy.real_space import SpeciesTable
 from dopantfit.energy.structure_checks import check_distances, check_geometry
 from dopantfit.errors import ConfigError
@@ -46,20 +46,13 @@ class Frame:
     cutoff: float
     skin: float
     listed: Floats
-    ghosts: Ghosts
-    coulomb_runs: NeighbourRuns
-    buckingham_runs: NeighbourRuns
-    steering_runs: NeighbourRuns
+    lists: Lists
+    steering_lists: Lists
 
     @property
     def volume(self) -> float:
         """Volume of the cell [Å³]."""
         return abs(float(np.linalg.det(self.cell)))
-
-    @property
-    def reciprocal(self) -> Floats:
-        """b1, b2, b3 as rows, 2π included [1/Å]."""
-        return np.ascontiguousarray(2 * np.pi * np.linalg.inv(self.cell).T)
 
     def covers(self, displacement: Floats) -> bool:
         """Whether the neighbour lists hold for the cores here and shells displaced from them (n_shells, 3) [Å]."""
@@ -122,6 +115,7 @@ def make_frame(
     charges += [shell.charge for label in ion_labels if (shell := potential.species[label].shell)]
     plan = plan_ewald(cell, np.array(charges), len(species), accuracy, coulomb)
     empty = NeighbourRuns(np.empty(0, np.uint32), np.empty((0, 0), np.int64))
+    none = Lists(Ghosts(np.empty(0, np.int64), np.empty((0, 3))), empty, empty)
     frame = Frame(
         name=name,
         labels=labels,
@@ -135,10 +129,8 @@ def make_frame(
         cutoff=potential.cutoff,
         skin=SKIN,
         listed=positions,
-        ghosts=Ghosts(np.empty(0, np.int64), np.empty((0, 3))),
-        coulomb_runs=empty,
-        buckingham_runs=empty,
-        steering_runs=empty,
+        lists=none,
+        steering_lists=none,
     )
     return _with_lists(frame)
 
@@ -149,7 +141,7 @@ def _with_lists(frame: Frame) -> Frame:
     pairs = find_pairs(frame.positions, frame.cell, max(reaches))
     check_distances(pairs, frame.name, tuple(frame.labels[s] for s in frame.species))
     ghosts, runs = neighbour_runs(pairs, frame.species, len(frame.labels), frame.cell, reaches)
-    return replace(frame, ghosts=ghosts, coulomb_runs=runs[0], buckingham_runs=runs[1], steering_runs=runs[2])
+    return replace(frame, lists=Lists(ghosts, runs[0], runs[1]), steering_lists=Lists(ghosts, runs[2], runs[2]))
 
 
 def species_table(labels: tuple[str, ...], potential: Potential, coulomb: float = COULOMB) -> SpeciesTable:

@@ -43,6 +43,14 @@ class NeighbourRuns(NamedTuple):
     start: Integers
 
 
+class Lists(NamedTuple):
+    """Everything that pair sums need to know of who is near whom: the ghosts, and the runs within the two cutoffs."""
+
+    ghosts: Ghosts
+    coulomb: NeighbourRuns
+    buckingham: NeighbourRuns
+
+
 class Pairs(NamedTuple):
     """Half list from the library: every pair once. ions (n, 2), shift (n, 3) in cells, distance (n,) [Å]."""
 
@@ -154,3 +162,14 @@ def _runs(
                 ghost[fill[centre, kind]] = ends[p, end]
                 fill[centre, kind] += 1
     return ghost, start
+
+
+@njit(cache=True)
+def run_buffer(lists: Lists) -> Floats:
+    """A buffer ``terms`` that holds any run of these lists, ``shape=(5, longest run)``."""
+    longest = 0
+    for runs in (lists.coulomb, lists.buckingham):
+        for i in range(runs.start.shape[0]):
+            for s in range(runs.start.shape[1] - 1):
+                longest = max(longest, runs.start[i, s + 1] - runs.start[i, s])
+    return np.empty((5, longest))

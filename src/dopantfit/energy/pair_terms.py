@@ -1,9 +1,13 @@
 """Sums over one run of neighbours: the innermost loops of the real-space part.
 
-A run holds ghosts of one species around one site, so all pair parameters are constants of the loop. Entries beyond the
-cutoff (list skin and padding) are computed at the cutoff and dropped by a select: branches would end vectorisation.
-With d the vector from neighbour to site and φ(r) the pair energy, a = φ'/r and b = (φ'' - φ'/r)/r²: the force on the
-site is -a d, and the second derivative with respect to the site is a I + b d dᵀ.
+A run holds ghosts of one species around one site, so all pair parameters are constants of its loops. Work goes through
+a small buffer, ``terms`` (5, ≥ run length): first the vectors d from the neighbours to the site are gathered into rows
+0-2, then a radial function turns them into two numbers per neighbour in rows 3-4, then these are summed. Gathering in a
+loop of its own is what lets LLVM vectorise the other two. Entries beyond the cutoff (list skin and padding) are
+computed at the cutoff and dropped by a select: branches would end vectorisation.
+
+With φ(r) the pair energy, radial functions give (φ, -φ'/r) for forces, or (a, b) = (φ'/r, (φ'' - φ'/r)/r²) for second
+derivatives: the force on the site is -a d, and its derivative with respect to the site is -(a I + b d dᵀ).
 """
 
 import math
@@ -19,96 +23,9 @@ TWO_OVER_SQRT_PI = 2.0 / math.sqrt(math.pi)
 
 
 @njit(**JIT)
-def coulomb_run(
-    x: float, y: float, z: float, ghosts: Floats, run: GhostIndices, first: int, last: int, alpha: float, cutoff: float
-) -> Sums:
-    """Σ erfc(αr)/r over a run, minus its gradient with respect to the site, and Σ d⊗force (xx yy zz yz xz xy).
-
-    For unit charges and K = 1. ghosts: ``shape=(3, n_ghosts)`` [Å].
-    """
-    gx, gy, gz = ghosts[0], ghosts[1], ghosts[2]
-    energy = fx = fy = fz = xx = yy = zz = yz = xz = xy = 0.0
-    square = cutoff * cutoff
-    slope = TWO_OVER_SQRT_PI * alpha
-    for p in range(first, last):
-        g = run[p]
-        dx, dy, dz = x - gx[g], y - gy[g], z - gz[g]
-        r2 = dx * dx + dy * dy + dz * dz
-        inside = r2 < square
-        r2 = r2 if inside else square
-        r = math.sqrt(r2)
-        inverse = 1.0 / r
-        scaled = alpha * r
-        gauss = exponential(-scaled * scaled)
-        term = scaled_erfc(scaled) * gauss * inverse
-        force = (term + slope * gauss) * inverse * inverse
-        force = force if inside else 0.0
-        energy += term if inside else 0.0
-        px, py, pz = force * dx, force * dy, force * dz
-        fx += px
-        fy += py
-        fz += pz
-        xx += px * dx
-        yy += py * dy
-        zz += pz * dz
-        yz += py * dz
-        xz += px * dz
-        xy += px * dy
-    return energy, fx, fy, fz, xx, yy, zz, yz, xz, xy
-
-
-@njit(**JIT)
-def buckingham_run(
-    x: float,
-    y: float,
-    z: float,
-    ghosts: Floats,
-    run: GhostIndices,
-    first: int,
-    last: int,
-    cutoff: float,
-    A: float,
-    inverse_rho: float,
-    C: float,
-) -> Sums:
-    """Σ A exp(-r/ρ) - C/r⁶ over a run, truncated at ``cutoff``; the same ten sums as ``coulomb_run``."""
-    gx, gy, gz = ghosts[0], ghosts[1], ghosts[2]
-    energy = fx = fy = fz = xx = yy = zz = yz = xz = xy = 0.0
-    square = cutoff * cutoff
-    for p in range(first, last):
-        g = run[p]
-        dx, dy, dz = x - gx[g], y - gy[g], z - gz[g]
-        r2 = dx * dx + dy * dy + dz * dz
-        inside = r2 < square
-        r2 = r2 if inside else square
-        r = math.sqrt(r2)
-        inverse = 1.0 / r2
-        repulsion = A * exponential(-r * inverse_rho)
-        dispersion = C * inverse * inverse * inverse
-        force = (repulsion * r * inverse_rho - 6.0 * dispersion) * inverse
-        force = force if inside else 0.0
-        energy += repulsion - dispersion if inside else 0.0
-        px, py, pz = force * dx, force * dy, force * dz
-        fx += px
-        fy += py
-        fz += pz
-        xx += px * dx
-        yy += py * dy
-        zz += pz * dz
-        yz += py * dz
-        xz += px * dz
-        xy += px * dy
-    return energy, fx, fy, fz, xx, yy, zz, yz, xz, xy
-
-
-@njit(**JIT)
-def gather_vectors(
-    x: float, y: float, z: float, ghosts: Floats, run: GhostIndices, first: int, last: int, terms: Floats
-) -> None:
-    """Writes the vectors from the neighbours of a run to the site into ``terms[:3]``.
-
-    A loop of its own: gathering and storing in one loop could alias, which would end vectorisation.
-    """
+def gather_vectors(site: Floats, ghosts: Floats, run: GhostIndices, first: int, last: int, terms: Floats) -> None:
+    """Writes the vectors from the neighbours of a run to a site [Å]; ghosts: ``shape=(3, n_ghosts)``."""
+    x, y, z = site[0], site[1], site[2]
     gx, gy, gz = ghosts[0], ghosts[1], ghosts[2]
     for p in range(last - first):
         g = run[first + p]
@@ -118,8 +35,28 @@ def gather_vectors(
 
 
 @njit(**JIT)
+def coulomb_forces(length: int, alpha: float, cutoff: float, terms: Floats) -> None:
+    """(φ, -φ'/r) of φ = erfc(αr)/r, for unit charges and K = 1."""
+    dx, dy, dz, energy, force = terms[0], terms[1], terms[2], terms[3], terms[4]
+    square = cutoff * cutoff
+    slope = TWO_OVER_SQRT_PI * alpha
+    for p in range(length):
+        r2 = dx[p] * dx[p] + dy[p] * dy[p] + dz[p] * dz[p]
+        inside = r2 < square
+        r2 = r2 if inside else square
+        r = math.sqrt(r2)
+        inverse = 1.0 / r
+        scaled = alpha * r
+        gauss = exponential(-scaled * scaled)
+        value = scaled_erfc(scaled) * gauss * inverse
+        counts = 1.0 if inside else 0.0
+        energy[p] = counts * value
+        force[p] = counts * (value + slope * gauss) * inverse * inverse
+
+
+@njit(**JIT)
 def coulomb_stiffness(length: int, alpha: float, cutoff: float, strength: float, terms: Floats) -> None:
-    """Turns vectors dx, dy, dz in ``terms[:3]`` into a, b in ``terms[3:5]``; strength is K q q'."""
+    """(a, b) of φ = strength erfc(αr)/r; strength is K q q' [eV Å]."""
     dx, dy, dz, a, b = terms[0], terms[1], terms[2], terms[3], terms[4]
     square = cutoff * cutoff
     slope = TWO_OVER_SQRT_PI * alpha
@@ -140,8 +77,26 @@ def coulomb_stiffness(length: int, alpha: float, cutoff: float, strength: float,
 
 
 @njit(**JIT)
+def buckingham_forces(length: int, cutoff: float, A: float, inverse_rho: float, C: float, terms: Floats) -> None:
+    """(φ, -φ'/r) of φ = A exp(-r/ρ) - C/r⁶, truncated at the cutoff."""
+    dx, dy, dz, energy, force = terms[0], terms[1], terms[2], terms[3], terms[4]
+    square = cutoff * cutoff
+    for p in range(length):
+        r2 = dx[p] * dx[p] + dy[p] * dy[p] + dz[p] * dz[p]
+        inside = r2 < square
+        r2 = r2 if inside else square
+        r = math.sqrt(r2)
+        inverse2 = 1.0 / r2
+        repulsion = A * exponential(-r * inverse_rho)
+        dispersion = C * inverse2 * inverse2 * inverse2
+        counts = 1.0 if inside else 0.0
+        energy[p] = counts * (repulsion - dispersion)
+        force[p] = counts * (repulsion * r * inverse_rho - 6.0 * dispersion) * inverse2
+
+
+@njit(**JIT)
 def buckingham_stiffness(length: int, cutoff: float, A: float, inverse_rho: float, C: float, terms: Floats) -> None:
-    """As ``coulomb_stiffness`` for A exp(-r/ρ) - C/r⁶."""
+    """(a, b) of φ = A exp(-r/ρ) - C/r⁶."""
     dx, dy, dz, a, b = terms[0], terms[1], terms[2], terms[3], terms[4]
     square = cutoff * cutoff
     for p in range(length):
@@ -154,6 +109,49 @@ def buckingham_stiffness(length: int, cutoff: float, A: float, inverse_rho: floa
         dispersion = C * inverse2 * inverse2 * inverse2
         first_order = (6.0 * dispersion - repulsion * r * inverse_rho) * inverse2
         curvature = repulsion * inverse_rho * inverse_rho - 42.0 * dispersion * inverse2
-        factor = 1.0 if inside else 0.0
-        a[p] = factor * first_order
-        b[p] = factor * (curvature - first_order) * inverse2
+        counts = 1.0 if inside else 0.0
+        a[p] = counts * first_order
+        b[p] = counts * (curvature - first_order) * inverse2
+
+
+@njit(**JIT)
+def buckingham_parameter_forces(
+    length: int, cutoff: float, inverse_rho: float, coefficients: Floats, terms: Floats
+) -> None:
+    """(∂φ/∂p, ∂(-φ'/r)/∂p) of a Buckingham term; see ``real_space.derivative_coefficients``."""
+    dx, dy, dz, energy, force = terms[0], terms[1], terms[2], terms[3], terms[4]
+    c0, c1, c2 = coefficients[0], coefficients[1], coefficients[2]
+    d0, d1, d2 = coefficients[3], coefficients[4], coefficients[5]
+    square = cutoff * cutoff
+    for p in range(length):
+        r2 = dx[p] * dx[p] + dy[p] * dy[p] + dz[p] * dz[p]
+        inside = r2 < square
+        r2 = r2 if inside else square
+        r = math.sqrt(r2)
+        inverse = 1.0 / r
+        inverse2 = inverse * inverse
+        inverse6 = inverse2 * inverse2 * inverse2
+        decay = exponential(-r * inverse_rho)
+        counts = 1.0 if inside else 0.0
+        energy[p] = counts * ((c0 + c1 * r) * decay + c2 * inverse6)
+        force[p] = counts * ((d0 * inverse + d1) * decay + d2 * inverse6 * inverse2)
+
+
+@njit(**JIT)
+def run_sums(length: int, terms: Floats) -> Sums:
+    """Sums of a run from (φ, -φ'/r): energy, force on the site, and Σ d⊗force in the order xx yy zz yz xz xy."""
+    energy = fx = fy = fz = xx = yy = zz = yz = xz = xy = 0.0
+    for p in range(length):
+        dx, dy, dz, force = terms[0, p], terms[1, p], terms[2, p], terms[4, p]
+        energy += terms[3, p]
+        px, py, pz = force * dx, force * dy, force * dz
+        fx += px
+        fy += py
+        fz += pz
+        xx += px * dx
+        yy += py * dy
+        zz += pz * dz
+        yz += py * dz
+        xz += px * dz
+        xy += px * dy
+    return energy, fx, fy, fz, xx, yy, zz, yz, xz, xy

@@ -6,12 +6,20 @@ serves both passes of an evaluation: over the shells while the cores stand still
 
 from typing import NamedTuple
 
+import numpy as np
 from numba import njit
 
 from dopantfit.energy.arrays import Flags, Floats, Integers
 from dopantfit.energy.functions import JIT
-from dopantfit.energy.neighbours import NeighbourRuns
-from dopantfit.energy.pair_terms import buckingham_run, coulomb_run
+from dopantfit.energy.neighbours import Lists, run_buffer
+from dopantfit.energy.pair_terms import (
+    Sums,
+    buckingham_forces,
+    buckingham_parameter_forces,
+    coulomb_forces,
+    gather_vectors,
+    run_sums,
+)
 
 
 class SpeciesTable(NamedTuple):
@@ -39,8 +47,8 @@ def add_coulomb(
     charges: Floats,
     ions: Integers,
     ghost_cores: Floats,
-    ghost_shells: Floats,
-    runs: NeighbourRuns,
+    ghost_sites: Floats,
+    lists: Lists,
     table: SpeciesTable,
     alpha: float,
     cutoff: float,
@@ -51,27 +59,25 @@ def add_coulomb(
 ) -> float:
     """Screened Coulomb energy [eV] of ``sites`` (n, 3) with all ghosts; adds to force (n, 3) and virial (6,).
 
-    charges, ions: charge of each site and the ion that it belongs to. Ghosts: ``shape=(3, n_ghosts)`` [Å].
+    charges, ions: charge of each site and the ion that it belongs to. Ghosts: ``shape=(3, n_ghosts)`` [Å]; where an
+    ion has a shell, its ghost site is the shell.
     """
     energy = 0.0
+    runs, terms = lists.coulomb, run_buffer(lists)
     for n in range(len(sites)):
-        x, y, z = sites[n, 0], sites[n, 1], sites[n, 2]
         for s in range(len(table.core_charge)):
             first, last = runs.start[ions[n], s], runs.start[ions[n], s + 1]
             for kind in range(2):
                 if kind == 0:
                     charge, ghosts, share = table.core_charge[s], ghost_cores, core_share
                 else:
-                    charge, ghosts, share = table.shell_charge[s], ghost_shells, shell_share
+                    charge, ghosts, share = table.shell_charge[s], ghost_sites, shell_share
                 if charge == 0.0 or first == last:
                     continue
-                sums = coulomb_run(x, y, z, ghosts, runs.ghost, first, last, alpha, cutoff)
+                gather_vectors(sites[n], ghosts, runs.ghost, first, last, terms)
+                coulomb_forces(last - first, alpha, cutoff, terms)
                 strength = table.coulomb * charges[n] * charge
-                energy += share * strength * sums[0]
-                for c in range(3):
-                    force[n, c] += strength * sums[1 + c]
-                for c in range(6):
-                    virial[c] += share * strength * sums[4 + c]
+                energy += _add_sums(run_sums(last - first, terms), strength, share, force[n], virial)
     return energy
 
 
@@ -81,7 +87,7 @@ def add_buckingham(
     species: Integers,
     sites: Floats,
     ghost_sites: Floats,
-    runs: NeighbourRuns,
+    lists: Lists,
     table: SpeciesTable,
     core_share: float,
     shell_share: float,
@@ -94,20 +100,68 @@ def add_buckingham(
     shell_share applies to neighbours that have a shell, core_share to the others.
     """
     energy = 0.0
+    runs, terms = lists.buckingham, run_buffer(lists)
     for n in range(len(ions)):
         i = ions[n]
-        x, y, z = sites[i, 0], sites[i, 1], sites[i, 2]
         for s in range(len(table.core_charge)):
             first, last = runs.start[i, s], runs.start[i, s + 1]
-            A, C = table.A[species[i], s], table.C[species[i], s]
+            A, inverse_rho, C = table.A[species[i], s], table.inverse_rho[species[i], s], table.C[species[i], s]
             if first == last or (A == 0.0 and C == 0.0):
                 continue
-            inverse_rho = table.inverse_rho[species[i], s]
-            sums = buckingham_run(x, y, z, ghost_sites, runs.ghost, first, last, table.cutoff, A, inverse_rho, C)
+            gather_vectors(sites[i], ghost_sites, runs.ghost, first, last, terms)
+            buckingham_forces(last - first, table.cutoff, A, inverse_rho, C, terms)
             share = shell_share if table.has_shell[s] else core_share
-            energy += share * sums[0]
-            for c in range(3):
-                force[n, c] += sums[1 + c]
-            for c in range(6):
-                virial[c] += share * sums[4 + c]
+            energy += _add_sums(run_sums(last - first, terms), 1.0, share, force[n], virial)
     return energy
+
+
+@njit(**JIT)
+def add_buckingham_derivative(
+    s: int,
+    t: int,
+    coefficients: Floats,
+    species: Integers,
+    sites: Floats,
+    ghost_sites: Floats,
+    lists: Lists,
+    table: SpeciesTable,
+    force: Floats,
+    virial: Floats,
+) -> float:
+    """∂E/∂p of one parameter of the species s, t; adds ∂F/∂p to force (n_ions, 3) and ∂virial/∂p to (6,).
+
+    coefficients: see ``derivative_coefficients``.
+    """
+    energy = 0.0
+    runs, terms = lists.buckingham, run_buffer(lists)
+    for i in range(len(species)):
+        if species[i] != s and species[i] != t:
+            continue
+        other = t if species[i] == s else s
+        first, last = runs.start[i, other], runs.start[i, other + 1]
+        gather_vectors(sites[i], ghost_sites, runs.ghost, first, last, terms)
+        buckingham_parameter_forces(last - first, table.cutoff, table.inverse_rho[s, t], coefficients, terms)
+        energy += _add_sums(run_sums(last - first, terms), 1.0, 0.5, force[i], virial)
+    return energy
+
+
+def derivative_coefficients(quantity: str, A: float, inverse_rho: float) -> Floats:
+    """(c0, c1, c2, d0, d1, d2) with which one loop serves the derivatives by A, ρ and C.
+
+    ∂φ/∂p = (c0 + c1 r) e + c2/r⁶ and ∂(-φ'/r)/∂p = (d0/r + d1) e + d2/r⁸, where e = exp(-r/ρ).
+    """
+    if quantity == "A":
+        return np.array([1.0, 0.0, 0.0, inverse_rho, 0.0, 0.0])
+    if quantity == "rho":
+        return np.array([0.0, A * inverse_rho**2, 0.0, -A * inverse_rho**2, A * inverse_rho**3, 0.0])
+    return np.array([0.0, 0.0, -1.0, 0.0, 0.0, -6.0])
+
+
+@njit(**JIT)
+def _add_sums(sums: Sums, strength: float, share: float, force: Floats, virial: Floats) -> float:
+    """Adds the sums of a run to the force on its site (3,) and to the virial (6,); returns the energy."""
+    for c in range(3):
+        force[c] += strength * sums[1 + c]
+    for c in range(6):
+        virial[c] += share * strength * sums[4 + c]
+    return share * strength * sums[0]

@@ -9,7 +9,7 @@ from scipy.linalg import blas
 from dopantfit.energy.arrays import Floats, Integers
 from dopantfit.energy.frame import STEERING_REACH
 from dopantfit.energy.functions import JIT
-from dopantfit.energy.neighbours import NeighbourRuns
+from dopantfit.energy.neighbours import Lists
 from dopantfit.energy.own_shell import bond_hessians
 from dopantfit.energy.reciprocal import explicit_phases
 from dopantfit.energy.shell_problem import Pass, ShellProblem
@@ -27,7 +27,7 @@ WAVES_AT_ONCE = 1024
 
 def exact_reach(problem: ShellProblem) -> Reach:
     """Every real-space term that the energy holds."""
-    return Reach(problem.frame.plan.cutoff, problem.table.cutoff)
+    return Reach(problem.frame.plan.cutoff, problem.table.cutoff, problem.frame.plan.alpha)
 
 
 def heaviest_waves(problem: ShellProblem, floor: float) -> Integers:
@@ -39,36 +39,21 @@ def heaviest_waves(problem: ShellProblem, floor: float) -> Integers:
 
 def exact_blocks(problem: ShellProblem, displacement: Floats, strain: Floats) -> Blocks:
     """Real-space Hessian; strain gains the strain coupling of all but the bonds (n_shells, 6, 3) [eV/Å]."""
-    frame = problem.frame
-    return _blocks(
-        problem, displacement, frame.coulomb_runs, frame.buckingham_runs, exact_reach(problem), frame.plan.alpha,
-        strain, True,
-    )  # fmt: skip
+    return _blocks(problem, displacement, problem.frame.lists, exact_reach(problem), strain, upper=True)
 
 
 def steering_blocks(problem: ShellProblem, displacement: Floats, alpha: float, upper: bool) -> Blocks:
     """Real-space Hessian within ``STEERING_REACH``, Coulomb terms screened with alpha [1/Å]."""
-    runs, reach = problem.frame.steering_runs, Reach(STEERING_REACH, STEERING_REACH)
-    return _blocks(problem, displacement, runs, runs, reach, alpha, np.empty((0, 6, 3)), upper)
+    reach = Reach(STEERING_REACH, STEERING_REACH, alpha)
+    return _blocks(problem, displacement, problem.frame.steering_lists, reach, np.empty((0, 6, 3)), upper)
 
 
 def _blocks(
-    problem: ShellProblem,
-    displacement: Floats,
-    coulomb_runs: NeighbourRuns,
-    buckingham_runs: NeighbourRuns,
-    reach: Reach,
-    alpha: float,
-    strain: Floats,
-    upper: bool,
+    problem: ShellProblem, displacement: Floats, lists: Lists, reach: Reach, strain: Floats, upper: bool
 ) -> Blocks:
-    frame = problem.frame
-    sites = problem.sites(displacement)
-    own, value, column, start = shell_blocks(
-        sites, frame.species, frame.shell_ions, problem.ghost_cores, problem.ghost_sites(sites), frame.ghosts,
-        coulomb_runs, buckingham_runs, problem.table, alpha, reach, strain, upper,
-    )  # fmt: skip
-    own += bond_hessians(displacement, problem.shell_species, problem.table, alpha)
+    placement = problem.placement(displacement)._replace(lists=lists)
+    own, value, column, start = shell_blocks(placement, problem.table, reach, strain, upper)
+    own += bond_hessians(displacement, problem.shell_species, problem.table, reach.alpha)
     return own, value, column, start
 
 

@@ -1,6 +1,7 @@
-"""Second derivatives of the real-space energy with respect to shells, as 3×3 blocks.
+"""Second derivatives of the real-space energy with respect to shells.
 
-For a pair with K = a I + b d dᵀ the site's own block gains K and the block that couples the two shells gains -K.
+For a pair with K = a I + b d dᵀ the site's own block gains K, the block that couples two shells gains -K, and the
+force on a core changes by K u when a shell near it moves by u.
 """
 
 from typing import NamedTuple
@@ -10,16 +11,38 @@ from numba import njit
 
 from dopantfit.energy.arrays import Floats, GhostIndices, Integers
 from dopantfit.energy.functions import JIT
-from dopantfit.energy.neighbours import Ghosts, NeighbourRuns
+from dopantfit.energy.neighbours import Lists, run_buffer
 from dopantfit.energy.pair_terms import buckingham_stiffness, coulomb_stiffness, gather_vectors
 from dopantfit.energy.real_space import SpeciesTable
 
+#: What a run of neighbours interacts through.
+BUCKINGHAM, WITH_CORES, WITH_SHELLS = 0, 1, 2
+
 
 class Reach(NamedTuple):
-    """How far [Å] Coulomb and Buckingham terms count; a shorter reach makes an approximate Hessian, cheaply."""
+    """Cutoffs [Å] of Coulomb and Buckingham terms, and the screening [1/Å] of the first.
+
+    A shorter reach, more strongly screened, makes an approximate Hessian, cheaply.
+    """
 
     coulomb: float
     buckingham: float
+    alpha: float
+
+
+class Placement(NamedTuple):
+    """Where everything is: cores and sites (n_ions, 3), their images (3, n_ghosts) [Å], and who is near whom.
+
+    A site is where the Buckingham terms of an ion act: its shell, or its core if it has none.
+    """
+
+    species: Integers
+    shell_ions: Integers
+    cores: Floats
+    sites: Floats
+    ghost_cores: Floats
+    ghost_sites: Floats
+    lists: Lists
 
 
 @njit(**JIT)
@@ -80,84 +103,84 @@ def add_strain_coupling(terms: Floats, length: int, coupling: Floats) -> None:
 
 
 @njit(**JIT)
-def _append_couplings(
+def _shell_numbers(placement: Placement, otherwise: int) -> Integers:
+    """The number of every ion's shell, ``shape=(n_ions,)``; ``otherwise`` for ions that have none."""
+    numbers = np.full(len(placement.species), otherwise, np.int64)
+    for n in range(len(placement.shell_ions)):
+        numbers[placement.shell_ions[n]] = n
+    return numbers
+
+
+@njit(**JIT)
+def _fill_terms(
+    kind: int,
+    site: Floats,
+    charge: float,
+    i: int,
+    s: int,
+    placement: Placement,
+    table: SpeciesTable,
+    reach: Reach,
     terms: Floats,
-    run: Integers,
-    first: int,
-    last: int,
-    ghost_ion: Integers,
-    shell_number: Integers,
-    value: Floats,
-    column: Integers,
-    count: int,
-    lowest: int,
 ) -> int:
-    """Writes -K of every entry of a run and the shell that it couples to; returns the new number of blocks."""
-    for p in range(last - first):
+    """Vectors, a and b of a site of ion i with its neighbours of species s; returns how many there are."""
+    runs = placement.lists.buckingham if kind == BUCKINGHAM else placement.lists.coulomb
+    first, last = runs.start[i, s], runs.start[i, s + 1]
+    t = placement.species[i]
+    nothing = (
+        (table.A[t, s] == 0.0 and table.C[t, s] == 0.0)
+        if kind == BUCKINGHAM
+        else (kind == WITH_SHELLS and not table.has_shell[s])
+    )
+    if nothing or first == last:
+        return 0
+    ghosts = placement.ghost_cores if kind == WITH_CORES else placement.ghost_sites
+    gather_vectors(site, ghosts, runs.ghost, first, last, terms)
+    if kind == BUCKINGHAM:
+        A, inverse_rho, C = table.A[t, s], table.inverse_rho[t, s], table.C[t, s]
+        buckingham_stiffness(last - first, reach.buckingham, A, inverse_rho, C, terms)
+    else:
+        other = table.core_charge[s] if kind == WITH_CORES else table.shell_charge[s]
+        coulomb_stiffness(last - first, reach.alpha, reach.coulomb, table.coulomb * charge * other, terms)
+    return last - first
+
+
+@njit(**JIT)
+def _append_couplings(
+    terms: Floats, length: int, shells: Integers, lowest: int, value: Floats, column: Integers, count: int
+) -> int:
+    """Writes -K of every entry that counts and the shell it couples to, from shell ``lowest`` on.
+
+    shells: the shell of each neighbour, ``shape=(length,)``. Returns the new number of blocks.
+    """
+    for p in range(length):
         a, b = terms[3, p], terms[4, p]
-        other = shell_number[ghost_ion[run[first + p]]]
-        if (a == 0.0 and b == 0.0) or other < lowest:
+        if (a == 0.0 and b == 0.0) or shells[p] < lowest:
             continue
         for i in range(3):
             for j in range(3):
                 value[count, i, j] = -b * terms[i, p] * terms[j, p]
             value[count, i, i] -= a
-        column[count] = other
+        column[count] = shells[p]
         count += 1
     return count
 
 
 @njit(**JIT)
-def fill_run_terms(
-    kind: int,
-    site: Floats,
-    ion_species: int,
-    s: int,
-    charge: float,
-    ghosts: Floats,
-    runs: NeighbourRuns,
-    first: int,
-    last: int,
-    table: SpeciesTable,
-    alpha: float,
-    reach: Reach,
-    terms: Floats,
-) -> None:
-    """(dx, dy, dz, a, b) of a run of species s: kind 0 Buckingham, 1 Coulomb with cores, 2 Coulomb with shells."""
-    gather_vectors(site[0], site[1], site[2], ghosts, runs.ghost, first, last, terms)
-    if kind == 0:
-        A, inverse_rho, C = table.A[ion_species, s], table.inverse_rho[ion_species, s], table.C[ion_species, s]
-        buckingham_stiffness(last - first, reach.buckingham, A, inverse_rho, C, terms)
-    else:
-        other = table.core_charge[s] if kind == 1 else table.shell_charge[s]
-        coulomb_stiffness(last - first, alpha, reach.coulomb, table.coulomb * charge * other, terms)
-
-
-@njit(**JIT)
-def longest_run(runs: NeighbourRuns) -> int:
-    """Entries of the longest run: the size of a buffer that holds any of them."""
-    longest = 0
-    for i in range(runs.start.shape[0]):
-        for s in range(runs.start.shape[1] - 1):
-            longest = max(longest, runs.start[i, s + 1] - runs.start[i, s])
-    return longest
+def _coupling_capacity(placement: Placement, table: SpeciesTable) -> int:
+    """How many coupling blocks there can be."""
+    capacity = 0
+    for runs in (placement.lists.coulomb, placement.lists.buckingham):
+        for i in placement.shell_ions:
+            for s in range(len(table.core_charge)):
+                if table.has_shell[s]:
+                    capacity += runs.start[i, s + 1] - runs.start[i, s]
+    return capacity
 
 
 @njit(**JIT)
 def shell_blocks(
-    sites: Floats,
-    species: Integers,
-    shell_ions: Integers,
-    ghost_cores: Floats,
-    ghost_sites: Floats,
-    ghosts: Ghosts,
-    coulomb_runs: NeighbourRuns,
-    buckingham_runs: NeighbourRuns,
-    table: SpeciesTable,
-    alpha: float,
-    reach: Reach,
-    strain: Floats,
-    upper: bool,
+    placement: Placement, table: SpeciesTable, reach: Reach, strain: Floats, upper: bool
 ) -> tuple[Floats, Floats, Integers, Integers]:
     """Real-space Hessian of the shells [eV/Å²], their bonds left out, as blocks.
 
@@ -166,66 +189,29 @@ def shell_blocks(
     strain: gains ∂virial/∂shell (n, 6, 3) [eV/Å]; pass it empty where that is not wanted. upper: only couplings to
     the same or a later shell.
     """
-    shell_number = np.full(len(species), -1, np.int64)
-    capacity = 0
-    for n in range(len(shell_ions)):
-        shell_number[shell_ions[n]] = n
-    for n in range(len(shell_ions)):
-        for s in range(len(table.core_charge)):
-            if table.has_shell[s]:
-                i = shell_ions[n]
-                capacity += coulomb_runs.start[i, s + 1] - coulomb_runs.start[i, s]
-                capacity += buckingham_runs.start[i, s + 1] - buckingham_runs.start[i, s]
-    own = np.zeros((len(shell_ions), 3, 3))
+    n_shells, capacity = len(placement.shell_ions), _coupling_capacity(placement, table)
+    own = np.zeros((n_shells, 3, 3))
     value, column = np.empty((capacity, 3, 3)), np.empty(capacity, np.int64)
-    start = np.zeros(len(shell_ions) + 1, np.int64)
-    terms = np.empty((5, max(longest_run(coulomb_runs), longest_run(buckingham_runs))))
-    count = 0
-    for n in range(len(shell_ions)):
-        i = shell_ions[n]
-        charge = table.shell_charge[species[i]]
+    start = np.zeros(n_shells + 1, np.int64)
+    ghost_shell = _shell_numbers(placement, -1)[placement.lists.ghosts.ion]
+    terms = run_buffer(placement.lists)
+    for n in range(n_shells):
+        i = placement.shell_ions[n]
+        count = start[n]
         for s in range(len(table.core_charge)):
-            for kind in range(3):
-                runs = buckingham_runs if kind == 0 else coulomb_runs
-                first, last = runs.start[i, s], runs.start[i, s + 1]
-                if first == last or (kind == 2 and not table.has_shell[s]):
-                    continue
-                if kind == 0 and table.A[species[i], s] == 0.0 and table.C[species[i], s] == 0.0:
-                    continue
-                ghost_places = ghost_cores if kind == 1 else ghost_sites
-                fill_run_terms(
-                    kind,
-                    sites[i],
-                    species[i],
-                    s,
-                    charge,
-                    ghost_places,
-                    runs,
-                    first,
-                    last,
-                    table,
-                    alpha,
-                    reach,
-                    terms,
-                )
-                _add_diagonal(terms, last - first, own[n])
+            for kind in (BUCKINGHAM, WITH_CORES, WITH_SHELLS):
+                charge = table.shell_charge[placement.species[i]]
+                length = _fill_terms(kind, placement.sites[i], charge, i, s, placement, table, reach, terms)
+                _add_diagonal(terms, length, own[n])
                 if len(strain):
-                    add_strain_coupling(terms, last - first, strain[n])
-                if kind != 1 and table.has_shell[s]:
-                    count = _append_couplings(
-                        terms,
-                        runs.ghost,
-                        first,
-                        last,
-                        ghosts.ion,
-                        shell_number,
-                        value,
-                        column,
-                        count,
-                        n if upper else 0,
-                    )
+                    add_strain_coupling(terms, length, strain[n])
+                if kind != WITH_CORES and table.has_shell[s]:
+                    runs = placement.lists.buckingham if kind == BUCKINGHAM else placement.lists.coulomb
+                    shells = ghost_shell[runs.ghost[runs.start[i, s] : runs.start[i, s] + length]]
+                    lowest = n if upper else 0
+                    count = _append_couplings(terms, length, shells, lowest, value, column, count)
         start[n + 1] = count
-    return own, value[:count], column[:count], start
+    return own, value[: start[-1]], column[: start[-1]], start
 
 
 @njit(**JIT)
@@ -251,14 +237,12 @@ def dense_blocks(own: Floats, value: Floats, column: Integers, start: Integers) 
 
 
 @njit(**JIT)
-def _run_response(
-    terms: Floats, run: GhostIndices, first: int, last: int, ghost_shell: Integers, moves: Floats
-) -> tuple[float, float, float]:
-    """Σ K · move over a run: the change of the force on its site when the shells around move, (3, n_shells)."""
+def _run_response(terms: Floats, run: GhostIndices, ghost_shell: Integers, moves: Floats) -> tuple[float, float, float]:
+    """Σ K u over a run: the change of the force on its site when shells move by u, ``moves`` (3, n_shells)."""
     mx, my, mz = moves[0], moves[1], moves[2]
     x = y = z = 0.0
-    for p in range(last - first):
-        shell = ghost_shell[run[first + p]]
+    for p in range(len(run)):
+        shell = ghost_shell[run[p]]
         dx, dy, dz, a = terms[0, p], terms[1, p], terms[2, p], terms[3, p]
         ux, uy, uz = mx[shell], my[shell], mz[shell]
         along = terms[4, p] * (dx * ux + dy * uy + dz * uz)
@@ -269,45 +253,28 @@ def _run_response(
 
 
 @njit(**JIT)
-def core_response(
-    moves: Floats,
-    positions: Floats,
-    species: Integers,
-    shell_ions: Integers,
-    ghost_sites: Floats,
-    ghosts: Ghosts,
-    coulomb_runs: NeighbourRuns,
-    buckingham_runs: NeighbourRuns,
-    table: SpeciesTable,
-    alpha: float,
-    reach: Reach,
-) -> Floats:
+def core_response(moves: Floats, placement: Placement, table: SpeciesTable, reach: Reach) -> Floats:
     """Change of the real-space force on every core when shells move, own bonds left out: ``shape=(p, n_ions, 3)``.
 
     moves: p displacements of all shells [Å], ``shape=(p, 3, n_shells)``.
     """
     # Ghosts of ions without a shell are never asked for; they point at shell 0 to keep the gather in bounds.
-    shell_number = np.zeros(len(species), np.int64)
-    for n in range(len(shell_ions)):
-        shell_number[shell_ions[n]] = n
-    ghost_shell = shell_number[ghosts.ion]
-    change = np.zeros((len(moves), len(species), 3))
-    terms = np.empty((5, max(longest_run(coulomb_runs), longest_run(buckingham_runs))))
-    for i in range(len(species)):
+    ghost_shell = _shell_numbers(placement, 0)[placement.lists.ghosts.ion]
+    change = np.zeros((len(moves), len(placement.species), 3))
+    terms = run_buffer(placement.lists)
+    for i in range(len(placement.species)):
+        t = placement.species[i]
         for s in range(len(table.core_charge)):
-            if not table.has_shell[s]:
-                continue
-            for kind in (0, 2):
-                runs = buckingham_runs if kind == 0 else coulomb_runs
-                first, last = runs.start[i, s], runs.start[i, s + 1]
-                if first == last or (kind == 0 and table.has_shell[species[i]]):
+            for kind in (BUCKINGHAM, WITH_SHELLS):
+                # Of an ion with a shell, the shell feels the Buckingham term and the core does not.
+                if not table.has_shell[s] or (kind == BUCKINGHAM and table.has_shell[t]):
                     continue
-                fill_run_terms(
-                    kind, positions[i], species[i], s, table.core_charge[species[i]], ghost_sites, runs, first, last,
-                    table, alpha, reach, terms,
-                )  # fmt: skip
+                charge = table.core_charge[t]
+                length = _fill_terms(kind, placement.cores[i], charge, i, s, placement, table, reach, terms)
+                runs = placement.lists.buckingham if kind == BUCKINGHAM else placement.lists.coulomb
+                run = runs.ghost[runs.start[i, s] : runs.start[i, s] + length]
                 for q in range(len(moves)):
-                    x, y, z = _run_response(terms, runs.ghost, first, last, ghost_shell, moves[q])
+                    x, y, z = _run_response(terms, run, ghost_shell, moves[q])
                     change[q, i, 0] += x
                     change[q, i, 1] += y
                     change[q, i, 2] += z

@@ -8,6 +8,7 @@ import typer
 
 from dopantfit.errors import DopantFitError
 from dopantfit.reference.cli import reference_app
+from dopantfit.transport.cli import transport
 
 app = typer.Typer(
     name="dopantfit",
@@ -21,6 +22,7 @@ potential_app = typer.Typer(help="Show or export a potential.", no_args_is_help=
 # Sub-commands, in the order of the science.
 app.add_typer(potential_app, name="potential")
 app.add_typer(reference_app, name="reference")
+app.command("transport")(transport)
 
 PotentialArgument = Annotated[
     str, typer.Argument(help="A TOML file, or the name of a published set (latp-2021, latp-mg-2022).")
@@ -67,9 +69,7 @@ def show_potential(
 @potential_app.command("export")
 def export_potential(
     potential: PotentialArgument,
-    output: Annotated[
-        Path | None, typer.Option(help="Write to this file instead of standard output.")
-    ] = None,
+    output: Annotated[Path | None, typer.Option(help="Write to this file instead of standard output.")] = None,
 ) -> None:
     """Write a potential as a LAMMPS include file."""
     from dopantfit.lammps.include import potential_include

@@ -16,8 +16,10 @@ from dopantfit.transport.trajectory import Floats, Trajectory
 
 #: Time blocks that a run is cut into for the error of what is fitted to it.
 N_BLOCKS = 4
-#: Numbers transformed at a time: 48 MB of positions, some 200 MB with their transforms.
-_BATCH = 6_000_000
+#: Coordinates read at a time: 16 MB.
+_BATCH = 2_000_000
+#: Coordinates transformed at a time: few, so that a transform stays in the cache.
+_GROUP = 100_000
 
 
 @dataclass(frozen=True)
@@ -105,16 +107,19 @@ def msd_sum(series: Floats) -> Floats:
     series: positions [Å], ``shape=(n_frames, n_walkers, 3)``.
     """
     n = len(series)
-    # From the first frame: what the two halves of the split have in common, and lose to rounding, stays small.
-    series = series - series.mean(axis=0)
-    squares = np.einsum("twd,twd->td", series, series)
-    # Walkers last in memory would make the transform stride; twice the length keeps the correlation from wrapping.
+    # Time last in memory, where a transform wants it; about the mean, where the two halves lose least to rounding.
     columns = np.ascontiguousarray(series.transpose(1, 2, 0))
-    spectrum = scipy.fft.rfft(columns, n=scipy.fft.next_fast_len(2 * n, real=True), axis=-1)
-    power = np.einsum("wdf,wdf->df", spectrum.real, spectrum.real) + np.einsum(
-        "wdf,wdf->df", spectrum.imag, spectrum.imag
-    )
-    products = scipy.fft.irfft(power, n=scipy.fft.next_fast_len(2 * n, real=True), axis=-1)[:, :n].T
+    columns -= columns.mean(axis=-1, keepdims=True)
+    squares = np.einsum("wdt,wdt->td", columns, columns)
+    # Twice the length keeps the correlation from wrapping around.
+    size = scipy.fft.next_fast_len(2 * n, real=True)
+    power = np.zeros((3, size // 2 + 1))
+    group = max(1, _GROUP // (3 * size))
+    for first in range(0, len(columns), group):
+        spectrum = scipy.fft.rfft(columns[first : first + group], n=size, axis=-1)
+        power += np.einsum("wdf,wdf->df", spectrum.real, spectrum.real)
+        power += np.einsum("wdf,wdf->df", spectrum.imag, spectrum.imag)
+    products = scipy.fft.irfft(power, n=size, axis=-1)[:, :n].T
     heads = np.cumsum(squares, axis=0)[::-1]
     tails = np.cumsum(squares[::-1], axis=0)[::-1]
     result = (heads + tails - 2.0 * products) / np.arange(n, 0, -1)[:, None]

@@ -245,7 +245,7 @@ def show_speed(rng: np.random.Generator) -> None:
 
 
 #: Floating-point operations per list entry or per wave and site, counted from the kernels (a fused multiply-add is two,
-#: a square root or a division one): pair_terms.coulomb_run, pair_terms.buckingham_run; structure_factors,
+#: a square root or a division one): pair_terms.coulomb_forces and buckingham_forces with gather_vectors and run_sums; structure_factors,
 #: add_wave_forces.
 COULOMB_FLOPS, BUCKINGHAM_FLOPS, FACTOR_FLOPS, WAVE_FORCE_FLOPS = 100, 69, 8, 18
 
@@ -267,8 +267,8 @@ def show_operations(rng: np.random.Generator) -> None:
         return int(lengths[:, species].sum())
 
     every = np.ones_like(has_shell)
-    coulomb = entries(frame.coulomb_runs, every) + entries(frame.coulomb_runs, has_shell)
-    buckingham = entries(frame.buckingham_runs, every)
+    coulomb = entries(frame.lists.coulomb, every) + entries(frame.lists.coulomb, has_shell)
+    buckingham = entries(frame.lists.buckingham, every)
     waves = len(frame.plan.weight) * len(frame.shell_ions)
     operations = coulomb * COULOMB_FLOPS + buckingham * BUCKINGHAM_FLOPS + waves * (FACTOR_FLOPS + WAVE_FORCE_FLOPS)
     CONSOLE.print(

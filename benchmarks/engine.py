@@ -245,8 +245,8 @@ def show_speed(rng: np.random.Generator) -> None:
 
 
 #: Floating-point operations per list entry or per wave and site, counted from the kernels (a fused multiply-add is two,
-#: a square root or a division one): pair_terms.coulomb_forces and buckingham_forces with gather_vectors and run_sums; structure_factors,
-#: add_wave_forces.
+#: a square root or a division one): coulomb_forces and buckingham_forces of pair_terms, each with gather_vectors and
+#: run_sums; structure_factors, add_wave_forces.
 COULOMB_FLOPS, BUCKINGHAM_FLOPS, FACTOR_FLOPS, WAVE_FORCE_FLOPS = 100, 69, 8, 18
 
 

@@ -10,7 +10,7 @@ import copy
 from dopantfit.energy import Derivatives, Evaluation, evaluate, parameter_derivatives, species_table
 from dopantfit.energy.arrays import Floats
 from dopantfit.energy.real_space import SpeciesTable
-from dopantfit.energy.relaxation import TOLERANCE, RelaxedShells, relax_shells
+from dopantfit.energy.relaxation import RelaxedShells, relax_shells
 from dopantfit.energy.shell_problem import ShellProblem
 from dopantfit.errors import CollapseError, ConvergenceError
 from dopantfit.fit.data import Target
@@ -20,7 +20,7 @@ from dopantfit.potential import Parameter, Potential
 class FrameModel:
     """The energy model of one target's frame; see the module for what is kept."""
 
-    def __init__(self, target: Target, moves_charges: bool, tolerance: float = TOLERANCE) -> None:
+    def __init__(self, target: Target, moves_charges: bool, tolerance: float) -> None:
         self.target = target
         self.tolerance = tolerance
         self._moves_charges = moves_charges

@@ -3,7 +3,8 @@
 In the unit box a bound-to-bound uniform distribution has the variance 1/12: what one knows of a parameter before any
 datum. With s² the reduced χ², J the Jacobian and I/12 that box, the Laplace approximation of the posterior is
 C = (JᵀJ/s² + 12 I)⁻¹, finite whatever the data leave open. The standard error of a parameter is what the data alone say
-about it, 1/C_ii - 12 being their information on i with the others free in their boxes.
+about it, 1/C_ii - 12 being their information on i with the others free in their boxes. A parameter at a bound is
+treated like the others, so that what correlates with it does not seem better known than it is.
 """
 
 from dataclasses import dataclass
@@ -25,8 +26,9 @@ class Uncertainty:
     """The distribution of the variables around a minimum, in the order of the space.
 
     standard_error: in the unit of each variable; infinite where the data say nothing. covariance: of the coordinates in
-    the unit box, ``shape=(n, n)``, zero rows for variables at a bound. correlation: ``shape=(n, n)``. at_bound: pushed
-    against a bound. identified: told by the data, not only by the bounds. reduced_chi2: Σ residual² / degrees of freedom.
+    the unit box, ``shape=(n, n)``. correlation: ``shape=(n, n)``. at_bound: pushed
+    against a bound. identified: told by the data, not only by the bounds. reduced_chi2: Σ residual² / degrees of
+    freedom.
     """
 
     values: Floats
@@ -44,29 +46,23 @@ def uncertainty_at(objective: Objective, best: Candidate) -> Uncertainty:
     jacobian = objective.jacobian(best)
     residuals = np.zeros(len(jacobian)) if best.residuals is None else best.residuals
     n = len(best.point)
-    bound = at_bound(best.point, jacobian.T @ residuals)
-    free = np.flatnonzero(~bound)
-    freedom = max(len(residuals) - objective.offset_count - len(free), 1)
+    freedom = max(len(residuals) - objective.offset_count - n, 1)
     chi2 = float(residuals @ residuals) / freedom
-    # Data that are met exactly still have the errors that the file gives them, scaled to no less than rounding.
-    scale = max(chi2, np.finfo(float).eps)
-    information = jacobian[:, free].T @ jacobian[:, free] / scale
-    covariance = np.zeros((n, n))
-    covariance[np.ix_(free, free)] = np.linalg.inv(information + BOX_INFORMATION * np.eye(len(free)))
+    # Data that are met exactly leave no scale to divide by.
+    information = jacobian.T @ jacobian / max(chi2, np.finfo(float).eps)
+    covariance = np.linalg.inv(information + BOX_INFORMATION * np.eye(n))
     variance = np.diag(covariance)
-    with_box = np.where(bound, 1.0 / BOX_INFORMATION, variance)
     # Rounding can leave a tiny negative number where the data say nothing.
-    of_data = np.maximum(1.0 / with_box - BOX_INFORMATION, 0.0)
+    of_data = np.maximum(1.0 / variance - BOX_INFORMATION, 0.0)
     error = np.full(n, np.inf)
     np.divide(1.0, np.sqrt(of_data), out=error, where=of_data > 1e-9)
-    deviation = np.where(bound, 1.0, np.sqrt(np.where(bound, 1.0, variance)))
     return Uncertainty(
         values=best.values,
         standard_error=error * objective.space.slopes(best.values),
         covariance=covariance,
-        correlation=covariance / np.outer(deviation, deviation),
-        at_bound=bound,
-        identified=~bound & (error < IDENTIFIED / np.sqrt(BOX_INFORMATION)),
+        correlation=covariance / np.sqrt(np.outer(variance, variance)),
+        at_bound=at_bound(best.point, jacobian.T @ residuals),
+        identified=error < IDENTIFIED / np.sqrt(BOX_INFORMATION),
         reduced_chi2=chi2,
         degrees_of_freedom=freedom,
     )

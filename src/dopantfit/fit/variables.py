@@ -146,6 +146,7 @@ def make_space(config: FitConfig, host: Potential, source: str) -> Space:
     source: what messages call the file. Raises ConfigError for pairs that are no pairs, starts outside their bounds,
     and when nothing is free.
     """
+    _check_dopant(config, host, source)
     pairs = _pairs(config, host, source)
     base = _start_potential(config, host, pairs, source)
     variables = [
@@ -163,6 +164,19 @@ def make_space(config: FitConfig, host: Potential, source: str) -> Space:
     if not variables:
         raise ConfigError(f"{source}: no parameter is free; give at least one its bounds")
     return Space(base, tuple(variables))
+
+
+def _check_dopant(config: FitConfig, host: Potential, source: str) -> None:
+    dopant = config.dopant
+    if dopant is None:
+        return
+    if dopant.label in host.species:
+        raise ConfigError(
+            f"{source}: dopant.label = {dopant.label!r} is a species of the host {host.name}; choose a host "
+            "without it, or drop [dopant] and free the host's own pairs"
+        )
+    if host.charge_scale is None:
+        raise ConfigError(f"{source}: the host {host.name} has no charge per formal charge; a dopant needs one")
 
 
 def _pairs(config: FitConfig, host: Potential, source: str) -> dict[Pair, PairQuantities]:
@@ -185,14 +199,7 @@ def _start_potential(config: FitConfig, host: Potential, pairs: dict[Pair, PairQ
     """The host with the dopant and every start value in it."""
     base, dopant = host, config.dopant
     if dopant is not None:
-        if dopant.label in host.species:
-            raise ConfigError(
-                f"{source}: dopant.label = {dopant.label!r} is a species of the host {host.name}; choose a host "
-                "without it, or drop [dopant] and free the host's own pairs"
-            )
-        if host.charge_scale is None:
-            raise ConfigError(f"{source}: the host {host.name} has no charge per formal charge; a dopant needs one")
-        charge = host.charge_scale * dopant.formal_charge
+        charge = (host.charge_scale or 0.0) * dopant.formal_charge
         ion = Species(formal_charge=dopant.formal_charge, charge=charge, mass=dopant.mass)
         labels = [*host.species, dopant.label]
         terms = {(dopant.label, other): _term(pairs, dopant.label, other, source) for other in labels}

@@ -1,0 +1,71 @@
+"""Frames that a known potential made give its parameters back, and say which of them they cannot tell."""
+
+import numpy as np
+import pytest
+
+from dopantfit.fit.config import Local
+from dopantfit.fit.local import refine
+from dopantfit.fit.objective import Objective
+from dopantfit.fit.uncertainty import draw, strongest_correlation, uncertainty_at
+from dopantfit.fit.variables import make_space
+
+
+@pytest.fixture(scope="module")
+def fitted(config, host, targets):
+    objective = Objective(make_space(config, host, "fit.toml"), targets, config.guards)
+    start = objective.space.start
+    refined = refine(objective, start, Local(max_iterations=15))
+    return objective, refined, uncertainty_at(objective, objective.candidate(refined.point))
+
+
+def test_the_published_parameters_come_back_within_three_standard_errors(fitted, published):
+    objective, refined, found = fitted
+    assert refined.converged and refined.cost < 0.1 * refined.start_cost
+    truth = objective.space.values_in(published)
+    told = found.identified
+    assert [v.name for v, yes in zip(objective.space.variables, told, strict=True) if yes] == [
+        "A Mg-O",
+        "rho Mg-O",
+        "C Mg-O",
+    ]
+    assert (np.abs(found.values - truth)[told] < 3 * found.standard_error[told]).all()
+    # 3 % of the value or less: an error bar so wide that it holds anything would prove nothing.
+    assert (found.standard_error[:2] < 0.03 * truth[:2]).all()
+
+
+def test_what_the_data_cannot_tell_is_flagged(fitted):
+    objective, _, found = fitted
+    names = [variable.name for variable in objective.space.variables]
+    assert not found.identified[names.index("A Mg-Mg")]
+
+
+def test_the_noise_is_found_as_the_reduced_chi2(fitted):
+    found = fitted[2]
+    # 632 numbers and two guards, less one offset and four parameters: 1 ± sqrt(2/629).
+    assert found.degrees_of_freedom == 632 + 2 - 1 - 4
+    assert found.reduced_chi2 == pytest.approx(1.0, abs=4 * np.sqrt(2 / 629))
+
+
+def test_a_and_rho_of_one_pair_are_anticorrelated(fitted):
+    found = fitted[2]
+    # A larger A is undone by a smaller ρ: both raise the repulsion.
+    other, correlation = strongest_correlation(found, 0)
+    assert other == 1 and correlation < -0.9
+
+
+def test_gauss_newton_and_lbfgs_end_in_the_same_minimum(fitted):
+    objective, refined, found = fitted
+    start = objective.space.values(refined.point) * np.array([1.02, 1.0, 1.05, 1.0])
+    again = refine(objective, objective.space.point(start), Local(max_iterations=1))
+    assert again.cost == pytest.approx(refined.cost, rel=1e-6)
+    told = found.identified
+    distance = np.abs(objective.space.values(again.point) - found.values)[told]
+    assert (distance < 0.05 * found.standard_error[told]).all()
+
+
+def test_draws_have_the_covariance_of_the_fit(fitted, rng):
+    _, refined, found = fitted
+    drawn = draw(found, refined.point, 4000, rng)
+    assert drawn.min() >= 0.0 and drawn.max() <= 1.0
+    # 4000 draws tell a standard deviation to 1/sqrt(8000) = 1.1 %; the first three are far from their bounds.
+    np.testing.assert_allclose(drawn[:, :3].std(axis=0), np.sqrt(np.diag(found.covariance))[:3], rtol=0.06)

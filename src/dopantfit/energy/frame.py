@@ -92,30 +92,16 @@ def make_frame(
     periodic, is charged, or is smaller than a bond.
     """
     check_geometry(atoms, name)
-    ion_labels = labels_of(atoms)
-    labels = tuple(sorted(set(ion_labels)))
-    missing = [label for label in labels if label not in potential.species]
-    if missing:
-        raise ConfigError(
-            f"{name}: no parameters for {', '.join(missing)} in potential {potential.name}, which has "
-            f"{', '.join(sorted(potential.species))}; add the species or choose another potential"
-        )
-    species = np.array([labels.index(label) for label in ion_labels], dtype=np.int64)
-    totals = np.array([potential.species[label].total_charge for label in labels])
-    charge = float(totals[species].sum())
-    if abs(charge) > 1e-6:
-        raise ConfigError(
-            f"{name}: the cell {atoms.get_chemical_formula()} has charge {charge:+.6g} e and must be neutral; "
-            "add or remove ions until the formal charges balance"
-        )
+    labels, species = _species_of(atoms, potential, name)
     has_shell = np.array([potential.species[label].shell is not None for label in labels])
     cell = np.ascontiguousarray(atoms.cell.array, dtype=np.float64)
     positions = np.ascontiguousarray(atoms.get_positions(wrap=True), dtype=np.float64)
-    charges = [potential.species[label].charge for label in ion_labels]
-    charges += [shell.charge for label in ion_labels if (shell := potential.species[label].shell)]
-    plan = plan_ewald(cell, np.array(charges), len(species), accuracy, coulomb)
-    empty = NeighbourRuns(np.empty(0, np.uint32), np.empty((0, 0), np.int64))
-    none = Lists(Ghosts(np.empty(0, np.int64), np.empty((0, 3))), empty, empty)
+    shells = [potential.species[label].shell for label in labels]
+    core_charges = np.array([potential.species[label].charge for label in labels])[species]
+    shell_charges = np.array([shell.charge if shell else 0.0 for shell in shells])[species][has_shell[species]]
+    plan = plan_ewald(cell, np.concatenate([core_charges, shell_charges]), len(species), accuracy, coulomb)
+    no_runs = NeighbourRuns(np.empty(0, np.uint32), np.empty((0, 0), np.int64))
+    no_lists = Lists(Ghosts(np.empty(0, np.int64), np.empty((0, 3))), no_runs, no_runs)
     frame = Frame(
         name=name,
         labels=labels,
@@ -129,10 +115,30 @@ def make_frame(
         cutoff=potential.cutoff,
         skin=SKIN,
         listed=positions,
-        lists=none,
-        steering_lists=none,
+        lists=no_lists,
+        steering_lists=no_lists,
     )
     return _with_lists(frame)
+
+
+def _species_of(atoms: ase.Atoms, potential: Potential, name: str) -> tuple[tuple[str, ...], Integers]:
+    """The distinct species and each ion's index among them; refuses unknown species and a charged cell."""
+    ion_labels = labels_of(atoms)
+    labels = tuple(sorted(set(ion_labels)))
+    missing = [label for label in labels if label not in potential.species]
+    if missing:
+        raise ConfigError(
+            f"{name}: no parameters for {', '.join(missing)} in potential {potential.name}, which has "
+            f"{', '.join(sorted(potential.species))}; add the species or choose another potential"
+        )
+    species = np.array([labels.index(label) for label in ion_labels], dtype=np.int64)
+    charge = float(np.array([potential.species[label].total_charge for label in labels])[species].sum())
+    if abs(charge) > 1e-6:
+        raise ConfigError(
+            f"{name}: the cell {atoms.get_chemical_formula()} has charge {charge:+.6g} e and must be neutral; "
+            "add or remove ions until the formal charges balance"
+        )
+    return labels, species
 
 
 def _with_lists(frame: Frame) -> Frame:

@@ -91,41 +91,41 @@ def add_wave_forces(
     """
     n = len(charges)
     real, imaginary = np.empty(n), np.empty(n)
-    plain_real, plain_imaginary, along_real, along_imaginary = (
-        np.empty(n),
-        np.empty(n),
-        np.empty(n),
-        np.empty(n),
-    )
+    plain, along = np.empty((2, n)), np.empty((2, n))
     totals = np.zeros((3, n))
     for row in range(len(rows)):
-        plain_real[:] = 0.0
-        plain_imaginary[:] = 0.0
-        along_real[:] = 0.0
-        along_imaginary[:] = 0.0
-        for step in range(rows[row, 3]):
-            order = rows[row, 2] + step
-            zr, zi = third[0, order + limits[2]], third[1, order + limits[2]]
-            wave_real, wave_imaginary = waves[0, rows[row, 4] + step], waves[1, rows[row, 4] + step]
-            for i in range(n):
-                product_real = wave_real * zr[i] + wave_imaginary * zi[i]
-                product_imaginary = wave_real * zi[i] - wave_imaginary * zr[i]
-                plain_real[i] += product_real
-                plain_imaginary[i] += product_imaginary
-                along_real[i] += order * product_real
-                along_imaginary[i] += order * product_imaginary
+        _gather_row(third, waves, rows[row], limits[2], plain, along)
         _row_products(first, second, rows[row, 0], rows[row, 1] + limits[1], charges, real, imaginary)
         h, k = rows[row, 0], rows[row, 1]
         for i in range(n):
-            plain = real[i] * plain_imaginary[i] + imaginary[i] * plain_real[i]
-            totals[0, i] += h * plain
-            totals[1, i] += k * plain
-            totals[2, i] += real[i] * along_imaginary[i] + imaginary[i] * along_real[i]
+            product = real[i] * plain[1, i] + imaginary[i] * plain[0, i]
+            totals[0, i] += h * product
+            totals[1, i] += k * product
+            totals[2, i] += real[i] * along[1, i] + imaginary[i] * along[0, i]
     for i in range(n):
         for c in range(3):
             force[i, c] += (
                 totals[0, i] * reciprocal[0, c] + totals[1, i] * reciprocal[1, c] + totals[2, i] * reciprocal[2, c]
             )
+
+
+@njit(**JIT)
+def _gather_row(third: Floats, waves: Floats, row: Integers, limit: int, plain: Floats, along: Floats) -> None:
+    """Σ conj(W) exp(2πi l f3) over one row into ``plain`` and the same with l W into ``along``, ``shape=(2, n)``."""
+    plain[:] = 0.0
+    along[:] = 0.0
+    plain_real, plain_imaginary, along_real, along_imaginary = plain[0], plain[1], along[0], along[1]
+    for step in range(row[3]):
+        order = row[2] + step
+        zr, zi = third[0, order + limit], third[1, order + limit]
+        wave_real, wave_imaginary = waves[0, row[4] + step], waves[1, row[4] + step]
+        for i in range(len(zr)):
+            product_real = wave_real * zr[i] + wave_imaginary * zi[i]
+            product_imaginary = wave_real * zi[i] - wave_imaginary * zr[i]
+            plain_real[i] += product_real
+            plain_imaginary[i] += product_imaginary
+            along_real[i] += order * product_real
+            along_imaginary[i] += order * product_imaginary
 
 
 @njit(**JIT)

@@ -16,17 +16,17 @@ Trajectories = Annotated[
 
 def transport(
     trajectories: Trajectories,
-    temperature: Annotated[float, typer.Option(help="Temperature of the runs [K].")],
+    temperature: Annotated[float, typer.Option(help="Temperature of the runs, in K.")],
     mobile: Annotated[
         list[str], typer.Option(help="A mobile species with its formal charge, such as Li=1; once for each.")
     ],
     structure: Annotated[
         Path | None, typer.Option(help="Structure with the same ions in the same order: species for a DCD file.")
     ] = None,
-    timestep: Annotated[float | None, typer.Option(help="Time step of the molecular dynamics [ps].")] = None,
-    interval: Annotated[float | None, typer.Option(help="Time between frames [ps], where the file has none.")] = None,
+    timestep: Annotated[float | None, typer.Option(help="Time step of the molecular dynamics, in ps.")] = None,
+    interval: Annotated[float | None, typer.Option(help="Time between frames in ps, where the file has none.")] = None,
     hop_length: Annotated[
-        float | None, typer.Option(help="Distance between sites [Å]; below its square D* is a bound. Default: 3.5.")
+        float | None, typer.Option(help="Distance between sites in Å; below its square D* is a bound. Default: 3.5.")
     ] = None,
     window: Annotated[tuple[float, float], typer.Option(help="Part of the run that is fitted.")] = (0.10, 0.70),
     output: Annotated[Path | None, typer.Option(help="Write the MSD of every species into this CSV file.")] = None,

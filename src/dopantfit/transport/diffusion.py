@@ -1,9 +1,10 @@
 """Tracer diffusion coefficient with an interval that means what it says.
 
 The slope of the MSD over the window is fitted by generalised least squares with the covariance of Brownian motion
-(`brownian`), which gives the value and its error. The error is then held against what the run itself shows: estimates
-from time blocks, and from independent replicas, must scatter by their errors; where they scatter more, the error grows
-by that factor (the scale factor of the Particle Data Group). Where ions have not gone a hop, there is only a bound.
+(`brownian`), which gives the value and its error. The error is then held against what the runs show: estimates from
+time blocks, and from independent replicas, must scatter by their errors. Where replicas scatter more, or blocks more
+than chance allows, the error grows by that factor (the scale factor of the Particle Data Group). Where ions have not
+gone a hop, there is only a bound.
 """
 
 from collections.abc import Sequence
@@ -30,6 +31,10 @@ CM2_PER_S = 1.0e-4
 FEWEST_LAGS = 10
 #: Lags taken out of the window, evenly on a log scale; more add nothing, so strongly are they correlated.
 _FITTED_LAGS = 24
+#: Blocks that disagree less than this in probability do so by chance; four of them often do a little.
+_CHANCE = 0.05
+#: One-sided 95 % limit in standard errors.
+_ONE_SIDED_95 = 1.6448536269514722
 
 
 @dataclass(frozen=True)
@@ -41,8 +46,9 @@ class Diffusion:
     rattle: MSD that the fit finds at lag zero, the vibration about the sites [Å²].
     reached: MSD at the end of the window [Å²].
     n_ions, duration, n_replicas: ions per run, length of the first run [ps], number of runs.
-    block_scatter, replica_scatter: scatter of the estimates over what their errors allow; 1 is as expected, the
-        error is multiplied by the larger where it exceeds 1; None where there was nothing to compare.
+    block_scatter, replica_scatter: scatter of the estimates over what their errors allow; 1 is as expected, None where
+        there was nothing to compare.
+    error_scale: what the Brownian error was multiplied by on their account, at least 1.
     """
 
     species: str
@@ -55,6 +61,7 @@ class Diffusion:
     n_replicas: int
     block_scatter: float | None
     replica_scatter: float | None
+    error_scale: float
 
     @property
     def cm2_per_s(self) -> Estimate:
@@ -63,11 +70,15 @@ class Diffusion:
 
 
 class _Fit(NamedTuple):
-    """Slope/2 by direction [Å²/ps], MSD at lag zero [Å²], relative error of the slope of one direction."""
+    """Slope/2 by direction [Å²/ps], MSD at lag zero [Å²]; error of one direction, relative and absolute [Å²/ps].
+
+    The absolute one is for slopes lost in noise, where the ratio means nothing.
+    """
 
     directional: Floats
     rattle: float
     relative: float
+    absolute: float
 
     @property
     def value(self) -> float:
@@ -93,13 +104,13 @@ def tracer_diffusion(
     weights = np.array([1.0 / fit.relative**2 for fit in fits])
     directional = np.average([fit.directional for fit in fits], axis=0, weights=weights)
     reached = float(np.average([_reached(run, window) for run in replicas], weights=weights))
-    blocks, between = _block_scatter(replicas, window), _replica_scatter(fits)
-    relative = _relative_error(directional, weights) * max(1.0, blocks or 0.0, between or 0.0)
+    (blocks, by_chance), between = _block_scatter(replicas, window), _replica_scatter(fits)
+    scale = max(1.0, 0.0 if by_chance else blocks or 0.0, between or 0.0)
     value = float(directional.mean())
     if value <= 0.0 or reached < hop_length**2:
-        coefficient = Estimate.upper_bound(_bound(replicas, window, hop_length, max(value, 0.0), relative))
+        coefficient = Estimate.upper_bound(max(_slope_limit(fits, scale), _hop_limit(replicas, window, hop_length)))
     else:
-        coefficient = _with_interval(value, relative)
+        coefficient = _with_interval(value, scale * _relative_error(directional, weights))
     return Diffusion(
         species=replicas[0].species,
         coefficient=coefficient,
@@ -111,6 +122,7 @@ def tracer_diffusion(
         n_replicas=len(replicas),
         block_scatter=blocks,
         replica_scatter=between,
+        error_scale=scale,
     )
 
 
@@ -160,13 +172,14 @@ def _fit(run: MeanSquareDisplacement, window: tuple[float, float]) -> _Fit:
     for _ in range(3):
         # Where nothing diffuses the step is lost in noise, and weights need some; the result is a bound anyhow.
         step = max(step, 1e-3 * float(mean.max()) / lags[-1], np.finfo(float).tiny)
+        weighted_with = step
         # In units of the step, so that squares neither overflow nor vanish.
         covariance = msd_covariance(run.n_frames, lags, 1.0, max(rattle, 0.0) / step)
         whitened, variance = _solve(covariance, design)
         rattle, step = whitened @ mean
     directional = (whitened @ observed)[1] / (2.0 * run.interval)
     relative = float(np.sqrt(variance[1, 1] / run.n_series))
-    return _Fit(directional, float(rattle), relative)
+    return _Fit(directional, float(rattle), relative, relative * float(weighted_with) / (2.0 * run.interval))
 
 
 def _solve(covariance: Floats, design: Floats) -> tuple[Floats, Floats]:
@@ -193,8 +206,11 @@ def _relative_error(directional: Floats, weights: Floats) -> float:
     return float(np.sqrt(single * min(max(unbiased, floor), ceiling)))
 
 
-def _block_scatter(replicas: list[MeanSquareDisplacement], window: tuple[float, float]) -> float | None:
-    """Scatter of the estimates of time blocks about their run's mean, over their error; None without blocks."""
+def _block_scatter(replicas: list[MeanSquareDisplacement], window: tuple[float, float]) -> tuple[float | None, bool]:
+    """Scatter of the estimates of time blocks about their run's mean, over their error, and whether chance explains it.
+
+    None where runs are too short for blocks.
+    """
     squares, freedom = 0.0, 0
     for run in replicas:
         try:
@@ -204,7 +220,9 @@ def _block_scatter(replicas: list[MeanSquareDisplacement], window: tuple[float, 
         if len(fits) > 1:
             squares += _squares(fits)
             freedom += len(fits) - 1
-    return float(np.sqrt(squares / freedom)) if freedom else None
+    if not freedom:
+        return None, True
+    return float(np.sqrt(squares / freedom)), bool(chi2.sf(squares, freedom) > _CHANCE)
 
 
 def _replica_scatter(fits: list[_Fit]) -> float | None:
@@ -237,23 +255,23 @@ def _reached(run: MeanSquareDisplacement, window: tuple[float, float]) -> float:
     return float(run.total[int(window[1] * run.n_frames)])
 
 
-def _bound(
-    replicas: list[MeanSquareDisplacement],
-    window: tuple[float, float],
-    hop_length: float,
-    value: float,
-    relative: float,
-) -> float:
-    """95 % limit [Å²/ps] where ions have moved less than a hop.
+def _slope_limit(fits: list[_Fit], scale: float) -> float:
+    """95 % limit of the fitted slope/2 [Å²/ps], mean of the directions."""
+    value = max(0.0, float(np.mean([fit.value for fit in fits])))
+    error = float(np.linalg.norm([fit.absolute for fit in fits])) / (len(fits) * float(np.sqrt(3.0)))
+    return value + _ONE_SIDED_95 * scale * error
+
+
+def _hop_limit(replicas: list[MeanSquareDisplacement], window: tuple[float, float], hop_length: float) -> float:
+    """95 % limit [Å²/ps] from the hops that ions made.
 
     All motion seen, vibration included, is counted as hops; with k of them in the ion-time watched, the limit on their
-    true number is the Poisson one, 3.0 for k = 0. The limit of the fitted slope is kept if that is higher.
+    true number is the Poisson one, 3.0 for k = 0.
     """
-    ion_time = sum(run.n_series * (run.n_frames - 1) * run.interval for run in replicas)
-    hops = sum(
-        run.n_series * _reached(run, window) / hop_length**2 * (run.n_frames - 1) / int(window[1] * run.n_frames)
-        for run in replicas
-    )
+    ion_time, hops = 0.0, 0.0
+    for run in replicas:
+        seen = run.n_series * _reached(run, window) / hop_length**2
+        hops += seen * (run.n_frames - 1) / int(window[1] * run.n_frames)
+        ion_time += run.n_series * (run.n_frames - 1) * run.interval
     most_hops = 0.5 * float(chi2.ppf(0.95, 2.0 * (hops + 1.0)))
-    freedom = 2.0 / relative**2
-    return max(most_hops * hop_length**2 / (6.0 * ion_time), value * freedom / float(chi2.ppf(0.05, freedom)))
+    return most_hops * hop_length**2 / (6.0 * ion_time)

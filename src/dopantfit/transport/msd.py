@@ -60,13 +60,13 @@ def mean_square_displacement(
 ) -> MeanSquareDisplacement:
     """MSD of the ions of one species, all time origins, drift of the framework removed.
 
-    mobile: species that are not framework, `species` alone by default; an MSD of the framework itself is
-        relative to its own centre.
+    mobile: species that are not framework, `species` alone by default. Name them all where several move, and for
+        the MSD of a framework species, which is relative to the framework's own centre.
     n_blocks: equal parts that the run is also cut into; 1 for none.
     Raises ConfigError when there is no such ion.
     """
     ions = trajectory.ions_of([species])
-    drift = trajectory.framework_drift(_mobile(trajectory, species, mobile))
+    drift = trajectory.framework_drift([species] if mobile is None else list(mobile))
     edges = _block_edges(trajectory.n_frames, n_blocks)
     whole = np.zeros((trajectory.n_frames, 3))
     parts = [np.zeros((last - first, 3)) for first, last in edges]
@@ -126,12 +126,6 @@ def msd_sum(series: Floats) -> Floats:
     # Lag 0 is zero by definition, and rounding must not leave a negative square.
     result[0] = 0.0
     return np.asarray(np.maximum(result, 0.0))
-
-
-def _mobile(trajectory: Trajectory, species: str, mobile: Iterable[str] | None) -> list[str]:
-    """Species that are not framework; `species` itself stays framework where `mobile` is given without it."""
-    chosen = [species] if mobile is None else list(mobile)
-    return [name for name in chosen if name in trajectory.species]
 
 
 def _block_edges(n_frames: int, n_blocks: int) -> list[tuple[int, int]]:

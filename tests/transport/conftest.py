@@ -90,7 +90,7 @@ def random_walk(rng, n_frames, n_ions, variance=1.0, rattle=0.0):
 
 
 def walkers(positions, species="Li", edge=1e4, interval=1.0):
-    """Trajectory of these and one framework ion at rest, in a box too large to jump half of."""
+    """Trajectory of these and one framework ion at rest, in a box too large to jump across."""
     still = np.zeros((len(positions), 1, 3))
     labels = [species] * positions.shape[1] + ["Ti"]
     return Trajectory.from_arrays(np.concatenate([positions, still], axis=1), labels, np.eye(3) * edge, interval)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from dopantfit.transport.estimate import Estimate
     from dopantfit.transport.msd import MeanSquareDisplacement, collective_displacement, mean_square_displacement
     from dopantfit.transport.occupancy import Occupancy, site_occupancy
-    from dopantfit.transport.pair_distribution import PairDistribution, coordination_number, pair_distribution
+    from dopantfit.transport.pairs import PairDistribution, coordination_number, pair_distribution
     from dopantfit.transport.reading import read_trajectory
     from dopantfit.transport.trajectory import Trajectory
 
@@ -53,7 +53,7 @@ _ROOMS = (
     "estimate",
     "msd",
     "occupancy",
-    "pair_distribution",
+    "pairs",
     "reading",
     "trajectory",
 )

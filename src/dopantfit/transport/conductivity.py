@@ -8,7 +8,7 @@ slope/6, holds it already; the standard form without it is what is computed here
 from dataclasses import dataclass
 from typing import Literal
 
-from scipy.stats import f as fisher
+from scipy.special import fdtri
 
 from dopantfit.errors import ConfigError, ConvergenceError
 from dopantfit.transport.diffusion import Diffusion
@@ -68,7 +68,7 @@ def haven_ratio(tracer: Conductivity, collective: Conductivity) -> Estimate:
     ratio = one.value / other.value
     errors = one.error / one.value, other.error / other.value
     freedom = [2.0 / error**2 for error in errors]
-    low, high = (ratio / float(fisher.ppf(q, *freedom)) for q in (0.975, 0.025))
+    low, high = (ratio / float(fdtri(*freedom, q)) for q in (0.975, 0.025))
     return Estimate(ratio, ratio * float(sum(error**2 for error in errors)) ** 0.5, low, high)
 
 

@@ -13,11 +13,11 @@ from typing import NamedTuple
 
 import numpy as np
 import scipy.linalg
-from scipy.stats import chi2
+from scipy.special import gammaincc
 
 from dopantfit.errors import ConfigError, ConvergenceError
 from dopantfit.transport.brownian import msd_covariance
-from dopantfit.transport.estimate import Estimate
+from dopantfit.transport.estimate import Estimate, chi_squared_quantile
 from dopantfit.transport.msd import MeanSquareDisplacement
 from dopantfit.transport.trajectory import Floats
 
@@ -222,7 +222,7 @@ def _block_scatter(replicas: list[MeanSquareDisplacement], window: tuple[float, 
             freedom += len(fits) - 1
     if not freedom:
         return None, True
-    return float(np.sqrt(squares / freedom)), bool(chi2.sf(squares, freedom) > _CHANCE)
+    return float(np.sqrt(squares / freedom)), bool(gammaincc(0.5 * freedom, 0.5 * squares) > _CHANCE)
 
 
 def _replica_scatter(fits: list[_Fit]) -> float | None:
@@ -247,7 +247,7 @@ def _with_interval(value: float, relative: float) -> Estimate:
     A sum of squares scatters like that; its interval is lopsided where the run is short.
     """
     freedom = 2.0 / relative**2
-    low, high = (freedom / float(chi2.ppf(q, freedom)) for q in (0.975, 0.025))
+    low, high = (freedom / chi_squared_quantile(q, freedom) for q in (0.975, 0.025))
     return Estimate(value, value * float(relative), value * low, value * high)
 
 
@@ -273,5 +273,5 @@ def _hop_limit(replicas: list[MeanSquareDisplacement], window: tuple[float, floa
         seen = run.n_series * _reached(run, window) / hop_length**2
         hops += seen * (run.n_frames - 1) / int(window[1] * run.n_frames)
         ion_time += run.n_series * (run.n_frames - 1) * run.interval
-    most_hops = 0.5 * float(chi2.ppf(0.95, 2.0 * (hops + 1.0)))
+    most_hops = 0.5 * chi_squared_quantile(0.95, 2.0 * (hops + 1.0))
     return most_hops * hop_length**2 / (6.0 * ion_time)

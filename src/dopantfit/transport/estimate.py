@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from scipy.special import gammainccinv, gammaincinv
+
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
@@ -44,3 +46,10 @@ class Estimate:
         if self.value is None or self.error is None:
             return f"< {self.high:.2g}"
         return f"{self.value:.3g} ± {self.error:.1g}"
+
+
+def chi_squared_quantile(probability: float, freedom: float) -> float:
+    """Return x that chi squared of `freedom` degrees stays below with `probability`."""
+    if probability > 0.5:
+        return 2.0 * float(gammainccinv(0.5 * freedom, 1.0 - probability))
+    return 2.0 * float(gammaincinv(0.5 * freedom, probability))

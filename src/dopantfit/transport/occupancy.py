@@ -6,10 +6,9 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
-from scipy.stats import chi2
 
 from dopantfit.errors import ConfigError
-from dopantfit.transport.estimate import Estimate
+from dopantfit.transport.estimate import Estimate, chi_squared_quantile
 from dopantfit.transport.trajectory import Floats, Trajectory
 
 _BLOCKS = 4
@@ -106,6 +105,6 @@ def _jumps(assignment: NDArray[np.int32]) -> NDArray[np.int64]:
 def _rate(n_jumps: int, ion_time: float) -> Estimate:
     """Rate of counted events with its exact Poisson interval; none seen leaves a bound."""
     if n_jumps == 0:
-        return Estimate.upper_bound(0.5 * float(chi2.ppf(0.95, 2)) / ion_time)
-    low, high = 0.5 * float(chi2.ppf(0.025, 2 * n_jumps)), 0.5 * float(chi2.ppf(0.975, 2 * n_jumps + 2))
+        return Estimate.upper_bound(0.5 * chi_squared_quantile(0.95, 2) / ion_time)
+    low, high = 0.5 * chi_squared_quantile(0.025, 2 * n_jumps), 0.5 * chi_squared_quantile(0.975, 2 * n_jumps + 2)
     return Estimate(n_jumps / ion_time, float(np.sqrt(n_jumps)) / ion_time, low / ion_time, high / ion_time)

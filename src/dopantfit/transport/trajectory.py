@@ -14,6 +14,9 @@ Positions = NDArray[np.float32] | NDArray[np.float64]
 
 #: Cells that differ by less than this, relative, are one cell: float64 numbers that went through lengths and angles.
 _SAME_CELL = 1e-9
+#: Part of the cell that no ion moves between frames. An ion that crosses a face of wrapped coordinates jumps by a whole
+#: cell less its own step; a true hop of 3.5 Å is up to half of a hexagonal cell of 8.5 Å.
+_LARGEST_JUMP = 0.75
 #: Numbers handled at a time when a whole trajectory is passed over: 32 MB in float64.
 _CHUNK = 4_000_000
 
@@ -28,7 +31,7 @@ class Trajectory:
     interval: time between frames [ps].
     source: what errors call it: a file name.
     Raises ConfigError for shapes that do not fit, a value that is not finite, a flat cell, less than two frames, or
-    an ion that jumps by more than half the cell between frames, as wrapped coordinates do.
+    an ion that jumps by most of the cell between frames, as wrapped coordinates do.
     """
 
     positions: Positions
@@ -149,7 +152,7 @@ class Trajectory:
                 jumps = np.asarray(np.diff(positions, axis=0) @ inverse)
             else:
                 jumps = np.asarray(np.diff(positions @ inverse[frames], axis=0))
-            if np.abs(jumps).max() > 0.5:
+            if np.abs(jumps).max() > _LARGEST_JUMP:
                 self._refuse_jump(first, np.abs(jumps).max(axis=2))
 
     def _refuse_jump(self, first: int, jumps: Floats) -> None:
@@ -157,5 +160,5 @@ class Trajectory:
         raise ConfigError(
             f"{self.source}: ion {ion + 1} ({self.species[int(ion)]}) jumps by {jumps.max():.2f} of the cell between "
             f"frames {first + frame} and {first + frame + 1}: wrapped coordinates without image flags, "
-            "or missing frames; write unwrapped ones (xu yu zu, or dump_modify unwrap yes)"
+            "or frames missing or too far apart; write unwrapped ones (xu yu zu, or dump_modify unwrap yes)"
         )

@@ -1,0 +1,61 @@
+"""Pair distributions of a gas and of crystals are known."""
+
+import numpy as np
+import pytest
+from ase.build import bulk
+
+from dopantfit.errors import ConfigError
+from dopantfit.transport import Trajectory, coordination_number, pair_distribution
+
+
+def crystal(rng, amplitude, n_frames=8, repeat=1):
+    atoms = bulk("MgO", "rocksalt", a=4.2, cubic=False).repeat(repeat)
+    positions = atoms.positions + rng.normal(0, amplitude, (n_frames, len(atoms), 3))
+    return Trajectory.from_arrays(positions, atoms.get_chemical_symbols(), atoms.cell.array, 1.0)
+
+
+@pytest.mark.parametrize("repeat", [1, 3])
+def test_shells_of_rocksalt_even_beyond_the_cell(repeat, rng):
+    # Two ions in a rhombohedral cell of 3 Å: most neighbours are images.
+    trajectory = crystal(rng, 1e-4, repeat=repeat)
+    around = pair_distribution(trajectory, ("Mg", "O"), cutoff=5.0, width=0.08)  # no shell on an edge of a bin
+    assert around.first_peak == pytest.approx(2.1, abs=0.05)
+    for radius, count in ((2.5, 6), (3.9, 14), (5.0, 38)):
+        # 6 at a/2, 8 at √3 a/2 = 3.64 Å, 24 at √5 a/2 = 4.70 Å.
+        assert coordination_number(around, radius).value == pytest.approx(count, abs=1e-9)
+    same = pair_distribution(trajectory, ("Mg", "Mg"), cutoff=5.0)
+    assert coordination_number(same, 3.2).value == pytest.approx(12, abs=1e-9)
+    assert coordination_number(same, 4.4).value == pytest.approx(18, abs=1e-9)
+
+
+def test_first_minimum_separates_the_shells(rng):
+    around = pair_distribution(crystal(rng, 0.1, n_frames=40, repeat=2), ("Mg", "O"), cutoff=5.0)
+    assert 2.5 < around.first_minimum < 3.3
+    found = coordination_number(around)
+    # A Gaussian of 0.14 Å ends well before it.
+    assert found.value == pytest.approx(6.0, abs=1e-3)
+    # Parabola through the top bins of a Gaussian of 0.14 Å, √(Poisson) noise in 8 × 6 × 40 pairs.
+    assert around.first_peak == pytest.approx(2.1, abs=0.05)
+
+
+@pytest.mark.parametrize("pair", [("Li", "Li"), ("Li", "O")])
+def test_an_ideal_gas_is_flat_and_its_error_honest(pair, rng):
+    cell = np.array([[9.0, 0.0, 0.0], [3.0, 9.0, 0.0], [0.0, 2.0, 10.0]])
+    # Steps of half a cell, which are no jumps yet, soon forget where they came from.
+    fractions = rng.random((40, 3)) + np.cumsum(rng.uniform(-0.45, 0.45, (60, 40, 3)), axis=0)
+    trajectory = Trajectory.from_arrays(fractions @ cell, ["Li"] * 20 + ["O"] * 20, cell, 1.0)
+    found = pair_distribution(trajectory, pair, cutoff=8.0, width=0.5)
+    z = (found.values[2:] - 1.0) / found.error[2:]
+    # Four blocks: Student's t of three degrees of freedom, whose 99.9 % point is 12.9.
+    assert np.abs(z).max() < 13.0
+    np.testing.assert_allclose(found.values[6:], 1.0, atol=0.08)
+
+
+def test_settings_that_cannot_be_are_refused(rng):
+    trajectory = crystal(rng, 0.1)
+    with pytest.raises(ConfigError, match="0 < width < cutoff"):
+        pair_distribution(trajectory, ("Mg", "O"), cutoff=5.0, width=6.0)
+    with pytest.raises(ConfigError, match="no ion of species 'Al'"):
+        pair_distribution(trajectory, ("Mg", "Al"))
+    with pytest.raises(ConfigError, match="cutoff, 5 Å"):
+        coordination_number(pair_distribution(trajectory, ("Mg", "O"), cutoff=5.0), 6.0)

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from dopantfit.errors import DopantFitError
+from dopantfit.fit.cli import fit
 from dopantfit.reference.cli import reference_app
 from dopantfit.transport.cli import transport
 
@@ -22,6 +23,7 @@ potential_app = typer.Typer(help="Show or export a potential.", no_args_is_help=
 # Sub-commands, in the order of the science.
 app.add_typer(potential_app, name="potential")
 app.add_typer(reference_app, name="reference")
+app.command("fit")(fit)
 app.command("transport")(transport)
 
 PotentialArgument = Annotated[

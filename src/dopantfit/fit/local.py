@@ -60,7 +60,8 @@ def refine(
     best = objective.candidate(np.clip(found.x, 0.0, 1.0))
     best = best if best.cost <= first.cost else first
     best, steps, settled = _gauss_newton(objective, best, settings.gauss_newton_steps, report)
-    gradient = objective.jacobian(best).T @ best.residuals
+    residuals, jacobian = objective.linearised(best)
+    gradient = jacobian.T @ residuals
     largest = float(np.abs(_projected(best.point, gradient)).max(initial=0.0))
     return Refined(
         start=np.array(start),
@@ -90,8 +91,8 @@ def _gauss_newton(
     """Levenberg-Marquardt steps inside the box; coordinates pushed against a bound stay there."""
     damping, taken = FIRST_DAMPING, 0
     while taken < steps:
-        jacobian = objective.jacobian(best)
-        gradient = jacobian.T @ best.residuals
+        residuals, jacobian = objective.linearised(best)
+        gradient = jacobian.T @ residuals
         free = ~at_bound(best.point, gradient)
         if not free.any():
             return best, taken, True

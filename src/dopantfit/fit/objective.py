@@ -56,6 +56,7 @@ class Objective:
 
     space: the box. targets: the frames. guards: what is penalised beside the frames. tolerance: largest force on a
     relaxed shell [eV/Å]. The start of the space is the anchor until ``anchor`` moves it.
+    ``penalty`` is what a rejected candidate costs at least.
     Raises ConfigError where nothing is compared, CollapseError and ConvergenceError where the start itself collapses.
     """
 
@@ -70,10 +71,10 @@ class Objective:
         self._pairs = guarded_pairs(space, self.guards)
         self._mixing = space.mixing
         self._models = [FrameModel(target, space.moves_charges, tolerance) for target in self.targets]
-        self._penalty = 0.0
+        self.penalty = 0.0
         self.anchor(space.start)
         start = self.candidate(space.start)
-        self._penalty = REJECTION * max(start.cost, 1.0)
+        self.penalty = REJECTION * max(start.cost, 1.0)
         if start.residuals is None or self.data_count == 0:
             raise ConfigError("no residual: no frame has a weight; give the sets errors and weights")
 
@@ -124,9 +125,14 @@ class Objective:
         """Cost and its gradient with respect to the coordinates."""
         candidate = self.candidate(point)
         if candidate.residuals is None:
-            return candidate.cost, 2.0 * self._penalty * (np.asarray(point) - self._anchor_point)
+            return candidate.cost, 2.0 * self.penalty * (np.asarray(point) - self._anchor_point)
         gradient: Floats = self.jacobian(candidate).T @ candidate.residuals
         return candidate.cost, gradient
+
+    def linearised(self, candidate: Candidate) -> tuple[Floats, Floats]:
+        """Residuals of a candidate and their Jacobian; errors as of ``jacobian``."""
+        jacobian = self.jacobian(candidate)
+        return (np.zeros(0) if candidate.residuals is None else candidate.residuals), jacobian
 
     def jacobian(self, candidate: Candidate) -> Floats:
         """Derivatives of all residuals with respect to the coordinates, ``shape=(n_residuals, n)``.
@@ -151,7 +157,7 @@ class Objective:
 
     def _rejected_cost(self, point: Floats) -> float:
         away = np.asarray(point) - self._anchor_point
-        return self._penalty * (1.0 + float(away @ away))
+        return self.penalty * (1.0 + float(away @ away))
 
     def _residuals(self, values: Floats, evaluations: Sequence[Evaluation]) -> Floats:
         parts = [frame_residuals(target, one) for target, one in zip(self.targets, evaluations, strict=True)]

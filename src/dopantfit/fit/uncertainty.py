@@ -43,14 +43,13 @@ class Uncertainty:
 
 def uncertainty_at(objective: Objective, best: Candidate) -> Uncertainty:
     """Gauss-Newton covariance at a candidate, which should be a minimum; ConfigError for a rejected one."""
-    jacobian = objective.jacobian(best)
-    residuals = np.zeros(len(jacobian)) if best.residuals is None else best.residuals
+    residuals, jacobian = objective.linearised(best)
     n = len(best.point)
     freedom = max(len(residuals) - objective.offset_count - n, 1)
     chi2 = float(residuals @ residuals) / freedom
     # Data that are met exactly leave no scale to divide by.
     information = jacobian.T @ jacobian / max(chi2, np.finfo(float).eps)
-    covariance = np.linalg.inv(information + BOX_INFORMATION * np.eye(n))
+    covariance = np.asarray(np.linalg.inv(information + BOX_INFORMATION * np.eye(n)), dtype=np.float64)
     variance = np.diag(covariance)
     # Rounding can leave a tiny negative number where the data say nothing.
     of_data = np.maximum(1.0 / variance - BOX_INFORMATION, 0.0)

@@ -203,7 +203,7 @@ def _start_potential(config: FitConfig, host: Potential, pairs: dict[Pair, PairQ
         ion = Species(formal_charge=dopant.formal_charge, charge=charge, mass=dopant.mass)
         labels = [*host.species, dopant.label]
         terms = {(dopant.label, other): _term(pairs, dopant.label, other, source) for other in labels}
-        base = host.with_dopant(dopant.label, ion, terms, name=config.name, citation=f"fitted by dopantfit, {source}")
+        base = host.with_dopant(dopant.label, ion, terms, name=config.name)
     starts = {
         Parameter(name, pair): start
         for pair, quantities in pairs.items()

@@ -1,0 +1,153 @@
+"""How far a potential is from DFT, side by side for sets, compositions, species and the dopant's neighbourhood."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from dopantfit.energy import evaluate, species_table
+from dopantfit.energy.arrays import Flags, Floats
+from dopantfit.energy.neighbours import find_pairs
+from dopantfit.errors import CollapseError, ConfigError, ConvergenceError
+from dopantfit.fit.data import Target
+from dopantfit.potential import Potential
+
+#: The first shell of an ion: its neighbours of opposite charge closer than this many times the nearest of them. Bonds
+#: of one polyhedron differ by less, and the next anions are 1.5 bonds away or more.
+FIRST_SHELL = 1.35
+#: How far neighbours are looked for [Å].
+REACH = 6.0
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One frame as DFT and a potential have it: energies [eV], forces (n_ions, 3) [eV/Å]; None where it collapsed."""
+
+    target: Target
+    energy: float | None
+    forces: Floats | None
+
+
+def compare(potential: Potential, targets: Sequence[Target]) -> list[Comparison]:
+    """Evaluate every frame; one in which shells collapse is kept, without numbers.
+
+    Raises ConfigError for a potential that lacks a species or the charges of the frames.
+    """
+    found = []
+    for target in targets:
+        frame = target.frame
+        missing = sorted(set(frame.labels) - set(potential.species))
+        if missing:
+            raise ConfigError(
+                f"{potential.name} has no {', '.join(missing)}, which {target.name} holds; compare another"
+            )
+        try:
+            result = evaluate(frame, species_table(frame.labels, potential))
+            found.append(Comparison(target, result.energy, result.forces))
+        except (CollapseError, ConvergenceError):
+            found.append(Comparison(target, None, None))
+    return found
+
+
+def near_dopant(target: Target, dopant: str, charges: dict[str, float]) -> Flags:
+    """The dopant's ions and their first shells, ``shape=(n_ions,)``. charges: of the species [e]."""
+    labels = np.array(target.ion_labels)
+    near: Flags = labels == dopant
+    pairs = find_pairs(target.frame.positions, target.frame.cell, REACH)
+    sign = np.array([np.sign(charges[label]) for label in labels])
+    ions, distance = pairs.ions.astype(np.int64), pairs.distance.copy()
+    centres = np.flatnonzero(near)
+    for centre in centres:
+        for end in (0, 1):
+            rows = (ions[:, end] == centre) & (sign[ions[:, 1 - end]] == -sign[centre])
+            other = (ions[:, 1 - end] == centre) & (sign[ions[:, end]] == -sign[centre])
+            nearest = min(distance[rows].min(initial=np.inf), distance[other].min(initial=np.inf))
+            shell = rows & (distance < FIRST_SHELL * nearest)
+            near[ions[shell, 1 - end]] = True
+    return near
+
+
+def force_errors(
+    comparisons: Sequence[Comparison], dopant: str | None, charges: dict[str, float]
+) -> list[dict[str, Any]]:
+    """RMS force errors [eV/Å] by group: everything, sets, compositions, families, species, the dopant's surroundings.
+
+    Each entry: kind, name, components, rms_error, rms_reference.
+    """
+    selections: dict[tuple[str, str], list[tuple[Floats, Floats]]] = {}
+    for one in comparisons:
+        if one.forces is None:
+            continue
+        for key, chosen in _selections(one.target, dopant, charges):
+            selections.setdefault(key, []).append((one.forces[chosen], one.target.forces[chosen]))
+    return [_force_entry(key, parts) for key, parts in selections.items() if sum(len(p[0]) for p in parts)]
+
+
+def _selections(
+    target: Target, dopant: str | None, charges: dict[str, float]
+) -> Iterator[tuple[tuple[str, str], Flags]]:
+    labels = np.array(target.ion_labels)
+    everything = np.ones(len(labels), dtype=bool)
+    yield ("all", "all"), everything
+    yield ("set", target.set), everything
+    yield ("composition", target.group.split(":", 1)[1]), everything
+    yield ("family", f"{target.set}/{target.family}"), everything
+    for label in target.frame.labels:
+        yield ("species", label), labels == label
+    if dopant in target.frame.labels and dopant is not None:
+        yield ("neighbourhood", f"{dopant} and its first shell"), near_dopant(target, dopant, charges)
+
+
+def _force_entry(key: tuple[str, str], parts: list[tuple[Floats, Floats]]) -> dict[str, Any]:
+    found = np.concatenate([part[0] for part in parts])
+    reference = np.concatenate([part[1] for part in parts])
+    return {
+        "kind": key[0],
+        "name": key[1],
+        "components": int(found.size),
+        "rms_error": float(np.sqrt(np.mean((found - reference) ** 2))),
+        "rms_reference": float(np.sqrt(np.mean(reference**2))),
+    }
+
+
+def energy_errors(comparisons: Sequence[Comparison]) -> list[dict[str, Any]]:
+    """RMS errors of energy differences within each set and composition [eV/atom], the mean difference taken out."""
+    entries = []
+    for group in dict.fromkeys(one.target.group for one in comparisons):
+        members = [one for one in comparisons if one.target.group == group and one.energy is not None]
+        if len(members) < 2:
+            continue
+        ions = len(members[0].target.forces)
+        found = np.array([one.energy for one in members], dtype=np.float64) / ions
+        reference = np.array([one.target.energy for one in members]) / ions
+        difference = (found - found.mean()) - (reference - reference.mean())
+        entries.append(
+            {
+                "kind": "energy",
+                "name": group,
+                "frames": len(members),
+                "rms_error": float(np.sqrt(np.mean(difference**2))),
+                "rms_reference": float(reference.std()),
+            }
+        )
+    return entries
+
+
+def error_tables(
+    potential: Potential, targets: Sequence[Target], dopant: str | None
+) -> tuple[dict[str, Any], list[Comparison]]:
+    """Errors of one potential, for training and held-out frames apart, and the comparisons behind them."""
+    charges = {label: ion.total_charge for label, ion in potential.species.items()}
+    comparisons = compare(potential, targets)
+    tables: dict[str, Any] = {}
+    for side, held_out in (("train", False), ("held_out", True)):
+        chosen = [one for one in comparisons if one.target.held_out == held_out]
+        if not chosen:
+            continue
+        tables[side] = {
+            "forces": force_errors(chosen, dopant, charges),
+            "energies": energy_errors(chosen),
+            "collapsed": [one.target.name for one in chosen if one.forces is None],
+        }
+    return tables, comparisons

@@ -1,0 +1,189 @@
+"""Global search in the unit box, generation by generation, through one interface for every method.
+
+A method proposes the points of a generation and is told their costs; it draws from the generator that it is given and
+nothing else. A search is resumed by *replay*: the journal holds the cost of every point of every finished generation,
+the method runs again from its seed, and what the journal knows is not computed again. So the state of no method has to
+be saved, and a search that was killed ends with the same bytes as one that was not.
+"""
+
+import json
+import os
+import random
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from scipy.stats import qmc
+
+from dopantfit.energy.arrays import Floats
+from dopantfit.errors import ConfigError
+from dopantfit.fit.config import Swarm
+
+#: Cost of a point, and why it was rejected (None where it was not).
+Evaluated = tuple[float, str | None]
+#: Costs of the points (n, n_variables) of one generation.
+Evaluate = Callable[[Floats], list[float]]
+
+
+class Method(Protocol):
+    """A search: proposes generations to ``evaluate`` until it has proposed ``settings.generations`` + 1 of them."""
+
+    def __call__(self, evaluate: Evaluate, first: Floats, settings: Swarm, rng: np.random.Generator) -> None:
+        """first: the points of the first generation, ``shape=(particles, n_variables)``."""
+
+
+def first_generation(known: Sequence[Floats], n: int, settings: Swarm, rng: np.random.Generator) -> Floats:
+    """The known points first, filled up from a Latin hypercube: ``shape=(particles, n)``."""
+    points = [np.asarray(point, dtype=np.float64) for point in known][: settings.particles]
+    missing = settings.particles - len(points)
+    if missing:
+        points += list(qmc.LatinHypercube(n, rng=rng).random(missing))
+    return np.array(points)
+
+
+def particle_swarm(evaluate: Evaluate, first: Floats, settings: Swarm, rng: np.random.Generator) -> None:
+    """The particle swarm of inspyred, global best topology."""
+    from inspyred import ec, swarm  # type: ignore[import-untyped]
+
+    def evaluator(candidates: list[list[float]], args: dict[str, Any]) -> list[float]:
+        return evaluate(np.array(candidates))
+
+    # inspyred draws from Python's generator; its seed comes from the one handed in.
+    search = swarm.PSO(random.Random(int(rng.integers(2**63))))
+    search.terminator = ec.terminators.generation_termination
+    search.evolve(
+        generator=_no_more_points,
+        evaluator=evaluator,
+        pop_size=len(first),
+        seeds=[[float(x) for x in point] for point in first],
+        maximize=False,
+        bounder=ec.Bounder(0.0, 1.0),
+        max_generations=settings.generations,
+        inertia=settings.inertia,
+        cognitive_rate=settings.cognitive_rate,
+        social_rate=settings.social_rate,
+    )
+
+
+def _no_more_points(random: random.Random, args: dict[str, Any]) -> list[float]:
+    raise ConfigError("the first generation is smaller than the swarm; give as many points as particles")
+
+
+def optuna_search(sampler_name: str) -> Method:
+    """A sampler of Optuna (tpe, cma-es) as a search."""
+
+    def search(evaluate: Evaluate, first: Floats, settings: Swarm, rng: np.random.Generator) -> None:
+        import optuna
+
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        study = optuna.create_study(sampler=_sampler(sampler_name, int(rng.integers(2**31))))
+        names = [f"{number:04d}" for number in range(first.shape[1])]
+        for point in first:
+            study.enqueue_trial(dict(zip(names, point.tolist(), strict=True)))
+        for _ in range(settings.generations + 1):
+            trials = [study.ask() for _ in range(len(first))]
+            points = np.array([[trial.suggest_float(name, 0.0, 1.0) for name in names] for trial in trials])
+            for trial, cost in zip(trials, evaluate(points), strict=True):
+                study.tell(trial, cost)
+
+    return search
+
+
+def _sampler(name: str, seed: int) -> Any:
+    import optuna
+
+    if name == "tpe":
+        return optuna.samplers.TPESampler(seed=seed, multivariate=False)
+    if find_spec("cmaes") is None:
+        raise ConfigError('swarm.method = "cma-es" needs the package cmaes; install it, or write "pso"')
+    return optuna.samplers.CmaEsSampler(seed=seed)
+
+
+def method_of(settings: Swarm) -> Method:
+    """The search that the file names."""
+    return particle_swarm if settings.method == "pso" else optuna_search(settings.method)
+
+
+class Journal:
+    """Costs of finished generations on disk: one JSON line each, after a line that says which search they are of.
+
+    path: of the file; None keeps nothing. key: what the search depends on; a file of another key is begun anew.
+    """
+
+    def __init__(self, path: Path | None, key: str) -> None:
+        self.path = path
+        self.known: list[tuple[Floats, list[Evaluated]]] = []
+        if path is None:
+            return
+        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+        if lines and _read(lines[0]) == {"search": key}:
+            for line in lines[1:]:
+                entry = _read(line)
+                if entry is None:
+                    break  # A kill cut this line off.
+                results = [(float(cost), reason) for cost, reason in entry["results"]]
+                self.known.append((np.array(entry["points"]), results))
+        text = "".join(json.dumps(self._entry(*one)) + "\n" for one in self.known)
+        temporary = path.with_name(path.name + ".part")
+        temporary.write_text(json.dumps({"search": key}) + "\n" + text, encoding="utf-8")
+        os.replace(temporary, path)
+
+    def recall(self, generation: int, points: Floats) -> list[Evaluated] | None:
+        """Results of a generation, None where the journal does not have exactly these points."""
+        if generation >= len(self.known):
+            return None
+        known, results = self.known[generation]
+        return results if np.array_equal(known, points) else None
+
+    def add(self, points: Floats, results: list[Evaluated]) -> None:
+        """Write down a finished generation."""
+        if self.path is not None:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(self._entry(points, results)) + "\n")
+
+    @staticmethod
+    def _entry(points: Floats, results: list[Evaluated]) -> dict[str, Any]:
+        return {"points": points.tolist(), "results": [list(result) for result in results]}
+
+
+def _read(line: str) -> dict[str, Any] | None:
+    try:
+        entry = json.loads(line)
+    except json.JSONDecodeError:
+        return None
+    return entry if isinstance(entry, dict) else None
+
+
+def run_search(
+    evaluate: Callable[[Floats], list[Evaluated]],
+    first: Floats,
+    settings: Swarm,
+    rng: np.random.Generator,
+    journal: Journal,
+    observe: Callable[[int, list[Evaluated]], None] = lambda generation, results: None,
+) -> tuple[Floats, Floats]:
+    """All points that were tried, ``shape=(n, n_variables)``, and their costs (n,), in the order of the generations.
+
+    observe: called with the number of every finished generation and its results.
+    """
+    points_seen: list[Floats] = []
+    costs_seen: list[float] = []
+    generation = 0
+
+    def recorded(points: Floats) -> list[float]:
+        nonlocal generation
+        results = journal.recall(generation, points)
+        if results is None:
+            results = evaluate(points)
+            journal.add(points, results)
+        costs = [cost for cost, _ in results]
+        points_seen.extend(points)
+        costs_seen.extend(costs)
+        observe(generation, results)
+        generation += 1
+        return costs
+
+    method_of(settings)(recorded, first, settings, rng)
+    return np.array(points_seen), np.array(costs_seen)

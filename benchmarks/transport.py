@@ -1,0 +1,185 @@
+"""Speed and honesty of the transport tools, each against a named peer in the same run, on one thread.
+
+    python benchmarks/transport.py          everything (about two minutes)
+    python benchmarks/transport.py --quick  fewer frames and trials (twenty seconds)
+
+The MSD of 1,000 ions × 20,000 frames at all lags is timed against the direct double sum, which is timed on a few lags
+and scaled to all of them. Error bars are counted on random walks of known D, against what is usual: a straight line
+through the same window by ordinary least squares with the error that such a fit states. Where kinisi is installed, its
+D and error for one walk are printed beside ours.
+"""
+
+import os
+
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[variable] = "1"
+
+import argparse
+import resource
+import time
+from importlib.util import find_spec
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from dopantfit.transport import MeanSquareDisplacement, Trajectory, mean_square_displacement, tracer_diffusion
+from dopantfit.transport.diffusion import WINDOW
+from dopantfit.transport.msd import msd_sum
+
+CONSOLE = Console(width=110)
+N_IONS = 1000
+TRUE_D = 0.5  # Å²/ps: steps of variance 1 Å² per direction and ps
+
+
+def walk(rng: np.random.Generator, n_frames: int, n_ions: int) -> np.ndarray:
+    """Random walkers in float32, made a piece at a time."""
+    positions = np.empty((n_frames, n_ions, 3), dtype=np.float32)
+    last = np.zeros((n_ions, 3))
+    for first in range(0, n_frames, 100):
+        piece = last + np.cumsum(rng.normal(size=(min(100, n_frames - first), n_ions, 3)), axis=0)
+        positions[first : first + 100], last = piece, piece[-1]
+    return positions
+
+
+def peak_memory() -> float:
+    """Largest memory that this process has held so far [GB]."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+
+
+def show_speed(rng: np.random.Generator, n_frames: int) -> None:
+    """Time and memory of the MSD at all lags, and its difference from the direct sum at some."""
+    positions = walk(rng, n_frames, N_IONS)
+    labels = ["Li"] * (N_IONS - 1) + ["Ti"]
+    trajectory = Trajectory.from_arrays(positions, labels, np.eye(3) * 1e4, 0.1)
+    start = time.perf_counter()
+    found = mean_square_displacement(trajectory, "Li", n_blocks=1)
+    fast = time.perf_counter() - start
+    memory = peak_memory()
+
+    relative = positions[:, :-1].astype(float)
+    relative -= relative[0] + (positions[:, -1:].astype(float) - positions[0, -1])
+    lags = np.linspace(1, n_frames - 1, 8).astype(int)
+    start = time.perf_counter()
+    expected = [np.square(relative[lag:] - relative[:-lag]).mean(axis=(0, 1)) for lag in lags]
+    # A lag costs as much as it has origins.
+    slow = (time.perf_counter() - start) * (n_frames * (n_frames - 1) / 2) / (n_frames - lags).sum()
+    deviation = np.abs(found.directional[lags] / expected - 1.0).max()
+
+    table = Table(title=f"MSD of {N_IONS} ions × {n_frames} frames, all lags and origins")
+    for heading in ("FFT s", "direct sum s (scaled)", "ratio", "largest relative difference", "peak memory GB"):
+        table.add_column(heading, justify="right")
+    table.add_row(f"{fast:.1f}", f"{slow:.0f}", f"{slow / fast:.0f}", f"{deviation:.1e}", f"{memory:.2f}")
+    CONSOLE.print(table)
+
+
+def msd_of(positions: np.ndarray) -> MeanSquareDisplacement:
+    """MSD of the walkers, with blocks, without a framework."""
+    n_frames, n_ions, _ = positions.shape
+    parts = np.array_split(positions[: n_frames // 4 * 4], 4)
+    blocks = tuple(MeanSquareDisplacement("Li", n_ions, 1.0, msd_sum(part) / n_ions) for part in parts)
+    return MeanSquareDisplacement("Li", n_ions, 1.0, msd_sum(positions) / n_ions, blocks)
+
+
+def ordinary(msd: MeanSquareDisplacement) -> tuple[float, float]:
+    """D and its error by ordinary least squares through every lag of the window, residuals taken as independent."""
+    lags = np.arange(int(WINDOW[0] * msd.n_frames), int(WINDOW[1] * msd.n_frames))
+    (slope, _), covariance = np.polyfit(lags * msd.interval, msd.total[lags], 1, cov=True)
+    return slope / 6.0, float(np.sqrt(covariance[0, 0])) / 6.0
+
+
+def show_coverage(n_trials: int) -> None:
+    """How often the interval holds the true D; binomial error 1.1 % at 400 trials."""
+    table = Table(title=f"{n_trials} random walks each: how often the stated error holds the true D [%]")
+    for heading in (
+        "walkers × frames",
+        "1σ",
+        "95 %",
+        "stated σ",
+        "true σ",
+        "least squares 95 %",
+        "true σ, least squares",
+    ):
+        table.add_column(heading, justify="right")
+    for n_ions, n_frames in ((5, 400), (20, 400), (20, 1000)):
+        values, errors, inside, usual = [], [], [], []
+        for trial in range(n_trials):
+            msd = msd_of(np.asarray(walk(np.random.default_rng([9, n_ions, trial]), n_frames, n_ions), dtype=float))
+            ours = tracer_diffusion(msd).coefficient
+            values.append(ours.value)
+            errors.append(ours.error)
+            inside.append(ours.low <= TRUE_D <= ours.high)
+            usual.append(ordinary(msd))
+        value, error, (plain, plain_error) = np.array(values), np.array(errors), np.array(usual).T
+        table.add_row(
+            f"{n_ions} × {n_frames}",
+            f"{100 * (np.abs(value - TRUE_D) <= error).mean():.1f}",
+            f"{100 * np.mean(inside):.1f}",
+            f"{error.mean() / TRUE_D:.1%}",
+            f"{value.std() / TRUE_D:.1%}",
+            f"{100 * (np.abs(plain - TRUE_D) <= 1.96 * plain_error).mean():.1f}",
+            f"{plain.std() / TRUE_D:.1%}",
+        )
+    CONSOLE.print(table)
+
+
+def show_kinisi(rng: np.random.Generator) -> None:
+    """D and error of one walk, ours beside kinisi's."""
+    if find_spec("kinisi") is None:
+        CONSOLE.print("kinisi is not installed: no comparison with it")
+        return
+    positions = np.asarray(walk(rng, 400, 50), dtype=float)
+    start = time.perf_counter()
+    ours = tracer_diffusion(msd_of(positions)).coefficient
+    own_seconds = time.perf_counter() - start
+    start = time.perf_counter()
+    theirs = _kinisi(positions)
+    their_seconds = time.perf_counter() - start
+    table = Table(title=f"One walk of 50 ions × 400 frames, D = {TRUE_D} Å²/ps")
+    for heading in ("", "D", "σ", "s"):
+        table.add_column(heading, justify="right")
+    table.add_row("dopantfit", f"{ours.value:.4f}", f"{ours.error:.4f}", f"{own_seconds:.2f}")
+    table.add_row("kinisi", f"{theirs[0]:.4f}", f"{theirs[1]:.4f}", f"{their_seconds:.2f}")
+    CONSOLE.print(table)
+
+
+def _kinisi(positions: np.ndarray) -> tuple[float, float]:
+    """Mean and standard deviation of kinisi's posterior of D, from the same window."""
+    import scipp
+    from ase import Atoms
+    from kinisi.analyze import DiffusionAnalyzer
+
+    n_frames, n_ions, _ = positions.shape
+    still = np.zeros((1, 3))
+    frames = [
+        Atoms(f"Li{n_ions}Ti", positions=np.vstack([frame, still]), cell=np.eye(3) * 1e4, pbc=True)
+        for frame in positions
+    ]
+    lags = np.arange(1.0, int(WINDOW[1] * n_frames))
+    analysis = DiffusionAnalyzer.from_ase(
+        trajectory=frames,
+        specie="Li",
+        time_step=1.0 * scipp.Unit("ps"),
+        step_skip=1 * scipp.Unit("dimensionless"),
+        dt=scipp.array(dims=["time interval"], values=lags, unit="ps"),
+        progress=False,
+    )
+    start = WINDOW[0] * n_frames * scipp.Unit("ps")
+    analysis.diffusion(start, progress=False, random_state=np.random.RandomState(1))
+    samples = scipp.to_unit(analysis.D, "angstrom^2/ps").values
+    return float(samples.mean()), float(samples.std())
+
+
+def main() -> None:
+    """Print every table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="fewer frames and trials")
+    quick = parser.parse_args().quick
+    rng = np.random.default_rng(1)
+    show_speed(rng, 2_000 if quick else 20_000)
+    show_coverage(50 if quick else 400)
+    show_kinisi(rng)
+
+
+if __name__ == "__main__":
+    main()

@@ -107,6 +107,19 @@ def test_dump_with_a_doubled_frame_is_refused(fixed_cell, tmp_path):
     refused(["doubled"], path, timestep=0.0005)
 
 
+def test_frames_that_go_backwards_are_refused(fixed_cell, tmp_path):
+    frames = (fixed_cell / "xu.dump").read_text().split("ITEM: TIMESTEP")[:0:-1]
+    path = tmp_path / "backwards.dump"
+    path.write_text("".join(f"ITEM: TIMESTEP{frame}" for frame in frames))
+    refused(["step 1000 is followed by 980"], path, timestep=0.0005)
+
+
+def test_a_dump_with_a_general_cell_is_refused(fixed_cell, tmp_path):
+    old = "ITEM: BOX BOUNDS xy xz yz pp pp pp"
+    path = edited(fixed_cell / "xu.dump", tmp_path / "abc.dump", old, "ITEM: BOX BOUNDS abc origin pp pp pp")
+    refused(["general cell"], path, timestep=0.0005)
+
+
 def test_dump_that_loses_an_ion_is_refused(fixed_cell, tmp_path):
     frames = (fixed_cell / "xu.dump").read_text().split("ITEM: TIMESTEP")[1:]
     lines = frames[5].splitlines(keepends=True)

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from ase import Atoms
 
+from dopantfit.provenance import sha256_of
+
 from .conftest import SPECIES, random_walk
 
 
@@ -39,6 +41,7 @@ def test_replicas_give_numbers_with_errors(runs, tmp_path):
     done = transport(*runs, "--temperature", 700, "--mobile", "Li=1", "--output", output, "--json")
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
+    assert result["inputs"] == {str(path): sha256_of(path) for path in runs}
     lithium = result["species"]["Li"]
     low, high = lithium["D_cm2_per_s"]["interval_95"]
     assert low < 5e-5 < high

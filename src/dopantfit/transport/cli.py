@@ -52,7 +52,14 @@ def transport(
 def _print_json(summary: "Summary") -> None:
     import json
 
-    sys.stdout.write(json.dumps(summary.as_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    from dopantfit.provenance import installed_versions, sha256_of
+
+    record = {
+        "inputs": {source: sha256_of(source) for source in summary.sources},
+        "versions": installed_versions(),
+        **summary.as_dict(),
+    }
+    sys.stdout.write(json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def _print_table(summary: "Summary") -> None:

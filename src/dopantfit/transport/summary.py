@@ -41,7 +41,6 @@ class Summary:
     def as_dict(self) -> dict[str, Any]:
         """Return everything but the MSD as plain numbers, units in the names."""
         return {
-            "sources": list(self.sources),
             "temperature_K": self.temperature,
             "volume_A3": self.volume,
             "species": {name: self._species(name) for name in self.diffusion},

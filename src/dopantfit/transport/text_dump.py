@@ -81,7 +81,7 @@ def _frames(stream: TextIO, file: Path) -> Iterator[_Frame]:
                 continue
             raise ConfigError(f"{file}: expected the start of a frame, found {line.strip()[:40]!r}; is it a text dump?")
         try:
-            step, cell, low, names, rows = _section(stream)
+            step, cell, low, names, rows = _section(stream, file)
         except (ValueError, IndexError):
             raise ConfigError(f"{file}: is damaged or was cut short in a frame; remove its last frame") from None
         column = {name: i for i, name in enumerate(names)}
@@ -97,12 +97,14 @@ def _frames(stream: TextIO, file: Path) -> Iterator[_Frame]:
         yield _Frame(step, cell, ids[order], positions[order].astype(np.float32), labels)
 
 
-def _section(stream: TextIO) -> tuple[int, Floats, Floats, list[str], list[str]]:
+def _section(stream: TextIO, file: Path) -> tuple[int, Floats, Floats, list[str], list[str]]:
     """Step, cell, its origin, column names and lines of the frame whose first line was read."""
     step = int(stream.readline())
     stream.readline()
     n_ions = int(stream.readline())
     header = stream.readline().split()
+    if "abc" in header:
+        raise ConfigError(f"{file}: holds a general cell (abc origin); dump it with triclinic/general no")
     bounds = np.array([stream.readline().split() for _ in range(3)], dtype=float)
     cell, low = _box(bounds, "xy" in header)
     names = stream.readline().split()[2:]

@@ -10,6 +10,8 @@ from dopantfit.energy.arrays import Flags, Floats
 from dopantfit.fit.config import Local
 from dopantfit.fit.objective import Candidate, Objective
 
+#: L-BFGS-B knows no curvature at first and takes a step of length one: this part of the box, in stretched coordinates.
+FIRST_STEP = 0.05
 #: Damping of the first Gauss-Newton step, relative to the curvature along each coordinate, and what it changes by.
 FIRST_DAMPING, MORE_DAMPING, LESS_DAMPING = 1e-3, 5.0, 0.2
 #: Beyond this damping steps are so short that the point counts as a minimum.
@@ -48,16 +50,21 @@ def refine(
     """
     objective.anchor(start)
     first = objective.candidate(start)
+
+    def stretched(point: Floats) -> tuple[float, Floats]:
+        cost, gradient = objective.cost_and_gradient(point * FIRST_STEP)
+        return cost, gradient * FIRST_STEP
+
     found = minimize(
-        objective.cost_and_gradient,
-        start,
+        stretched,
+        start / FIRST_STEP,
         jac=True,
         method="L-BFGS-B",
-        bounds=[(0.0, 1.0)] * len(start),
+        bounds=[(0.0, 1.0 / FIRST_STEP)] * len(start),
         callback=lambda intermediate_result: report(float(intermediate_result.fun)),
-        options={"maxiter": settings.max_iterations, "gtol": settings.gradient_tolerance, "ftol": 1e-14},
+        options={"maxiter": settings.max_iterations, "gtol": FIRST_STEP * settings.gradient_tolerance, "ftol": 1e-14},
     )
-    best = objective.candidate(np.clip(found.x, 0.0, 1.0))
+    best = objective.candidate(np.clip(found.x * FIRST_STEP, 0.0, 1.0))
     best = best if best.cost <= first.cost else first
     best, steps, settled = _gauss_newton(objective, best, settings.gauss_newton_steps, report)
     residuals, jacobian = objective.linearised(best)

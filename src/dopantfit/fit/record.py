@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dopantfit.fit.errors_by_group import Comparison, error_tables
+from dopantfit.fit.preoptimise import table_entries
 from dopantfit.fit.run import Plan, Result, load_potential, starts_as_json
 from dopantfit.fit.uncertainty import draw, strongest_correlation
 from dopantfit.potential.turnover import turn_overs
@@ -98,6 +99,7 @@ def _payload(
             "reduced_chi2": found.reduced_chi2,
             "degrees_of_freedom": found.degrees_of_freedom,
         },
+        "preoptimisation": _preoptimisation(plan, result),
         "local": starts_as_json(result),
         "search": {
             "method": config.swarm.method,
@@ -116,7 +118,22 @@ def _payload(
             "train": [target.name for target in plan.targets if not target.held_out],
             "held_out": [target.name for target in plan.targets if target.held_out],
         },
+        "seconds": result.seconds,
         "record": Record.of(inputs(plan), config.model_dump(mode="json"), seed=config.seed, started=started).as_dict(),
+    }
+
+
+def _preoptimisation(plan: Plan, result: Result) -> dict[str, Any] | None:
+    """The cell before and after, beside its reference, and the parameters that were varied."""
+    found = result.preoptimised
+    if found is None:
+        return None
+    values = dict(zip((v.name for v in plan.space.variables), plan.space.values(found.point).tolist(), strict=True))
+    return {
+        "parameters": {name: values[name] for name in found.names},
+        "cell": table_entries(found),
+        "objective": {"start": found.cost_before, "cost": found.cost},
+        "relaxations": found.evaluations,
     }
 
 

@@ -1,4 +1,4 @@
-"""The whole fit: read, search, refine, say how sure it is, and write everything down."""
+"""The whole fit: read, pre-optimise, search, refine, say how sure it is, and write everything down."""
 
 import hashlib
 import json
@@ -17,6 +17,7 @@ from dopantfit.fit.config import FitConfig, load_config
 from dopantfit.fit.data import Information, Target, information, load_targets
 from dopantfit.fit.local import Refined
 from dopantfit.fit.objective import Objective
+from dopantfit.fit.preoptimise import Preoptimised, ReferenceCell, check_parameters, preoptimise, reference_cell
 from dopantfit.fit.search import Evaluated, Journal, first_generation, run_search
 from dopantfit.fit.uncertainty import Uncertainty, uncertainty_at
 from dopantfit.fit.variables import Space, Variable, make_space
@@ -36,6 +37,7 @@ class Plan:
     space: Space
     targets: tuple[Target, ...]
     informed: tuple[Information, ...]
+    reference_cell: ReferenceCell | None = None
 
     @property
     def training(self) -> tuple[Target, ...]:
@@ -68,6 +70,7 @@ class Result:
     rejected: dict[str, int]
     start_cost: float
     cost: float
+    preoptimised: Preoptimised | None
     seconds: dict[str, float]
 
 
@@ -88,7 +91,11 @@ def plan_fit(path: str | Path) -> Plan:
                 f"{file}: '{variable.name}' is free, and no training frame has {species} within "
                 f"{space.base.cutoff:g} Å of each other: no datum can tell it; write frozen = true, or add frames"
             )
-    return Plan(config, file, space, targets, informed)
+    cell = None
+    if config.preoptimisation is not None:
+        check_parameters(space, config.preoptimisation, str(file))
+        cell = reference_cell(file.parent / config.preoptimisation.path, config.preoptimisation.family)
+    return Plan(config, file, space, targets, informed, cell)
 
 
 def _informed(variable: Variable, space: Space, targets: Sequence[Target]) -> Information:
@@ -118,6 +125,8 @@ def run_fit(
     start = plan.space.start
     start_cost = objective.cost(start)
     work.mkdir(parents=True, exist_ok=True)
+    before = _preoptimise(plan)
+    preoptimised = time.time()
     with worker_pool(objective, start, workers) as pool:
         rejected: Counter[str] = Counter()
         generations: list[Generation] = []
@@ -134,7 +143,7 @@ def run_fit(
 
         points, costs = np.array([start]), np.array([start_cost])
         if config.swarm.generations:
-            first = first_generation(_known_points(plan), len(start), config.swarm, rng)
+            first = first_generation(_known_points(plan, before), len(start), config.swarm, rng)
             journal = Journal(work / "search.jsonl", _key(plan))
             points, costs = run_search(evaluate, first, config.swarm, rng, journal, watch)
         searched = time.time()
@@ -155,7 +164,12 @@ def run_fit(
         rejected=dict(sorted(rejected.items())),
         start_cost=start_cost,
         cost=best.cost,
-        seconds={"search": searched - started, "all": time.time() - started},
+        preoptimised=before,
+        seconds={
+            "preoptimisation": preoptimised - started,
+            "search": searched - preoptimised,
+            "local": time.time() - searched,
+        },
     )
 
 
@@ -164,9 +178,18 @@ def _citation(plan: Plan) -> str:
     return f"Fitted with dopantfit to {sets}; host: {load_potential(plan.config.host, plan.file).name}"
 
 
-def _known_points(plan: Plan) -> list[Floats]:
-    """What a search starts from: the start, and the means of the priors where there are any."""
+def _preoptimise(plan: Plan) -> Preoptimised | None:
+    settings = plan.config.preoptimisation
+    if settings is None or plan.reference_cell is None:
+        return None
+    return preoptimise(plan.space, settings, plan.reference_cell, str(plan.file))
+
+
+def _known_points(plan: Plan, preoptimised: Preoptimised | None) -> list[Floats]:
+    """What a search starts from: the start, what the pre-optimisation found, and the means of the priors."""
     points = [plan.space.start]
+    if preoptimised is not None:
+        points.append(preoptimised.point)
     if any(variable.prior for variable in plan.space.variables):
         points.append(plan.space.point([v.prior.value if v.prior else v.start for v in plan.space.variables]))
     return points

@@ -63,7 +63,10 @@ def read_dcd(path: str | os.PathLike[str]) -> DcdFile:
     offset = start + _CELL + 2 * _MARK + _MARK
     stride = (frames.dtype.itemsize, 4 * n_ions + 2 * _MARK, 4)
     axes: NDArray[np.float32] = np.ndarray((n_frames, 3, n_ions), "<f4", buffer=raw, offset=offset, strides=stride)
-    return DcdFile(axes.transpose(0, 2, 1), _cells(np.array(frames["cell"], dtype=float)), per_frame, timestep)
+    # Damaged numbers may overflow; what is then not finite is refused with the trajectory.
+    with np.errstate(all="ignore"):
+        cells = _cells(np.array(frames["cell"], dtype=float))
+    return DcdFile(axes.transpose(0, 2, 1), cells, per_frame, timestep)
 
 
 def _record(raw: NDArray[np.uint8], start: int, file: Path) -> NDArray[np.uint8]:

@@ -86,7 +86,10 @@ def _frames(stream: TextIO, file: Path) -> Iterator[_Frame]:
             raise ConfigError(f"{file}: is damaged or was cut short in a frame; remove its last frame") from None
         column = {name: i for i, name in enumerate(names)}
         try:
-            ids, positions = _columns(rows, column, cell, low)
+            # Damaged numbers may overflow; what is then not finite is refused with the trajectory.
+            with np.errstate(all="ignore"):
+                ids, wide = _columns(rows, column, cell, low)
+                positions = wide.astype(np.float32)
         except ValueError as problem:
             raise ConfigError(f"{file}: step {step}: {problem}") from None
         order = np.argsort(ids, kind="stable")
@@ -94,7 +97,7 @@ def _frames(stream: TextIO, file: Path) -> Iterator[_Frame]:
             words = [rows[i].split()[column["element"]] for i in order]
             labels = tuple(words)
         first = False
-        yield _Frame(step, cell, ids[order], positions[order].astype(np.float32), labels)
+        yield _Frame(step, cell, ids[order], positions[order], labels)
 
 
 def _section(stream: TextIO, file: Path) -> tuple[int, Floats, Floats, list[str], list[str]]:

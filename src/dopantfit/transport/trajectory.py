@@ -17,6 +17,8 @@ _SAME_CELL = 1e-9
 #: Part of the cell that no ion moves between frames. An ion that crosses a face of wrapped coordinates jumps by a whole
 #: cell less its own step; a true hop of 3.5 Å is up to half of a hexagonal cell of 8.5 Å.
 _LARGEST_JUMP = 0.75
+#: Longest cell vector [Å].
+_LONGEST_CELL = 1e7
 #: Numbers handled at a time when a whole trajectory is passed over: 32 MB in float64.
 _CHUNK = 4_000_000
 
@@ -47,9 +49,12 @@ class Trajectory:
                 f"{self.source}: the time between frames is {self.interval!r} ps, it must be positive; "
                 "give the time step"
             )
-        volumes = np.abs(np.linalg.det(self.cells))
-        if not (np.isfinite(self.cells).all() and volumes.min() > 1e-6):
-            raise ConfigError(f"{self.source}: a cell is flat or not finite; write the trajectory with its box")
+        # A finite cell may still overflow: lengths are bounded by what float32 positions resolve.
+        sound = bool(np.isfinite(self.cells).all() and np.abs(self.cells).max() < _LONGEST_CELL)
+        if not (sound and np.abs(np.linalg.det(self.cells)).min() > 1e-6):
+            raise ConfigError(
+                f"{self.source}: a cell is flat, without end or not finite; write the trajectory with its box"
+            )
         self._check_positions()
 
     @classmethod

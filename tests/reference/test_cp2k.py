@@ -168,9 +168,7 @@ def test_the_steps_of_a_relaxation_are_paired_with_their_own_forces() -> None:
 def test_a_relaxation_without_its_trajectory_is_refused(tmp_path: Path) -> None:
     for name in ("MgO-relax.out", "MgO-relax.inp"):
         shutil.copy(DATA / name, tmp_path)
-    with pytest.raises(
-        ReferenceDataError, match=r"MgO-relax-pos-1\.xyz with their positions is not beside it"
-    ):
+    with pytest.raises(ReferenceDataError, match=r"MgO-relax-pos-1\.xyz with their positions is not beside it"):
         read_calculation(tmp_path / "MgO-relax.out")
 
 

@@ -84,9 +84,7 @@ def test_a_substituted_cell_is_neutral(tmp_path: Path) -> None:
 
 
 def test_a_relaxation_gives_one_step_at_a_time_and_finds_the_minimum_of_springs(tmp_path: Path) -> None:
-    text = item(
-        "relaxation", "steps = 40\nforce_tolerance = 1e-6", '{ prototype = "MgO", repeat = [2, 1, 1] }'
-    )
+    text = item("relaxation", "steps = 40\nforce_tolerance = 1e-6", '{ prototype = "MgO", repeat = [2, 1, 1] }')
     text += item("rattle", "sigmas = [0.02]", '{ end_of = "a" }', "b")
     results: dict[str, Atoms] = {}
     start = made(text, tmp_path).configurations[0].atoms

@@ -76,8 +76,7 @@ def test_every_code_gets_the_configuration(code: str, tmp_path: Path) -> None:
 
 def test_ions_that_are_not_grouped_keep_their_elements_in_a_poscar(tmp_path: Path) -> None:
     plan = parse_plan(
-        'set = "X"\npurpose = "x"\n[[configurations]]\nkind = "recompute"\nname = "a"\n'
-        'start = { file = "mixed.xyz" }\n'
+        'set = "X"\npurpose = "x"\n[[configurations]]\nkind = "recompute"\nname = "a"\nstart = { file = "mixed.xyz" }\n'
     )
     atoms = Atoms("MgOMgO", [[0, 0, 0], [2, 0, 0], [4, 0, 0], [6, 0, 0]], cell=[8, 3, 3], pbc=True)
     atoms.write(tmp_path / "mixed.xyz", format="extxyz")

@@ -36,9 +36,14 @@ def finished_frames(plan: Plan, folder: Path, work: Path) -> dict[str, Atoms]:
         mesh = meshes.get(name, meshes.get(name.rsplit("-", 1)[0], plan.k_mesh))
         if frame.info.get("input_sha256") == fingerprint(frame, plan.cp2k, mesh):
             frames[name] = frame
-    if (folder / MANIFEST_FILE).is_file():
-        frames |= {str(frame.info["frame_id"]): frame for frame in load_set(folder).frames}
-    return frames
+    return frames | frames_of_the_set(folder)
+
+
+def frames_of_the_set(folder: Path) -> dict[str, Atoms]:
+    """Return the frames of the set in ``folder`` by frame_id; none where there is no set yet."""
+    if not (folder / MANIFEST_FILE).is_file():
+        return {}
+    return {str(frame.info["frame_id"]): frame for frame in load_set(folder).frames}
 
 
 def collect(plan: Plan, folder: Path, made: Generated, finished: Mapping[str, Atoms]) -> tuple[str, ...]:
@@ -46,9 +51,7 @@ def collect(plan: Plan, folder: Path, made: Generated, finished: Mapping[str, At
 
     The first frames make the manifest. Raises ReferenceDataError when the set is damaged.
     """
-    there = set()
-    if (folder / MANIFEST_FILE).is_file():
-        there = {str(frame.info["frame_id"]) for frame in load_set(folder).frames}
+    there = frames_of_the_set(folder)
     new = [c for c in made.configurations if c.collect and c.frame_id in finished and c.frame_id not in there]
     if there:
         _note_k_points(plan, folder, finished)

@@ -21,9 +21,7 @@ from dopantfit.units import BOHR, EV_PER_A3_IN_GPA, HARTREE
 
 _ENERGY = re.compile(r"^ ENERGY\| Total FORCE_EVAL.*\[a\.u\.\]:\s+(\S+)\s*$", re.MULTILINE)
 _SCF = re.compile(r"\bSCF run (NOT )?converged(?: in\s+(\d+) steps)?")
-_FORCES = re.compile(
-    r"^ ATOMIC FORCES in \[a\.u\.\]\s*\n\s*\n #.*\n((?:\s+\d+\s+\d+\s+\S+(?:\s+\S+){3}\n)+)", re.M
-)
+_FORCES = re.compile(r"^ ATOMIC FORCES in \[a\.u\.\]\s*\n\s*\n #.*\n((?:\s+\d+\s+\d+\s+\S+(?:\s+\S+){3}\n)+)", re.M)
 _STRESS = re.compile(
     r"^ STRESS\| Analytical stress tensor \[GPa\]\n.*\n((?: STRESS\|\s+[xyz](?:\s+\S+){3}\n){3})", re.M
 )
@@ -235,7 +233,5 @@ def _relaxation_frames(start: Atoms, output: Cp2kOutput, trajectory: Path) -> tu
 
 def _frame(atoms: Atoms, evaluation: Evaluation, name: str) -> Atoms:
     if tuple(atoms.symbols) != evaluation.symbols:
-        raise ReferenceDataError(
-            f"{name}: its ions are not those of the forces in the output; check the files"
-        )
+        raise ReferenceDataError(f"{name}: its ions are not those of the forces in the output; check the files")
     return with_results(atoms, evaluation)

@@ -112,9 +112,7 @@ class Processes:
                 time.sleep(0.05)
 
 
-def compute_frame(
-    configuration: Configuration, settings: Cp2kSettings, work: Path, processes: Processes
-) -> Atoms:
+def compute_frame(configuration: Configuration, settings: Cp2kSettings, work: Path, processes: Processes) -> Atoms:
     """Run CP2K on a configuration in ``work/<frame_id>`` and return the frame, written to its result file.
 
     Energy [eV], forces [eV/Å] and stress [eV/Å³] are in its calculator, `BOOKKEEPING` in its info.

@@ -176,9 +176,7 @@ class _Source:
 
     def relaxation(self, item: Relaxation, start: Atoms, what: str, family: str) -> list[Atoms]:
         """Return the steps computed so far and the next one, if there is a next."""
-        first = _labelled(
-            start, f"{item.name}-000", family, f"step 0 of a relaxation from {what}", 0.0, start
-        )
+        first = _labelled(start, f"{item.name}-000", family, f"step 0 of a relaxation from {what}", 0.0, start)
         steps = [first]
         chain: list[Atoms] = []
         while (done := self.results.get(str(steps[-1].info["frame_id"]))) is not None:
@@ -205,13 +203,9 @@ class _Source:
         kept = folder / "snapshots.extxyz"
         if not kept.is_file():
             potential = Potential.load(item.potential)
-            frames = md_snapshots(
-                start, potential, item.temperature, item.duration, item.snapshots, item.seed, folder
-            )
+            frames = md_snapshots(start, potential, item.temperature, item.duration, item.snapshots, item.seed, folder)
             write_atomically(kept, dump_frames([_bare(frame) for frame in frames]))
-        how = (
-            f"{item.duration:g} ps at {item.temperature:g} K, {item.potential}, seed {item.seed}, from {what}"
-        )
+        how = f"{item.duration:g} ps at {item.temperature:g} K, {item.potential}, seed {item.seed}, from {what}"
         for k, atoms in enumerate(read_frames(kept)):
             yield atoms, f"snapshot {k + 1} of {item.snapshots} in {how}"
 
@@ -286,9 +280,7 @@ def _bare(atoms: Atoms) -> Atoms:
     return result
 
 
-def _labelled(
-    atoms: Atoms, frame_id: str, family: str, origin: str, temperature: float, start: Atoms
-) -> Atoms:
+def _labelled(atoms: Atoms, frame_id: str, family: str, origin: str, temperature: float, start: Atoms) -> Atoms:
     result = _bare(atoms)
     before = 1.0 + float(start.info.get("strain", 0.0))
     linear = float((atoms.cell.volume / start.cell.volume) ** (1 / 3))

@@ -16,7 +16,7 @@ from pathlib import Path
 from ase import Atoms
 
 from dopantfit.errors import ConfigError, DopantFitError
-from dopantfit.reference.collect import collect, finished_frames, manifest_of
+from dopantfit.reference.collect import collect, finished_frames, frames_of_the_set, manifest_of
 from dopantfit.reference.cp2k_process import Processes, compute_frame
 from dopantfit.reference.generate import Configuration, configurations
 from dopantfit.reference.plan import Plan, load_plan
@@ -60,17 +60,13 @@ def default_work(plan: Plan) -> Path:
     return Path("runs") / plan.set
 
 
-def outlook(
-    plan: Plan, folder: Path, work: Path, jobs: int, ranks: int, only: tuple[str, ...] = ()
-) -> Outlook:
+def outlook(plan: Plan, folder: Path, work: Path, jobs: int, ranks: int, only: tuple[str, ...] = ()) -> Outlook:
     """Return how many frames are left and about how long they take on idle cores."""
     finished = finished_frames(plan, folder, work)
     made = configurations(plan, folder, finished, work, only).configurations
     planned = max(sum(item.count for item in plan.items(only)), len(made))
     ready = [c for c in made if c.frame_id not in finished]
-    measured = [
-        float(frame.info["wall_seconds"]) for frame in finished.values() if "wall_seconds" in frame.info
-    ]
+    measured = [float(frame.info["wall_seconds"]) for frame in finished.values() if "wall_seconds" in frame.info]
     done = len([c for c in made if c.frame_id in finished])
     if measured:
         each = sorted(measured)[len(measured) // 2]
@@ -128,6 +124,8 @@ def _run(
     with ThreadPoolExecutor(jobs) as pool:
         try:
             while True:
+                # Another run, or an import, may have added frames meanwhile.
+                state.finished = frames_of_the_set(folder) | state.finished
                 made = configurations(plan, folder, state.finished, work, only)
                 collect(plan, folder, made, state.finished)
                 busy = {c.frame_id for c in running.values()} | state.failed.keys() | state.finished.keys()

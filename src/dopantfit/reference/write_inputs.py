@@ -116,9 +116,7 @@ def vasp_files(job: Job) -> dict[str, str]:
     incar = ["PREC = Accurate", f"ENCUT = {plane_waves.cutoff!r}", f"EDIFF = {plane_waves.scf_tolerance!r}"]
     incar += ["GGA = PE", "ISMEAR = 0", "SIGMA = 0.05", "LREAL = .FALSE.", "LASPH = .TRUE.", "ISIF = 2"]
     incar += ["LWAVE = .FALSE.", "LCHARG = .FALSE."]
-    incar += (
-        ["IBRION = 1", f"NSW = {job.steps}", f"EDIFFG = {-_FORCE_TOLERANCE!r}"] if job.steps else ["NSW = 0"]
-    )
+    incar += ["IBRION = 1", f"NSW = {job.steps}", f"EDIFFG = {-_FORCE_TOLERANCE!r}"] if job.steps else ["NSW = 0"]
     mesh = "{} {} {}".format(*job.configuration.k_mesh)
     return {
         "POSCAR": _lines(poscar),
@@ -150,9 +148,7 @@ def espresso_files(job: Job) -> dict[str, str]:
     text += ["&IONS", "ion_dynamics = 'bfgs'", "/"] if job.steps else []
     text += ["ATOMIC_SPECIES", *(f"{e} {_mass(atoms, e)!r} {e}.UPF" for e in job.elements)]
     mesh = job.configuration.k_mesh
-    text += (
-        ["K_POINTS gamma"] if mesh == (1, 1, 1) else ["K_POINTS automatic", "{} {} {} 0 0 0".format(*mesh)]
-    )
+    text += ["K_POINTS gamma"] if mesh == (1, 1, 1) else ["K_POINTS automatic", "{} {} {} 0 0 0".format(*mesh)]
     text += ["CELL_PARAMETERS angstrom", *(_row(v) for v in atoms.cell.array), "ATOMIC_POSITIONS angstrom"]
     text += [f"{s} {_row(r)}" for s, r in zip(atoms.symbols, atoms.positions, strict=True)]
     files = ", ".join(f"{element}.UPF" for element in job.elements)

@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 
-from dopantfit.fit.config import Local
-from dopantfit.fit.local import refine
+from dopantfit.fit.config import Local, parse_config
+from dopantfit.fit.local import _boxed_step, refine
 from dopantfit.fit.objective import Objective
 from dopantfit.fit.uncertainty import draw, strongest_correlation, uncertainty_at
 from dopantfit.fit.variables import make_space
+
+from .conftest import TEXT
 
 
 @pytest.fixture(scope="module")
@@ -69,3 +71,26 @@ def test_draws_have_the_covariance_of_the_fit(fitted, rng):
     assert drawn.min() >= 0.0 and drawn.max() <= 1.0
     # 4000 draws tell a standard deviation to 1/sqrt(8000) = 1.1 %; the first three are far from their bounds.
     np.testing.assert_allclose(drawn[:, :3].std(axis=0), np.sqrt(np.diag(found.covariance))[:3], rtol=0.06)
+
+
+def test_a_step_that_meets_the_edge_of_the_box_is_the_best_one_inside(rng):
+    root = rng.normal(size=(6, 6))
+    curvature, gradient = root @ root.T + 0.1 * np.eye(6), 5 * rng.normal(size=6)
+    point = np.array([0.0, 0.1, 0.5, 0.9, 1.0, 0.5])
+    step = _boxed_step(curvature, gradient, point)
+    assert (point + step).min() >= -1e-15 and (point + step).max() <= 1 + 1e-15
+    inside = (point + step > 1e-12) & (point + step < 1 - 1e-12)
+    # Where no edge stops it, the quadratic is stationary.
+    assert inside.any() and not inside.all()
+    np.testing.assert_allclose((gradient + curvature @ step)[inside], 0.0, atol=1e-9)
+
+
+def test_a_parameter_that_no_datum_feels_does_not_stop_the_refinement(config, host, targets):
+    text = TEXT.replace("A = { start = 12947.27 }", "A = { start = 12947.27, bounds = [1.0, 200000.0] }")
+    space = make_space(parse_config(text), host, "fit.toml")
+    objective = Objective(space, targets[:3], config.guards)
+    refined = refine(objective, space.start, Local(max_iterations=1))
+    # No frame holds Ti, so its coordinate stays where it was and the rest goes to the minimum.
+    assert refined.point[-1] == space.start[-1]
+    assert refined.gradient < 1e-3 * refined.cost
+    assert refined.cost < 0.1 * refined.start_cost

@@ -18,8 +18,9 @@ FIRST_DAMPING, MORE_DAMPING, LESS_DAMPING = 1e-3, 5.0, 0.2
 LARGEST_DAMPING = 1e10
 #: A Gauss-Newton step that lowers the cost by less than this part of it ends the refinement.
 SMALLEST_GAIN = 1e-12
-#: Information about a coordinate that measures a whole box [1]: keeps steps finite along what no datum feels.
-FLOOR = 1e-9
+#: Damping takes no coordinate's curvature for less than this part of the largest: along what no datum feels, steps
+#: would otherwise cross the whole box however large the damping.
+FLOOR = 1e-6
 
 
 @dataclass(frozen=True)
@@ -104,11 +105,12 @@ def _gauss_newton(
         if not free.any():
             return best, taken, True
         curvature = jacobian[:, free].T @ jacobian[:, free]
+        scale = np.maximum(np.diag(curvature), FLOOR * np.diag(curvature).max() + np.finfo(float).tiny)
         taken += 1
         while True:
-            damped = curvature + np.diag(damping * np.diag(curvature) + FLOOR)
+            damped = curvature + np.diag(damping * scale)
             trial = best.point.copy()
-            trial[free] = np.clip(trial[free] - np.linalg.solve(damped, gradient[free]), 0.0, 1.0)
+            trial[free] = np.clip(trial[free] + _boxed_step(damped, gradient[free], trial[free]), 0.0, 1.0)
             candidate = objective.candidate(trial)
             if candidate.cost < best.cost:
                 break
@@ -121,3 +123,21 @@ def _gauss_newton(
         if gain <= SMALLEST_GAIN * best.cost:
             return best, taken, True
     return best, taken, False
+
+
+def _boxed_step(curvature: Floats, gradient: Floats, point: Floats) -> Floats:
+    """The step to the minimum of a quadratic; what would leave the box stops at its edge, and the rest makes up for it.
+
+    Cutting a step off without that would spoil it for every coordinate that is correlated with the one cut off.
+    """
+    step = np.zeros(len(point))
+    free = np.ones(len(point), dtype=bool)
+    while free.any():
+        pull = gradient[free] + curvature[np.ix_(free, ~free)] @ step[~free]
+        step[free] = -np.linalg.solve(curvature[np.ix_(free, free)], pull)
+        outside = free & ((point + step < 0.0) | (point + step > 1.0))
+        if not outside.any():
+            break
+        step[outside] = np.clip(point + step, 0.0, 1.0)[outside] - point[outside]
+        free &= ~outside
+    return step

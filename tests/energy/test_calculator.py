@@ -65,7 +65,7 @@ def _refused(atoms, error, match, potential="latp-mg-2022"):
 
 def test_a_species_without_parameters_is_named():
     atoms = prototype("BPO4")
-    _refused(atoms, ConfigError, r"no parameters for B in potential latp-mg-2022")
+    _refused(atoms, ConfigError, r"no parameters for 'B' in potential latp-mg-2022")
 
 
 def test_a_charged_cell_is_named_with_its_charge():
@@ -106,7 +106,7 @@ def test_ions_inside_a_turn_over_radius_have_collapsed():
     phosphorus = next(atom.index for atom in atoms if atom.symbol == "P")
     direction = np.array([0.6, 0.48, 0.64])
     atoms.positions[magnesium] = atoms.positions[phosphorus] + 1.3 * direction
-    _refused(atoms, CollapseError, r"\((Mg|P|O)\) (and|moves)")
+    _refused(atoms, CollapseError, r"inside the turn-over radius|moves more than 0.5 Å")
 
 
 def test_shells_that_do_not_come_to_rest_are_named(perturbed_lamtp, potential, monkeypatch):
@@ -132,3 +132,62 @@ def test_a_bad_start_is_forgotten(perturbed_lamtp, potential):
     again = perturbed_lamtp.copy()
     again.calc = calculator
     assert again.get_potential_energy() == pytest.approx(energy, abs=1e-8)
+
+
+def test_labels_changed_in_place_are_seen(potential):
+    text = potential.dumps().replace("Mg", "Mg_2").replace("A = 55835.77", "A = 67000.0")
+    both = potential.with_dopant(
+        "Mg_2", potential.species["Mg"], _pairs_of("Mg_2", Potential.loads(text, source="x"), potential)
+    )
+    atoms = prototype("MgO")
+    atoms.set_array("species", np.array(["Mg"] * 4 + ["O"] * 4, dtype="U8"))
+    atoms.calc = ShellModel(both)
+    before = atoms.get_potential_energy()
+    atoms.arrays["species"][:4] = "Mg_2"
+    fresh = atoms.copy()
+    fresh.calc = ShellModel(both)
+    assert atoms.get_potential_energy() == pytest.approx(fresh.get_potential_energy(), abs=1e-8)
+    assert abs(atoms.get_potential_energy() - before) > 0.1
+
+
+def _pairs_of(label, changed, host):
+    """Buckingham terms of a relabelled dopant with every species of the host and with itself."""
+    pairs = {(label, other): changed.pair(label, other) for other in host.species if other != "Mg"}
+    return pairs | {(label, "Mg"): host.pair("Mg", "Mg"), (label, label): host.pair("Mg", "Mg")}
+
+
+def test_species_swapped_in_place_are_seen(perturbed_lamtp, potential):
+    """What a swap Monte Carlo does: two ions exchange their kinds, nothing moves."""
+    perturbed_lamtp.calc = ShellModel(potential)
+    perturbed_lamtp.get_potential_energy()
+    magnesium = next(atom.index for atom in perturbed_lamtp if atom.symbol == "Mg")
+    titanium = next(atom.index for atom in perturbed_lamtp if atom.symbol == "Ti")
+    perturbed_lamtp.symbols[magnesium], perturbed_lamtp.symbols[titanium] = "Ti", "Mg"
+    fresh = perturbed_lamtp.copy()
+    fresh.calc = ShellModel(potential)
+    assert perturbed_lamtp.get_potential_energy() == pytest.approx(fresh.get_potential_energy(), abs=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "match"),
+    [
+        (lambda atoms: atoms.positions.__setitem__((3, 1), np.nan), r"position of ion 3"),
+        (lambda atoms: atoms.set_pbc([True, True, False]), r"periodic in all three"),
+    ],
+)
+def test_what_is_spoilt_after_a_good_evaluation_is_refused_too(spoil, match):
+    atoms = prototype("MgO")
+    atoms.calc = ShellModel("latp-mg-2022")
+    atoms.get_potential_energy()
+    spoil(atoms)
+    with pytest.raises(ConfigError, match=match):
+        atoms.get_potential_energy()
+
+
+def test_settings_cannot_be_misspelt_or_changed_behind_the_back():
+    with pytest.raises(TypeError):
+        ShellModel("latp-mg-2022", tolerence=1e-9)
+    with pytest.raises(ConfigError, match="make a new ShellModel"):
+        ShellModel("latp-mg-2022").set(tolerance=1e-9)
+    with pytest.raises(ConfigError, match="must be positive"):
+        ShellModel("latp-mg-2022", tolerance=0.0)

@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
 
+from dopantfit import Potential
 from dopantfit.energy import evaluate, make_frame, parameter_derivatives, species_table
-from dopantfit.errors import ConfigError
+from dopantfit.errors import CollapseError, ConfigError, ConvergenceError
 from dopantfit.potential import Parameter
+from dopantfit.structures import prototype
 
 #: Shells so well at rest that what is left of their force does not show in differences.
 TIGHT = 1e-11
@@ -111,9 +113,26 @@ def test_waves_in_portions_give_the_same_derivatives(perturbed_lamtp, potential,
 
 
 def test_a_parameter_of_an_absent_species_is_refused_by_name(potential):
-    from dopantfit.structures import prototype
-
     frame = make_frame(prototype("LiTi2P3O12"), potential)
     relaxed = evaluate(frame, species_table(frame.labels, potential)).relaxed
     with pytest.raises(ConfigError, match=r"'rho Mg-O' has no effect, there is no Mg among Li, O, P, Ti"):
         parameter_derivatives(relaxed, [Parameter.parse("rho Mg-O")])
+
+
+@pytest.mark.parametrize("name", ["spring Mg", "shell_charge Mg"])
+def test_shell_parameters_of_an_ion_without_a_shell_are_refused(name, perturbed_lamtp, potential):
+    frame = make_frame(perturbed_lamtp, potential)
+    relaxed = evaluate(frame, species_table(frame.labels, potential)).relaxed
+    with pytest.raises(ConfigError, match="Mg has no shell"):
+        parameter_derivatives(relaxed, [Parameter.parse(name)])
+
+
+def test_derivatives_on_a_saddle_point_are_refused(rng):
+    """A spring too soft for its place: at the symmetric site the shell feels no force and rests on a hilltop."""
+    potential = Potential.load("latp-mg-2022")
+    soft = potential.with_values({Parameter.parse("spring O"): 0.5})
+    frame = make_frame(prototype("MgO"), soft)
+    table = species_table(frame.labels, soft)
+    hilltop = table._replace(A=np.zeros_like(table.A), C=np.full_like(table.C, 300.0))
+    with pytest.raises((ConvergenceError, CollapseError)):
+        parameter_derivatives(evaluate(frame, hilltop).relaxed, [Parameter.parse("A Mg-O")])

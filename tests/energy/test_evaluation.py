@@ -8,6 +8,9 @@ from scipy.spatial.transform import Rotation
 from dopantfit import Potential
 from dopantfit.energy import evaluate, make_frame, species_table
 from dopantfit.energy.shell_problem import ShellProblem
+from dopantfit.errors import CollapseError, ConvergenceError
+from dopantfit.potential import Parameter
+from dopantfit.structures import prototype
 
 TIGHT = 1e-10
 #: Fine enough that moving an ion across the end of a sum changes nothing that these tests see.
@@ -203,3 +206,58 @@ mass = 1.0
         assert result.energy == pytest.approx(inside * (1234.5 * np.exp(-r / 0.29) - 17 / r**6), abs=1e-14, rel=1e-12)
         force = inside * (1234.5 / 0.29 * np.exp(-r / 0.29) - 6 * 17 / r**7)
         assert result.forces[1, 0] == pytest.approx(force, abs=1e-14, rel=1e-11)
+
+
+def test_a_start_that_is_no_number_is_not_at_rest(perturbed_lamtp, potential):
+    frame = make_frame(perturbed_lamtp, potential)
+    start = np.full((len(frame.shell_ions), 3), np.nan)
+    with pytest.raises(ConvergenceError, match="not at rest"):
+        evaluate(frame, species_table(frame.labels, potential), start)
+
+
+def test_a_shell_that_leaves_its_core_has_collapsed(perturbed_lamtp, potential):
+    frame = make_frame(perturbed_lamtp, potential)
+    table = species_table(frame.labels, potential)
+    bare = table._replace(A=np.zeros_like(table.A), spring=np.full_like(table.spring, 5.0))
+    with pytest.raises(CollapseError, match=r"moves more than 0\.5 Å from its core"):
+        evaluate(frame, bare)
+
+
+def test_a_very_short_range_gives_no_energy_instead_of_nonsense(potential):
+    """exp(-r/ρ) of 10⁻³⁰⁰ and less is nothing, not an overflow."""
+    atoms = prototype("MgO")
+    steep = potential.with_values({Parameter.parse("rho Mg-Mg"): 0.001})
+    none = potential.with_values({Parameter.parse("A Mg-Mg"): 0.0})
+    assert _evaluate(atoms, steep).energy == pytest.approx(_evaluate(atoms, none).energy, abs=1e-9)
+
+
+def test_a_lone_neutral_ion_has_no_energy():
+    potential = Potential.loads(
+        """format = 1
+name = "gas"
+citation = "none"
+cutoff = 9.0
+[species.Ar]
+formal_charge = 0
+charge = 0.0
+mass = 39.95
+[pairs]
+"Ar-Ar" = { A = 0.0, rho = 0.3, C = 0.0 }
+""",
+        source="test",
+    )
+    result = _evaluate(Atoms("Ar", cell=[5.0, 5.0, 5.0], pbc=True), potential)
+    assert result.energy == 0.0
+    assert not result.forces.any()
+
+
+def test_a_walk_of_small_steps_ends_where_a_leap_does(perturbed_lamtp, potential, rng):
+    frame = make_frame(perturbed_lamtp, potential)
+    table = species_table(frame.labels, potential)
+    step = rng.normal(0, 0.02, frame.positions.shape)
+    walked, result = frame, evaluate(frame, table)
+    for _ in range(12):
+        walked = walked.moved(walked.positions + step)
+        result = evaluate(walked, table, result.relaxed.displacement, result.relaxed.steering)
+    leapt = evaluate(frame.moved(frame.positions + 12 * step), table)
+    assert result.energy == pytest.approx(leapt.energy, abs=1e-7)

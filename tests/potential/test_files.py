@@ -80,7 +80,7 @@ def test_awkward_text_and_numbers_survive():
         (replaced("A = 1e4, ", ""), "pairs.O_b-Li.A is missing"),
         (replaced("mass = 7.0", "mass = 0.0"), "species.Li.mass = 0.0 must be positive"),
         (replaced("spring = 80.0", "spring = 0.0"), "species.O_b.shell.spring = 0.0 must be positive"),
-        (replaced("spring = 80.0", "k = 80.0"), "species.O_b.shell.spring is missing"),
+        (replaced("spring = 80.0", "k = 80.0"), "species.O_b.shell.k is no known key"),
         (replaced("mass = 7.0", "mass = 7.0\nweight = 1"), "species.Li.weight is no known key"),
         (replaced("formal_charge = 1", "formal_charge = 1.5"), "species.Li.formal_charge = 1.5"),
         (replaced("cutoff = 8.0", "cutoff = 8.0\nkspace = 1"), "kspace is no known key"),

@@ -28,9 +28,7 @@ def test_a_parameter_knows_its_unit():
     assert units == ["eV", "Å", "eV Å⁶", "e", "eV/Å²"]
 
 
-@pytest.mark.parametrize(
-    "text", ["", "rho", "rho Mg", "rho Mg-O-P", "spring Mg-O", "k O", "rho Mg - O", "Rho Mg-O"]
-)
+@pytest.mark.parametrize("text", ["", "rho", "rho Mg", "rho Mg-O-P", "spring Mg-O", "k O", "rho Mg - O", "Rho Mg-O"])
 def test_text_that_names_none_is_refused(text):
     with pytest.raises(ConfigError, match="names no parameter; write a quantity of a pair"):
         Parameter.parse(text)

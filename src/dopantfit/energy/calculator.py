@@ -11,7 +11,7 @@ from dopantfit.energy.closest import refuse_collapse
 from dopantfit.energy.evaluation import Evaluation, evaluate
 from dopantfit.energy.frame import ACCURACY, Frame, make_frame, species_table
 from dopantfit.energy.relaxation import TOLERANCE
-from dopantfit.errors import CollapseError, ConvergenceError
+from dopantfit.errors import CollapseError, ConfigError, ConvergenceError
 from dopantfit.potential import Potential
 from dopantfit.potential.turnover import turn_overs
 from dopantfit.structures import labels_of
@@ -44,19 +44,38 @@ class ShellModel(Calculator):
         accuracy: float = ACCURACY,
         coulomb: float = COULOMB,
         structure_name: str = "structure",
-        **keywords: Any,
     ) -> None:
-        super().__init__(**keywords)
-        self.potential = potential if isinstance(potential, Potential) else Potential.load(potential)
-        self.tolerance = tolerance
-        self.accuracy = accuracy
-        self.coulomb = coulomb
-        self.structure_name = structure_name
+        super().__init__()
+        if not tolerance > 0:
+            raise ConfigError(f"tolerance of the shell forces is {tolerance} eV/Å and must be positive")
+        self._potential = potential if isinstance(potential, Potential) else Potential.load(potential)
+        self._tolerance = tolerance
+        self._accuracy = accuracy
+        self._coulomb = coulomb
+        self._structure_name = structure_name
         self.evaluation: Evaluation | None = None
         self._positions: Floats = np.empty((0, 3))
         self._cell: Floats = np.empty((0, 0))
         self._labels: list[str] = []
         self._turn_over = {pair: found.radius for pair, found in turn_overs(self.potential).items() if found}
+
+    @property
+    def potential(self) -> Potential:
+        """The potential; another one needs another calculator."""
+        return self._potential
+
+    def set(self, **keywords: Any) -> dict[str, Any]:
+        """ASE's way to change settings, which this calculator does not have: make a new one."""
+        if keywords:
+            raise ConfigError(f"ShellModel cannot change {', '.join(keywords)} afterwards; make a new ShellModel")
+        return {}
+
+    def check_state(self, atoms: ase.Atoms, tol: float = 1e-15) -> list[str]:
+        """ASE's test for changes, which does not see the labels of species."""
+        changes: list[str] = super().check_state(atoms, tol)
+        if not changes and self._labels and labels_of(atoms) != self._labels:
+            changes = ["numbers"]
+        return changes
 
     def calculate(
         self,
@@ -79,7 +98,7 @@ class ShellModel(Calculator):
         self.results = {
             "energy": evaluation.energy,
             "free_energy": evaluation.energy,
-            "forces": evaluation.forces,
+            "forces": evaluation.forces.copy(),
             "stress": evaluation.stress,
             "shells": self._positions[shell_ions] + evaluation.relaxed.displacement,
         }
@@ -92,12 +111,12 @@ class ShellModel(Calculator):
             try:
                 relaxed = previous.relaxed
                 table = relaxed.problem.table
-                return evaluate(frame, table, relaxed.displacement, relaxed.steering, self.tolerance)
+                return evaluate(frame, table, relaxed.displacement, relaxed.steering, self._tolerance)
             except (ConvergenceError, CollapseError):
                 pass  # The old shells were a bad start; whether the structure is bad shows below.
-        frame = make_frame(atoms, self.potential, self.structure_name, self.accuracy, self.coulomb)
-        table = species_table(frame.labels, self.potential, self.coulomb)
-        return evaluate(frame, table, tolerance=self.tolerance)
+        frame = make_frame(atoms, self.potential, self._structure_name, self._accuracy, self._coulomb)
+        table = species_table(frame.labels, self.potential, self._coulomb)
+        return evaluate(frame, table, tolerance=self._tolerance)
 
     def _continues(self, atoms: ase.Atoms) -> bool:
         return (
@@ -111,4 +130,4 @@ class ShellModel(Calculator):
     def _frame(self, atoms: ase.Atoms, previous: Evaluation) -> Frame:
         if np.array_equal(atoms.cell.array, self._cell):
             return previous.relaxed.problem.frame.moved(atoms.positions)
-        return make_frame(atoms, self.potential, self.structure_name, self.accuracy, self.coulomb)
+        return make_frame(atoms, self.potential, self._structure_name, self._accuracy, self._coulomb)

@@ -20,6 +20,7 @@ from dopantfit.energy.shell_hessian import EXACT_FLOOR, WAVES_AT_ONCE, dense_hes
 from dopantfit.energy.shell_problem import ShellProblem
 from dopantfit.energy.stiffness import core_response
 from dopantfit.energy.threads import with_one_blas_thread
+from dopantfit.errors import ConvergenceError
 from dopantfit.potential import Parameter
 
 
@@ -71,7 +72,13 @@ def _shell_moves(relaxed: RelaxedShells, shell_forces: Floats) -> _Moves:
     strain = np.zeros((len(displacement), 6, 3))
     hessian = dense_hessian(problem, displacement, relaxed.shells, strain)
     strain += bond_strain_couplings(displacement, problem.shell_species, problem.table, problem.frame.plan.alpha)
-    factor = scipy.linalg.cho_factor(hessian, lower=False, check_finite=False)
+    try:
+        factor = scipy.linalg.cho_factor(hessian, lower=False, check_finite=False)
+    except scipy.linalg.LinAlgError:
+        raise ConvergenceError(
+            f"{problem.frame.name}: the shells rest on a saddle point, not in a minimum; displace the ions slightly if "
+            "the structure is symmetric, or check the spring constants"
+        ) from None
     shells = scipy.linalg.cho_solve(factor, shell_forces.reshape(len(shell_forces), -1).T, check_finite=False)
     moves = shells.reshape(len(displacement), 3, -1)
     forces, virials = _wave_changes(relaxed, moves)

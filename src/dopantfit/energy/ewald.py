@@ -1,8 +1,7 @@
 """How the Coulomb sum is divided between real and reciprocal space for a cell and a requested accuracy.
 
-E = K/2 Σ' q_i q_j erfc(α r)/r  +  Σ_k w_k |S(k)|²  -  K α/√π Σ q²  -  K π Q²/(2 V α²),   S(k) = Σ q_i exp(i k·r_i),
-with one k of every ±k pair and w_k = 4πK/V exp(-k²/4α²)/k² (Ewald 1921; the last term is the uniform background of a
-charged cell, which only derivatives with respect to single charges ever see).
+E = K/2 Σ' q_i q_j erfc(α r)/r  +  Σ_k w_k |S(k)|²  -  K α/√π Σ q²,   S(k) = Σ q_i exp(i k·r_i),
+with one k of every ±k pair and w_k = 4πK/V exp(-k²/4α²)/k² (Ewald 1921). Cells are neutral: there is no background.
 """
 
 from typing import NamedTuple
@@ -11,11 +10,13 @@ import numpy as np
 from scipy.optimize import brentq
 
 from dopantfit.energy.arrays import Floats, Integers
+from dopantfit.errors import ConfigError
 
-#: Real-space Coulomb cutoff [Å] of a cell of ``REFERENCE_IONS`` ions; it grows as N**(1/6), which makes both sums
-#: grow as N**1.5. The value is the fastest one for a 112-ion LATP cell (``benchmarks/engine.py --tune``).
+#: Real-space Coulomb cutoff [Å] of a cell of ``REFERENCE_IONS`` ions; at one density it grows as N**(1/6), which makes
+#: both sums grow as N**1.5. The value is the fastest one for a 112-ion LATP cell (``benchmarks/engine.py --tune``).
 REFERENCE_CUTOFF = 8.5
 REFERENCE_IONS = 112
+REFERENCE_VOLUME = 1308.0  # [Å³]
 
 
 class EwaldPlan(NamedTuple):
@@ -48,8 +49,11 @@ def plan_ewald(
     Error estimates: Kolafa & Perram, Mol. Simul. 9, 351 (1992).
     """
     volume = abs(float(np.linalg.det(cell)))
+    if not accuracy > 0:
+        raise ConfigError(f"accuracy of the Ewald sum is {accuracy} eV/Å and must be positive; 2e-7 is the default")
     if cutoff is None:
-        cutoff = REFERENCE_CUTOFF * (n_ions / REFERENCE_IONS) ** (1 / 6)
+        edge_ratio = (volume / REFERENCE_VOLUME) ** (1 / 3)
+        cutoff = REFERENCE_CUTOFF * edge_ratio * (n_ions / REFERENCE_IONS) ** (-1 / 6)
     # Without any charges every plan is exact; the floor keeps the logarithms finite.
     strength = max(2 * coulomb * float(np.sum(charges**2)), accuracy)
     target = accuracy / np.sqrt(2.0)
@@ -90,7 +94,7 @@ def _lay_out(cell: Floats, volume: float, alpha: float, cutoff: float, reach: fl
     count = np.maximum(last - first + 1, 0)
     keep = count > 0
     h, k, first, count = h[keep], k[keep], first[keep], count[keep]
-    offset = np.concatenate([[0], np.cumsum(count)[:-1]]).astype(np.int64)
+    offset = np.cumsum(count) - count
     rows = np.column_stack([h, k, first, count, offset]).astype(np.int64)
     row_of = np.repeat(np.arange(len(h)), count)
     miller = np.column_stack([h[row_of], k[row_of], first[row_of] + np.arange(count.sum()) - offset[row_of]])

@@ -60,7 +60,12 @@ def _species_number(problem: ShellProblem, label: str, parameter: Parameter) -> 
             f"{problem.frame.name}: parameter '{parameter}' has no effect, there is no {label} among "
             f"{', '.join(problem.frame.labels)}; leave it out or use a frame that holds {label}"
         )
-    return problem.frame.labels.index(label)
+    number = problem.frame.labels.index(label)
+    if parameter.quantity in ("spring", "shell_charge") and not problem.table.has_shell[number]:
+        raise ConfigError(
+            f"{problem.frame.name}: parameter '{parameter}' does not exist, {label} has no shell; leave it out"
+        )
+    return number
 
 
 def _buckingham(

@@ -9,7 +9,7 @@ from dopantfit.energy.arrays import Floats, Integers
 from dopantfit.energy.ewald import EwaldPlan, miller_indices, plan_ewald, strain_factors
 from dopantfit.energy.neighbours import Ghosts, Lists, NeighbourRuns, find_pairs, neighbour_runs
 from dopantfit.energy.real_space import SpeciesTable
-from dopantfit.energy.structure_checks import check_distances, check_geometry
+from dopantfit.energy.structure_checks import check_geometry, refuse_overlap
 from dopantfit.errors import ConfigError
 from dopantfit.potential import Potential
 from dopantfit.structures import labels_of
@@ -128,7 +128,7 @@ def _species_of(atoms: ase.Atoms, potential: Potential, name: str) -> tuple[tupl
     missing = [label for label in labels if label not in potential.species]
     if missing:
         raise ConfigError(
-            f"{name}: no parameters for {', '.join(missing)} in potential {potential.name}, which has "
+            f"{name}: no parameters for {', '.join(map(repr, missing))} in potential {potential.name}, which has "
             f"{', '.join(sorted(potential.species))}; add the species or choose another potential"
         )
     species = np.array([labels.index(label) for label in ion_labels], dtype=np.int64)
@@ -145,7 +145,7 @@ def _with_lists(frame: Frame) -> Frame:
     """The frame with neighbour lists made for its present positions and skin."""
     reaches = tuple(cutoff + frame.skin for cutoff in (frame.plan.cutoff, frame.cutoff, STEERING_REACH))
     pairs = find_pairs(frame.positions, frame.cell, max(reaches))
-    check_distances(pairs, frame.name, tuple(frame.labels[s] for s in frame.species))
+    refuse_overlap(pairs, frame.name, tuple(frame.labels[s] for s in frame.species))
     ghosts, runs = neighbour_runs(pairs, frame.species, len(frame.labels), frame.cell, reaches)
     return replace(frame, lists=Lists(ghosts, runs[0], runs[1]), steering_lists=Lists(ghosts, runs[2], runs[2]))
 

@@ -46,7 +46,8 @@ def _power_of_two(typing_context: Any, n: Any) -> Any:
 
 @njit(**INLINE)
 def exponential(x: float) -> float:
-    """exp(x) for -700 < x < 700: 2**n times the Taylor series to order 11 on [-ln2/2, ln2/2]."""
+    """exp(x) for x < 700, 2**n times the Taylor series to order 11 on [-ln2/2, ln2/2]; 1e-304 below -700."""
+    x = x if x > -700.0 else -700.0
     n = _floor(x * 1.4426950408889634 + 0.5)
     # ln 2 in two parts (Cody and Waite), so that n ln 2 is subtracted without rounding.
     r = x - n * 0.693147180369123816490 - n * 1.90821492927058770002e-10

@@ -55,7 +55,8 @@ def relax_shells(
     shells = problem.shell_pass(displacement)
     history: deque[tuple[Floats, Floats]] = deque(maxlen=10)
     passes, shrunk = 1, 1.0
-    while (worst := np.abs(shells.force).max(initial=0.0)) > tolerance:
+    # "not <=" and not ">": a force that is no number is not at rest.
+    while not (worst := np.abs(shells.force).max(initial=0.0)) <= tolerance:
         if passes >= MAX_PASSES or not np.isfinite(worst):
             raise _not_converged(problem, shells, tolerance, passes)
         if steering is None:

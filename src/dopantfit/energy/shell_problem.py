@@ -18,6 +18,7 @@ from dopantfit.energy.own_shell import add_bonds
 from dopantfit.energy.real_space import SpeciesTable, add_buckingham, add_coulomb
 from dopantfit.energy.reciprocal import add_wave_forces, phases, structure_factors
 from dopantfit.energy.stiffness import Placement
+from dopantfit.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,11 @@ class ShellProblem:
     """One frame with one set of parameters; shells are given as displacements from their cores [Å], (n_shells, 3)."""
 
     def __init__(self, frame: Frame, table: SpeciesTable) -> None:
+        if frame.cutoff != table.cutoff or len(frame.labels) != len(table.core_charge):
+            raise ConfigError(
+                f"{frame.name}: the frame was made for {len(frame.labels)} species and cutoff {frame.cutoff} Å, the "
+                f"table has {len(table.core_charge)} and {table.cutoff} Å; make both from one potential"
+            )
         self.frame = frame
         self.table = table
         self.shell_species = frame.species[frame.shell_ions]
@@ -106,19 +112,12 @@ class ShellProblem:
         force[frame.shell_ions] -= bond_force
         waves = 2 * table.coulomb * plan.weight * shells.structure_factor
         add_wave_forces(*self._core_phases, self.core_charges, waves, plan.rows, plan.limits, self._reciprocal, force)
-        background = self._background()
-        virial[:3] += background
-        return Pass(energy + self._self_energy() + background, force, virial, shells.structure_factor)
+        return Pass(energy + self._self_energy(), force, virial, shells.structure_factor)
 
     def _self_energy(self) -> float:
         """-K α/√π Σ q² over all sites [eV]."""
         squares = np.sum(self.core_charges**2) + np.sum(self.shell_charges**2)
         return float(-self.table.coulomb * self.frame.plan.alpha / np.sqrt(np.pi) * squares)
-
-    def _background(self) -> float:
-        """Energy of the uniform background that neutralises a charged cell [eV]; zero but for charge derivatives."""
-        total = float(np.sum(self.core_charges) + np.sum(self.shell_charges))
-        return -self.table.coulomb * np.pi * total**2 / (2 * self.frame.volume * self.frame.plan.alpha**2)
 
 
 @njit(**JIT)

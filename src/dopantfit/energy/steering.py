@@ -13,14 +13,17 @@ from scipy.sparse.linalg import LinearOperator, cg
 from dopantfit.energy.arrays import Floats
 from dopantfit.energy.shell_hessian import dense_steering_hessian, steering_blocks
 from dopantfit.energy.shell_problem import Pass, ShellProblem
+from dopantfit.errors import ConvergenceError
 
 #: Up to this many shells the steering Hessian is a dense matrix; a larger one is sparse.
 DENSE_SHELLS = 250
 #: A sparse steering Hessian screens Coulomb terms this strongly [1/Å], so that near neighbours are enough;
 #: the waves that this leaves out soften it by at most a third, which costs passes and no accuracy.
 SPARSE_SCREENING = 0.45
-#: First shift [eV/Å²] tried on a Hessian that is not positive definite; about a tenth of an oxygen spring.
-FIRST_SHIFT = 10.0
+#: First shift [eV/Å²] tried on a Hessian that is not positive definite; about a hundredth of an oxygen spring, so that
+#: one that nearly is steers nearly as well.
+FIRST_SHIFT = 1.0
+LARGEST_SHIFT = 1e8
 
 
 class Steering(Protocol):
@@ -42,6 +45,8 @@ class DenseSteering:
                 return
             except scipy.linalg.LinAlgError:
                 shift = max(FIRST_SHIFT, 4 * shift)
+                if not shift < LARGEST_SHIFT:
+                    raise ConvergenceError("the shell Hessian is not finite; check the structure") from None
 
     def step(self, force: Floats) -> Floats:
         """See ``Steering.step``."""

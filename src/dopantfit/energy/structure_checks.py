@@ -14,8 +14,10 @@ def check_geometry(atoms: ase.Atoms, name: str) -> None:
     """Raises ConfigError for an empty or open cell, a flat cell, and positions that are not numbers."""
     if len(atoms) == 0:
         raise ConfigError(f"{name}: it holds no ions")
-    if not np.isfinite(atoms.cell.array).all() or not atoms.pbc.all():
-        raise ConfigError(f"{name}: the cell must be finite and periodic in all three directions, pbc is {atoms.pbc}")
+    if not np.isfinite(atoms.cell.array).all():
+        raise ConfigError(f"{name}: cell vectors must be finite, they are {atoms.cell.array.tolist()}; give them in Å")
+    if not atoms.pbc.all():
+        raise ConfigError(f"{name}: the cell must be periodic in all three directions, pbc is {atoms.pbc.tolist()}")
     heights = _heights(atoms.cell.array)
     if heights.min() < OVERLAP_DISTANCE:
         raise ConfigError(
@@ -37,7 +39,7 @@ def _heights(cell: np.ndarray) -> np.ndarray:
     return np.divide(volume, areas, out=np.zeros(3), where=areas > 0)
 
 
-def check_distances(pairs: Pairs, name: str, labels: tuple[str, ...]) -> None:
+def refuse_overlap(pairs: Pairs, name: str, labels: tuple[str, ...]) -> None:
     """Raises ConfigError for ions that overlap, with each other or with their own periodic images."""
     if len(pairs.distance) == 0 or pairs.distance.min() >= OVERLAP_DISTANCE:
         return

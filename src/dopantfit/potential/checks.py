@@ -97,6 +97,4 @@ def check_neutral(formula: str, elements: Mapping[str, str], total: Mapping[str,
             raise ConfigError(f"{where}: {element} {reason}; name formulas whose charge is well defined")
         charge += count * charges[0]
     if not counts or abs(charge) > CHARGE_TOLERANCE:
-        raise ConfigError(
-            f"{where} has the charge {charge:.12g} e, expected 0; mend the charges of its species"
-        )
+        raise ConfigError(f"{where} has the charge {charge:.12g} e, expected 0; mend the charges of its species")

@@ -34,9 +34,7 @@ def plot_pairs(potential: Potential, path: str | Path) -> None:
         _draw(panel, potential, pair, turn)
     for panel in panels[len(found) :]:
         panel.set_visible(False)
-    figure.suptitle(
-        f"{potential.name}: pair energies of the sites Buckingham terms act on, and where they turn over"
-    )
+    figure.suptitle(f"{potential.name}: pair energies of the sites Buckingham terms act on, and where they turn over")
     try:
         figure.savefig(path, dpi=120)
     except (OSError, ValueError) as error:

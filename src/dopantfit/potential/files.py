@@ -6,6 +6,7 @@ import tomllib
 from importlib.resources import files as package_files
 from importlib.resources.abc import Traversable
 from pathlib import Path
+from textwrap import shorten
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, ValidationError
@@ -33,9 +34,7 @@ class _Document(_Data):
 def library_names() -> tuple[str, ...]:
     """Return the names of the published potentials that ship with the package."""
     entries = package_files("dopantfit.potential").joinpath("library").iterdir()
-    return tuple(
-        sorted(entry.name.removesuffix(".toml") for entry in entries if entry.name.endswith(".toml"))
-    )
+    return tuple(sorted(entry.name.removesuffix(".toml") for entry in entries if entry.name.endswith(".toml")))
 
 
 def locate(source: str | os.PathLike[str]) -> Traversable:
@@ -65,7 +64,7 @@ def parse(text: str) -> dict[str, Any]:
     """Return the constructor arguments of Potential that TOML text spells out; raise ConfigError."""
     try:
         raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # besides TOMLDecodeError: too many digits, too deep
         raise ConfigError(f"not valid TOML: {error}; mend the file there") from None
     try:
         document = _Document(**raw)
@@ -111,7 +110,8 @@ _EXPECTED = {
 
 def _one_line(error: ValidationError) -> str:
     """Put the first problem of a validation as ``key = value must ...``, with how many more there are."""
-    problems = error.errors()
+    # A key that is not known is often the misspelling of one that is missing, so it comes first.
+    problems = sorted(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
     first = problems[0]
     key = ".".join(str(part) for part in first["loc"])
     more = f" (and {len(problems) - 1} more problems)" if len(problems) > 1 else ""
@@ -121,7 +121,7 @@ def _one_line(error: ValidationError) -> str:
         valid = ", ".join(_fields_beside(first["loc"]))
         return f"{key} is no known key; remove it, the keys there are {valid}{more}"
     expected = _EXPECTED.get(first["type"], first["msg"])
-    return f"{key} = {first['input']!r} {expected}{more}"
+    return f"{key} = {shorten(repr(first['input']), 60)} {expected}{more}"
 
 
 def _fields_beside(location: tuple[int | str, ...]) -> list[str]:
@@ -152,9 +152,7 @@ def write(potential: "Potential") -> str:
         lines += [f"charge = {ion.charge!r}  # e, core", f"mass = {ion.mass!r}  # u, core"]
         if ion.shell:
             shell = ion.shell
-            lines.append(
-                f"shell = {{ charge = {shell.charge!r}, mass = {shell.mass!r}, spring = {shell.spring!r} }}"
-            )
+            lines.append(f"shell = {{ charge = {shell.charge!r}, mass = {shell.mass!r}, spring = {shell.spring!r} }}")
     lines += ["", "[pairs]"]
     for (a, b), term in potential.pairs.items():
         lines.append(f'"{a}-{b}" = {{ A = {term.A!r}, rho = {term.rho!r}, C = {term.C!r} }}')

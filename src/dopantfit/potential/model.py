@@ -36,7 +36,7 @@ class Shell(_Data):
 class Species(_Data):
     """One kind of ion; `charge` and `mass` are the core's, which is the whole ion where there is no shell."""
 
-    formal_charge: int = Field(description="oxidation state [e]")
+    formal_charge: int = Field(description="oxidation state [e]", ge=-20, le=20)
     charge: float = Field(description="charge of the core [e]")
     mass: Positive = Field(description="mass of the core [u]")
     shell: Shell | None = Field(default=None, description="the shell, if the ion is polarisable")

@@ -37,9 +37,7 @@ def as_tables(potential: Potential) -> list["RenderableType"]:
     """Return what ``potential show`` prints: a heading, the species, the pairs, and what the marks mean."""
     from rich.text import Text
 
-    heading = Text(
-        f"{potential.name}\n{potential.citation}\nBuckingham cutoff {potential.cutoff:g} Å, truncated"
-    )
+    heading = Text(f"{potential.name}\n{potential.citation}\nBuckingham cutoff {potential.cutoff:g} Å, truncated")
     dangerous = any(is_dangerous(potential, pair, found) for pair, found in turn_overs(potential).items())
     mark = f"! cations that turn over beyond {DANGEROUS_RADIUS:g} Å: a melt or a random start can get there"
     return [heading, _species_table(potential), _pair_table(potential), *([Text(mark)] if dangerous else [])]
@@ -56,9 +54,7 @@ def _table(title: str, *columns: str) -> "Table":
 
 
 def _species_table(potential: Potential) -> "Table":
-    table = _table(
-        "Species", "ion", "formal (e)", "core (e)", "core (u)", "shell (e)", "shell (u)", "k (eV/Å²)"
-    )
+    table = _table("Species", "ion", "formal (e)", "core (e)", "core (u)", "shell (e)", "shell (u)", "k (eV/Å²)")
     for label, ion in potential.species.items():
         shell = ion.shell
         of_shell = (f"{shell.charge:+g}", f"{shell.mass:g}", f"{shell.spring:g}") if shell else ("", "", "")

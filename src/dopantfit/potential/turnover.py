@@ -1,7 +1,7 @@
 """Where a pair energy turns over at short range: inside that radius ions fall into each other.
 
 The dispersion term -C/r⁶ beats every finite repulsion A exp(-r/ρ) as r goes to zero (the Buckingham
-catastrophe). The radius of the outermost maximum and the energy there say how near that is.
+catastrophe). The radius of the highest maximum and the energy there say how near that is.
 """
 
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ _GRID = 4000
 
 @dataclass(frozen=True, slots=True)
 class TurnOver:
-    """The outermost local maximum of a pair energy.
+    """The highest local maximum of a pair energy: a pair that passes it falls together.
 
     radius: its position [Å].
     energy: the pair energy there [eV].
@@ -43,21 +43,21 @@ def pair_energy(potential: Potential, a: str, b: str, r: NDArray[np.float64]) ->
     A exp(-r/ρ) - C/r⁶ + q_a q_b / (4πε0 r).
     """
     term = potential.pair(a, b)
-    energy: NDArray[np.float64] = (
-        term.A * np.exp(-r / term.rho) - term.C / r**6 + _coulomb(potential, a, b) / r
-    )
+    energy: NDArray[np.float64] = term.A * np.exp(-r / term.rho) - term.C / r**6 + _coulomb(potential, a, b) / r
     return energy
 
 
 def turn_over(potential: Potential, a: str, b: str) -> TurnOver | None:
-    """Find the outermost maximum of ``pair_energy`` within the cutoff; None when there is none."""
+    """Find the highest maximum of ``pair_energy``; None when there is none.
+
+    A pair that passes it meets nothing higher and falls together. A lower maximum farther out, where weak charges
+    meet a long dispersion term, only separates an ordinary well and is no danger.
+    """
     term, coulomb = potential.pair(a, b), _coulomb(potential, a, b)
 
     def slope(r: float | NDArray[np.float64]) -> NDArray[np.float64]:
         # r² dE/dr: the same zeros as dE/dr, without its Coulomb pole.
-        result: NDArray[np.float64] = (
-            -term.A / term.rho * r**2 * np.exp(-r / term.rho) + 6.0 * term.C / r**5 - coulomb
-        )
+        result: NDArray[np.float64] = -term.A / term.rho * r**2 * np.exp(-r / term.rho) + 6.0 * term.C / r**5 - coulomb
         return result
 
     grid = np.geomspace(_INNERMOST, potential.cutoff, _GRID)
@@ -65,9 +65,10 @@ def turn_over(potential: Potential, a: str, b: str) -> TurnOver | None:
     maxima = np.flatnonzero((values[:-1] > 0.0) & (values[1:] <= 0.0))
     if not len(maxima):
         return None
-    outermost = maxima[-1]
-    radius = float(brentq(slope, grid[outermost], grid[outermost + 1], xtol=1e-14))
-    return TurnOver(radius, float(pair_energy(potential, a, b, np.array(radius))))
+    radii = np.array([brentq(slope, grid[n], grid[n + 1], xtol=1e-14) for n in maxima])
+    energies = pair_energy(potential, a, b, radii)
+    highest = int(energies.argmax())
+    return TurnOver(float(radii[highest]), float(energies[highest]))
 
 
 def turn_overs(potential: Potential) -> dict[Pair, TurnOver | None]:

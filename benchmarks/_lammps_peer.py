@@ -87,9 +87,7 @@ def lammps_cold(atoms: Atoms, potential: Potential, repeats: int = 20) -> PeerTi
         return _timed(lammps, lambda _: (atoms.positions, None), repeats)
 
 
-def lammps_warm(
-    atoms: Atoms, potential: Potential, repeats: int = 20, displacement: float = 1e-3
-) -> PeerTiming:
+def lammps_warm(atoms: Atoms, potential: Potential, repeats: int = 20, displacement: float = 1e-3) -> PeerTiming:
     """Time the same from the shells of a frame `displacement` away [Å, Gaussian, every coordinate]."""
     generator = np.random.default_rng(0)
     with DampedShells(atoms, potential) as lammps:
@@ -104,9 +102,7 @@ def lammps_warm(
         return _timed(lammps, displaced, repeats)
 
 
-def _timed(
-    lammps: DampedShells, frame: Callable[[int], tuple[Array, Array | None]], repeats: int
-) -> PeerTiming:
+def _timed(lammps: DampedShells, frame: Callable[[int], tuple[Array, Array | None]], repeats: int) -> PeerTiming:
     seconds = []
     for repeat in range(repeats):
         positions, shells = frame(repeat)

@@ -99,9 +99,7 @@ def commands_in(source):
 
 
 def test_there_is_something_to_check():
-    assert {"dopantfit.potential.model", "dopantfit.cli", "dopantfit.structures"} <= {
-        name_of(p) for p in modules()
-    }
+    assert {"dopantfit.potential.model", "dopantfit.cli", "dopantfit.structures"} <= {name_of(p) for p in modules()}
 
 
 @pytest.mark.parametrize("path", modules(), ids=name_of)

@@ -37,9 +37,7 @@ def test_a_record_says_what_was_run_with_what_from_what(tmp_path):
     assert record.inputs == {"fit": hashlib.sha256(b"a = 1\n").hexdigest()}
     assert (record.seed, record.configuration) == (7, {"steps": 3})
     assert datetime.fromisoformat(record.started).tzinfo == UTC
-    assert datetime.fromisoformat(record.started).timestamp() == pytest.approx(
-        started, abs=1e-3
-    )  # written in ms
+    assert datetime.fromisoformat(record.started).timestamp() == pytest.approx(started, abs=1e-3)  # written in ms
     assert 2.0 <= record.wall_seconds < 60.0
     write_json_atomic(tmp_path / "record.json", record.as_dict())
     assert json.loads((tmp_path / "record.json").read_text(encoding="utf-8")) == record.as_dict()

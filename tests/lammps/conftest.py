@@ -10,9 +10,7 @@ from dopantfit.potential import Buckingham, Potential, Shell, Species
 NOTHING = Buckingham(A=0.0, rho=1.0, C=0.0)
 
 
-def oxide(
-    oxygen: Species, mg_o: Buckingham = NOTHING, o_o: Buckingham = NOTHING, cutoff: float = 9.0
-) -> Potential:
+def oxide(oxygen: Species, mg_o: Buckingham = NOTHING, o_o: Buckingham = NOTHING, cutoff: float = 9.0) -> Potential:
     """Return a potential of MgO with formal charges."""
     magnesium = Species(formal_charge=2, charge=2.0, mass=24.305)
     pairs = {("Mg", "Mg"): NOTHING, ("Mg", "O"): mg_o, ("O", "O"): o_o}

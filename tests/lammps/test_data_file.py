@@ -41,11 +41,7 @@ def test_positions_come_back_to_the_last_bits(tmp_path, shaken, polarisable):
 def test_the_cell_given_to_lammps_spans_the_same_lattice_and_comes_back(rocksalt, ionic):
     generator = np.random.default_rng(3)
     for _ in range(20):
-        cell = (
-            4.2
-            * (np.eye(3) + generator.normal(0, 0.4, (3, 3)))
-            @ np.linalg.qr(generator.normal(size=(3, 3)))[0]
-        )
+        cell = 4.2 * (np.eye(3) + generator.normal(0, 0.4, (3, 3))) @ np.linalg.qr(generator.normal(size=(3, 3)))[0]
         cell[2] += 3 * cell[0] - 2 * cell[1]  # tilts that LAMMPS would refuse
         rocksalt.set_cell(cell, scale_atoms=True)
         ions = map_ions(rocksalt, ionic)

@@ -38,9 +38,7 @@ def processes(word: str) -> list[int]:
 def wait_for_process(word: str) -> int:
     """Id of the LAMMPS binary itself, the last process of the chain that a launcher starts."""
     for _ in range(200):
-        engines = [
-            pid for pid in processes(word) if os.path.basename(os.readlink(f"/proc/{pid}/exe")) == "lmp"
-        ]
+        engines = [pid for pid in processes(word) if os.path.basename(os.readlink(f"/proc/{pid}/exe")) == "lmp"]
         if engines:
             return engines[-1]
         time.sleep(0.05)
@@ -48,9 +46,7 @@ def wait_for_process(word: str) -> int:
 
 
 def test_a_run_on_two_ranks_writes_its_log_beside_the_input(tmp_path):
-    log = Launcher().run(
-        script(tmp_path, "units metal\nprint 'ranks: $(extract_setting(world_size))'\n"), ranks=2
-    )
+    log = Launcher().run(script(tmp_path, "units metal\nprint 'ranks: $(extract_setting(world_size))'\n"), ranks=2)
     assert log == tmp_path / "run.log"
     assert "ranks: 2" in log.read_text()
 

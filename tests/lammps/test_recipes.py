@@ -43,9 +43,7 @@ def test_a_single_point_of_the_recipe_equals_the_engine_in_process(tmp_path, sha
     assert trace == pytest.approx(stress[:3].sum(), abs=1e-5)
 
 
-def test_minimising_ends_at_small_forces_and_pressure_in_the_frame_of_the_atoms(
-    tmp_path, crystal, polarisable
-):
+def test_minimising_ends_at_small_forces_and_pressure_in_the_frame_of_the_atoms(tmp_path, crystal, polarisable):
     perfect = crystal.copy()
     crystal.positions += np.random.default_rng(2).normal(0, 0.05, crystal.positions.shape)
     ions = recipes.prepare(tmp_path, crystal, polarisable)

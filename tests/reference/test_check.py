@@ -227,9 +227,7 @@ def crystals() -> list[Atoms]:
         atoms = Atoms(symbols * 3, positions=cell.positions[: 3 * len(symbols)], cell=cell.cell, pbc=True)
         forces = np.random.default_rng(k).normal(size=(len(atoms), 3))
         forces -= forces.mean(axis=0)
-        atoms.calc = SinglePointCalculator(
-            atoms, energy=sum(energies[s] for s in atoms.symbols), forces=forces
-        )
+        atoms.calc = SinglePointCalculator(atoms, energy=sum(energies[s] for s in atoms.symbols), forces=forces)
         atoms.info.update(frame_id=f"c{k}", family=f"c{k}", temperature=0.0, strain=0.0, origin=f"c{k}")
         atoms.info["composition"] = atoms.symbols.formula.format("metal")
         frames.append(atoms)
@@ -242,9 +240,7 @@ def test_a_composition_off_the_linear_model_is_flagged(tmp_path: Path) -> None:
     assert not [f for f in checked(tmp_path, frames, **elements).findings if f.frame_id is None]
     frames[0].calc.results["energy"] *= 1.01
     flagged = [f for f in checked(tmp_path, frames, **elements).findings if f.frame_id is None]
-    assert {(f.severity, f.kind) for f in flagged} == {("warning", "energy")} and "Mg1O1" in flagged[
-        0
-    ].message
+    assert {(f.severity, f.kind) for f in flagged} == {("warning", "energy")} and "Mg1O1" in flagged[0].message
 
 
 def test_formal_charges_come_from_the_potential_where_one_is_given(tmp_path: Path) -> None:

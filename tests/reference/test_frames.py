@@ -158,9 +158,7 @@ def test_a_kill_while_appending_leaves_the_old_set_or_the_new(
         if victim == "manifest":
             patch.setattr(frames_module, "save_manifest", killed)
         else:
-            patch.setattr(
-                os, "replace", lambda a, b: killed() if str(a).endswith(PENDING_FILE) else replace(a, b)
-            )
+            patch.setattr(os, "replace", lambda a, b: killed() if str(a).endswith(PENDING_FILE) else replace(a, b))
         with pytest.raises(KeyboardInterrupt):
             append_frames(tmp_path, [a_frame(1)])
     expected = ["f0"] if victim == "manifest" else ["f0", "f1"]
@@ -179,9 +177,7 @@ def test_two_kills_in_a_row_lose_nothing(tmp_path: Path, monkeypatch: pytest.Mon
     replace = os.replace
     with monkeypatch.context() as patch:
         # After the manifest, before the rename of the frames ...
-        patch.setattr(
-            os, "replace", lambda a, b: killed() if str(a).endswith(PENDING_FILE) else replace(a, b)
-        )
+        patch.setattr(os, "replace", lambda a, b: killed() if str(a).endswith(PENDING_FILE) else replace(a, b))
         with pytest.raises(KeyboardInterrupt):
             append_frames(tmp_path, [a_frame(1)])
     with monkeypatch.context() as patch:
@@ -228,7 +224,5 @@ def test_a_damaged_file_is_refused_by_frame_number(tmp_path: Path, damage, words
 
 
 def test_a_folder_without_manifest_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(
-        ReferenceDataError, match=r"manifest.toml: cannot be read .* a reference set is a folder"
-    ):
+    with pytest.raises(ReferenceDataError, match=r"manifest.toml: cannot be read .* a reference set is a folder"):
         load_set(tmp_path)

@@ -174,9 +174,7 @@ CASTEP_WARNING = "*Warning* max. SCF cycles performed but system has not reached
         (CASTEP, "Final energy, E", CASTEP_WARNING + "Final energy, E"),
     ],
 )
-def test_an_output_edited_to_say_unconverged_is_refused(
-    tmp_path: Path, source: Path, old: str, new: str
-) -> None:
+def test_an_output_edited_to_say_unconverged_is_refused(tmp_path: Path, source: Path, old: str, new: str) -> None:
     """No real unconverged output of these codes is at hand; the words are those of the codes."""
     folder = a_set(tmp_path / "set", "CASTEP VASP", "Ni C Si")
     edited = tmp_path / source.name
@@ -189,9 +187,7 @@ def test_an_output_edited_to_say_unconverged_is_refused(
 
 def test_an_output_of_another_code_is_refused(tmp_path: Path) -> None:
     folder = a_set(tmp_path / "set", "CP2K", "Si")
-    with pytest.raises(
-        ReferenceDataError, match="is Quantum ESPRESSO's, and the manifest says code = 'CP2K'"
-    ):
+    with pytest.raises(ReferenceDataError, match="is Quantum ESPRESSO's, and the manifest says code = 'CP2K'"):
         import_files([DATA / "espresso" / "Si-relax.out"], folder, "r")
 
 

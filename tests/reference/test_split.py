@@ -110,8 +110,6 @@ def test_near_pairs_are_those_of_the_pairwise_distance(tmp_path: Path) -> None:
     limit = 0.2
     pairs = {(i, j) for i, j, _ in near_pairs(frames, limit)}
     n = len(frames)
-    expected = {
-        (i, j) for i in range(n) for j in range(i + 1, n) if rms_displacement(frames[i], frames[j]) < limit
-    }
+    expected = {(i, j) for i in range(n) for j in range(i + 1, n) if rms_displacement(frames[i], frames[j]) < limit}
     assert pairs == expected and 0 < len(pairs) < n * (n - 1) / 2
     assert near_pairs(frames, LEAK_DISTANCE)  # the two steps of the relaxation are 0.016 Å apart

@@ -125,9 +125,7 @@ def test_the_pseudo_cubic_cell_is_nearly_cubic():
     atoms = pseudo_cubic()
     assert len(atoms) == 144
     assert atoms.cell.lengths() == pytest.approx([12.04] * 3, abs=0.01)
-    assert atoms.cell.angles() == pytest.approx(
-        [90.0] * 3, abs=1e-3
-    )  # c/a of this cell happens to be √6 to 1e-5
+    assert atoms.cell.angles() == pytest.approx([90.0] * 3, abs=1e-3)  # c/a of this cell happens to be √6 to 1e-5
     assert atoms.cell.handedness == 1
     for shell in distances(atoms, "Ti", "O", 2.5):
         assert shell == pytest.approx([1.889] * 3 + [1.977] * 3, abs=1e-3)
@@ -151,9 +149,7 @@ def test_a_supercell_has_the_surroundings_of_its_cell():
 
 def test_latp_cells_interpolate_the_measured_ones_and_stop_there():
     assert latp_cell(0.3) == (8.5004, 20.8156)
-    assert latp_cell(0.1) == pytest.approx(
-        ((8.5120 + 8.5042) / 2, (20.858 + 20.8252) / 2), rel=1e-12
-    )  # rounding
+    assert latp_cell(0.1) == pytest.approx(((8.5120 + 8.5042) / 2, (20.858 + 20.8252) / 2), rel=1e-12)  # rounding
     with pytest.raises(ConfigError, match=r"x = 0\.6 is outside the measured LATP cells, 0\.0 to 0\.5"):
         latp_cell(0.6)
 

@@ -103,9 +103,7 @@ def _check_geometry(atoms: Atoms) -> None:
             "Ewald sums need all three: set atoms.pbc = True"
         )
     if not np.all(np.isfinite(atoms.cell)) or not atoms.cell.rank == 3:
-        raise ConfigError(
-            f"the cell {np.array(atoms.cell).tolist()} does not span a volume; set three cell vectors"
-        )
+        raise ConfigError(f"the cell {np.array(atoms.cell).tolist()} does not span a volume; set three cell vectors")
     _check_finite(atoms.positions, "position")
 
 
@@ -161,9 +159,7 @@ def _shell_positions(atoms: Atoms, shells: Array | None, polarised: NDArray[np.i
         return np.asarray(atoms.positions, dtype=float)
     shells = np.asarray(shells, dtype=float)
     if shells.shape != (len(atoms), 3):
-        raise ConfigError(
-            f"shell positions have shape {shells.shape}; expected ({len(atoms)}, 3), one row per ion"
-        )
+        raise ConfigError(f"shell positions have shape {shells.shape}; expected ({len(atoms)}, 3), one row per ion")
     complete = np.array(atoms.positions, dtype=float)
     complete[polarised] = shells[polarised]
     _check_finite(complete, "shell position")

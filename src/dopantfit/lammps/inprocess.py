@@ -167,9 +167,7 @@ class InProcessLammps:
         types = self._ions.types
         for label in (first, second):
             if label not in types.core:
-                raise ConfigError(
-                    f"species {label!r} is not in this structure; it holds {', '.join(types.core)}"
-                )
+                raise ConfigError(f"species {label!r} is not in this structure; it holds {', '.join(types.core)}")
         sites = sorted(types.site_of_buckingham(label) for label in (first, second))
         words = pair_coefficient(sites[0], sites[1], A, rho, C, self._cutoff).split()
         self._pairs = [known for known in self._pairs if known[1:3] != words[1:3]] + [words]

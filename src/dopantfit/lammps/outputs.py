@@ -42,9 +42,7 @@ def read_thermo(log: Path) -> tuple[ThermoTable, ...]:
     for line in log.read_text(encoding="utf-8", errors="replace").splitlines():
         words = line.split()
         if "Lost atoms" in line:
-            raise EngineError(
-                f"{log}: LAMMPS lost atoms ({line.strip()}); shorten the time step or mend the start"
-            )
+            raise EngineError(f"{log}: LAMMPS lost atoms ({line.strip()}); shorten the time step or mend the start")
         if words[:1] == ["Step"]:
             names, rows = words, []
         elif names is not None and line.startswith("Loop time"):
@@ -159,9 +157,7 @@ def _vectors(column: Mapping[str, list[str]], axes: tuple[str, str, str], names:
 def _turned_back(frame: Atoms, ions: IonMap) -> Atoms:
     n_ions = len(ions.labels)
     if len(frame) not in (n_ions, ions.n_sites):
-        raise ValueError(
-            f"the frame holds {len(frame)} sites, the run {n_ions} ions and {ions.n_sites} sites"
-        )
+        raise ValueError(f"the frame holds {len(frame)} sites, the run {n_ions} ions and {ions.n_sites} sites")
     if len(frame) == ions.n_sites > n_ions:
         frame = _folded(frame, ions)
     frame.set_cell(ions.cell_to_atoms(np.array(frame.cell)), scale_atoms=False)

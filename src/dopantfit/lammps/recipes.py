@@ -156,9 +156,7 @@ def _cell_round(cell: CellFreedom, pressure: float, force_tolerance: float) -> S
 def nvt(types: AtomTypes, settings: Dynamics) -> str:
     """Molecular dynamics at constant volume and temperature, from relaxed shells."""
     temperature = _temperature(settings)
-    return _dynamics(
-        types, settings, f"fix integrate all nvt {temperature}", "fix_modify integrate temp ion_temp"
-    )
+    return _dynamics(types, settings, f"fix integrate all nvt {temperature}", "fix_modify integrate temp ion_temp")
 
 
 def npt(types: AtomTypes, settings: Dynamics) -> str:
@@ -274,8 +272,7 @@ def _write_sites(types: AtomTypes, forces: bool) -> list[str]:
     columns = "id element xu yu zu" + (" fx fy fz" if forces else "")
     return [
         "# Cores have the ids of the ions, shells follow.",
-        f"write_dump all custom {DUMP_FILE} {columns} "
-        f"modify sort id format float %.17g element {_labels(types)}",
+        f"write_dump all custom {DUMP_FILE} {columns} modify sort id format float %.17g element {_labels(types)}",
     ]
 
 

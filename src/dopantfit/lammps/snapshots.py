@@ -36,8 +36,7 @@ def md_snapshots(
     every = settings.steps // n_snapshots
     if every < 1:
         raise ConfigError(
-            f"{n_snapshots} snapshots do not fit into {settings.steps} steps of {settings.timestep} ps; "
-            "run longer"
+            f"{n_snapshots} snapshots do not fit into {settings.steps} steps of {settings.timestep} ps; run longer"
         )
     settings = recipes.Dynamics(
         temperature, every * n_snapshots * settings.timestep, seed, dump_every=every, restart_every=0
@@ -50,7 +49,6 @@ def md_snapshots(
     frames = read_dump(folder / recipes.DUMP_FILE, ions)[1:]
     if len(frames) != n_snapshots:
         raise EngineError(
-            f"{folder}: the run left {len(frames)} snapshots instead of {n_snapshots}; "
-            f"see {script.with_suffix('.log')}"
+            f"{folder}: the run left {len(frames)} snapshots instead of {n_snapshots}; see {script.with_suffix('.log')}"
         )
     return frames

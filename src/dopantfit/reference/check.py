@@ -84,9 +84,7 @@ def check_set(folder: str | os.PathLike[str], potential: Potential | None = None
     """
     frame_set = load_set(folder, verify=False)
     charges = {label: s.formal_charge for label, s in potential.species.items()} if potential else {}
-    findings = [
-        Finding("error", "hash", None, line) for line in hash_problems(Path(folder), frame_set.manifest)
-    ]
+    findings = [Finding("error", "hash", None, line) for line in hash_problems(Path(folder), frame_set.manifest)]
     shortest, sound = {}, []
     for number, frame in enumerate(frame_set.frames):
         problems = frame_problems(frame)
@@ -99,23 +97,18 @@ def check_set(folder: str | os.PathLike[str], potential: Potential | None = None
     findings += [*_set_findings(sound), *_identifier_findings(frame_set.frames)]
     findings += split_findings(frame_set)
     rows = tuple(
-        _row(_named(frame, number), shortest.get(number), findings)
-        for number, frame in enumerate(frame_set.frames)
+        _row(_named(frame, number), shortest.get(number), findings) for number, frame in enumerate(frame_set.frames)
     )
     return CheckReport(frame_set.name, rows, tuple(findings))
 
 
-def _single_frame_findings(
-    frame: Atoms, frame_set: FrameSet, charges: Mapping[str, int]
-) -> Iterator[Finding]:
+def _single_frame_findings(frame: Atoms, frame_set: FrameSet, charges: Mapping[str, int]) -> Iterator[Finding]:
     name = frame.info["frame_id"]
     if not frame.info.get("scf_converged", True):
         yield Finding("error", "SCF", name, "its self-consistency did not converge; run it again")
     unnamed = sorted(set(frame.symbols) - set(frame_set.manifest.pseudopotentials))
     if unnamed:
-        yield Finding(
-            "error", "element", name, f"the manifest names no pseudopotential for {', '.join(unnamed)}"
-        )
+        yield Finding("error", "element", name, f"the manifest names no pseudopotential for {', '.join(unnamed)}")
     yield from plausibility.charge_findings(frame, charges)
     yield from plausibility.force_findings(frame)
     yield from plausibility.energy_floor_findings(frame, frame_set.manifest.code)
@@ -141,9 +134,7 @@ def duplicate_findings(frames: Sequence[Atoms]) -> Iterator[Finding]:
         text = f"the same structure as {one['frame_id']} ({distance:.1e} Å per ion apart)"
         within = one["family"] == other["family"]
         yield Finding("warning" if within else "error", "duplicate", other["frame_id"], text)
-    order = sorted(
-        range(len(frames)), key=lambda k: (composition_of(frames[k]), calculated(frames[k])["energy"])
-    )
+    order = sorted(range(len(frames)), key=lambda k: (composition_of(frames[k]), calculated(frames[k])["energy"]))
     for i, j in pairwise(order):
         close = abs(calculated(frames[i])["energy"] - calculated(frames[j])["energy"]) < DUPLICATE_ENERGY
         same = composition_of(frames[i]) == composition_of(frames[j])

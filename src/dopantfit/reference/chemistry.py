@@ -6,9 +6,7 @@ from types import MappingProxyType
 FORMAL_CHARGES = MappingProxyType(
     dict.fromkeys(("H", "Li", "Na", "K", "Rb", "Cs", "Ag"), (1, 1))
     | dict.fromkeys(("Be", "Mg", "Ca", "Sr", "Ba", "Zn", "Cd"), (2, 2))
-    | dict.fromkeys(
-        ("B", "Al", "Ga", "In", "Sc", "Y", "La", "Nd", "Sm", "Gd", "Dy", "Er", "Yb", "Lu"), (3, 3)
-    )
+    | dict.fromkeys(("B", "Al", "Ga", "In", "Sc", "Y", "La", "Nd", "Sm", "Gd", "Dy", "Er", "Yb", "Lu"), (3, 3))
     | dict.fromkeys(("C", "Si", "Ge", "Ti", "Zr", "Hf"), (4, 4))
     | dict.fromkeys(("P", "Ta"), (5, 5))
     | dict.fromkeys(("O",), (-2, -2))

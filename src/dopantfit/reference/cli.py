@@ -15,17 +15,13 @@ if TYPE_CHECKING:
 
     from dopantfit.reference.plan import Plan
 
-reference_app = typer.Typer(
-    help="Check, import, split, generate and compute DFT frames.", no_args_is_help=True
-)
+reference_app = typer.Typer(help="Check, import, split, generate and compute DFT frames.", no_args_is_help=True)
 
 SetArgument = Annotated[Path, typer.Argument(help="Folder of the set: frames.extxyz and manifest.toml.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")]
 PlanArgument = Annotated[Path, typer.Argument(help="Folder of the set; needs its plan.toml.")]
 OnlyOption = Annotated[list[str] | None, typer.Option(help="Only this item of the plan; once for each.")]
-WorkOption = Annotated[
-    Path | None, typer.Option(help="Folder for inputs and outputs.", show_default="runs/<set>")
-]
+WorkOption = Annotated[Path | None, typer.Option(help="Folder for inputs and outputs.", show_default="runs/<set>")]
 
 
 class Steps(StrEnum):
@@ -68,9 +64,7 @@ def check(
 
 @reference_app.command("import")
 def import_(
-    files: Annotated[
-        list[Path], typer.Argument(help="CASTEP, VASP, Quantum ESPRESSO, CP2K output or extxyz.")
-    ],
+    files: Annotated[list[Path], typer.Argument(help="CASTEP, VASP, Quantum ESPRESSO, CP2K output or extxyz.")],
     folder: Annotated[Path, typer.Option("--set", help="Folder of the set; needs its manifest.toml.")],
     family: Annotated[
         str | None, typer.Option(help="Family of these frames, never split between training and held-out.")

@@ -124,9 +124,7 @@ def hash_problems(folder: Path, manifest: Manifest) -> list[str]:
         if not path.is_file():
             problems.append(f"{name} is named by the manifest and missing")
         elif sha256_of(path) != expected:
-            problems.append(
-                f"{name} is not the file that the manifest describes (sha256 differs); restore it"
-            )
+            problems.append(f"{name} is not the file that the manifest describes (sha256 differs); restore it")
     return problems
 
 
@@ -136,9 +134,7 @@ def frame_problems(atoms: Atoms) -> list[str]:
     for key in ("frame_id", "family"):
         value = atoms.info.get(key, "x")
         if not isinstance(value, str) or not IDENTIFIER.match(value) or value in _BOOLEANS:
-            problems.append(
-                f"{key} {value!r} must start with a letter and hold letters, digits and _ . + - only"
-            )
+            problems.append(f"{key} {value!r} must start with a letter and hold letters, digits and _ . + - only")
     composition = atoms.info.get("composition", composition_of(atoms))
     if composition != composition_of(atoms):
         problems.append(f"composition {composition!r} is not that of its atoms, {composition_of(atoms)!r}")
@@ -162,9 +158,7 @@ def _number_problems(atoms: Atoms) -> list[str]:
             problems.append(f"has no {key}")
         elif np.shape(results[key]) != shape or not np.isfinite(results[key]).all():
             problems.append(f"{key} is not finite, or not of shape {shape}")
-    if "stress" in results and (
-        np.shape(results["stress"]) != (6,) or not np.isfinite(results["stress"]).all()
-    ):
+    if "stress" in results and (np.shape(results["stress"]) != (6,) or not np.isfinite(results["stress"]).all()):
         problems.append("stress is not six finite numbers")
     return problems
 
@@ -205,9 +199,7 @@ def _blocks(lines: list[str], path: Path) -> Iterator[list[str]]:
         stop = start + 2 + int(count)
         if stop > len(lines):
             found = max(len(lines) - start - 2, 0)
-            raise ReferenceDataError(
-                f"{path}: frame {number} is truncated: {found} of {count} atoms; export it again"
-            )
+            raise ReferenceDataError(f"{path}: frame {number} is truncated: {found} of {count} atoms; export it again")
         yield lines[start:stop]
         start, number = stop, number + 1
 

@@ -114,9 +114,7 @@ def read_output_file(path: Path, steps: Steps, code: str) -> tuple[list[tuple[in
     return _read_with_ase(path, text, source, steps)
 
 
-def _read_with_ase(
-    path: Path, text: str, source: Source, steps: Steps
-) -> tuple[list[tuple[int, Atoms]], list[str]]:
+def _read_with_ase(path: Path, text: str, source: Source, steps: Steps) -> tuple[list[tuple[int, Atoms]], list[str]]:
     if source.last_words not in text:
         raise ReferenceDataError(
             f"{path}: is truncated: {source.code} did not come to its end (no {source.last_words!r}); "
@@ -194,9 +192,7 @@ def _refuse_bad(frame: Atoms, path: Path, number: int) -> None:
     if not frame.info.get("scf_converged", True):
         problems.append("its self-consistency did not converge")
     if problems:
-        raise ReferenceDataError(
-            f"{path}: frame {number}: {problems[0]}; repeat the calculation or leave it out"
-        )
+        raise ReferenceDataError(f"{path}: frame {number}: {problems[0]}; repeat the calculation or leave it out")
 
 
 def _refuse_known(frame: Atoms, others: Sequence[Atoms], path: Path, number: int) -> None:

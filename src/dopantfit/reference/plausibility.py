@@ -135,23 +135,15 @@ def force_findings(atoms: Atoms) -> Iterator[Finding]:
     elif net > NET_FORCE_WARNING:
         yield _warning(atoms, "net force", f"forces add to {net:.3f} eV/Å per ion (integration grid)")
     if rms > FORCE_RANGE[1]:
-        yield _error(
-            atoms, "force", f"forces are {rms:.3g} eV/Å rms; wrong unit, or ions on top of each other"
-        )
+        yield _error(atoms, "force", f"forces are {rms:.3g} eV/Å rms; wrong unit, or ions on top of each other")
     if rms < FORCE_RANGE[0]:
-        yield _warning(
-            atoms, "force", f"forces are {rms:.1e} eV/Å rms: right only if symmetry makes them zero"
-        )
+        yield _warning(atoms, "force", f"forces are {rms:.1e} eV/Å rms: right only if symmetry makes them zero")
     if (np.abs(forces).sum(axis=1) == 0).any() and rms >= FORCE_RANGE[0]:
         held = int((np.abs(forces).sum(axis=1) == 0).sum())
-        yield _warning(
-            atoms, "force", f"{held} ions have forces of exactly zero: by symmetry, or held fixed?"
-        )
+        yield _warning(atoms, "force", f"{held} ions have forces of exactly zero: by symmetry, or held fixed?")
     stress = float(np.abs(calculated(atoms).get("stress", 0.0)).max())
     if stress > STRESS_LIMIT:
-        yield _error(
-            atoms, "stress", f"stress reaches {stress:.3g} eV/Å³ ({stress * 160:.0f} GPa); wrong unit?"
-        )
+        yield _error(atoms, "stress", f"stress reaches {stress:.3g} eV/Å³ ({stress * 160:.0f} GPa); wrong unit?")
 
 
 def energy_floor_findings(atoms: Atoms, code: str) -> Iterator[Finding]:

@@ -99,9 +99,7 @@ def host(name: str) -> Host:
     try:
         entry = _data()["structures"][name]
     except KeyError:
-        raise ConfigError(
-            f"'{name}' is no crystal prototype; there are {', '.join(prototype_names())}"
-        ) from None
+        raise ConfigError(f"'{name}' is no crystal prototype; there are {', '.join(prototype_names())}") from None
     occupied = [(label, position) for label, *position in entry["sites"]]
     every = occupied + [(_EMPTY, position) for position in entry.get("empty_sites", [])]
     built = crystal(
@@ -136,17 +134,13 @@ def latp_cell(x: float) -> tuple[float, float]:
     table = sorted((float(key), a, c) for key, (a, c) in _data()["latp_cells"].items())
     xs, a_values, c_values = (np.array(column) for column in zip(*table, strict=True))
     if not xs[0] <= x <= xs[-1]:
-        raise ConfigError(
-            f"x = {x!r} is outside the measured LATP cells, {xs[0]} to {xs[-1]}; relax a cell instead"
-        )
+        raise ConfigError(f"x = {x!r} is outside the measured LATP cells, {xs[0]} to {xs[-1]}; relax a cell instead")
     return float(np.interp(x, xs, a_values)), float(np.interp(x, xs, c_values))
 
 
 @cache
 def _data() -> dict[str, Any]:
-    return tomllib.loads(
-        files("dopantfit.structures").joinpath("prototypes.toml").read_text(encoding="utf-8")
-    )
+    return tomllib.loads(files("dopantfit.structures").joinpath("prototypes.toml").read_text(encoding="utf-8"))
 
 
 def _cell_parameters(entry: dict[str, Any]) -> list[float]:

@@ -67,9 +67,7 @@ def substituted(crystal: Host, substitutions: Sequence[Substitution], rng: np.ra
         del atoms[rng.choice(mobile_ions, size=-extra, replace=False)]
     check_distances(atoms, charges)
     if total_formal_charge(atoms, charges) != 0:
-        raise ConfigError(
-            f"{atoms.get_chemical_formula()} has a net formal charge; start from a neutral crystal"
-        )
+        raise ConfigError(f"{atoms.get_chemical_formula()} has a net formal charge; start from a neutral crystal")
     return sorted_by_label(atoms)
 
 
@@ -97,14 +95,10 @@ def lamtp(
     """
     crystal = host(LTP) if crystal is None else crystal
     aluminium = Substitution("Ti", "Al", 3, _count("x", x, crystal))
-    return substituted(
-        crystal, [aluminium, Substitution("Ti", dopant, formal_charge, _count("y", y, crystal))], rng
-    )
+    return substituted(crystal, [aluminium, Substitution("Ti", dopant, formal_charge, _count("y", y, crystal))], rng)
 
 
-def spread(
-    sites: NDArray[np.float64], count: int, atoms: Atoms, rng: np.random.Generator
-) -> NDArray[np.float64]:
+def spread(sites: NDArray[np.float64], count: int, atoms: Atoms, rng: np.random.Generator) -> NDArray[np.float64]:
     """Choose `count` of the sites [Å], each the farthest from those chosen before; ``shape=(count, 3)``.
 
     The first, and each among equally far ones, is drawn at random; distances are in the periodic `atoms`.
@@ -121,9 +115,7 @@ def spread(
     return sites[chosen]
 
 
-def _exchanged(
-    labels: list[str], substitutions: Sequence[Substitution], rng: np.random.Generator
-) -> list[str]:
+def _exchanged(labels: list[str], substitutions: Sequence[Substitution], rng: np.random.Generator) -> list[str]:
     """Return labels with drawn ones exchanged; ConfigError when there are too few to exchange."""
     result = list(labels)
     for change in substitutions:
@@ -142,9 +134,7 @@ def _charges(substitutions: Sequence[Substitution]) -> dict[str, int]:
     charges = formal_charges()
     for change in substitutions:
         if change.count < 0:
-            raise ConfigError(
-                f"{change.count} {change.dopant} for {change.replaced}: the count must not be negative"
-            )
+            raise ConfigError(f"{change.count} {change.dopant} for {change.replaced}: the count must not be negative")
         if charges.setdefault(change.dopant, change.formal_charge) != change.formal_charge:
             raise ConfigError(
                 f"{change.dopant} has the formal charge {charges[change.dopant]:+d}, "
@@ -164,9 +154,7 @@ def _extra_mobile(crystal: Host, substitutions: Sequence[Substitution], charges:
         return 0
     dopants = " and ".join(f"{change.count} {change.dopant}" for change in substitutions if change.count)
     if crystal.mobile is None:
-        raise ConfigError(
-            f"{dopants} leave the charge {-extra:+d}, and this crystal has no ions to balance it with"
-        )
+        raise ConfigError(f"{dopants} leave the charge {-extra:+d}, and this crystal has no ions to balance it with")
     available = len(crystal.empty) if extra > 0 else labels_of(crystal.ions).count(crystal.mobile)
     if abs(extra) > available:
         verb, what = ("added", "empty sites") if extra > 0 else ("removed", f"{crystal.mobile} ions")
@@ -184,11 +172,7 @@ def _nearest(substitutions: Sequence[Substitution], charges: Mapping[str, int], 
     fixed = sum((charges[s.replaced] - s.formal_charge) * s.count for s in others)
     step = charges[last.replaced] - last.formal_charge
     possible = [n for n in range(last.count) if abs(fixed + step * n) <= available]
-    return (
-        f"{possible[-1]} {last.dopant}"
-        if possible
-        else f"fewer {others[0].dopant if others else last.dopant}"
-    )
+    return f"{possible[-1]} {last.dopant}" if possible else f"fewer {others[0].dopant if others else last.dopant}"
 
 
 def _count(name: str, fraction: float | Fraction, crystal: Host) -> int:
@@ -198,9 +182,7 @@ def _count(name: str, fraction: float | Fraction, crystal: Host) -> int:
     if not 0.0 <= float(fraction) <= 2.0:
         raise ConfigError(f"{name} = {fraction} is outside 0 to 2, the Ti sites of a formula unit; change it")
     if abs(exact - round(exact)) > _WHOLE:
-        nearest = " and ".join(
-            f"{name} = {n}/{units} = {n / units:.5g}" for n in (int(exact), int(exact) + 1)
-        )
+        nearest = " and ".join(f"{name} = {n}/{units} = {n / units:.5g}" for n in (int(exact), int(exact) + 1))
         raise ConfigError(
             f"{name} = {fraction} is {exact:.4g} ions in {units} formula units; nearest possible: {nearest}"
         )

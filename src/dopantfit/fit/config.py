@@ -138,7 +138,7 @@ class Preoptimisation(_Table):
     path: Text
     #: Family of frames that differ by isotropic strain only: the equation of state.
     family: Text
-    #: Names of free parameters, as in "rho Mg-O".
+    #: Names of free parameters, as in "rho Na-Cl".
     parameters: Annotated[tuple[Text, ...], Field(min_length=1)]
     #: Relative error of the volume and of each axis that counts as one.
     volume_error: Positive = 0.002

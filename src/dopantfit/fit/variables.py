@@ -23,7 +23,7 @@ _CHARGE_SCALE = "charge_scale"
 class Variable:
     """One free number.
 
-    name: as in ``rho Mg-O``. unit: of its value. start, low, high: its value at the start and its bounds.
+    name: as in ``rho Na-Cl``. unit: of its value. start, low, high: its value at the start and its bounds.
     effects: parameters that move with it, and by how much per unit. prior: what was known before.
     """
 

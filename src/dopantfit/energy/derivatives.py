@@ -16,7 +16,7 @@ from dopantfit.energy.explicit_derivatives import explicit_derivatives
 from dopantfit.energy.own_shell import bond_hessians, bond_strain_couplings
 from dopantfit.energy.reciprocal import explicit_phases
 from dopantfit.energy.relaxation import RelaxedShells
-from dopantfit.energy.shell_hessian import EXACT_FLOOR, WAVES_AT_ONCE, dense_hessian, exact_reach, heaviest_waves
+from dopantfit.energy.shell_hessian import WAVES_AT_ONCE, dense_hessian, exact_reach
 from dopantfit.energy.shell_problem import ShellProblem
 from dopantfit.energy.stiffness import core_response
 from dopantfit.energy.threads import with_one_blas_thread
@@ -111,7 +111,7 @@ def _wave_changes(relaxed: RelaxedShells, shell_moves: Floats) -> tuple[Floats, 
     n_moves = shell_moves.shape[2]
     weighted_moves = (problem.shell_charges[:, None, None] * shell_moves).reshape(len(shells), -1)
     forces, virial = np.zeros((len(frame.positions), 3 * n_moves)), np.zeros((n_moves, 6))
-    waves = heaviest_waves(problem, EXACT_FLOOR)
+    waves = np.arange(len(plan.weight))
     for first in range(0, len(waves), WAVES_AT_ONCE):
         part = waves[first : first + WAVES_AT_ONCE]
         vectors, strength = plan.vectors[part], 2 * problem.table.coulomb * plan.weight[part]

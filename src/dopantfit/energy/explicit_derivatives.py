@@ -72,7 +72,7 @@ def _buckingham(
     problem: ShellProblem, placement: Placement, quantity: str, s: int, t: int, result: ExplicitDerivatives, number: int
 ) -> None:
     frame, table = problem.frame, problem.table
-    forces = np.zeros_like(placement.sites)
+    forces = result.core_forces[number]
     coefficients = derivative_coefficients(quantity, table.A[s, t], table.inverse_rho[s, t])
     result.energies[number] = add_buckingham_derivative(
         s, t, coefficients, frame.species, placement.sites, placement.ghost_sites, frame.lists, table,
@@ -80,7 +80,6 @@ def _buckingham(
     )  # fmt: skip
     result.shell_forces[number] = forces[frame.shell_ions]
     forces[frame.shell_ions] = 0.0
-    result.core_forces[number] = forces
 
 
 def _spring(problem: ShellProblem, displacement: Floats, s: int, result: ExplicitDerivatives, number: int) -> None:

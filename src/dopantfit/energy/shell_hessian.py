@@ -15,8 +15,8 @@ from dopantfit.energy.stiffness import Reach, add_own_blocks, dense_blocks, shel
 
 #: A steering Hessian leaves out waves whose w k² is less than this part of the largest one.
 STEERING_FLOOR = 0.02
-#: The same for the exact one. Forces need the lighter waves, derivatives by parameters change by less than 1e-6.
-EXACT_FLOOR = 1e-7
+#: The same for the exact one. Forces need the lighter waves, derivatives by parameters change by 1e-7 of themselves.
+EXACT_FLOOR = 5e-7
 #: Own blocks (n, 3, 3), coupling blocks (m, 3, 3), their columns (m,) and row starts (n + 1,).
 Blocks = tuple[Floats, Floats, Integers, Integers]
 #: Waves are worked on in portions, so that memory does not grow with their number.

@@ -11,9 +11,8 @@ import numpy as np
 
 from dopantfit.energy.arrays import Floats
 from dopantfit.energy.own_shell import add_bonds
-from dopantfit.energy.real_space import add_buckingham_derivative, derivative_coefficients
+from dopantfit.energy.real_space import buckingham_derivatives, derivative_coefficients
 from dopantfit.energy.shell_problem import ShellProblem
-from dopantfit.energy.stiffness import Placement
 from dopantfit.errors import ConfigError
 from dopantfit.potential import Parameter
 
@@ -35,22 +34,21 @@ def explicit_derivatives(
     problem: ShellProblem, displacement: Floats, parameters: Sequence[Parameter]
 ) -> ExplicitDerivatives:
     """Partial derivatives with respect to ``parameters``; raises ConfigError for one that the frame cannot feel."""
-    p, frame = len(parameters), problem.frame
-    placement = problem.placement(displacement)
+    p = len(parameters)
     result = ExplicitDerivatives(
-        np.zeros(p),
-        np.zeros((p, *displacement.shape)),
-        np.zeros((p, *frame.positions.shape)),
-        np.zeros((p, 6)),
+        energies=np.zeros(p),
+        shell_forces=np.zeros((p, *displacement.shape)),
+        core_forces=np.zeros((p, *problem.frame.positions.shape)),
+        virials=np.zeros((p, 6)),
     )
+    species = [[_species_number(problem, label, parameter) for label in parameter.of] for parameter in parameters]
+    pair_terms = [number for number, parameter in enumerate(parameters) if len(parameter.of) == 2]
+    _buckingham(problem, displacement, parameters, species, pair_terms, result)
     for number, parameter in enumerate(parameters):
-        species = [_species_number(problem, label, parameter) for label in parameter.of]
-        if parameter.quantity in ("A", "rho", "C"):
-            _buckingham(problem, placement, parameter.quantity, species[0], species[1], result, number)
-        elif parameter.quantity == "spring":
-            _spring(problem, displacement, species[0], result, number)
-        else:
-            _charge(problem, displacement, parameter.quantity, species[0], result, number)
+        if parameter.quantity == "spring":
+            _spring(problem, displacement, species[number][0], result, number)
+        elif number not in pair_terms:
+            _charge(problem, displacement, parameter.quantity, species[number][0], result, number)
     return result
 
 
@@ -69,17 +67,32 @@ def _species_number(problem: ShellProblem, label: str, parameter: Parameter) -> 
 
 
 def _buckingham(
-    problem: ShellProblem, placement: Placement, quantity: str, s: int, t: int, result: ExplicitDerivatives, number: int
+    problem: ShellProblem,
+    displacement: Floats,
+    parameters: Sequence[Parameter],
+    species: list[list[int]],
+    numbers: list[int],
+    result: ExplicitDerivatives,
 ) -> None:
-    frame, table = problem.frame, problem.table
-    forces = result.core_forces[number]
-    coefficients = derivative_coefficients(quantity, table.A[s, t], table.inverse_rho[s, t])
-    result.energies[number] = add_buckingham_derivative(
-        s, t, coefficients, frame.species, placement.sites, placement.ghost_sites, frame.lists, table,
-        forces, result.virials[number],
-    )  # fmt: skip
-    result.shell_forces[number] = forces[frame.shell_ions]
-    forces[frame.shell_ions] = 0.0
+    """Fills in the parameters with these numbers, all of pairs."""
+    if not numbers:
+        return
+    frame, table, placement = problem.frame, problem.table, problem.placement(displacement)
+    pairs = np.array([species[number] for number in numbers])
+    coefficients = np.array(
+        [
+            derivative_coefficients(parameters[number].quantity, table.A[s, t], table.inverse_rho[s, t])
+            for number, (s, t) in zip(numbers, pairs, strict=True)
+        ]
+    )
+    forces, virials = np.zeros((len(numbers), *frame.positions.shape)), np.zeros((len(numbers), 6))
+    result.energies[numbers] = buckingham_derivatives(
+        pairs, coefficients, frame.species, placement.sites, placement.ghost_sites, frame.lists, table, forces, virials
+    )
+    result.shell_forces[numbers] = forces[:, frame.shell_ions]
+    forces[:, frame.shell_ions] = 0.0
+    result.core_forces[numbers] = forces
+    result.virials[numbers] = virials
 
 
 def _spring(problem: ShellProblem, displacement: Floats, s: int, result: ExplicitDerivatives, number: int) -> None:

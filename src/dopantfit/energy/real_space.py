@@ -116,33 +116,34 @@ def add_buckingham(
 
 
 @njit(**JIT)
-def add_buckingham_derivative(
-    s: int,
-    t: int,
+def buckingham_derivatives(
+    pairs: Integers,
     coefficients: Floats,
     species: Integers,
     sites: Floats,
     ghost_sites: Floats,
     lists: Lists,
     table: SpeciesTable,
-    force: Floats,
-    virial: Floats,
-) -> float:
-    """∂E/∂p of one parameter of the species s, t; adds ∂F/∂p to force (n_ions, 3) and ∂virial/∂p to (6,).
+    forces: Floats,
+    virials: Floats,
+) -> Floats:
+    """∂E/∂p of p parameters of Buckingham terms, ``shape=(p,)``; fills ∂F/∂p (p, n_ions, 3) and ∂virial/∂p (p, 6).
 
-    coefficients: see ``derivative_coefficients``.
+    pairs: the two species of each parameter, ``shape=(p, 2)``. coefficients: see ``derivative_coefficients``, (p, 6).
     """
-    energy = 0.0
+    energies = np.zeros(len(pairs))
     runs, terms = lists.buckingham, run_buffer(lists)
-    for i in range(len(species)):
-        if species[i] != s and species[i] != t:
-            continue
-        other = t if species[i] == s else s
-        first, last = runs.start[i, other], runs.start[i, other + 1]
-        gather_vectors(sites[i], ghost_sites, runs.ghost, first, last, terms)
-        buckingham_parameter_forces(last - first, table.cutoff, table.inverse_rho[s, t], coefficients, terms)
-        energy += _add_sums(run_sums(last - first, terms), 1.0, 0.5, force[i], virial)
-    return energy
+    for p in range(len(pairs)):
+        s, t = pairs[p, 0], pairs[p, 1]
+        for i in range(len(species)):
+            if species[i] != s and species[i] != t:
+                continue
+            other = t if species[i] == s else s
+            first, last = runs.start[i, other], runs.start[i, other + 1]
+            gather_vectors(sites[i], ghost_sites, runs.ghost, first, last, terms)
+            buckingham_parameter_forces(last - first, table.cutoff, table.inverse_rho[s, t], coefficients[p], terms)
+            energies[p] += _add_sums(run_sums(last - first, terms), 1.0, 0.5, forces[p, i], virials[p])
+    return energies
 
 
 def derivative_coefficients(quantity: str, A: float, inverse_rho: float) -> Floats:

@@ -19,8 +19,8 @@ STEERING_FLOOR = 0.02
 EXACT_FLOOR = 5e-7
 #: Own blocks (n, 3, 3), coupling blocks (m, 3, 3), their columns (m,) and row starts (n + 1,).
 Blocks = tuple[Floats, Floats, Integers, Integers]
-#: Waves are worked on in portions, so that memory does not grow with their number.
-WAVES_AT_ONCE = 1024
+#: Waves are worked on in portions that stay in the cache, so that memory does not grow with their number.
+WAVES_AT_ONCE = 128
 
 
 def exact_reach(problem: ShellProblem) -> Reach:

@@ -44,3 +44,7 @@ def test_every_command_line_of_the_readme_succeeds():
             [str(Path(sys.executable).parent / "dopantfit"), *arguments], cwd=ROOT, capture_output=True, text=True
         )
         assert done.returncode == 0, f"{command}: {done.stderr}"
+
+
+def test_no_placeholder_is_left():
+    assert not re.search(r"[A-Z]+_[A-Z]+ \|", README)

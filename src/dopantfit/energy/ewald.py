@@ -13,7 +13,8 @@ from dopantfit.energy.arrays import Floats, Integers
 from dopantfit.errors import ConfigError
 
 #: Real-space Coulomb cutoff [Å] of a cell of ``REFERENCE_IONS`` ions; at one density it grows as N**(1/6), which makes
-#: both sums grow as N**1.5. The value is the fastest one for a 112-ion LATP cell (``benchmarks/engine.py --tune``).
+#: both sums grow as N**1.5. For a 112-ion LATP cell a shell pass costs much the same from 6 to 9 Å, and
+#: derivatives want few waves: hence the upper end (``benchmarks/engine.py --tune``).
 REFERENCE_CUTOFF = 8.5
 REFERENCE_IONS = 112
 REFERENCE_VOLUME = 1308.0  # [Å³]

@@ -1,6 +1,6 @@
 """One BLAS thread for small matrices: with more, threads that wait for each other cost more than the work.
 
-A busy machine shows it most: there the relaxation of a 108-ion cell took ten times longer with two threads.
+A busy machine shows it most: there evaluating a 112-ion cell took about ten times longer with two threads.
 """
 
 from collections.abc import Callable

@@ -100,6 +100,9 @@ def test_a_wavefunction_to_start_from_is_named_only_where_it_is_of_use() -> None
     text = single_point_input(magnesia(), Cp2kSettings(), **start)
     assert "SCF_GUESS RESTART" in text
     assert "WFN_RESTART_FILE_NAME old.wfn" in text
+    # From orbitals near the solution orbital transformation needs half the steps.
+    assert "&OT\n" in text
+    assert "&DIAGONALIZATION" not in text
     assert "SCF_GUESS ATOMIC" in single_point_input(magnesia(), Cp2kSettings(), k_mesh=(2, 1, 1), **start)
 
 

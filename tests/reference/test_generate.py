@@ -73,6 +73,14 @@ def test_the_same_seed_gives_the_same_bytes_and_another_does_not(tmp_path: Path)
     assert text(1) != text(2)
 
 
+def test_the_primitive_cell_of_a_prototype_is_a_third_of_the_hexagonal_one(tmp_path: Path) -> None:
+    start = '{ prototype = "LiTi2P3O12", primitive = true }'
+    (primitive,) = made(item("volumes", "scales = [1.0]", start), tmp_path).configurations
+    (hexagonal,) = made(item("volumes", "scales = [1.0]", '{ prototype = "LiTi2P3O12" }'), tmp_path).configurations
+    assert 3 * len(primitive.atoms) == len(hexagonal.atoms) == 108
+    assert 3 * primitive.atoms.cell.volume == pytest.approx(hexagonal.atoms.cell.volume, rel=1e-12)
+
+
 def test_a_substituted_cell_is_neutral(tmp_path: Path) -> None:
     start = (
         '{ prototype = "LiTi2P3O12", substitutions = [{ replaced = "Ti", dopant = "Al", formal_charge = 3, '

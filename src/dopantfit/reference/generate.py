@@ -239,6 +239,9 @@ def _prototype(item: Item, rng: np.random.Generator) -> tuple[Atoms, str]:
     start = item.start
     crystal = host(str(start.prototype))
     what = f"prototype {start.prototype}"
+    if start.primitive:
+        crystal = crystal.primitive()
+        what += ", primitive cell"
     if start.repeat != (1, 1, 1):
         crystal = crystal.repeated(start.repeat)
         what += ", {} x {} x {}".format(*start.repeat)

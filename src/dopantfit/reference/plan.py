@@ -44,6 +44,8 @@ class Start(_Table):
 
     #: A crystal that ships with the package.
     prototype: str | None = None
+    #: The rhombohedral primitive cell of the prototype instead of its hexagonal one.
+    primitive: bool = False
     #: A structure file that ASE reads, relative to the plan; its last configuration is taken.
     file: str | None = None
     #: A frame of this set, by its frame_id.
@@ -64,6 +66,8 @@ class Start(_Table):
             raise ValueError(f"give exactly one of prototype, file, frame, end_of (given: {given or 'none'})")
         if self.substitutions and self.prototype is None:
             raise ValueError("substitutions need a prototype to be made in")
+        if self.primitive and self.prototype is None:
+            raise ValueError("primitive says which cell of a prototype is meant; give a prototype")
         if self.frame is not None and (self.strain != 0.0 or self.repeat != (1, 1, 1)):
             raise ValueError("a frame is taken as it is; use an item of kind 'strain' to strain it")
         return self

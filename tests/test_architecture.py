@@ -11,6 +11,7 @@ ROOMS = [
     "units",
     "errors",
     "provenance",
+    "strict_toml",
     "potential",
     "structures",
     "energy",

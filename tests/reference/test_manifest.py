@@ -59,17 +59,17 @@ def test_a_mesh_may_be_given_in_words() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ("[pseudo", "colour = 3\n[pseudo", "colour: Extra inputs"),
+        ("[pseudo", "colour = 3\n[pseudo", "colour is no known key"),
         ("[1, 1, 1]", "[1, 1]", "k_mesh"),
         ("[1, 1, 1]", "[1, 0, 1]", "k_mesh"),
-        ("1e-6", "-1e-6", "scf_tolerance: Input should be greater than 0"),
+        ("1e-6", "-1e-6", "scf_tolerance = -1e-06: Input should be greater than 0"),
         ("1e-6", "nan", "scf_tolerance"),
         ('"PBE"', '""', "functional"),
         ('"PBE"', "PBE", "not valid TOML"),
-        ('purpose = "fit of Mg"\n', "", "purpose: Field required"),
+        ('purpose = "fit of Mg"\n', "", "purpose is missing"),
         ("[pseudo", '[files]\n"../x" = "' + "0" * 64 + '"\n[pseudo', "must be a path inside the set"),
         ("[pseudo", '[files]\nx = "123"\n[pseudo', "files.x"),
-        ("[pseudo", "[split]\nheld_out = []\n[pseudo", "split.held_out: Extra"),
+        ("[pseudo", "[split]\nheld_out = []\n[pseudo", "split.held_out is no known key"),
     ],
 )
 def test_a_wrong_manifest_is_refused_by_key(old: str, new: str, words: str) -> None:

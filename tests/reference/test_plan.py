@@ -35,11 +35,11 @@ def test_a_plan_reads_as_it_is_written() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('purpose = "a test"', 'purpose = "a test"\nporpoise = 1', "p.toml: porpoise: Extra inputs"),
+        ('purpose = "a test"', 'purpose = "a test"\nporpoise = 1', "p.toml: porpoise is no known key"),
         ('kind = "rattle"', 'kind = "rattel"', "p.toml: configurations.1: .*'rattel'"),
-        ("strain = 0.01", "strain = 1.0", "p.toml: configurations.0.relaxation.start.strain: .*0.2"),
-        ("steps = 4", "steps = 4.0", "p.toml: configurations.0.relaxation.steps: .*integer"),
-        ("sigmas = [0.03, 0.05]", "sigmas = [0.03, -0.05]", "p.toml: configurations.1.rattle.sigmas.1:"),
+        ("strain = 0.01", "strain = 1.0", "p.toml: configurations.0.relaxation.start.strain = 1.0: .*0.2"),
+        ("steps = 4", "steps = 4.0", "p.toml: configurations.0.relaxation.steps = 4.0: .*integer"),
+        ("sigmas = [0.03, 0.05]", "sigmas = [0.03, -0.05]", "p.toml: configurations.1.rattle.sigmas.1 = -0.05:"),
         ('prototype = "MgO"', 'prototype = "MgO", frame = "x"', "give exactly one of prototype, file, frame"),
         ("sigmas = [0.03, 0.05]", "sigmas = [0.03, 0.05]\nstrains = [0.01]", "1 strains for 2 sigmas"),
         ('end_of = "relax"', 'end_of = "rilex"', "rattle: end_of = 'rilex' is no relaxation above it"),

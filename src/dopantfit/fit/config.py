@@ -3,16 +3,14 @@
 Units: Å, eV, e, u, GPa. Unknown keys are refused. Paths are relative to the file.
 """
 
-import json
 import os
-import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from dopantfit.errors import ConfigError
 from dopantfit.potential.turnover import DANGEROUS_RADIUS
+from dopantfit.strict_toml import Table, file_in, parse_strict, read_text
 
 FIT_FILE = "fit.toml"
 
@@ -23,11 +21,7 @@ Text = Annotated[str, Field(min_length=1)]
 Scale = Literal["linear", "log", "log1p"]
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Prior(_Table):
+class Prior(Table):
     """What was known before: the parameter is ``value`` ± ``error`` (one standard deviation), in its own unit."""
 
     value: float
@@ -36,7 +30,7 @@ class Prior(_Table):
     source: Text
 
 
-class Quantity(_Table):
+class Quantity(Table):
     """One parameter: free between its bounds, or frozen at its start."""
 
     #: Where the fit starts; the host's value where it is left out.
@@ -57,7 +51,7 @@ class Quantity(_Table):
         return self.bounds is not None and not self.frozen
 
 
-class PairQuantities(_Table):
+class PairQuantities(Table):
     """A exp(-r/ρ) - C/r⁶ of one pair: A [eV], ρ [Å], C [eV Å⁶]."""
 
     A: Quantity = Quantity()
@@ -65,14 +59,14 @@ class PairQuantities(_Table):
     C: Quantity = Quantity()
 
 
-class SpeciesQuantities(_Table):
+class SpeciesQuantities(Table):
     """Of a species with a shell: charge of the shell [e] at constant total charge, and spring [eV/Å²]."""
 
     shell_charge: Quantity = Quantity()
     spring: Quantity = Quantity()
 
 
-class Dopant(_Table):
+class Dopant(Table):
     """The species that is added to the host."""
 
     label: Text
@@ -82,7 +76,7 @@ class Dopant(_Table):
     mass: Positive
 
 
-class ReferenceSet(_Table):
+class ReferenceSet(Table):
     """A reference set, and which error of each kind counts as one."""
 
     path: Text
@@ -98,7 +92,7 @@ class ReferenceSet(_Table):
     held_out_families: tuple[Text, ...] | None = None
 
 
-class Guards(_Table):
+class Guards(Table):
     """What keeps a potential away from collapse."""
 
     #: Turn-over radii of fitted pairs beyond this are penalised [Å].
@@ -107,7 +101,7 @@ class Guards(_Table):
     turn_over_error: Positive | None = 0.05
 
 
-class Swarm(_Table):
+class Swarm(Table):
     """The global search in the box of the bounds."""
 
     #: pso is inspyred's particle swarm; the others are samplers of Optuna.
@@ -120,7 +114,7 @@ class Swarm(_Table):
     social_rate: NonNegative = 2.1
 
 
-class Local(_Table):
+class Local(Table):
     """L-BFGS-B with exact gradients from the best particles."""
 
     #: How many of the best particles (and of the given starts) are refined.
@@ -132,7 +126,7 @@ class Local(_Table):
     gauss_newton_steps: Annotated[int, Field(ge=0)] = 30
 
 
-class Preoptimisation(_Table):
+class Preoptimisation(Table):
     """Relaxed cell of a simple compound against the reference, before the swarm."""
 
     path: Text
@@ -146,7 +140,7 @@ class Preoptimisation(_Table):
     max_iterations: Count = 30
 
 
-class FitConfig(_Table):
+class FitConfig(Table):
     """Everything a fit needs to know."""
 
     name: Text
@@ -190,36 +184,10 @@ def load_config(path: str | os.PathLike[str]) -> tuple[FitConfig, Path]:
 
     Raises ConfigError naming the file and the key.
     """
-    file = Path(path)
-    file = file / FIT_FILE if file.is_dir() else file
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as problem:
-        reason = problem.strerror if isinstance(problem, OSError) else "not UTF-8 text"
-        raise ConfigError(f"{file}: cannot be read ({reason}); write the fit there as TOML") from None
-    return parse_config(text, str(file)), file
+    file = file_in(path, FIT_FILE)
+    return parse_config(read_text(file, "write the fit there as TOML"), str(file)), file
 
 
 def parse_config(text: str, source: str = FIT_FILE) -> FitConfig:
     """Return the configuration written in ``text`` (TOML); ConfigError naming ``source`` and the key."""
-    try:
-        # Validated as JSON: strict mode then takes lists for tuples, and nothing else loosely.
-        return FitConfig.model_validate_json(json.dumps(tomllib.loads(text), default=str))
-    except tomllib.TOMLDecodeError as problem:
-        raise ConfigError(f"{source}: not valid TOML: {problem}") from None
-    except ValidationError as problem:
-        raise ConfigError(f"{source}: {_first_problem(problem)}") from None
-
-
-def _first_problem(error: ValidationError) -> str:
-    """The first problem of a validation in one line, with how many more there are."""
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"])
-    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-    if first["type"] == "extra_forbidden":
-        return f"{where} is no known key; remove it or mend its spelling{more}"
-    if first["type"] == "missing":
-        return f"{where} is missing; add it{more}"
-    if not where:
-        return first["msg"].removeprefix("Value error, ") + more
-    return f"{where} = {first['input']!r}: {first['msg'].removeprefix('Value error, ')}; mend it{more}"
+    return parse_strict(FitConfig, text, source)

@@ -5,14 +5,14 @@ import json
 import math
 import os
 import tempfile
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from dopantfit.errors import ReferenceDataError
+from dopantfit.strict_toml import Table, parse_strict, read_text
 
 MANIFEST_FILE = "manifest.toml"
 
@@ -26,11 +26,7 @@ Mesh = tuple[
 ]
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Split(_Table):
+class Split(Table):
     """Which families are held out of the fit; every other family of the set is for training."""
 
     held_out_families: tuple[Text, ...] = ()
@@ -38,7 +34,7 @@ class Split(_Table):
     reason: str = ""
 
 
-class KPointCheck(_Table):
+class KPointCheck(Table):
     """What a denser k-mesh changes, measured on frames of the set."""
 
     frame_ids: tuple[Text, ...]
@@ -52,7 +48,7 @@ class KPointCheck(_Table):
     note: str = ""
 
 
-class Manifest(_Table):
+class Manifest(Table):
     """How a set was computed; strict: an unknown key is refused."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$")]
@@ -89,28 +85,13 @@ class Manifest(_Table):
 def load_manifest(folder: str | os.PathLike[str]) -> Manifest:
     """Return the manifest of the set in ``folder``; ReferenceDataError if it is missing or not valid."""
     path = Path(folder) / MANIFEST_FILE
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as problem:
-        raise ReferenceDataError(
-            f"{path}: cannot be read ({_reason(problem)}); a reference set is a folder with "
-            f"{MANIFEST_FILE} and frames.extxyz"
-        ) from None
-    return parse_manifest(text, source=str(path))
+    remedy = f"a reference set is a folder with {MANIFEST_FILE} and frames.extxyz"
+    return parse_manifest(read_text(path, remedy, ReferenceDataError), source=str(path))
 
 
 def parse_manifest(text: str, source: str = MANIFEST_FILE) -> Manifest:
     """Return the manifest written in ``text`` (TOML); ReferenceDataError naming ``source`` and the key."""
-    try:
-        # Validated as JSON: strict mode then takes lists for tuples, and nothing else loosely.
-        return Manifest.model_validate_json(json.dumps(tomllib.loads(text), default=str))
-    except tomllib.TOMLDecodeError as problem:
-        raise ReferenceDataError(f"{source}: not valid TOML: {problem}") from None
-    except ValidationError as problem:
-        first = problem.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "manifest"
-        more = f" (and {problem.error_count() - 1} more)" if problem.error_count() > 1 else ""
-        raise ReferenceDataError(f"{source}: {where}: {first['msg']}{more}") from None
+    return parse_strict(Manifest, text, source, ReferenceDataError)
 
 
 def dump_manifest(manifest: Manifest) -> str:
@@ -147,11 +128,7 @@ def sha256_of(path: Path) -> str:
         with path.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as problem:
-        raise ReferenceDataError(f"{path}: cannot be read ({_reason(problem)})") from None
-
-
-def _reason(problem: OSError | UnicodeDecodeError) -> str:
-    return problem.strerror or "error" if isinstance(problem, OSError) else "not UTF-8 text"
+        raise ReferenceDataError(f"{path}: cannot be read ({problem.strerror})") from None
 
 
 def _table(name: str, table: Mapping[str, Any]) -> str:

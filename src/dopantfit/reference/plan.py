@@ -3,17 +3,15 @@
 Lengths in Å, temperatures in K, times in ps; strains are fractions. Unknown keys are refused.
 """
 
-import json
 import os
-import tomllib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from dopantfit.errors import ConfigError
 from dopantfit.reference.cp2k import Cp2kSettings, Mesh
+from dopantfit.strict_toml import Table, file_in, parse_strict, read_text
 
 PLAN_FILE = "plan.toml"
 
@@ -25,11 +23,7 @@ Strain = Annotated[float, Field(ge=-0.2, le=0.2)]
 StrainTensor = Annotated[tuple[Strain, ...], Field(min_length=6, max_length=6)]
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Substitution(_Table):
+class Substitution(Table):
     """So many ions of a host exchanged for a dopant; mobile ions keep the cell neutral."""
 
     replaced: str
@@ -39,7 +33,7 @@ class Substitution(_Table):
     count: Count
 
 
-class Start(_Table):
+class Start(Table):
     """Where a configuration departs from: exactly one of prototype, file, frame, end_of."""
 
     #: A crystal that ships with the package.
@@ -73,7 +67,7 @@ class Start(_Table):
         return self
 
 
-class _Item(_Table):
+class _Item(Table):
     #: Starts the frame_id of every configuration of this item.
     name: Name
     start: Start
@@ -180,7 +174,7 @@ Item = Annotated[
 ]
 
 
-class PlaneWaves(_Table):
+class PlaneWaves(Table):
     """What the plane-wave codes (CASTEP, VASP, Quantum ESPRESSO) are asked for with --write-only."""
 
     #: Plane-wave cutoff [eV].
@@ -189,7 +183,7 @@ class PlaneWaves(_Table):
     scf_tolerance: Positive = 1e-6
 
 
-class Plan(_Table):
+class Plan(Table):
     """A whole plan: what the set is for, how frames are computed, which configurations."""
 
     set: Name
@@ -233,25 +227,10 @@ class Plan(_Table):
 
 def load_plan(path: str | os.PathLike[str]) -> Plan:
     """Return the plan in a TOML file, or in ``plan.toml`` of a folder; ConfigError naming file and key."""
-    path = Path(path)
-    path = path / PLAN_FILE if path.is_dir() else path
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as problem:
-        reason = problem.strerror if isinstance(problem, OSError) else "not UTF-8 text"
-        raise ConfigError(f"{path}: cannot be read ({reason}); write a plan there, see the docs") from None
-    return parse_plan(text, str(path))
+    file = file_in(path, PLAN_FILE)
+    return parse_plan(read_text(file, "write a plan there, see the docs"), str(file))
 
 
 def parse_plan(text: str, source: str = PLAN_FILE) -> Plan:
     """Return the plan written in ``text`` (TOML); ConfigError naming ``source`` and the key."""
-    try:
-        # Validated as JSON: strict mode then takes lists for tuples, and nothing else loosely.
-        return Plan.model_validate_json(json.dumps(tomllib.loads(text), default=str))
-    except tomllib.TOMLDecodeError as problem:
-        raise ConfigError(f"{source}: not valid TOML: {problem}") from None
-    except ValidationError as problem:
-        first = problem.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "plan"
-        more = f" (and {problem.error_count() - 1} more)" if problem.error_count() > 1 else ""
-        raise ConfigError(f"{source}: {where}: {first['msg']}{more}") from None
+    return parse_strict(Plan, text, source)

@@ -1,0 +1,62 @@
+"""TOML that people write, read into strict models: every mistake is one line with the file, the key and the remedy."""
+
+import json
+import os
+import tomllib
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from dopantfit.errors import ConfigError, DopantFitError
+
+
+class Table(BaseModel):
+    """A table of such a file: frozen, of exact types, without unknown keys, infinities or NaN."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+AnyTable = TypeVar("AnyTable", bound=Table)
+
+
+def read_text(path: Path, remedy: str, error: type[DopantFitError] = ConfigError) -> str:
+    """Return the text of a file; raise ``error`` with the reason and the remedy where it cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as problem:
+        reason = problem.strerror if isinstance(problem, OSError) else "not UTF-8 text"
+        raise error(f"{path}: cannot be read ({reason}); {remedy}") from None
+
+
+def file_in(path: str | os.PathLike[str], name: str) -> Path:
+    """Return the file that a path means: itself, or the one called ``name`` where it is a folder."""
+    return Path(path) / name if Path(path).is_dir() else Path(path)
+
+
+def parse_strict(model: type[AnyTable], text: str, source: str, error: type[DopantFitError] = ConfigError) -> AnyTable:
+    """Return what is written in ``text`` (TOML); raise ``error`` naming ``source`` and the key."""
+    try:
+        # Validated as JSON: strict mode then takes lists for tuples, and nothing else loosely.
+        return model.model_validate_json(json.dumps(tomllib.loads(text), default=str))
+    except tomllib.TOMLDecodeError as problem:
+        raise error(f"{source}: not valid TOML: {problem}") from None
+    except ValidationError as problem:
+        raise error(f"{source}: {_first_problem(problem)}") from None
+
+
+def _first_problem(problem: ValidationError) -> str:
+    """The first problem of a validation in one line, with how many more there are."""
+    first = problem.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    message = first["msg"].removeprefix("Value error, ")
+    more = f" (and {problem.error_count() - 1} more)" if problem.error_count() > 1 else ""
+    if first["type"] == "extra_forbidden":
+        return f"{where} is no known key; remove it or mend its spelling{more}"
+    if first["type"] == "missing":
+        return f"{where} is missing; add it{more}"
+    if not where:
+        return message + more
+    if isinstance(first["input"], dict | list):
+        return f"{where}: {message}{more}"
+    return f"{where} = {first['input']!r}: {message}; mend it{more}"

@@ -1,0 +1,77 @@
+"""One writer per folder: a lock that the system itself takes back when its holder dies."""
+
+import errno
+import fcntl
+import json
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from dopantfit.errors import ConfigError
+
+LOCK_FILE = ".lock"
+_LOOK = 0.2
+
+
+@contextmanager
+def held(folder: Path, patience: float = 0.0) -> Iterator[None]:
+    """Hold `folder` for as long as the block runs.
+
+    patience: how long to wait for another holder [s].
+    Raises ConfigError, naming the holder, when another process still has it, or when the folder cannot be written to.
+
+    The lock belongs to the open file, not to its name: a process that dies, by whatever signal, has given it back,
+    and a lock file that lies around means nothing.
+    """
+    path = folder / LOCK_FILE
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    except OSError as problem:
+        raise ConfigError(
+            f"{folder}: cannot be written to ({problem.strerror}); make it writable or choose another folder"
+        ) from None
+    try:
+        _take(descriptor, path, patience)
+        _sign(descriptor)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _take(descriptor: int, path: Path, patience: float) -> None:
+    last = time.monotonic() + patience
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except OSError as problem:
+            if problem.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+                raise ConfigError(
+                    f"{path}: this file system has no locks ({problem.strerror}); put the run on one that has"
+                ) from None
+        if time.monotonic() >= last:
+            raise ConfigError(f"{path.parent}: {_holder(path)} is working there; wait for it, or end it first")
+        time.sleep(_LOOK)
+
+
+def _sign(descriptor: int) -> None:
+    """Write who holds the lock, for the one who is refused; a full disk is no reason not to hold it."""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    text = json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "since": now})
+    try:
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, text.encode(), 0)
+    except OSError:
+        pass
+
+
+def _holder(path: Path) -> str:
+    try:
+        who = json.loads(path.read_text(encoding="utf-8"))
+        return f"process {who['pid']} on {who['host']} (since {who['since']})"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "another process"

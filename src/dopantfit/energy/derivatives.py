@@ -14,14 +14,25 @@ import scipy.linalg
 from dopantfit.energy.arrays import Floats
 from dopantfit.energy.explicit_derivatives import explicit_derivatives
 from dopantfit.energy.own_shell import bond_hessians, bond_strain_couplings
-from dopantfit.energy.reciprocal import explicit_phases
 from dopantfit.energy.relaxation import RelaxedShells
-from dopantfit.energy.shell_hessian import WAVES_AT_ONCE, dense_hessian, exact_reach
+from dopantfit.energy.shell_hessian import exact_reach, light_wave_forces, response_hessian
 from dopantfit.energy.shell_problem import ShellProblem
 from dopantfit.energy.stiffness import core_response
 from dopantfit.energy.threads import with_one_blas_thread
+from dopantfit.energy.wave_coupling import (
+    all_waves,
+    core_phases,
+    portions,
+    shell_phases,
+    wave_amplitudes,
+    wave_pull,
+    wave_strengths,
+)
 from dopantfit.errors import ConvergenceError
 from dopantfit.potential import Parameter
+
+#: Shifts of shells are solved for until an iteration changes them by no more than this part of the largest.
+SOLVED = 1e-9
 
 
 @dataclass(frozen=True)
@@ -69,9 +80,7 @@ class _Moves:
 def _shell_moves(relaxed: RelaxedShells, shell_forces: Floats) -> _Moves:
     """The linear response of the shells to p sets of forces on them, ``shape=(p, n_shells, 3)``."""
     problem, displacement = relaxed.problem, relaxed.displacement
-    strain = np.zeros((len(displacement), 6, 3))
-    hessian = dense_hessian(problem, displacement, relaxed.shells, strain)
-    strain += bond_strain_couplings(displacement, problem.shell_species, problem.table, problem.frame.plan.alpha)
+    hessian, strain = shell_hessian(relaxed)
     try:
         factor = scipy.linalg.cho_factor(hessian, lower=False, check_finite=False)
     except scipy.linalg.LinAlgError:
@@ -81,12 +90,60 @@ def _shell_moves(relaxed: RelaxedShells, shell_forces: Floats) -> _Moves:
         ) from None
     shells = scipy.linalg.cho_solve(factor, shell_forces.reshape(len(shell_forces), -1).T, check_finite=False)
     moves = shells.reshape(len(displacement), 3, -1)
+    forces, virials = shells_moved(relaxed, moves, strain)
+    return _Moves(shells=moves.transpose(2, 0, 1), forces=forces, virials=virials)
+
+
+def shell_hessian(relaxed: RelaxedShells) -> tuple[Floats, Floats]:
+    """∂²E/∂s∂s [eV/Å²], upper triangle of (3 n_shells, 3 n_shells), and ∂virial/∂s (n_shells, 6, 3) [eV/Å].
+
+    The second is that of the pairs and bonds; ``shells_moved`` adds the waves.
+    """
+    problem, displacement = relaxed.problem, relaxed.displacement
+    strain = np.zeros((len(displacement), 6, 3))
+    hessian = response_hessian(problem, displacement, relaxed.shells, strain)
+    strain += bond_strain_couplings(displacement, problem.shell_species, problem.table, problem.frame.plan.alpha)
+    try:
+        factor, _ = scipy.linalg.cho_factor(hessian, lower=False, check_finite=False)
+        moves = _solve(relaxed, factor, np.ascontiguousarray(shell_forces.transpose(1, 2, 0)))
+    except scipy.linalg.LinAlgError:
+        raise ConvergenceError(
+            f"{problem.frame.name}: the shells rest on a saddle point, not in a minimum, or nearly so; displace the "
+            "ions slightly if the structure is symmetric, or check the spring constants"
+        ) from None
     forces, virials = _wave_changes(relaxed, moves)
     return _Moves(
         shells=moves.transpose(2, 0, 1),
         forces=forces + _core_changes(problem, displacement, moves),
         virials=virials + np.einsum("nvc,ncp->pv", strain, moves),
     )
+
+
+def _solve(relaxed: RelaxedShells, factor: Floats, forces: Floats) -> Floats:
+    """Where p sets of forces shift the shells [Å]; forces (n_shells, 3, p) and so is the result.
+
+    factor: of ``response_hessian``. The light waves' pull is put right by iteration, which gains a constant number of
+    digits each time, three or more as a rule. Raises LinAlgError when it gains less than one.
+    """
+
+    def heavy(forces: Floats) -> Floats:
+        solution: Floats = scipy.linalg.cho_solve(
+            (factor, False), forces.reshape(-1, forces.shape[2]), check_finite=False
+        )
+        return solution.reshape(forces.shape)
+
+    moves = heavy(forces)
+    largest = before = float(np.abs(moves).max())
+    while True:
+        better = heavy(forces + light_wave_forces(relaxed.problem, relaxed.displacement, moves))
+        change = float(np.abs(better - moves).max())
+        moves = better
+        # What the next iteration would change, by the rate of this one.
+        if change * change <= SOLVED * largest * before:
+            return moves
+        if not change < 0.1 * before:
+            raise scipy.linalg.LinAlgError
+        before = change
 
 
 def _core_changes(problem: ShellProblem, displacement: Floats, shell_moves: Floats) -> Floats:
@@ -105,25 +162,16 @@ def _wave_changes(relaxed: RelaxedShells, shell_moves: Floats) -> tuple[Floats, 
     δS = i Σ q (k·δs) exp(i k·s) over shells; δF = 2 K q Σ w k Im[δS* exp(i k·R)]; δvirial = 2 K Σ w B Re[S* δS].
     """
     problem = relaxed.problem
-    frame, plan = problem.frame, problem.frame.plan
-    to_fractional = np.linalg.inv(frame.cell)
-    shells = frame.positions[frame.shell_ions] + relaxed.displacement
-    n_moves = shell_moves.shape[2]
-    weighted_moves = (problem.shell_charges[:, None, None] * shell_moves).reshape(len(shells), -1)
-    forces, virial = np.zeros((len(frame.positions), 3 * n_moves)), np.zeros((n_moves, 6))
-    waves = np.arange(len(plan.weight))
-    for first in range(0, len(waves), WAVES_AT_ONCE):
-        part = waves[first : first + WAVES_AT_ONCE]
-        vectors, strength = plan.vectors[part], 2 * problem.table.coulomb * plan.weight[part]
-        cosine, sine = explicit_phases(shells @ to_fractional, frame.miller[part])
-        real = -np.einsum("kcp,kc->kp", (sine @ weighted_moves).reshape(-1, 3, n_moves), vectors)
-        imaginary = np.einsum("kcp,kc->kp", (cosine @ weighted_moves).reshape(-1, 3, n_moves), vectors)
-        factor = relaxed.shells.structure_factor[:, part]
-        intensity = strength[:, None] * (factor[0][:, None] * real + factor[1][:, None] * imaginary)
-        virial += intensity.T @ frame.strain[part]
-        cosine, sine = explicit_phases(frame.positions @ to_fractional, frame.miller[part])
-        directed = (strength[:, None] * vectors)[:, :, None]
-        forces += sine.T @ (directed * real[:, None, :]).reshape(len(vectors), -1)
-        forces -= cosine.T @ (directed * imaginary[:, None, :]).reshape(len(vectors), -1)
-    forces *= problem.core_charges[:, None]
-    return forces.reshape(-1, 3, n_moves).transpose(2, 0, 1), virial
+    forces, virial = (
+        np.zeros((len(problem.frame.positions), *shell_moves.shape[1:])),
+        np.zeros((shell_moves.shape[2], 6)),
+    )
+    for waves in portions(all_waves(problem)):
+        phase = shell_phases(problem, relaxed.displacement, waves)
+        amplitudes = wave_amplitudes(problem, phase, shell_moves, waves)
+        factor = wave_strengths(problem, waves) * relaxed.shells.structure_factor[:, waves]
+        intensity = factor[1][:, None] * amplitudes[0] - factor[0][:, None] * amplitudes[1]
+        virial += intensity.T @ problem.frame.strain[waves]
+        forces += wave_pull(problem, core_phases(problem, waves), amplitudes, waves)
+    forces *= problem.core_charges[:, None, None]
+    return forces.transpose(2, 0, 1), virial

@@ -233,7 +233,10 @@ def test_a_full_file_system_fails_in_one_line_and_the_next_run_goes_on(tmp_path)
         pytest.skip(f"this machine mounts no tmpfs: {mounted.stderr.decode().strip()}")
     try:
         graph = Graph(
-            [Task("big", "a", "toy:fill", {"bytes": 900_000}), Task("walk", "a", "toy:walk", {"seed": 1, "pause": 0.05})]
+            [
+                Task("big", "a", "toy:fill", {"bytes": 900_000}),
+                Task("walk", "a", "toy:walk", {"seed": 1, "pause": 0.05}),
+            ]
         )
         summary, _ = run(graph, folder)
         assert "No space left" in summary.failed["big"]

@@ -46,7 +46,7 @@ def test_every_key_of_a_site_file_is_read(tmp_path):
     ("text", "message"),
     [
         ("provider = 'slrum'", "provider"),
-        ("cores = 4", "cores: Extra inputs"),
+        ("cores = 4", "cores is no known key"),
         ("workers_per_node = 0", "workers_per_node"),
         ("workers_per_node = '2'", "workers_per_node"),
         ("queue = 'x'", "queue belongs to provider pbs, not local"),

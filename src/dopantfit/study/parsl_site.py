@@ -1,5 +1,7 @@
 """A site's workers through Parsl's HighThroughputExecutor."""
 
+import shlex
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,11 +37,17 @@ def parsl_executor(site: "Site", folder: Path) -> ParslPoolExecutor:
     workers = HighThroughputExecutor(
         label="dopantfit",
         provider=provider,
+        interchange_launch_cmd=[str(_programs() / "interchange.py")],
         address=site.address or ("127.0.0.1" if site.provider == "local" else None),
         max_workers_per_node=site.workers_per_node,
         cores_per_worker=1e-6,  # the number of workers is the site's to say, whatever the cores
     )
     return _Executor(Config(executors=[workers], run_dir=str(folder), initialize_logging=False, usage_tracking=0))
+
+
+def _programs() -> Path:
+    """Folder of the programs of this environment, which need not be activated."""
+    return Path(sys.executable).parent
 
 
 def _provider(site: "Site") -> Any:
@@ -48,7 +56,7 @@ def _provider(site: "Site") -> Any:
         "init_blocks": 1,
         "min_blocks": 1,
         "max_blocks": site.max_blocks,
-        "worker_init": site.worker_init,
+        "worker_init": f"export PATH={shlex.quote(str(_programs()))}:$PATH\n{site.worker_init}",
     }
     local: Any = LocalProvider  # neither of these two declares its types
     pbs: Any = PBSProProvider

@@ -1,8 +1,6 @@
 """Where tasks run: processes of this machine, or a cluster that a TOML file describes and Parsl drives."""
 
-import json
 import os
-import tomllib
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
 from contextlib import suppress
@@ -11,16 +9,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from dopantfit.errors import ConfigError
+from dopantfit.strict_toml import Table, parse_strict, read_text
 from dopantfit.study.work import Resources, end_with_parent
 
 _COUNT = Annotated[int, Field(ge=1)]
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
-class Site(BaseModel):
+class Site(Table):
     """What a site file may say; strict, unknown keys are refused.
 
     provider: who starts the blocks of workers. workers_per_node: tasks at a time on one node. ranks: MPI ranks of a
@@ -29,8 +28,6 @@ class Site(BaseModel):
     image, namespace, volumes: of the pods; a volume is [claim, path], and the run folder must lie on one (kubernetes).
     address: of this host as the workers see it.
     """
-
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
     provider: Literal["local", "slurm", "pbs", "kubernetes"] = "local"
     workers_per_node: _COUNT = 2
@@ -77,17 +74,7 @@ class Site(BaseModel):
 
 def load_site(path: Path) -> Site:
     """Read a site file; ConfigError naming the file and the key."""
-    try:
-        # Validated as JSON: strict mode then takes lists for tuples, and nothing else loosely.
-        return Site.model_validate_json(json.dumps(tomllib.loads(path.read_text(encoding="utf-8")), default=str))
-    except (OSError, UnicodeDecodeError) as problem:
-        raise ConfigError(f"{path}: cannot be read ({problem}); check the path") from None
-    except tomllib.TOMLDecodeError as problem:
-        raise ConfigError(f"{path}: not valid TOML: {problem}") from None
-    except ValidationError as problem:
-        first = problem.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "site"
-        raise ConfigError(f"{path}: {where}: {first['msg']}") from None
+    return parse_strict(Site, read_text(path, "check the path"), str(path))
 
 
 class Pool:

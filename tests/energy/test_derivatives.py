@@ -104,12 +104,24 @@ def test_waves_in_portions_give_the_same_derivatives(perturbed_lamtp, potential,
     relaxed = evaluate(frame, species_table(frame.labels, potential)).relaxed
     parameter = Parameter.parse("rho Mg-O")
     whole = parameter_derivatives(relaxed, [parameter])
-    monkeypatch.setattr("dopantfit.energy.shell_hessian.WAVES_AT_ONCE", 100)
-    monkeypatch.setattr("dopantfit.energy.derivatives.WAVES_AT_ONCE", 77)
+    monkeypatch.setattr("dopantfit.energy.wave_coupling.WAVES_AT_ONCE", 77)
     portions = parameter_derivatives(relaxed, [parameter])
-    # 1e-8 of the largest: the lightest waves are summed in single precision, in another order here.
+    # The same terms in another order: rounding.
     scale = np.abs(whole.forces).max()
-    np.testing.assert_allclose(portions.forces, whole.forces, rtol=0, atol=1e-8 * scale)
+    np.testing.assert_allclose(portions.forces, whole.forces, rtol=0, atol=1e-12 * scale)
+
+
+def test_light_waves_by_iteration_give_what_the_whole_hessian_gives(perturbed_lamtp, potential, monkeypatch):
+    frame = make_frame(perturbed_lamtp, potential)
+    relaxed = evaluate(frame, species_table(frame.labels, potential)).relaxed
+    parameters = [Parameter.parse(name) for name in ("rho Mg-O", "rho O-P", "spring O")]
+    iterated = parameter_derivatives(relaxed, parameters)
+    monkeypatch.setattr("dopantfit.energy.derivatives.RESPONSE_FLOOR", 0.0)
+    whole = parameter_derivatives(relaxed, parameters)
+    # The iteration ends when it would change shells by less than 1e-9 of the largest.
+    for one, other in ((iterated.shells, whole.shells), (iterated.forces, whole.forces)):
+        np.testing.assert_allclose(one, other, rtol=0, atol=1e-9 * np.abs(other).max())
+    assert np.abs(iterated.shells - whole.shells).max() > 0
 
 
 def test_a_parameter_of_an_absent_species_is_refused_by_name(potential):

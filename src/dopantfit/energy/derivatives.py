@@ -15,22 +15,27 @@ from dopantfit.energy.arrays import Floats
 from dopantfit.energy.explicit_derivatives import explicit_derivatives
 from dopantfit.energy.own_shell import bond_hessians, bond_strain_couplings
 from dopantfit.energy.relaxation import RelaxedShells
-from dopantfit.energy.shell_hessian import exact_reach, light_wave_forces, response_hessian
+from dopantfit.energy.shell_hessian import dense_hessian, exact_reach
 from dopantfit.energy.shell_problem import ShellProblem
 from dopantfit.energy.stiffness import core_response
 from dopantfit.energy.threads import with_one_blas_thread
 from dopantfit.energy.wave_coupling import (
     all_waves,
     core_phases,
+    coupling_forces,
     portions,
     shell_phases,
     wave_amplitudes,
     wave_pull,
     wave_strengths,
+    wave_weights,
 )
 from dopantfit.errors import ConvergenceError
 from dopantfit.potential import Parameter
 
+#: The Hessian that the response of shells is solved with leaves out how waves couple shells whose w k² is less than
+#: this part of the largest one; they come in by iteration.
+RESPONSE_FLOOR = 1e-3
 #: Shifts of shells are solved for until an iteration changes them by no more than this part of the largest.
 SOLVED = 1e-9
 
@@ -79,52 +84,48 @@ class _Moves:
 
 def _shell_moves(relaxed: RelaxedShells, shell_forces: Floats) -> _Moves:
     """The linear response of the shells to p sets of forces on them, ``shape=(p, n_shells, 3)``."""
-    problem, displacement = relaxed.problem, relaxed.displacement
-    hessian, strain = shell_hessian(relaxed)
-    try:
-        factor = scipy.linalg.cho_factor(hessian, lower=False, check_finite=False)
-    except scipy.linalg.LinAlgError:
-        raise ConvergenceError(
-            f"{problem.frame.name}: the shells rest on a saddle point, not in a minimum; displace the ions slightly if "
-            "the structure is symmetric, or check the spring constants"
-        ) from None
-    shells = scipy.linalg.cho_solve(factor, shell_forces.reshape(len(shell_forces), -1).T, check_finite=False)
-    moves = shells.reshape(len(displacement), 3, -1)
-    forces, virials = shells_moved(relaxed, moves, strain)
-    return _Moves(shells=moves.transpose(2, 0, 1), forces=forces, virials=virials)
-
-
-def shell_hessian(relaxed: RelaxedShells) -> tuple[Floats, Floats]:
-    """∂²E/∂s∂s [eV/Å²], upper triangle of (3 n_shells, 3 n_shells), and ∂virial/∂s (n_shells, 6, 3) [eV/Å].
-
-    The second is that of the pairs and bonds; ``shells_moved`` adds the waves.
-    """
-    problem, displacement = relaxed.problem, relaxed.displacement
-    strain = np.zeros((len(displacement), 6, 3))
-    hessian = response_hessian(problem, displacement, relaxed.shells, strain)
-    strain += bond_strain_couplings(displacement, problem.shell_species, problem.table, problem.frame.plan.alpha)
+    hessian, strain = shell_hessian(relaxed, RESPONSE_FLOOR)
     try:
         factor, _ = scipy.linalg.cho_factor(hessian, lower=False, check_finite=False)
         moves = _solve(relaxed, factor, np.ascontiguousarray(shell_forces.transpose(1, 2, 0)))
     except scipy.linalg.LinAlgError:
         raise ConvergenceError(
-            f"{problem.frame.name}: the shells rest on a saddle point, not in a minimum, or nearly so; displace the "
-            "ions slightly if the structure is symmetric, or check the spring constants"
+            f"{relaxed.problem.frame.name}: the shells rest on a saddle point, not in a minimum, or nearly so; "
+            "displace the ions slightly if the structure is symmetric, or check the spring constants"
         ) from None
+    forces, virials = shells_moved(relaxed, moves, strain)
+    return _Moves(shells=moves.transpose(2, 0, 1), forces=forces, virials=virials)
+
+
+def shell_hessian(relaxed: RelaxedShells, floor: float = 0.0) -> tuple[Floats, Floats]:
+    """∂²E/∂s∂s [eV/Å²], upper triangle of (3 n_shells, 3 n_shells), and ∂virial/∂s (n_shells, 6, 3) [eV/Å].
+
+    The second is that of the pairs and bonds; ``shells_moved`` adds the waves. floor: see ``dense_hessian``.
+    """
+    problem, displacement = relaxed.problem, relaxed.displacement
+    strain = np.zeros((len(displacement), 6, 3))
+    hessian = dense_hessian(problem, displacement, relaxed.shells, strain, floor)
+    strain += bond_strain_couplings(displacement, problem.shell_species, problem.table, problem.frame.plan.alpha)
+    return hessian, strain
+
+
+def shells_moved(relaxed: RelaxedShells, moves: Floats, strain: Floats) -> tuple[Floats, Floats]:
+    """What p moves of the shells do to the force on every core (p, n_ions, 3) and to the virial (p, 6).
+
+    moves: ``shape=(n_shells, 3, p)`` [Å]. strain: see ``shell_hessian``.
+    """
     forces, virials = _wave_changes(relaxed, moves)
-    return _Moves(
-        shells=moves.transpose(2, 0, 1),
-        forces=forces + _core_changes(problem, displacement, moves),
-        virials=virials + np.einsum("nvc,ncp->pv", strain, moves),
-    )
+    forces += _core_changes(relaxed.problem, relaxed.displacement, moves)
+    return forces, virials + np.einsum("nvc,ncp->pv", strain, moves)
 
 
 def _solve(relaxed: RelaxedShells, factor: Floats, forces: Floats) -> Floats:
     """Where p sets of forces shift the shells [Å]; forces (n_shells, 3, p) and so is the result.
 
-    factor: of ``response_hessian``. The light waves' pull is put right by iteration, which gains a constant number of
-    digits each time, three or more as a rule. Raises LinAlgError when it gains less than one.
+    factor: of the Hessian without the coupling through light waves. What they do is put right by iteration, which
+    gains a constant number of digits each time, three or more as a rule. Raises LinAlgError when that is less than one.
     """
+    light = np.flatnonzero(wave_weights(relaxed.problem) < RESPONSE_FLOOR)
 
     def heavy(forces: Floats) -> Floats:
         solution: Floats = scipy.linalg.cho_solve(
@@ -135,7 +136,7 @@ def _solve(relaxed: RelaxedShells, factor: Floats, forces: Floats) -> Floats:
     moves = heavy(forces)
     largest = before = float(np.abs(moves).max())
     while True:
-        better = heavy(forces + light_wave_forces(relaxed.problem, relaxed.displacement, moves))
+        better = heavy(forces + coupling_forces(relaxed.problem, relaxed.displacement, moves, light))
         change = float(np.abs(better - moves).max())
         moves = better
         # What the next iteration would change, by the rate of this one.

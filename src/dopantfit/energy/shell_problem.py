@@ -45,11 +45,11 @@ class ShellProblem:
         self.shell_species = frame.species[frame.shell_ions]
         self.core_charges = table.core_charge[frame.species]
         self.shell_charges = table.shell_charge[self.shell_species]
-        self._to_fractional = np.ascontiguousarray(np.linalg.inv(frame.cell))
-        self._reciprocal = np.ascontiguousarray(2 * np.pi * self._to_fractional.T)
+        self.to_fractional = np.ascontiguousarray(np.linalg.inv(frame.cell))
+        self._reciprocal = np.ascontiguousarray(2 * np.pi * self.to_fractional.T)
         self._ghost_cores = _place(frame.positions, frame.lists.ghosts)
         limits, rows = frame.plan.limits, frame.plan.rows
-        self._core_phases = phases(frame.positions @ self._to_fractional, limits)
+        self._core_phases = phases(frame.positions @ self.to_fractional, limits)
         self.core_factor = structure_factors(
             *self._core_phases, self.core_charges, rows, limits, len(frame.plan.weight)
         )
@@ -75,7 +75,7 @@ class ShellProblem:
         energy = _shell_pair_energy(displacement, placement, self.shell_charges, self.table, plan, force, virial)
         shells = placement.sites[placement.shell_ions]
         wave_energy, factor = _shell_wave_energy(
-            shells @ self._to_fractional, self.shell_charges, self.core_factor, self.table.coulomb, plan,
+            shells @ self.to_fractional, self.shell_charges, self.core_factor, self.table.coulomb, plan,
             self.frame.strain, self._reciprocal, force, virial,
         )  # fmt: skip
         return Pass(energy + wave_energy, force, virial, factor)

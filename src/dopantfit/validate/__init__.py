@@ -1,0 +1,1 @@
+"""The gates: a potential may be rejected here, never changed."""

@@ -1,0 +1,52 @@
+"""Figures of the gates: one image and one CSV of the same stem each."""
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from dopantfit.provenance import write_text_atomic
+
+#: Okabe & Ito's colours, told apart by all common kinds of colour vision; markers tell them apart in grey.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+MARKERS = ("o", "^", "s", "D", "v", "P", "x")
+
+
+def new_figure(columns: int = 1, rows: int = 1, width: float = 4.6, height: float = 3.6) -> tuple[Figure, list[Any]]:
+    """Return an empty figure and its panels, row by row."""
+    figure = Figure(figsize=(width * columns, height * rows), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, list(figure.subplots(rows, columns, squeeze=False).ravel())
+
+
+def save_figure(
+    figure: Figure, folder: Path, name: str, title: str, header: Sequence[str], rows: Iterable[Sequence[Any]]
+) -> str:
+    """Write ``<name>.png`` with the finding as its title, and ``<name>.csv``; returns the name of the image."""
+    folder.mkdir(parents=True, exist_ok=True)
+    figure.suptitle(title, fontsize=10)
+    # Without the version of the library, the same numbers give the same bytes.
+    figure.savefig(folder / f"{name}.png", dpi=130, metadata={"Software": None})
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows([_plain(value) for value in row] for row in rows)
+    write_text_atomic(folder / f"{name}.csv", text.getvalue())
+    return f"{name}.png"
+
+
+def label(panel: Any, x: str, y: str, title: str = "") -> None:
+    """Name the axes, with units, and the panel."""
+    panel.set_xlabel(x, fontsize=9)
+    panel.set_ylabel(y, fontsize=9)
+    panel.set_title(title, fontsize=9)
+    panel.tick_params(labelsize=8)
+
+
+def _plain(value: Any) -> Any:
+    """A number of numpy as one of Python, whose repr is its value."""
+    return value.item() if hasattr(value, "item") else value

@@ -1,0 +1,117 @@
+"""What a gate says: numbers held against thresholds, each threshold with its reason."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+#: Called while a gate works: what it is doing, and which part of it is done (0 to 1).
+Report = Callable[[str, float], None]
+
+#: A value farther from its limit than this many standard errors is on its side of it with 95 % confidence.
+_SURE = 1.96
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """The range that a number must lie in (both ends included), its unit, and why."""
+
+    low: float
+    high: float
+    unit: str
+    reason: str
+
+    def check(self, name: str, value: float, error: float | None = None) -> "Check":
+        """Hold a number with its standard error (None where it is exact) against this threshold."""
+        return Check(name, float(value), None if error is None else float(error), self)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One number of a gate. error: standard error, None where the number is exact."""
+
+    name: str
+    value: float
+    error: float | None
+    threshold: Threshold
+
+    @property
+    def passed(self) -> bool:
+        """Whether the value lies in its range; a value that is no number does not."""
+        return self.threshold.low <= self.value <= self.threshold.high
+
+    @property
+    def decided(self) -> bool:
+        """Whether the nearer limit is so many errors away that chance does not matter."""
+        distance = min(abs(self.value - self.threshold.low), abs(self.value - self.threshold.high))
+        return self.error is None or distance > _SURE * self.error
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain numbers for JSON; an open end, or a value that is no number, is null."""
+        limit = self.threshold
+        return {
+            "name": self.name,
+            "value": _finite(self.value),
+            "error": _finite(self.error),
+            "unit": limit.unit,
+            "low": _finite(limit.low),
+            "high": _finite(limit.high),
+            "reason": limit.reason,
+            "passed": self.passed,
+            "decided": self.decided,
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "Check":
+        """What `as_dict` wrote."""
+        low = -math.inf if data["low"] is None else data["low"]
+        high = math.inf if data["high"] is None else data["high"]
+        value = math.nan if data["value"] is None else data["value"]
+        return cls(data["name"], value, data["error"], Threshold(low, high, data["unit"], data["reason"]))
+
+
+@dataclass(frozen=True)
+class Gate:
+    """The verdict of one gate.
+
+    finding: what was found, in one line. checks: the numbers that decide. figures: file names, each with a CSV of the
+    same stem beside it. details: further numbers, JSON-like. problem: why it could not be judged, or what broke down.
+    final: False where the machine, not the potential, may be to blame, so that it is tried again.
+    """
+
+    name: str
+    finding: str
+    checks: tuple[Check, ...]
+    figures: tuple[str, ...] = ()
+    details: Mapping[str, Any] = field(default_factory=dict)
+    problem: str | None = None
+    final: bool = True
+    seconds: float = 0.0
+
+    @property
+    def passed(self) -> bool:
+        """Whether every number is in its range; a gate without numbers has shown nothing."""
+        return self.problem is None and bool(self.checks) and all(check.passed for check in self.checks)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything, ready for JSON."""
+        rest = {key: value for key, value in asdict(self).items() if key != "checks"}
+        return {**rest, "passed": self.passed, "checks": [check.as_dict() for check in self.checks]}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "Gate":
+        """What `as_dict` wrote."""
+        return cls(
+            name=data["name"],
+            finding=data["finding"],
+            checks=tuple(Check.from_dict(check) for check in data["checks"]),
+            figures=tuple(data["figures"]),
+            details=data["details"],
+            problem=data["problem"],
+            final=data["final"],
+            seconds=data["seconds"],
+        )
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None

@@ -1,0 +1,104 @@
+"""Gate a: the project's own engine and LAMMPS agree on frames of every composition and on the crystals."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from ase import Atoms
+
+from dopantfit.energy import ShellModel
+from dopantfit.lammps.inprocess import InProcessLammps
+from dopantfit.potential import Potential
+from dopantfit.structures import labels_of
+from dopantfit.units import COULOMB_LAMMPS, EV_PER_A3_IN_GPA
+from dopantfit.validate import thresholds
+from dopantfit.validate.figures import COLOURS, MARKERS, label, new_figure, save_figure
+from dopantfit.validate.gate import Gate, Report
+from dopantfit.validate.structures import ions_of, spread_over
+from dopantfit.validate.subject import Subject
+
+#: Our shells are relaxed to this [eV/Å], so that what is left is the difference of the engines.
+_SHELLS = 1e-7
+
+
+@dataclass(frozen=True)
+class Difference:
+    """LAMMPS minus own engine on one structure: energy [eV/atom], largest force [eV/Å] and stress [GPa] component.
+
+    shell_force: largest force that LAMMPS finds on a shell where the own engine has it at rest [eV/Å].
+    """
+
+    name: str
+    energy: float
+    force: float
+    stress: float
+    shell_force: float
+
+
+def difference(atoms: Atoms, potential: Potential, name: str) -> Difference:
+    """Evaluate one structure with both engines, with the constants of LAMMPS and at the same shells."""
+    ions = atoms.copy()
+    ions.calc = ShellModel(potential, tolerance=_SHELLS, coulomb=COULOMB_LAMMPS, structure_name=name)
+    energy, forces, stress = ions.get_potential_energy(), ions.get_forces(), ions.get_stress()
+    shells = ions.positions.copy()
+    polarised = [i for i, one in enumerate(labels_of(ions)) if potential.species[one].shell is not None]
+    shells[polarised] = ions.calc.results["shells"]
+    with InProcessLammps(ions, potential) as lammps:
+        lammps.tabulate_coulomb()
+        lammps.set_positions(ions.positions, shells)
+        return Difference(
+            name=name,
+            energy=(lammps.energy() - energy) / len(ions),
+            force=float(np.abs(lammps.forces() - forces).max()),
+            stress=float(np.abs(lammps.stress() - stress).max()) * EV_PER_A3_IN_GPA,
+            shell_force=float(np.abs(lammps.shell_forces()).max()),
+        )
+
+
+def parity(subject: Subject, work: Path, figures: Path, report: Report) -> Gate:
+    """Compare the engines on some frames of every composition, and on the pure and the doped host."""
+    structures = _structures(subject)
+    found = []
+    for number, (name, atoms) in enumerate(structures.items()):
+        report(name, number / len(structures))
+        found.append(difference(atoms, subject.potential, name))
+    energy = max((one.energy for one in found), key=abs)
+    worst = {what: max(getattr(one, what) for one in found) for what in ("force", "stress", "shell_force")}
+    finding = f"own engine and LAMMPS agree to {abs(energy):.1e} eV/atom and {worst['force']:.1e} eV/Å"
+    return Gate(
+        name="parity",
+        finding=finding,
+        checks=(
+            thresholds.PARITY_ENERGY.check("largest difference of energy", energy),
+            thresholds.PARITY_FORCE.check("largest difference of a force component", worst["force"]),
+            thresholds.PARITY_STRESS.check("largest difference of a stress component", worst["stress"]),
+            thresholds.PARITY_SHELL.check("largest force on a relaxed shell", worst["shell_force"]),
+        ),
+        figures=(_draw(found, figures, finding),),
+        details={"structures": len(found)},
+    )
+
+
+def _structures(subject: Subject) -> dict[str, Atoms]:
+    """Frames of every set and composition, the pure and the doped host, by name."""
+    chosen = spread_over(subject.targets, subject.level.parity_frames)
+    of_host = {
+        "host": subject.host.ions,
+        "doped host": subject.crystal(subject.settings.hot.x, subject.settings.hot.y, (1, 1, 1), subject.rng("parity")),
+    }
+    return {one.name: ions_of(one) for one in chosen} | of_host
+
+
+def _draw(found: list[Difference], folder: Path, title: str) -> str:
+    figure, (panel,) = new_figure(width=5.5)
+    kinds = {"energy": "|energy| (eV/atom)", "force": "force (eV/Å)", "stress": "stress (GPa)"}
+    for (kind, text), colour, marker in zip(kinds.items(), COLOURS, MARKERS, strict=False):
+        values = [max(abs(getattr(one, kind)), 1e-12) for one in found]
+        panel.semilogy(range(len(found)), values, marker, color=colour, markersize=4, label=text)
+    for limit, colour in zip((1e-6, 1e-4, 1e-3), COLOURS, strict=False):
+        panel.axhline(limit, color=colour, linewidth=0.7, linestyle="--")
+    label(panel, "structure (number in the CSV)", "largest difference LAMMPS - own engine")
+    panel.legend(fontsize=8)
+    header = ("number", "structure", "energy_eV_per_atom", "force_eV_per_A", "stress_GPa", "shell_force_eV_per_A")
+    rows = [(i, d.name, d.energy, d.force, d.stress, d.shell_force) for i, d in enumerate(found)]
+    return save_figure(figure, folder, "parity", title, header, rows)

@@ -1,0 +1,45 @@
+"""Small things that several gates do with structures and frames."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from ase import Atoms
+from ase.neighborlist import neighbor_list
+
+from dopantfit.fit.data import Target
+from dopantfit.potential import element_of
+from dopantfit.structures import labels_of, with_labels
+
+
+def ions_of(target: Target) -> Atoms:
+    """The ions of a reference frame."""
+    labels, frame = target.ion_labels, target.frame
+    atoms = Atoms([element_of(one) for one in labels], positions=frame.positions, cell=frame.cell, pbc=True)
+    return with_labels(atoms, labels)
+
+
+def spread_over(targets: Sequence[Target], count: int) -> list[Target]:
+    """Return `count` targets of every group (set and composition), evenly spread over it; all where it has fewer."""
+    chosen = []
+    for group in dict.fromkeys(one.group for one in targets):
+        members = [one for one in targets if one.group == group]
+        places = np.unique(np.linspace(0, len(members) - 1, min(count, len(members))).round().astype(int))
+        chosen += [members[place] for place in places]
+    return chosen
+
+
+def repeats_for(atoms: Atoms, edge: float) -> tuple[int, int, int]:
+    """Repeats along the vectors after which no two faces of the cell are closer than `edge` [Å]."""
+    heights = atoms.cell.volume / np.linalg.norm(
+        [np.cross(atoms.cell[i - 2], atoms.cell[i - 1]) for i in range(3)], axis=1
+    )
+    one, two, three = (int(n) for n in np.ceil(edge / heights - 1e-9))
+    return one, two, three
+
+
+def bond_lengths(atoms: Atoms, centre: str, anion: str, reach: float) -> np.typing.NDArray[np.float64]:
+    """Distances [Å] from every `centre` to the `anion` ions within `reach` [Å]."""
+    labels = np.array(labels_of(atoms))
+    first, second, distances = neighbor_list("ijd", atoms, reach)
+    chosen = (labels[first] == centre) & (labels[second] == anion)
+    return np.asarray(distances[chosen], dtype=np.float64)

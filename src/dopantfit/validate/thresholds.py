@@ -1,0 +1,98 @@
+"""Every threshold of the gates, with its reason, in one place."""
+
+from math import inf
+
+from dopantfit.validate.gate import Threshold
+
+# --- a: own engine against LAMMPS -------------------------------------------------------------------
+PARITY_ENERGY = Threshold(-1e-6, 1e-6, "eV/atom", "ten times the truncation error that the Ewald sum is planned for")
+PARITY_FORCE = Threshold(0.0, 1e-4, "eV/Å", "a thousandth of the smallest DFT force errors that are fitted")
+PARITY_STRESS = Threshold(0.0, 1e-3, "GPa", "moves no cell length by more than 1e-5 (bulk moduli are near 100 GPa)")
+PARITY_SHELL = Threshold(0.0, 1e-4, "eV/Å", "LAMMPS must find our relaxed shells at rest: both have the same minimum")
+
+# --- b: held-out DFT frames -------------------------------------------------------------------------
+ALIVE = Threshold(0.0, 0.0, "frames", "a potential under which the shells of a real structure collapse cannot run one")
+FORCE_ERROR = Threshold(
+    0.0,
+    1.0,
+    "eV/Å",
+    "hosts of this family miss PBE forces by 0.5-0.8 eV/Å near and far from equilibrium; beyond 1.0 the added terms do "
+    "harm of their own",
+)
+DOPANT_RATIO = Threshold(0.0, 1.0, "", "a fit must do at least as well on the dopant as the set that it replaces")
+OTHERS_RATIO = Threshold(
+    0.0,
+    1.05,
+    "",
+    "what is gained on the dopant must not be paid for by the other ions; 5 % is the scatter of few frames",
+)
+ENERGY_RATIO = Threshold(
+    0.0, 1.1, "", "energy differences within a stoichiometry must not get worse; few frames scatter by 10 %"
+)
+
+# --- c: the simple phosphate of the dopant ----------------------------------------------------------
+COMPOUND_VOLUME = Threshold(
+    -4.0,
+    4.0,
+    "%",
+    "PBE itself is off by 2 to 3 % in volume, and the relaxed host by 2.7 %: worse than both is the dopant",
+)
+COMPOUND_LENGTH = Threshold(-2.5, 2.5, "%", "the relaxed host is off by 1.6 % in its worst axis, PBE by up to 1.5 %")
+COMPOUND_ANGLE = Threshold(-2.0, 2.0, "°", "shears axes by no more than their own threshold, 2.5 %")
+COMPOUND_BOND = Threshold(-0.05, 0.05, "Å", "2.5 % of a bond of 2 Å, as for the axes")
+COMPOUND_PEAK = Threshold(
+    -0.07, 0.07, "Å", "as the bonds, and 0.02 Å more for what a peak at 300 K moves against the crystal at rest"
+)
+COORDINATION = Threshold(
+    -0.3, 0.3, "", "no more than one ion in three may change a neighbour at 300 K; fewer is a new phase"
+)
+
+# --- d: the host ------------------------------------------------------------------------------------
+HOST_LENGTH = Threshold(
+    -2.0, 2.0, "%", "the published host relaxes to a + 1.6 %, c - 0.5 %; a dopant's fit may not make it worse"
+)
+HOST_TREND = Threshold(
+    -1.5, -0.2, "%", "measured -0.7 % of volume from x = 0 to 1/2: the sign and the order of magnitude must be right"
+)
+HOST_PEAK = Threshold(
+    -0.08, 0.08, "Å", "4 % of a bond: the relaxed host is 1-2 % too wide, and random neighbours split bonds by as much"
+)
+MOBILE_PEAK = Threshold(
+    -0.25, 0.25, "Å", "mobile ions sit off-centre and on several sites, 2.0 to 2.3 Å from their nearest anions"
+)
+EXPANSION_C = Threshold(0.0, 80.0, "10⁻⁶/K", "measured 25 to 35: positive, and of that order")
+EXPANSION_ANISOTROPY = Threshold(
+    0.0, inf, "10⁻⁶/K", "c expands more than a above 300 K, the mark of this structure type"
+)
+
+# --- e: a hot run -----------------------------------------------------------------------------------
+FOUR_COORDINATED = Threshold(
+    0.99, 1.0, "", "every network former keeps its four anions; 1 % allows for vibrations caught beyond the bond length"
+)
+CORE_SHELL = Threshold(0.0, 0.5, "Å", "equilibrium shells stay within 0.25 Å: a shell at twice that has left its ion")
+ENERGY_DRIFT = Threshold(-0.1, 0.1, "meV/atom/ps", "100 ps of it are 10 meV/atom, less than a tenth of k T at 1400 K")
+
+# --- f: turn-over radii -----------------------------------------------------------------------------
+TURN_OVER_RADIUS = Threshold(
+    0.0, 1.9, "Å", "structures are built with cations no closer than 2.4 Å; 0.5 Å are two standard deviations of a "
+    "distance at 2000 K"
+)  # fmt: skip
+BARRIER = Threshold(
+    3.8,
+    inf,
+    "eV",
+    "22 k T at 2000 K: twelve walkers of 300 ps with a thousand close pairs make 4e7 attempts (1e13 a second); all of "
+    "them together cross with a chance of 1 %",
+)
+
+# --- g: ion dynamics --------------------------------------------------------------------------------
+MOBILE_HOPS = Threshold(4.0, inf, "hops", "with four hops seen, none at all would be chance in 2 % of runs (Poisson)")
+MOBILE_D = Threshold(
+    1e-7, 1e-5, "cm²/s", "published force fields and NMR give 1e-6 at 700 K for this family; a factor of ten either way"
+)
+FRAMEWORK_MSD = Threshold(
+    0.0,
+    0.6,
+    "Å²",
+    "vibrations at 700 K are 0.1-0.3 Å²; an ion that leaves its site adds at least 6 Å² divided by their number",
+)

@@ -1,0 +1,1 @@
+"""The grain boundary: sintered, divided into domains, doped, and its dopant moved by relaxed-swap Monte Carlo."""

@@ -1,0 +1,156 @@
+"""Amorphous cells: periodic and neutral, cut from a boundary between its grains; and the one without Ti."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from ase import Atoms
+from ase.neighborlist import neighbor_list
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from dopantfit.errors import ConfigError, ConvergenceError
+from dopantfit.potential.checks import element_of
+from dopantfit.structures import labels_of, with_labels
+
+Floats = NDArray[np.float64]
+
+#: An O nearer than this to a P is part of its PO4 unit [Å]; the bond is 1.5, the next O is beyond 2.8.
+_PHOSPHATE = 2.0
+#: Distances that ions keep across the new face [Å]: cations, anions (as in every start), cation to anion (Ti-O is 1.9,
+#: P-O 1.5 only inside a unit, and units are kept whole).
+_LIKE_CATIONS, _LIKE_ANIONS, _UNLIKE = 2.4, 2.2, 1.6
+#: How far the new face may be opened to reach them, and in which steps [Å].
+_WIDEST, _STEP = 8.0, 0.1
+#: Grid on which voids are looked for [Å].
+_GRID = 0.5
+
+
+def cut(atoms: Atoms, low: float, high: float, charges: Mapping[str, int], mobile: str) -> Atoms:
+    """Cut the slab low <= z < high out of a boundary and make it a periodic, neutral cell.
+
+    Phosphate units are kept or left whole, by where their P is. What charge remains is balanced by mobile ions next to
+    the cut: taken away nearest to it, or put into the largest voids there. The cell is opened along z until no two ions
+    are closer across the new face than a start may have them; a run at constant pressure closes it again.
+    low, high: [Å] along z, high > low, the window may run through the end of the cell.
+    Raises ConfigError for a window that cannot be, ConvergenceError when the faces do not fit.
+    """
+    height = atoms.cell[2, 2]
+    if not 0.0 < high - low < height or np.abs(atoms.cell.array[2, :2]).max() > 1e-6 * height:
+        raise ConfigError(f"amorphous cell: a window from {low:.2f} to {high:.2f} Å does not lie in {height:.2f} Å")
+    depth = (atoms.positions[:, 2] - low) % height
+    owner, shift = _phosphates(atoms)
+    depth = np.where(owner >= 0, depth[owner] + shift, depth)
+    chosen = np.flatnonzero(np.where(owner >= 0, (depth - shift) < high - low, depth < high - low))
+    if len(chosen) == 0:
+        raise ConfigError(f"amorphous cell: there are no ions from {low:.2f} to {high:.2f} Å; widen the window")
+    piece = with_labels(atoms[chosen], [labels_of(atoms)[i] for i in chosen])
+    piece.positions[:, 2] = depth[chosen]
+    piece.cell[2] = (0.0, 0.0, high - low)
+    return _neutral(_opened(piece, charges), charges, mobile)
+
+
+def without(
+    atoms: Atoms,
+    removed: str,
+    dopant: str,
+    other: str,
+    share: float,
+    charges: Mapping[str, int],
+    mobile: str,
+    rng: np.random.Generator,
+) -> Atoms:
+    """Replace every ion of one kind, a share of them by the dopant and the rest by another host ion; stay neutral."""
+    labels = labels_of(atoms)
+    sites = rng.permutation([i for i, label in enumerate(labels) if label == removed])
+    if len(sites) == 0:
+        raise ConfigError(f"amorphous cell: there is no {removed} to replace; leave titanium_free out")
+    n_dopants = round(share * len(sites))
+    for number, i in enumerate(sites):
+        labels[int(i)] = dopant if number < n_dopants else other
+    return _neutral(with_labels(atoms, labels), charges, mobile)
+
+
+def largest_voids(atoms: Atoms, count: int) -> Floats:
+    """Return `count` places [Å], each the farthest from all ions and from those chosen before; ``shape=(count, 3)``."""
+    lengths = np.linalg.norm(atoms.cell.array, axis=1)
+    grid = [np.arange(n) / n for n in np.maximum(1, np.ceil(lengths / _GRID)).astype(int)]
+    fractions = np.stack(np.meshgrid(*grid, indexing="ij"), axis=-1).reshape(-1, 3)
+    places = fractions @ atoms.cell.array
+    nearest = np.asarray(_periodic_tree(atoms).query(places)[0])
+    chosen = []
+    for _ in range(count):
+        best = int(np.argmax(nearest))
+        chosen.append(places[best])
+        gap = fractions - fractions[best]
+        nearest = np.minimum(nearest, np.linalg.norm((gap - np.round(gap)) @ atoms.cell.array, axis=1))
+    return np.array(chosen).reshape(-1, 3)
+
+
+def _phosphates(atoms: Atoms) -> tuple[NDArray[np.intp], Floats]:
+    """Return for every ion the P whose unit it is part of (-1 for none), and its height above that P [Å]."""
+    labels = np.array(labels_of(atoms))
+    phosphorus, oxygen = (np.array([element_of(label) == kind for label in labels]) for kind in ("P", "O"))
+    first, second, distance, vector = neighbor_list("ijdD", atoms, _PHOSPHATE)
+    bound = np.flatnonzero(phosphorus[first] & oxygen[second])
+    bound = bound[np.argsort(-distance[bound], kind="stable")]  # the nearest P is written last
+    owner, shift = np.full(len(atoms), -1, dtype=np.intp), np.zeros(len(atoms))
+    owner[second[bound]], shift[second[bound]] = first[bound], vector[bound, 2]
+    own = np.flatnonzero(phosphorus)
+    owner[own] = own
+    return owner, shift
+
+
+def _opened(piece: Atoms, charges: Mapping[str, int]) -> Atoms:
+    """Return the piece in the lowest cell in which ions keep their distances across the face."""
+    low, high = float(piece.positions[:, 2].min()), float(piece.positions[:, 2].max())
+    opened = piece.copy()
+    # Units that stick out of the window on both sides would interlock: the search starts at the window's height.
+    for extra in np.arange(0.0, _WIDEST + high - low - piece.cell[2, 2] + _STEP, _STEP):
+        opened.cell[2, 2] = piece.cell[2, 2] + extra
+        if _faces_fit(opened, charges):
+            opened.positions[:, 2] -= low
+            opened.wrap()
+            return opened
+    raise ConvergenceError(f"amorphous cell: its faces do not fit within {_WIDEST} Å; move the window")
+
+
+def _faces_fit(atoms: Atoms, charges: Mapping[str, int]) -> bool:
+    signs = np.sign([charges[label] for label in labels_of(atoms)])
+    first, second, distance, image = neighbor_list("ijdS", atoms, _LIKE_CATIONS)
+    across = image[:, 2] != 0
+    product = (signs[first] * signs[second])[across]
+    limit = np.where(product < 0, _UNLIKE, np.where(signs[first][across] > 0, _LIKE_CATIONS, _LIKE_ANIONS))
+    return bool((distance[across] >= limit).all())
+
+
+def _neutral(atoms: Atoms, charges: Mapping[str, int], mobile: str) -> Atoms:
+    """Return a neutral copy: mobile ions leave from next to the face at z = 0, or go to the largest voids."""
+    labels = labels_of(atoms)
+    excess = sum(charges[label] for label in labels)
+    step = charges[mobile]
+    if excess % step:
+        raise ConfigError(f"amorphous cell: a charge of {excess:+d} e cannot be balanced by {mobile} of {step:+d} e")
+    if excess > 0:
+        return _without_mobile(atoms, labels, mobile, excess // step)
+    extra = -excess // step
+    grown = atoms + Atoms([element_of(mobile)] * extra, positions=largest_voids(atoms, extra))
+    return with_labels(grown, [*labels, *[mobile] * extra])
+
+
+def _without_mobile(atoms: Atoms, labels: Sequence[str], mobile: str, count: int) -> Atoms:
+    height = atoms.cell[2, 2]
+    to_face = {
+        i: min(z := atoms.positions[i, 2] % height, height - z) for i, label in enumerate(labels) if label == mobile
+    }
+    if len(to_face) < count:
+        raise ConfigError(f"amorphous cell: {count} {mobile} to remove, there are {len(to_face)}; move the window")
+    leaving = set(sorted(to_face, key=lambda i: (to_face[i], i))[:count])
+    kept = [i for i in range(len(atoms)) if i not in leaving]
+    return with_labels(atoms[kept], [labels[i] for i in kept])
+
+
+def _periodic_tree(atoms: Atoms) -> "cKDTree":
+    """Search tree of all ions and their images in the cells around."""
+    shifts = np.stack(np.meshgrid(*[(-1, 0, 1)] * 3, indexing="ij"), axis=-1).reshape(-1, 3) @ atoms.cell.array
+    wrapped = atoms.get_positions(wrap=True)
+    return cKDTree((wrapped[None] + shifts[:, None]).reshape(-1, 3))

@@ -1,0 +1,263 @@
+"""What people write to have a dopant studied: ``study.toml``. Units: Å, K, ps, bar, at% of all ions.
+
+A file names a preset (quick, desk, paper) and whatever it wants otherwise; every value of the preset can be overridden.
+"""
+
+import json
+import os
+import tomllib
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from dopantfit.errors import ConfigError
+from dopantfit.strict_toml import Table, parse_strict, read_text
+
+STUDY_FILE = "study.toml"
+PRESETS = ("quick", "desk", "paper")
+
+Positive = Annotated[float, Field(gt=0.0)]
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+Count = Annotated[int, Field(ge=1)]
+Text = Annotated[str, Field(min_length=1)]
+
+
+class Engine(Table):
+    """Molecular dynamics of every stage."""
+
+    #: Time step [ps]; 0.4 fs keeps the energy as 0.2 fs does, the core-shell period is 3.7 fs.
+    timestep: Positive
+    #: Long-range solver and its relative accuracy.
+    kspace: Text
+    #: Time between frames [ps].
+    frame_interval: Positive
+    #: [bar], of every run at constant pressure.
+    pressure: float
+
+
+class Boundary(Table):
+    """The undoped boundary."""
+
+    #: A size that ships with the package, or a boundary.toml beside the study.
+    build: Text
+
+
+class Doping(Table):
+    """The boundaries GB_1 ... GB_N, before any exchange."""
+
+    #: Dopant in the amorphous domain, one number for each GB_i [at%].
+    concentrations: Annotated[tuple[Annotated[float, Field(gt=0.0, le=30.0)], ...], Field(min_length=1)]
+    #: Random realisations of each, which are the walkers of the Monte Carlo; two or more show a spread.
+    realisations: Count
+    #: Relaxation of each by molecular dynamics at constant pressure [ps], [K].
+    relaxation: Positive
+    temperature: Positive
+
+    @model_validator(mode="after")
+    def _concentrations_rise(self) -> "Doping":
+        if any(a >= b for a, b in zip(self.concentrations, self.concentrations[1:], strict=False)):
+            raise ValueError(f"concentrations = {list(self.concentrations)} must rise from GB_1 on; sort them")
+        return self
+
+
+class Swaps(Table):
+    """Relaxed-swap Monte Carlo with tempering."""
+
+    #: Attempts between two rounds of molecular dynamics; rounds per layer; layers, counted from the interface.
+    attempts_per_round: Count
+    rounds_per_layer: Count
+    layers: Count
+    #: Width of a layer [Å]; the distance of Ti/Al planes in the crystal is 3.5.
+    layer_width: Positive
+    #: Molecular dynamics between bursts [ps], [K].
+    relaxation: Positive
+    temperature: Positive
+    #: Temperatures of the coldest and the hottest walker [K]; the others are equidistant.
+    coldest: Positive
+    hottest: Positive
+    #: Walkers of lowest energy that stand for a composition.
+    lowest_walkers: Count
+
+    @model_validator(mode="after")
+    def _temperatures_rise(self) -> "Swaps":
+        if self.hottest < self.coldest:
+            raise ValueError(f"hottest = {self.hottest} K is below coldest = {self.coldest} K; exchange them")
+        return self
+
+    @property
+    def attempts(self) -> int:
+        """Attempts of one walker."""
+        return self.attempts_per_round * self.rounds_per_layer * self.layers
+
+
+class Crystals(Table):
+    """The crystal cells C_ref, C_1 ... C_N."""
+
+    #: Pseudo-cubic cells of 12.1 Å along each edge; three are the published cell of 3953 ions.
+    edge: Count
+    #: Al per formula unit.
+    x: Annotated[float, Field(ge=0.0, le=2.0)]
+    #: At constant pressure [ps], [K]; the volume is the mean over the second half.
+    equilibration: Positive
+    equilibration_temperature: Positive
+    #: At constant volume, production after `heating` [ps], [K].
+    heating: Positive
+    production: Positive
+    temperature: Positive
+    #: Independent runs of each cell; two or more show the spread between runs.
+    replicas: Count
+
+
+class AmorphousCells(Table):
+    """The amorphous cells A_ref, A_1 ... A_N, cut from the walkers, and T_0 without Ti."""
+
+    #: Ions nearer than this to the edge of the amorphous domain stay out of the cut [Å].
+    margin: Annotated[float, Field(ge=0.0)]
+    #: At constant pressure [ps], [K].
+    equilibration: Positive
+    equilibration_temperature: Positive
+    heating: Positive
+    production: Positive
+    temperature: Positive
+    #: Cells per composition, from its walkers of lowest energy; two or more show a spread.
+    cells: Count
+    #: Number i of the A_i that is run at other temperatures, and these temperatures [K].
+    arrhenius_of: Count
+    arrhenius_temperatures: tuple[Positive, ...]
+    #: Whether T_0 is run, and the part of its Ti that becomes dopant; the rest becomes Al. 0.81 gives the 6.1 at% of the
+    #: published Ti-free glass.
+    titanium_free: bool
+    titanium_free_dopant: Fraction
+
+
+class Rules(Table):
+    """Numbers behind the verdict. An answer is given where a whole 95 % interval lies on one side of its number."""
+
+    #: Dopant fraction in the grain over that in the amorphous domain, at most. The published work calls 0.5 at% beside
+    #: 7.1 at% impurity level.
+    grain_share: Positive
+    #: Depth that 95 % of the dopant in the grain stays above, at most [Å]; the published penetration is 40 Å, a grain
+    #: is micrometres wide.
+    penetration: Positive
+    #: Attempted exchanges per dopant ion and walker below which the profile shows the start rather than the end.
+    attempts_per_dopant: Positive
+    #: σ(Li) of C_i over that of C_ref, at least: what a grain may lose at most.
+    bulk_conductivity: Fraction
+    #: |V(C_i) / V(C_ref) - 1|, at most: more than thermal expansion between synthesis and use would strain a grain.
+    volume_change: Positive
+    #: σ(Li) of A_i over that of A_ref, at least: a gain.
+    boundary_conductivity: Positive
+    #: Number density of Ti in A_i over that in A_ref, at most.
+    titanium_density: Positive
+    #: Fewer independent structures or runs than this show no spread, and no answer is given.
+    structures: Count
+
+
+class Ensemble(Table):
+    """Other potentials of the fit, to see how much of a result is the potential's."""
+
+    #: TOML files beside the study, such as those of fits/X/ensemble.
+    potentials: tuple[Text, ...] = ()
+    #: Systems that are run with each: C_ref, C_i, A_ref, A_i.
+    systems: tuple[Annotated[str, Field(pattern=r"^(C|A)_(ref|[1-9][0-9]*)$")], ...] = ()
+
+
+class StudyConfig(Table):
+    """Everything that a study needs to know."""
+
+    preset: Literal["quick", "desk", "paper"]
+    #: Of everything random; each task draws its own from it and its name.
+    seed: Annotated[int, Field(ge=0)]
+    #: Label of the dopant in the potential.
+    dopant: Text
+    #: The fitted potential, beside the study or a published set; and what its gates said.
+    potential: Text
+    validation: Text
+    #: Words that say why a potential that did not pass its gates is used all the same; they stand in the report.
+    accept_failed_gates: str = ""
+    engine: Engine
+    boundary: Boundary
+    doping: Doping
+    swaps: Swaps
+    crystals: Crystals
+    amorphous: AmorphousCells
+    rules: Rules
+    ensemble: Ensemble = Ensemble()
+
+    @model_validator(mode="after")
+    def _numbers_fit(self) -> "StudyConfig":
+        n = len(self.doping.concentrations)
+        if self.amorphous.arrhenius_of > n:
+            raise ValueError(f"amorphous.arrhenius_of = {self.amorphous.arrhenius_of}, but there are A_1 to A_{n}")
+        for name, count in (
+            ("swaps.lowest_walkers", self.swaps.lowest_walkers),
+            ("amorphous.cells", self.amorphous.cells),
+        ):
+            if count > self.doping.realisations:
+                raise ValueError(f"{name} = {count}, but there are {self.doping.realisations} walkers")
+        for system in self.ensemble.systems:
+            number = system.partition("_")[2]
+            if number != "ref" and int(number) > n:
+                raise ValueError(f"ensemble.systems: {system}, but there are {n} concentrations")
+        return self
+
+    @property
+    def compositions(self) -> tuple[int, ...]:
+        """Numbers i of GB_i, C_i and A_i."""
+        return tuple(range(1, len(self.doping.concentrations) + 1))
+
+
+def load_study(path: str | os.PathLike[str], preset: str | None = None) -> tuple[StudyConfig, Path]:
+    """Return the study in a file or in ``study.toml`` of a folder, and that file.
+
+    preset: instead of the one the file names. Raises ConfigError naming the file and the key.
+    """
+    file = Path(path) / STUDY_FILE if Path(path).is_dir() else Path(path)
+    text = read_text(file, "write one: preset, seed, dopant, potential are enough")
+    return parse_study(text, str(file), preset), file
+
+
+def parse_study(text: str, source: str = STUDY_FILE, preset: str | None = None) -> StudyConfig:
+    """Return the study written in `text`, laid over its preset; ConfigError naming `source` and the key."""
+    try:
+        written = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as problem:
+        raise ConfigError(f"{source}: not valid TOML: {problem}") from None
+    chosen = preset or written.get("preset", "quick")
+    if chosen not in PRESETS:
+        raise ConfigError(f"{source}: preset = {chosen!r} is not one of {', '.join(PRESETS)}")
+    base = tomllib.loads(files("dopantfit.study").joinpath("presets", f"{chosen}.toml").read_text(encoding="utf-8"))
+    return parse_strict(StudyConfig, _toml({**_laid_over(base, written), "preset": chosen}), source)
+
+
+def _laid_over(base: Mapping[str, Any], written: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `base` with what was written in its place, table by table."""
+    merged = dict(base)
+    for key, value in written.items():
+        below = merged.get(key)
+        merged[key] = _laid_over(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def _toml(content: Mapping[str, Any]) -> str:
+    """Write what was merged as TOML again, so that one strict reader says what is wrong."""
+    tables = {key: value for key, value in content.items() if isinstance(value, dict)}
+    lines = [f"{json.dumps(key)} = {_inline(value)}" for key, value in content.items() if key not in tables]
+    for key, table in tables.items():
+        lines += [f"[{json.dumps(key)}]", *(f"{json.dumps(name)} = {_inline(value)}" for name, value in table.items())]
+    return "\n".join(lines) + "\n"
+
+
+def _inline(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{json.dumps(key)} = {_inline(entry)}" for key, entry in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(_inline(entry) for entry in value) + "]"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return json.dumps(value).replace("\x7f", "\\u007f")
+    return repr(value) if isinstance(value, int | float) else json.dumps(str(value))

@@ -1,0 +1,148 @@
+"""Molecular dynamics of a study: one structure is equilibrated at constant pressure, then run at constant volume."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+from numpy.typing import NDArray
+
+from dopantfit.lammps import Dynamics, DynamicsResult, Launcher, Progress, run_dynamics
+from dopantfit.lammps.legs import read_table
+from dopantfit.potential import Potential
+from dopantfit.study.files import STRUCTURE, read_structure, write_structure
+from dopantfit.study.graph import action
+from dopantfit.study.work import Outcome, Work
+from dopantfit.transport.estimate import Estimate
+
+TRAJECTORY, IONS = "trajectory.dcd", "ions.extxyz"
+#: Part of an equilibration that is left out of means.
+_SETTLING = 0.5
+#: Blocks that the error of a mean comes from, and Student's 97.5 % quantile for one less.
+_BLOCKS, _STUDENT = 5, 2.7764451051977987
+#: Rows of thermodynamic data per frame interval, and frames between two checkpoints.
+_CHECKPOINT = 2.5  # ps; legs of a fixed length make a resumed run end as an undisturbed one does
+_LONGEST_ROW_INTERVAL = 100  # steps; also how often collapse is looked for
+
+
+def dynamics_settings(
+    engine: Mapping[str, Any], seed: int, temperature: float, duration: float, **more: Any
+) -> Dynamics:
+    """Return the settings of one run.
+
+    engine: the table ``engine`` of the study. temperature: [K]. duration: [ps].
+    """
+    step = engine["timestep"]
+    frames = max(1, round(engine["frame_interval"] / step))
+    rows = next(n for n in range(min(frames, _LONGEST_ROW_INTERVAL), 0, -1) if frames % n == 0)
+    return Dynamics(
+        temperature=temperature,
+        duration=max(1, round(duration / step / frames)) * frames * step,
+        seed=seed,
+        timestep=step,
+        kspace=engine["kspace"],
+        thermo_every=rows,
+        dump_every=frames,
+        restart_every=max(1, round(_CHECKPOINT / step / frames)) * frames,
+        **more,
+    )
+
+
+@action(version=1)
+def equilibrate(work: Work) -> Outcome:
+    """Run a structure at constant pressure; what goes on has the mean cell of the second half.
+
+    needs: structure. settings: engine, temperature [K], duration [ps], seed. Result: volume [Å³], densities, counts.
+    """
+    want, atoms = work.settings, read_structure(work.needs["structure"].file(STRUCTURE))
+    settings = dynamics_settings(
+        want["engine"],
+        want["seed"],
+        want["temperature"],
+        want["duration"],
+        ensemble="npt",
+        pressure=want["engine"]["pressure"],
+        cell="aniso",
+    )
+    run = run_here(work, atoms, settings, "npt")
+    table = read_table(run.thermo)
+    late = np.asarray(table["time_ps"]) >= _SETTLING * settings.duration
+    volume = block_mean(np.asarray(table["volume_A3"])[late])
+    write_structure(work.folder / STRUCTURE, _with_volume(run.atoms, volume.value or run.atoms.get_volume()))
+    mass = float(sum(run.atoms.get_masses()))
+    result = {
+        "volume_A3": volume.as_dict(),
+        "atoms": len(run.atoms),
+        "counts": counts_of(run.atoms),
+        "mass_u": mass,
+        "temperature_K": want["temperature"],
+    }
+    return Outcome(result, (STRUCTURE,), _rates(run, len(atoms)))
+
+
+@action(version=1)
+def conduct(work: Work) -> Outcome:
+    """Run a structure at constant volume: heated first, then the trajectory that transport is read from.
+
+    needs: structure. settings: engine, temperature [K], heating, duration [ps], seed.
+    """
+    want, atoms = work.settings, read_structure(work.needs["structure"].file(STRUCTURE))
+    heating = dynamics_settings(want["engine"], want["seed"], want["temperature"], want["heating"])
+    run_here(work, atoms, heating, "heating")
+    production = dynamics_settings(want["engine"], want["seed"], want["temperature"], want["duration"])
+    run = run_here(work, atoms, production, "production", start="heating")
+    files = tuple(str(path.relative_to(work.folder)) for path in (run.trajectory, run.ions, run.thermo))
+    result = {
+        "temperature_K": want["temperature"],
+        "volume_A3": float(run.atoms.get_volume()),
+        "counts": counts_of(run.atoms),
+        "frame_interval_ps": production.dump_every * production.timestep,
+    }
+    return Outcome(result, files, _rates(run, len(atoms)))
+
+
+def run_here(work: Work, atoms: Atoms, settings: Dynamics, name: str, start: str | None = None) -> DynamicsResult:
+    """Run (or go on with) molecular dynamics in a folder of the task, with its potential and resources."""
+
+    def report(progress: Progress) -> None:
+        work.report(progress.time, progress.rate)
+
+    return run_dynamics(
+        atoms,
+        Potential.load(work.task.files["potential"]),
+        settings,
+        work.folder / name,
+        launcher=Launcher(work.resources.launcher),
+        ranks=work.resources.ranks,
+        report=report,
+        start=None if start is None else work.folder / start,
+    )
+
+
+def block_mean(series: NDArray[np.float64]) -> Estimate:
+    """Mean of a time series, with Student's interval from the spread of five blocks."""
+    blocks = np.array([part.mean() for part in np.array_split(series, _BLOCKS)])
+    value, error = float(series.mean()), float(blocks.std(ddof=1) / np.sqrt(_BLOCKS))
+    return Estimate(value, error, value - _STUDENT * error, value + _STUDENT * error)
+
+
+def counts_of(atoms: Atoms) -> dict[str, int]:
+    """Return the number of ions of every label."""
+    from dopantfit.structures import labels_of
+
+    labels, counts = np.unique(labels_of(atoms), return_counts=True)
+    return {str(label): int(count) for label, count in zip(labels, counts, strict=True)}
+
+
+def _with_volume(atoms: Atoms, volume: float) -> Atoms:
+    """Return a copy scaled as a whole to a volume [Å³]."""
+    scaled = atoms.copy()
+    scaled.set_cell(atoms.cell.array * (volume / atoms.get_volume()) ** (1.0 / 3.0), scale_atoms=True)
+    return scaled
+
+
+def _rates(run: DynamicsResult, n_ions: int) -> dict[str, float]:
+    record = json.loads(Path(run.record).read_text(encoding="utf-8"))
+    return {"ps_per_hour": record["ps_per_hour"], "ranks": record["ranks"], "ions": n_ions}

@@ -15,9 +15,9 @@ from ase import Atoms
 from numpy.typing import NDArray
 
 from dopantfit.errors import ConvergenceError
-from dopantfit.lammps.atom_types import AMU_A2_PER_PS2
 from dopantfit.lammps.inprocess import InProcessLammps
 from dopantfit.potential import Potential
+from dopantfit.units import AMU_A2_PER_PS2
 
 Array = NDArray[np.float64]
 

@@ -18,3 +18,5 @@ EV_PER_A3_IN_BAR_LAMMPS = 1.6021765e6
 HARTREE = 27.211386245988
 #: Bohr radius [Å].
 BOHR = 0.529177210903
+#: 1 u Å²/ps² in eV, as LAMMPS has it in ``units metal`` (its ``force->mvv2e``).
+AMU_A2_PER_PS2 = 1.0364269e-4

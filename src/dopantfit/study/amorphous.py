@@ -21,6 +21,8 @@ _PHOSPHATE = 2.0
 _LIKE_CATIONS, _LIKE_ANIONS, _UNLIKE = 2.4, 2.2, 1.6
 #: How far the new face may be opened to reach them, and in which steps [Å].
 _WIDEST, _STEP = 8.0, 0.1
+#: How far a face may be moved for the sake of charge [Å]: half a layer of cations.
+_MOVE = 2.0
 #: Grid on which voids are looked for [Å].
 _GRID = 0.5
 
@@ -28,25 +30,40 @@ _GRID = 0.5
 def cut(atoms: Atoms, low: float, high: float, charges: Mapping[str, int], mobile: str) -> Atoms:
     """Cut the slab low <= z < high out of a boundary and make it a periodic, neutral cell.
 
-    Phosphate units are kept or left whole, by where their P is. What charge remains is balanced by mobile ions next to
-    the cut: taken away nearest to it, or put into the largest voids there. The cell is opened along z until no two ions
-    are closer across the new face than a start may have them; a run at constant pressure closes it again.
+    Phosphate units are kept or left whole, by where their P is. Each face moves inwards, by 2 Å at most, to where the
+    piece has the least charge; what remains is balanced by mobile ions, taken away next to the cut or put into the
+    largest voids. The cell is opened along z until no two ions are closer across the new face than a start may have
+    them; a run at constant pressure closes it again.
     low, high: [Å] along z, high > low, the window may run through the end of the cell.
     Raises ConfigError for a window that cannot be, ConvergenceError when the faces do not fit.
     """
     height = atoms.cell[2, 2]
     if not 0.0 < high - low < height or np.abs(atoms.cell.array[2, :2]).max() > 1e-6 * height:
         raise ConfigError(f"amorphous cell: a window from {low:.2f} to {high:.2f} Å does not lie in {height:.2f} Å")
-    depth = (atoms.positions[:, 2] - low) % height
+    labels = labels_of(atoms)
     owner, shift = _phosphates(atoms)
-    depth = np.where(owner >= 0, depth[owner] + shift, depth)
-    chosen = np.flatnonzero(np.where(owner >= 0, (depth - shift) < high - low, depth < high - low))
+    anchor = (atoms.positions[np.where(owner >= 0, owner, np.arange(len(atoms))), 2] - low) % height
+    bottom, top = _least_charged(anchor, np.array([charges[label] for label in labels]), high - low)
+    chosen = np.flatnonzero((anchor >= bottom) & (anchor < top))
     if len(chosen) == 0:
         raise ConfigError(f"amorphous cell: there are no ions from {low:.2f} to {high:.2f} Å; widen the window")
-    piece = with_labels(atoms[chosen], [labels_of(atoms)[i] for i in chosen])
-    piece.positions[:, 2] = depth[chosen]
-    piece.cell[2] = (0.0, 0.0, high - low)
+    piece = with_labels(atoms[chosen], [labels[i] for i in chosen])
+    piece.positions[:, 2] = (anchor + shift)[chosen] - bottom
+    piece.cell[2] = (0.0, 0.0, top - bottom)
     return _neutral(_opened(piece, charges), charges, mobile)
+
+
+def _least_charged(anchor: Floats, charges: NDArray[np.int64], width: float) -> tuple[float, float]:
+    """Ends of the piece, moved inwards as little as gives the least charge [Å]."""
+    moves = np.arange(0.0, min(_MOVE, width / 4.0) + 1e-9, _STEP)
+    order = np.argsort(anchor, kind="stable")
+    heights, sums = anchor[order], np.concatenate([[0], np.cumsum(charges[order])])
+
+    def cost(ends: tuple[float, float]) -> tuple[int, float]:
+        first, last = np.searchsorted(heights, ends)
+        return abs(int(sums[last] - sums[first])), ends[0] - ends[1]
+
+    return min(((float(a), float(width - b)) for a in moves for b in moves), key=cost)
 
 
 def without(

@@ -127,7 +127,7 @@ class AmorphousCells(Table):
     #: Number i of the A_i that is run at other temperatures, and these temperatures [K].
     arrhenius_of: Count
     arrhenius_temperatures: tuple[Positive, ...]
-    #: Whether T_0 is run, and the part of its Ti that becomes dopant; the rest becomes Al. 0.81 gives the 6.1 at% of the
+    #: Whether T_0 is run, and the part of its Ti that becomes dopant, the rest Al. 0.81 gives the 6.1 at% of the
     #: published Ti-free glass.
     titanium_free: bool
     titanium_free_dopant: Fraction

@@ -1,0 +1,109 @@
+"""Crystal and amorphous cells are neutral, whole, of the composition asked for."""
+
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.neighborlist import neighbor_list
+
+from dopantfit.errors import ConfigError
+from dopantfit.structures import check_distances, formal_charges, host, labels_of, total_formal_charge
+from dopantfit.structures.prototypes import LTP
+from dopantfit.study.amorphous import cut, largest_voids, without
+from dopantfit.study.crystals import doped_crystal, reference_size, shares
+
+CHARGES = formal_charges()
+
+
+def counts(atoms):
+    labels = labels_of(atoms)
+    return {label: labels.count(label) for label in set(labels)}
+
+
+def test_the_reference_crystal_of_three_cells_is_the_published_one():
+    # 3888 sites, 65 Al and 65 extra Li: 3953 ions.
+    assert reference_size(3, 0.3) == 3953
+    atoms, kinds = doped_crystal(1, 0.3, "Mg", 2, {}, np.random.default_rng(1))
+    assert len(atoms) == reference_size(1, 0.3) and kinds == {}
+
+
+def test_a_doped_crystal_has_its_dopants_where_it_says_and_no_charge():
+    reference, _ = doped_crystal(1, 0.3, "Mg", 2, {}, np.random.default_rng(1))
+    atoms, kinds = doped_crystal(1, 0.3, "Mg", 2, {"Ti": 2, "Al": 1, "Li": 1}, np.random.default_rng(1))
+    before, after = counts(reference), counts(atoms)
+    assert total_formal_charge(atoms, CHARGES) == 0
+    assert after["Mg"] == 4
+    assert after["Ti"] == before["Ti"] - 2 and after["Al"] == before["Al"] - 1
+    # Two Li come with each Ti, one with the Al; Mg on Li takes that one and one more.
+    assert after["Li"] == before["Li"] + 2 * 2 + 1 - 2
+    assert {site: len(ions) for site, ions in kinds.items()} == {"Ti": 2, "Al": 1, "Li": 1}
+    labels = labels_of(atoms)
+    assert all(labels[ion] == "Mg" for ions in kinds.values() for ion in ions)
+
+
+def test_dopants_sit_on_the_sites_of_their_kind():
+    atoms, kinds = doped_crystal(1, 0.0, "Mg", 2, {"Ti": 2, "Li": 1}, np.random.default_rng(3))
+    crystal = host(LTP).pseudo_cubic(1).ions
+    for site, ions in kinds.items():
+        of_kind = crystal.positions[[label == site for label in labels_of(crystal)]]
+        for ion in ions:
+            gap = (of_kind - atoms.positions[ion]) @ np.linalg.inv(crystal.cell.array)
+            assert np.linalg.norm((gap - np.round(gap)) @ crystal.cell.array, axis=1).min() < 1e-6
+
+
+def test_shares_are_whole_and_add_up():
+    assert shares(7, {"Al": 3, "Ti": 3, "Li": 1}) == {"Al": 3, "Li": 1, "Ti": 3}
+    assert shares(2, {"Al": 1, "Ti": 1, "Li": 1}) == {"Al": 1, "Li": 1, "Ti": 0}
+    assert shares(0, {"Al": 0, "Ti": 0}) == {"Al": 0, "Ti": 0}
+    assert sum(shares(17, {"Al": 0.1, "Ti": 0.77, "Li": 0.13}).values()) == 17
+    with pytest.raises(ConfigError, match="no site that they sit on"):
+        shares(1, {"Al": 0})
+
+
+@pytest.mark.parametrize("window", [(3.0, 15.0), (20.0, 33.0), (-4.0, 9.0)])
+def test_a_cut_is_neutral_keeps_phosphates_whole_and_its_faces_apart(window):
+    boundary = host(LTP).pseudo_cubic((1, 1, 2)).ions
+    boundary.rattle(0.05, seed=2)
+    # Orthogonal cells, as boundaries have: the angle of the pseudo-cubic one differs by less than 0.1 %.
+    boundary.set_cell(np.diag(boundary.cell.lengths()), scale_atoms=True)
+    boundary.wrap()
+    piece = cut(boundary, *window, CHARGES, "Li")
+    assert total_formal_charge(piece, CHARGES) == 0
+    check_distances(piece, CHARGES)
+    first = neighbor_list("i", piece, {("P", "O"): 2.0})
+    labels = np.array(labels_of(piece))
+    of_p = labels[first] == "P"
+    assert (np.bincount(first[of_p], minlength=len(piece))[labels == "P"] == 4).all()
+    assert counts(piece)["O"] == 4 * counts(piece)["P"]
+    # The ions that the window holds; each face may move in by 2 Å, and by half a layer of 3.5 Å they are lumpy.
+    whole = len(boundary) * (window[1] - window[0]) / boundary.cell[2, 2]
+    assert whole * (1 - 5.75 / (window[1] - window[0])) < len(piece) < whole * (1 + 1.75 / (window[1] - window[0]))
+
+
+def test_a_window_that_cannot_be_is_refused():
+    boundary = host(LTP).pseudo_cubic(1).ions
+    with pytest.raises(ConfigError, match="does not lie in"):
+        cut(boundary, 5.0, 2.0, CHARGES, "Li")
+    with pytest.raises(ConfigError, match="does not lie in"):
+        cut(boundary, 0.0, 50.0, CHARGES, "Li")
+
+
+def test_a_cell_without_titanium_has_none_and_no_charge():
+    crystal = host(LTP).pseudo_cubic(1).ions
+    n_ti = counts(crystal)["Ti"]
+    empty = without(crystal, "Ti", "Mg", "Al", 0.75, CHARGES, "Li", np.random.default_rng(1))
+    after = counts(empty)
+    assert "Ti" not in after
+    assert after["Mg"] == round(0.75 * n_ti) and after["Mg"] + after["Al"] == n_ti
+    assert after["Li"] == counts(crystal)["Li"] + 2 * after["Mg"] + after["Al"]
+    assert total_formal_charge(empty, CHARGES) == 0
+    with pytest.raises(ConfigError, match="no Ti to replace"):
+        without(empty, "Ti", "Mg", "Al", 0.75, CHARGES, "Li", np.random.default_rng(1))
+
+
+def test_the_largest_void_of_a_cube_is_its_centre():
+    one = Atoms("Li", positions=[[0, 0, 0]], cell=[4, 4, 4], pbc=True)
+    np.testing.assert_allclose(largest_voids(one, 1), [[2, 2, 2]])
+    first, second = largest_voids(one, 2)
+    gap = (first - second) / 4.0
+    # The second void is as far as can be from both: an edge's middle, 2 Å from the ion, or a face's.
+    assert np.linalg.norm((gap - np.round(gap)) * 4.0) >= 2.0

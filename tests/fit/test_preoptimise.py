@@ -16,6 +16,9 @@ from dopantfit.structures import prototype
 
 from .conftest import computed, save_set
 
+#: The equation of state that lies in the set itself.
+settings = Preoptimisation(path=".", family="volumes", parameters=("rho Mg-O",))
+
 
 @pytest.fixture(scope="module")
 def at_rest(published):
@@ -54,7 +57,7 @@ def _volumes(published, scales):
 
 def test_the_equation_of_state_of_a_potential_has_its_minimum_at_the_relaxed_cell(published, at_rest, tmp_path):
     save_set(tmp_path, _volumes(published, (0.98, 0.99, 1.0, 1.01, 1.02)))
-    reference = reference_cell(tmp_path, "volumes")
+    reference = reference_cell(settings, tmp_path)
     # A third-order equation over ±2 % in length misses terms of fourth order: about 1e-4 of the volume.
     assert reference.lengths_and_volume[3] == pytest.approx(at_rest.lengths_and_volume[3], rel=3e-4)
 
@@ -66,7 +69,7 @@ def test_the_equation_of_state_of_a_potential_has_its_minimum_at_the_relaxed_cel
 def test_an_equation_of_state_without_a_minimum_is_refused(scales, message, published, tmp_path):
     save_set(tmp_path, _volumes(published, scales))
     with pytest.raises(ReferenceDataError, match=message):
-        reference_cell(tmp_path, "volumes")
+        reference_cell(settings, tmp_path)
 
 
 def test_preoptimisation_brings_the_cell_and_the_parameter_back(config, host, published, tmp_path):
@@ -79,8 +82,7 @@ def test_preoptimisation_brings_the_cell_and_the_parameter_back(config, host, pu
     }
     pairs = {**config.pairs, "Mg-O": config.pairs["Mg-O"].model_copy(update=free)}
     space = make_space(config.model_copy(update={"pairs": pairs}), host, "fit.toml")
-    settings = Preoptimisation(path="x", family="volumes", parameters=("rho Mg-O",))
-    found = preoptimise(space, settings, reference_cell(tmp_path, "volumes"), "fit.toml")
+    found = preoptimise(space, settings, reference_cell(settings, tmp_path), "fit.toml")
     assert found.cost_before > 10 and found.cost < 0.1
     # The reference volume is good to 3e-4; dlnV/dlnρ is about 1, so ρ is good to that.
     assert space.values(found.point)[1] == pytest.approx(0.179, rel=1e-3)

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,12 +11,25 @@ import pytest
 from dopantfit import Potential
 from dopantfit.errors import ConfigError
 from dopantfit.fit.errors_by_group import error_tables, near_dopant
+from dopantfit.fit.objective import Objective
 from dopantfit.fit.record import write_fit
 from dopantfit.fit.run import best_apart, plan_fit, run_fit
 
 from .conftest import TEXT
 
 SMALL = """
+[preoptimisation]
+reference = { prototype = "Mg3P2O8", a = 5.0775, b = 8.2305, c = 8.8333, beta = 120.93, source = "Nord 1968" }
+parameters = ["rho Mg-O"]
+
+[ensemble]
+draws = 3
+
+[budget]
+max_iterations = 1
+gauss_newton_steps = 2
+levels = [{ name = "+ O-P", pairs = ["P-O"] }, { name = "everything", pairs = "all", shells = true, charges = true }]
+
 [swarm]
 particles = 5
 generations = 2
@@ -46,14 +60,56 @@ def test_a_fit_writes_a_potential_and_a_record_and_repeats_itself_on_more_proces
     held_out = {one["name"]: one for one in payload["errors"]["fitted"]["held_out"]["forces"]}
     assert held_out["all"]["rms_error"] == pytest.approx(0.02, rel=0.2)
     assert payload["search"]["evaluations"] == 15
+    assert set(payload["sensitivity"]["norms"]) == {"A Mg-O", "rho Mg-O", "C Mg-O", "A Mg-Mg"}
     assert len(payload["local"]) == 2
-    assert {path.name for path in (fit_file.parent / "figures").glob("*.png")} == {
-        "convergence.png", "correlation.png", "species.png", "pairs.png",
-    }  # fmt: skip
-    again = run_fit(plan, fit_file.parent / "elsewhere", workers=2)
+    for kind in ("png", "pdf"):
+        assert {path.stem for path in (fit_file.parent / "figures").glob(f"*.{kind}")} == {
+            "convergence", "correlation", "species", "pairs", "ellipses", "sensitivities", "budget", "rdf",
+        }  # fmt: skip
+    _check_budget(payload, fit_file.parent)
+    _check_ensemble(payload, plan, fit_file.parent)
+    _check_cell_table(payload, fit_file.parent)
+    searched = replace(plan, config=plan.config.model_copy(update={"budget": None}))
+    again = run_fit(searched, fit_file.parent / "elsewhere", workers=2)
     # Not to the last bit: other processes round sums in another order, and flat directions amplify that to some 1e-8.
     for parameter in result.potential.parameters():
         assert again.potential.value(parameter) == pytest.approx(result.potential.value(parameter), rel=1e-4)
+
+
+def _check_budget(payload, folder):
+    names = [level["name"] for level in payload["budget"]]
+    assert names == ["published", "fitted", "+ O-P", "everything"]
+    assert [level["free"] for level in payload["budget"]] == [0, 4, 7, 4 + 3 * 15 + 2 + 1]
+    # Every level holds the one before, so that its cost is no higher.
+    costs = [level["cost"] for level in payload["budget"]][1:]
+    assert costs == sorted(costs, reverse=True)
+    level = Potential.load(folder / "budget" / "level-2.toml")
+    # Charges that moved in one proportion leave every balanced cell neutral.
+    assert 3 * level.species["Mg"].total_charge == pytest.approx(
+        -(2 * level.species["P"].total_charge + 8 * level.species["O"].total_charge), abs=1e-9
+    )
+    assert level.species["O"].shell.spring != 88.6
+
+
+def _check_ensemble(payload, plan, folder):
+    files = sorted((folder / "ensemble").glob("*.toml"))
+    assert [path.stem for path in files] == sorted(one["name"] for one in payload["ensemble"])
+    assert sum(one["kind"] == "draw" for one in payload["ensemble"]) == 3
+    objective = Objective(plan.space, plan.training, plan.config.guards)
+    for one in payload["ensemble"]:
+        member = Potential.load(folder / "ensemble" / f"{one['name']}.toml")
+        # The cost of the file's potential, computed anew; shells relaxed from another start agree to about 1e-9.
+        assert objective.cost(plan.space.point(plan.space.values_in(member))) == pytest.approx(one["cost"], rel=1e-6)
+
+
+def _check_cell_table(payload, folder):
+    table = {one["quantity"]: one for one in payload["preoptimisation"]["cell"]}
+    volume = table["volume (Å³)"]
+    assert volume["reference"] == pytest.approx(316.65, abs=0.01)
+    # Pre-optimised to 0.2 %, and the start, ρ too long, is larger.
+    assert volume["preoptimised"] == pytest.approx(volume["reference"], rel=0.004) and volume["start"] > 340
+    assert table["rho Mg-O (Å)"]["preoptimised"] < table["rho Mg-O (Å)"]["start"]
+    assert "Nord" in (folder / "figures" / "preoptimisation.md").read_text()
 
 
 def test_the_plan_says_what_informs_each_parameter(fit_file):

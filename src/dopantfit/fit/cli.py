@@ -24,8 +24,9 @@ def fit(
     """Fit a potential to DFT frames; writes potential.toml, fit.json and figures beside fit.toml."""
     from rich.console import Console
 
-    from dopantfit.fit.record import plan_as_json, plan_table, result_tables, write_fit
+    from dopantfit.fit.record import write_fit
     from dopantfit.fit.run import plan_fit
+    from dopantfit.fit.tables import plan_as_json, plan_table, result_tables
 
     started = time.time()
     plan = plan_fit(folder)
@@ -56,7 +57,11 @@ def _run(plan: "Plan", work: Path, workers: int) -> "Result":
             text = f"best {one.best_so_far:.6g}, median {one.median:.4g}, rejected {one.rejected}"
             progress.update(task, completed=one.number + 1, description=text)
 
-        return run_fit(plan, work, workers, observe)
+        def say(step: str) -> None:
+            if step != "search":
+                progress.update(task, description=step)
+
+        return run_fit(plan, work, workers, observe, say)
 
 
 def _print_json(payload: object) -> None:

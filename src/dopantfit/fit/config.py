@@ -126,18 +126,89 @@ class Local(Table):
     gauss_newton_steps: Annotated[int, Field(ge=0)] = 30
 
 
+class CrystalCell(Table):
+    """A measured or computed cell of a crystal that ships with the package: lengths [Å], angles [°]."""
+
+    #: Name of the crystal, whose positions the relaxation starts from.
+    prototype: Text
+    a: Positive
+    b: Positive
+    c: Positive
+    alpha: Positive = 90.0
+    beta: Positive = 90.0
+    gamma: Positive = 90.0
+    #: Where the numbers come from.
+    source: Text
+
+
 class Preoptimisation(Table):
     """Relaxed cell of a simple compound against the reference, before the swarm."""
 
-    path: Text
+    #: "frames": the minimum of the equation of state of ``family``; or a cell, where the frames' volume is not trusted.
+    reference: Literal["frames"] | CrystalCell = "frames"
+    #: Reference set with the equation of state.
+    path: Text | None = None
     #: Family of frames that differ by isotropic strain only: the equation of state.
-    family: Text
+    family: Text | None = None
     #: Names of free parameters, as in "rho Na-Cl".
     parameters: Annotated[tuple[Text, ...], Field(min_length=1)]
     #: Relative error of the volume and of each axis that counts as one.
     volume_error: Positive = 0.002
     axis_error: Positive = 0.005
     max_iterations: Count = 30
+
+    @model_validator(mode="after")
+    def _one_reference(self) -> "Preoptimisation":
+        given = self.path is not None and self.family is not None
+        if self.reference == "frames" and not given:
+            raise ValueError('reference = "frames" needs path and family of an equation of state; give both')
+        if self.reference != "frames" and (self.path or self.family):
+            raise ValueError("reference is a cell, so path and family would not be read; remove them")
+        return self
+
+
+class Ensemble(Table):
+    """Potentials that the data cannot tell from the best one, to carry the uncertainty into what is computed."""
+
+    #: Draws from the covariance, beside the minima that the local step found.
+    draws: Annotated[int, Field(ge=0)] = 20
+
+
+class Spread(Table):
+    """How far from the host's values the error budget may take what it frees."""
+
+    #: A is divided and multiplied by at most this.
+    A_factor: Annotated[float, Field(gt=1.0)] = 10.0
+    #: Relative.
+    rho: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.2
+    #: [eV Å⁶], never below zero.
+    C: Positive = 40.0
+    #: Relative, of the charge per formal charge and of the shell's charge.
+    charge: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.2
+    #: Relative.
+    spring: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.6
+
+
+class Level(Table):
+    """What a level of the error budget frees beside everything that the fit and the levels before it free."""
+
+    name: Text
+    #: Charges of all ions, in one proportion to the formal ones: every balanced cell stays neutral.
+    charges: bool = False
+    #: Pairs of the host, as in "Na-Cl", or all of them.
+    pairs: tuple[Text, ...] | Literal["all"] = ()
+    #: Charges and springs of all shells.
+    shells: bool = False
+
+
+class Budget(Table):
+    """The error budget: the same data fitted with more and more parameters free, which shows where the error lives."""
+
+    levels: Annotated[tuple[Level, ...], Field(min_length=1)]
+    spread: Spread = Spread()
+    #: As in [local]; every level starts from the minimum of the one before.
+    max_iterations: Count = 5
+    gauss_newton_steps: Annotated[int, Field(ge=0)] = 30
 
 
 class FitConfig(Table):
@@ -163,6 +234,8 @@ class FitConfig(Table):
     preoptimisation: Preoptimisation | None = None
     swarm: Swarm = Swarm()
     local: Local = Local()
+    ensemble: Ensemble = Ensemble()
+    budget: Budget | None = None
 
     @model_validator(mode="after")
     def _something_weighs(self) -> "FitConfig":

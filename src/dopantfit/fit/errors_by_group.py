@@ -111,27 +111,45 @@ def _force_entry(key: tuple[str, str], parts: list[tuple[Floats, Floats]]) -> di
     }
 
 
-def energy_errors(comparisons: Sequence[Comparison]) -> list[dict[str, Any]]:
-    """RMS errors of energy differences within each set and composition [eV/atom], the mean difference taken out."""
-    entries = []
+def energy_errors(comparisons: Sequence[Comparison], training: Sequence[Comparison] = ()) -> list[dict[str, Any]]:
+    """RMS errors of energies within each set and composition, and of all of them together [eV/atom].
+
+    The one free offset of a composition is the mean difference over its training frames, where there are any: a
+    held-out energy is then a prediction. Otherwise it is the mean over the frames themselves, of which it takes two.
+    """
+    entries, all_found, all_reference = [], [], []
     for group in dict.fromkeys(one.target.group for one in comparisons):
-        members = [one for one in comparisons if one.target.group == group and one.energy is not None]
-        if len(members) < 2:
+        members, others = _energies(comparisons, group), _energies(training, group)
+        offset = others if len(others) else members
+        if len(members) < (1 if len(others) else 2):
             continue
-        ions = len(members[0].target.forces)
-        found = np.array([one.energy for one in members], dtype=np.float64) / ions
-        reference = np.array([one.target.energy for one in members]) / ions
-        difference = (found - found.mean()) - (reference - reference.mean())
-        entries.append(
-            {
-                "kind": "energy",
-                "name": group,
-                "frames": len(members),
-                "rms_error": float(np.sqrt(np.mean(difference**2))),
-                "rms_reference": float(reference.std()),
-            }
-        )
+        found, reference = (members - offset.mean(axis=0)).T
+        entries.append(_energy_entry("composition", group, found, reference))
+        all_found.append(found)
+        all_reference.append(reference)
+    if entries:
+        entries.insert(0, _energy_entry("all", "all", np.concatenate(all_found), np.concatenate(all_reference)))
     return entries
+
+
+def _energies(comparisons: Sequence[Comparison], group: str) -> Floats:
+    """Energies of the potential and of DFT [eV/atom] in one group, ``shape=(n, 2)``."""
+    chosen = [
+        (one.energy / len(one.target.forces), one.target.energy / len(one.target.forces))
+        for one in comparisons
+        if one.target.group == group and one.energy is not None
+    ]
+    return np.array(chosen, dtype=np.float64).reshape(-1, 2)
+
+
+def _energy_entry(kind: str, name: str, found: Floats, reference: Floats) -> dict[str, Any]:
+    return {
+        "kind": kind,
+        "name": name,
+        "frames": len(found),
+        "rms_error": float(np.sqrt(np.mean((found - reference) ** 2))),
+        "rms_reference": float(np.sqrt(np.mean(reference**2))),
+    }
 
 
 def error_tables(
@@ -140,6 +158,7 @@ def error_tables(
     """Errors of one potential, for training and held-out frames apart, and the comparisons behind them."""
     charges = {label: ion.total_charge for label, ion in potential.species.items()}
     comparisons = compare(potential, targets)
+    training = [one for one in comparisons if not one.target.held_out]
     tables: dict[str, Any] = {}
     for side, held_out in (("train", False), ("held_out", True)):
         chosen = [one for one in comparisons if one.target.held_out == held_out]
@@ -147,7 +166,7 @@ def error_tables(
             continue
         tables[side] = {
             "forces": force_errors(chosen, dopant, charges),
-            "energies": energy_errors(chosen),
+            "energies": energy_errors(chosen, training if held_out else ()),
             "collapsed": [one.target.name for one in chosen if one.forces is None],
         }
     return tables, comparisons

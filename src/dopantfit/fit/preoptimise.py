@@ -1,11 +1,13 @@
 """Pre-optimisation: a simple compound's relaxed cell is brought to its reference cell, by L-BFGS-B on few parameters.
 
-The reference cell is the minimum of the equation of state that a family of isotropically strained DFT frames spans.
+The reference cell is the minimum of the equation of state that a family of isotropically strained DFT frames spans, or
+a cell that the file gives with its source.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from ase import Atoms
@@ -14,10 +16,11 @@ from scipy.optimize import minimize
 from dopantfit.energy.arrays import Floats
 from dopantfit.errors import CollapseError, ConfigError, ConvergenceError, ReferenceDataError
 from dopantfit.fit.cell import Rest, relax_cell
-from dopantfit.fit.config import Preoptimisation
+from dopantfit.fit.config import CrystalCell, Preoptimisation
 from dopantfit.fit.local import FIRST_STEP
 from dopantfit.fit.variables import Space
 from dopantfit.reference.frames import calculated, load_set
+from dopantfit.structures import prototype
 
 #: Part of the unit box over which derivatives of the relaxed cell are central differences. Lengths are good to 1e-6, so
 #: this gives slopes to about 1e-3, and the curvature over it changes them by less.
@@ -26,13 +29,18 @@ STEP = 1e-3
 LOST = 1e6
 #: What a family may differ by and still count as isotropically strained: relative to the shape of its first cell.
 SAME_SHAPE = 1e-6
+CELL_QUANTITIES = ("a (Å)", "b (Å)", "c (Å)", "alpha (°)", "beta (°)", "gamma (°)", "volume (Å³)")
 
 
 @dataclass(frozen=True)
 class ReferenceCell:
-    """The compound as DFT has it at the minimum of its equation of state; energies [eV/atom], volumes [Å³]."""
+    """The compound's cell to be met, and where it comes from.
+
+    volumes [Å³], energies [eV/atom]: the equation of state whose minimum it is; empty for a cell that was given.
+    """
 
     atoms: Atoms
+    source: str
     volumes: Floats
     energies: Floats
 
@@ -56,7 +64,24 @@ class Preoptimised:
     evaluations: int
 
 
-def reference_cell(folder: Path, family: str) -> ReferenceCell:
+def reference_cell(settings: Preoptimisation, folder: Path) -> ReferenceCell:
+    """The cell that the settings name; paths are relative to ``folder``.
+
+    Raises ReferenceDataError for an equation of state without a minimum, ConfigError for an unknown crystal.
+    """
+    if isinstance(settings.reference, CrystalCell):
+        return _given_cell(settings.reference)
+    return _equilibrium_cell(folder / str(settings.path), str(settings.family))
+
+
+def _given_cell(cell: CrystalCell) -> ReferenceCell:
+    """The prototype with the given cell, fractional coordinates kept."""
+    atoms = prototype(cell.prototype)
+    atoms.set_cell([cell.a, cell.b, cell.c, cell.alpha, cell.beta, cell.gamma], scale_atoms=True)
+    return ReferenceCell(atoms, cell.source, np.empty(0), np.empty(0))
+
+
+def _equilibrium_cell(folder: Path, family: str) -> ReferenceCell:
     """The minimum of a third-order Birch-Murnaghan equation (Birch, Phys. Rev. 71, 809 (1947)) through a family.
 
     Raises ReferenceDataError when the family has fewer than four frames, other shapes, or no minimum among them.
@@ -88,7 +113,7 @@ def reference_cell(folder: Path, family: str) -> ReferenceCell:
         )
     nearest = frames[int(np.abs(volumes - inside[0]).argmin())].copy()
     nearest.set_cell(nearest.cell.array * (inside[0] / nearest.cell.volume) ** (1 / 3), scale_atoms=True)
-    return ReferenceCell(nearest, volumes, energies)
+    return ReferenceCell(nearest, f"equation of state of {folder.name}/{family}", volumes, energies)
 
 
 def check_parameters(space: Space, settings: Preoptimisation, source: str) -> None:
@@ -182,16 +207,32 @@ class _CellProblem:
         return 0.5 * float(residuals @ residuals), jacobian.T @ residuals
 
 
-def table_entries(found: Preoptimised) -> list[dict[str, float | str]]:
-    """The table of the pre-optimisation: every cell number in the reference, at the start, and after."""
-    columns = {
+def table_entries(space: Space, found: Preoptimised, fitted: Rest | None, values: Floats) -> list[dict[str, Any]]:
+    """The table of the pre-optimisation: its parameters, and every number of the cell, at the reference and relaxed.
+
+    fitted: the cell at rest under the whole fit's potential, whose values are ``values``.
+    """
+    cells = {
         "reference": found.reference.atoms,
         "start": found.before.atoms,
         "preoptimised": found.after.atoms,
+        "fitted": None if fitted is None else fitted.atoms,
     }
-    numbers = {name: [*atoms.cell.cellpar().tolist(), float(atoms.cell.volume)] for name, atoms in columns.items()}
-    quantities = ("a (Å)", "b (Å)", "c (Å)", "alpha (°)", "beta (°)", "gamma (°)", "volume (Å³)")
-    return [
-        {"quantity": quantity, **{name: values[row] for name, values in numbers.items()}}
-        for row, quantity in enumerate(quantities)
-    ]
+    of_parameters = (np.full(len(values), np.nan), space.values(space.start), space.values(found.point), values)
+    entries: list[dict[str, Any]] = []
+    for number, variable in enumerate(space.variables):
+        if variable.name in found.names:
+            numbers = [None if np.isnan(one[number]) else float(one[number]) for one in of_parameters]
+            row = dict(zip(cells, numbers, strict=True))
+            entries.append({"quantity": f"{variable.name} ({variable.unit})", **row})
+    lists = {name: _cell_numbers(atoms) for name, atoms in cells.items()}
+    for row_number, quantity in enumerate(CELL_QUANTITIES):
+        entries.append({"quantity": quantity, **{name: numbers[row_number] for name, numbers in lists.items()}})
+    return entries
+
+
+def _cell_numbers(atoms: Atoms | None) -> list[float | None]:
+    """In the order of ``CELL_QUANTITIES``; Nones where there is no cell."""
+    if atoms is None:
+        return [None] * len(CELL_QUANTITIES)
+    return [*atoms.cell.cellpar().tolist(), float(atoms.cell.volume)]

@@ -1,27 +1,22 @@
-"""What a fit leaves behind: ``potential.toml``, ``fit.json`` and figures, and the tables that people read."""
+"""What a fit leaves behind: ``potential.toml``, ``fit.json``, an ensemble, the levels of the budget, and figures."""
 
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
-
+from dopantfit.fit.ensemble import save_ensemble
 from dopantfit.fit.errors_by_group import Comparison, error_tables
 from dopantfit.fit.preoptimise import table_entries
 from dopantfit.fit.run import Plan, Result, load_potential, starts_as_json
-from dopantfit.fit.uncertainty import draw, strongest_correlation
+from dopantfit.fit.uncertainty import strongest_correlation
 from dopantfit.potential.turnover import turn_overs
 from dopantfit.provenance import Record, write_json_atomic
 from dopantfit.reference.frames import FRAMES_FILE
 from dopantfit.reference.manifest import MANIFEST_FILE
 
-if TYPE_CHECKING:
-    from rich.table import Table
-
 POTENTIAL_FILE, RECORD_FILE = "potential.toml", "fit.json"
-#: Potentials drawn from the covariance, to carry the uncertainty of the fit into what is computed with it.
-ENSEMBLE = 20
+BUDGET_FOLDER = "budget"
 
 
 def finite(value: float) -> float | None:
@@ -67,6 +62,7 @@ def write_fit(plan: Plan, result: Result, folder: Path, started: float) -> dict[
     started: ``time.time()`` at the start [s].
     """
     from dopantfit.fit.figures import draw_all
+    from dopantfit.fit.figures_cell import write_cell_table
 
     dopant = plan.config.dopant.label if plan.config.dopant else None
     potentials = compared_potentials(plan, result)
@@ -74,18 +70,58 @@ def write_fit(plan: Plan, result: Result, folder: Path, started: float) -> dict[
     comparisons: dict[str, list[Comparison]] = {}
     for role, potential in potentials.items():
         tables[role], comparisons[role] = error_tables(potential, plan.targets, dopant)
-    payload = _payload(plan, result, tables, potentials, started)
+    payload = _payload(plan, result, tables, potentials, started) | {"budget": _budget(plan, result, tables, dopant)}
     result.potential.save(folder / POTENTIAL_FILE)
+    save_ensemble(result.ensemble, plan.space, result.potential, folder)
+    _save_levels(result, folder / BUDGET_FOLDER)
+    draw_all(plan, result, payload, comparisons, potentials, folder)
+    if result.preoptimised is not None:
+        entries = payload["preoptimisation"]["cell"]
+        write_cell_table(entries, result.preoptimised.reference.source, folder / "figures")
+    # The record comes last: where it is, everything is.
     write_json_atomic(folder / RECORD_FILE, payload)
-    draw_all(plan, result, payload, comparisons, folder)
     return payload
+
+
+def _save_levels(result: Result, folder: Path) -> None:
+    """Write the potential of every level of the error budget; those of an earlier fit are removed."""
+    for stale in folder.glob("level-*.toml"):
+        stale.unlink()
+    if result.budget:
+        folder.mkdir(exist_ok=True)
+    for number, level in enumerate(result.budget, 1):
+        level.potential.save(folder / f"level-{number}.toml")
+
+
+def _budget(plan: Plan, result: Result, tables: Mapping[str, Any], dopant: str | None) -> list[dict[str, Any]]:
+    """Errors of every level, the potentials that are compared first; empty where the file has no budget."""
+    if not result.budget:
+        return []
+    free, last = len(plan.space.variables), result.cost
+    entries = [_level_entry(role, 0, None, tables[role]) for role in tables if role != "fitted"]
+    entries.append(_level_entry("fitted", free, last, tables["fitted"]))
+    for level in result.budget:
+        found, _ = error_tables(level.potential, plan.targets, dopant)
+        entries.append(_level_entry(level.name, level.free, level.cost, found) | {"converged": level.converged})
+    return entries
+
+
+def _level_entry(name: str, free: int, cost: float | None, tables: Mapping[str, Any]) -> dict[str, Any]:
+    """forces: RMS error [eV/Å] by side and species. energies: of all compositions [eV/atom] by side."""
+    kinds = ("all", "species", "neighbourhood")
+    forces = {
+        side: {one["name"]: one["rms_error"] for one in table["forces"] if one["kind"] in kinds}
+        for side, table in tables.items()
+    }
+    energies = {side: table["energies"][0]["rms_error"] for side, table in tables.items() if table["energies"]}
+    return {"name": name, "free": free, "cost": cost, "forces": forces, "energies": energies}
 
 
 def _payload(
     plan: Plan, result: Result, tables: Mapping[str, Any], potentials: Mapping[str, Any], started: float
 ) -> dict[str, Any]:
     config, found = plan.config, result.uncertainty
-    drawn = draw(found, result.point, ENSEMBLE, np.random.default_rng(config.seed + 1))
+    names = [variable.name for variable in plan.space.variables]
     turning = {pair: turn for pair, turn in turn_overs(result.potential).items() if turn}
     return {
         "format": 1,
@@ -110,10 +146,19 @@ def _payload(
         "errors": dict(tables),
         "compared": {role: potential.name for role, potential in potentials.items()},
         "turn_over": {"-".join(pair): {"radius": t.radius, "energy": t.energy} for pair, t in turning.items()},
-        "ensemble": {
-            "variables": [variable.name for variable in plan.space.variables],
-            "values": [plan.space.values(point).tolist() for point in drawn],
+        "sensitivity": {
+            "kinds": list(result.sensitivity.kinds),
+            "norms": dict(zip(names, result.sensitivity.norms.tolist(), strict=True)),
         },
+        "ensemble": [
+            {
+                "name": one.name,
+                "kind": one.kind,
+                "cost": one.cost,
+                "values": dict(zip(names, one.values.tolist(), strict=True)),
+            }
+            for one in result.ensemble
+        ],
         "frames": {
             "train": [target.name for target in plan.targets if not target.held_out],
             "held_out": [target.name for target in plan.targets if target.held_out],
@@ -131,7 +176,8 @@ def _preoptimisation(plan: Plan, result: Result) -> dict[str, Any] | None:
     values = dict(zip((v.name for v in plan.space.variables), plan.space.values(found.point).tolist(), strict=True))
     return {
         "parameters": {name: values[name] for name in found.names},
-        "cell": table_entries(found),
+        "source": found.reference.source,
+        "cell": table_entries(plan.space, found, result.fitted_cell, result.values),
         "objective": {"start": found.cost_before, "cost": found.cost},
         "relaxations": found.evaluations,
     }
@@ -147,90 +193,3 @@ def inputs(plan: Plan) -> dict[str, Path]:
         if (plan.file.parent / name).is_file():
             files[name] = plan.file.parent / name
     return files
-
-
-# --- for people --------------------------------------------------------------------------------------
-
-
-def plan_as_json(plan: Plan) -> dict[str, Any]:
-    """What ``--dry-run`` shows: the free parameters with what informs them, and the frames."""
-    return {
-        "name": plan.config.name,
-        "parameters": [
-            {
-                "name": variable.name,
-                "unit": variable.unit,
-                "start": variable.start,
-                "bounds": [variable.low, variable.high],
-                "scale": variable.scale,
-                "frames": about.frames,
-                "numbers": about.components,
-                "closest": about.closest,
-            }
-            for variable, about in zip(plan.space.variables, plan.informed, strict=True)
-        ],
-        "frames": {
-            "train": sum(not target.held_out for target in plan.targets),
-            "held_out": sum(target.held_out for target in plan.targets),
-        },
-        "evaluations": plan.config.swarm.particles * (plan.config.swarm.generations + 1),
-    }
-
-
-def plan_table(shown: Mapping[str, Any]) -> "Table":
-    """The table of ``--dry-run``."""
-    table = _table(
-        f"{shown['name']}: {shown['frames']['train']} frames to fit, {shown['frames']['held_out']} held out, "
-        f"{shown['evaluations']} candidates in the search",
-        ("parameter", "start", "from", "to", "unit", "scale", "frames", "numbers", "closest (Å)"),
-    )
-    for one in shown["parameters"]:
-        closest = "" if one["closest"] is None else f"{one['closest']:.2f}"
-        bounds = [f"{bound:.6g}" for bound in one["bounds"]]
-        table.add_row(
-            one["name"], f"{one['start']:.6g}", *bounds, one["unit"], one["scale"], str(one["frames"]),
-            str(one["numbers"]), closest,
-        )  # fmt: skip
-    return table
-
-
-def result_tables(payload: Mapping[str, Any]) -> list["Table"]:
-    """What ``fit`` prints when it is done: the parameters, and the errors side by side."""
-    parameters = _table(
-        f"{payload['name']}: ½ Σ residual² {payload['objective']['start']:.6g} → {payload['objective']['cost']:.6g}, "
-        f"reduced χ² {payload['objective']['reduced_chi2']:.4g}",
-        ("parameter", "value", "± error", "unit", "correlated with", ""),
-    )
-    for one in payload["parameters"]:
-        error = "∞" if one["standard_error"] is None else f"{one['standard_error']:.2g}"
-        flags = [word for word, on in (("at bound", one["at_bound"]), ("unidentified", not one["identified"])) if on]
-        linked = f"{one['correlated_with']} {one['correlation']:+.2f}"
-        parameters.add_row(one["name"], f"{one['value']:.6g}", error, one["unit"], linked, ", ".join(flags))
-    roles = list(payload["errors"])
-    errors = _table(
-        "RMS error, forces in eV/Å and energies within a composition in meV/atom",
-        ("side", "kind", "of", "DFT rms", *roles),
-    )
-    for side in ("train", "held_out"):
-        for kind, scale in (("forces", 1.0), ("energies", 1000.0)):
-            for entry in payload["errors"][roles[0]].get(side, {}).get(kind, []):
-                values = [_same(payload["errors"][role][side][kind], entry) for role in roles]
-                texts = ["collapsed" if v is None else f"{scale * v:.4f}" for v in values]
-                reference = f"{scale * entry['rms_reference']:.4f}"
-                errors.add_row(side.replace("_", " "), entry["kind"], entry["name"], reference, *texts)
-    return [parameters, errors]
-
-
-def _same(entries: list[dict[str, Any]], entry: Mapping[str, Any]) -> float | None:
-    found = [one for one in entries if (one["kind"], one["name"]) == (entry["kind"], entry["name"])]
-    return float(found[0]["rms_error"]) if found else None
-
-
-def _table(title: str, columns: tuple[str, ...]) -> "Table":
-    from rich.table import Table
-
-    table = Table(title=title, title_justify="left")
-    table.add_column(columns[0], no_wrap=True)
-    for column in columns[1:]:
-        table.add_column(column, justify="right")
-    return table

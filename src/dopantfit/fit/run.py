@@ -5,6 +5,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,17 @@ from typing import Any
 import numpy as np
 
 from dopantfit.energy.arrays import Floats
-from dopantfit.errors import ConfigError
+from dopantfit.errors import CollapseError, ConfigError, ConvergenceError
+from dopantfit.fit.budget import FittedLevel, check_budget, run_budget
+from dopantfit.fit.cell import Rest, relax_cell
 from dopantfit.fit.config import FitConfig, load_config
 from dopantfit.fit.data import Information, Target, information, load_targets
+from dopantfit.fit.ensemble import Member, make_ensemble
 from dopantfit.fit.local import Refined
 from dopantfit.fit.objective import Objective
 from dopantfit.fit.preoptimise import Preoptimised, ReferenceCell, check_parameters, preoptimise, reference_cell
 from dopantfit.fit.search import Evaluated, Journal, first_generation, run_search
+from dopantfit.fit.sensitivity import Sensitivity, sensitivity_at
 from dopantfit.fit.uncertainty import Uncertainty, uncertainty_at
 from dopantfit.fit.variables import Space, Variable, make_space
 from dopantfit.fit.workers import evaluate_all, refine_all, worker_pool
@@ -34,6 +39,7 @@ class Plan:
 
     config: FitConfig
     file: Path
+    host: Potential
     space: Space
     targets: tuple[Target, ...]
     informed: tuple[Information, ...]
@@ -64,6 +70,7 @@ class Result:
     potential: Potential
     point: Floats
     uncertainty: Uncertainty
+    sensitivity: Sensitivity
     starts: tuple[Refined, ...]
     generations: tuple[Generation, ...]
     evaluations: int
@@ -71,7 +78,15 @@ class Result:
     start_cost: float
     cost: float
     preoptimised: Preoptimised | None
+    fitted_cell: Rest | None
+    ensemble: tuple[Member, ...]
+    budget: tuple[FittedLevel, ...]
     seconds: dict[str, float]
+
+    @property
+    def values(self) -> Floats:
+        """Of the variables at the best point, each in its own unit."""
+        return self.uncertainty.values
 
 
 def plan_fit(path: str | Path) -> Plan:
@@ -92,10 +107,11 @@ def plan_fit(path: str | Path) -> Plan:
                 f"{space.base.cutoff:g} Å of each other: no datum can tell it; write frozen = true, or add frames"
             )
     cell = None
+    check_budget(config, host, str(file))
     if config.preoptimisation is not None:
         check_parameters(space, config.preoptimisation, str(file))
-        cell = reference_cell(file.parent / config.preoptimisation.path, config.preoptimisation.family)
-    return Plan(config, file, space, targets, informed, cell)
+        cell = reference_cell(config.preoptimisation, file.parent)
+    return Plan(config, file, host, space, targets, informed, cell)
 
 
 def _informed(variable: Variable, space: Space, targets: Sequence[Target]) -> Information:
@@ -114,68 +130,117 @@ def run_fit(
     work: Path,
     workers: int = 1,
     observe: Callable[[Generation, int], None] = lambda generation, total: None,
+    say: Callable[[str], None] = lambda stage: None,
 ) -> Result:
     """Search, refine and estimate. work: folder of the journal, made where it is missing.
 
-    observe: called after every generation with what it found and how many there will be.
+    observe: called after every generation with what it found and how many there will be. say: called with the name of
+    every step before it begins.
     """
-    config, started = plan.config, time.time()
-    rng = np.random.default_rng(config.seed)
-    objective = Objective(plan.space, plan.training, config.guards)
-    start = plan.space.start
-    start_cost = objective.cost(start)
+    watch = _Stopwatch(say)
+    objective = Objective(plan.space, plan.training, plan.config.guards)
+    start_cost = objective.cost(plan.space.start)
     work.mkdir(parents=True, exist_ok=True)
+    watch.begin("preoptimisation")
     before = _preoptimise(plan)
-    preoptimised = time.time()
-    with worker_pool(objective, start, workers) as pool:
-        rejected: Counter[str] = Counter()
-        generations: list[Generation] = []
-
-        def evaluate(points: Floats) -> list[Evaluated]:
-            return evaluate_all(objective, pool, points)
-
-        def watch(number: int, results: list[Evaluated]) -> None:
-            costs, reasons = [cost for cost, _ in results], [reason for _, reason in results if reason]
-            rejected.update(reasons)
-            best = min([*(one.best for one in generations), min(costs)])
-            generations.append(Generation(number, best, min(costs), float(np.median(costs)), len(reasons)))
-            observe(generations[-1], config.swarm.generations + 1)
-
-        points, costs = np.array([start]), np.array([start_cost])
-        if config.swarm.generations:
-            first = first_generation(_known_points(plan, before), len(start), config.swarm, rng)
-            journal = Journal(work / "search.jsonl", _key(plan))
-            points, costs = run_search(evaluate, first, config.swarm, rng, journal, watch)
-        searched = time.time()
-        survived = costs < objective.penalty
-        starts = best_apart(points[survived], costs[survived], config.local.starts)
-        refined = sorted(refine_all(objective, pool, starts, config.local), key=lambda one: one.cost)
-    best = refined[0]
-    objective.anchor(best.point)
-    candidate = objective.candidate(best.point)
+    with worker_pool(objective, plan.space.start, workers) as pool:
+        watch.begin("search")
+        found = _search(plan, objective, pool, _known_points(plan, before), work, observe)
+        watch.begin("local")
+        survived = found.costs < objective.penalty
+        starts = best_apart(found.points[survived], found.costs[survived], plan.config.local.starts)
+        refined = sorted(refine_all(objective, pool, starts, plan.config.local), key=lambda one: one.cost)
+    watch.begin("uncertainty")
+    objective.anchor(refined[0].point)
+    best = objective.candidate(refined[0].point)
+    uncertainty = uncertainty_at(objective, best)
+    potential = replace(plan.space.potential(best.values), name=plan.config.name, citation=_citation(plan))
+    sensitivity = sensitivity_at(objective, best, uncertainty)
+    watch.begin("ensemble")
+    ensemble = make_ensemble(objective, refined, uncertainty, plan.config.ensemble, plan.config.seed)
+    watch.begin("budget")
+    levels = run_budget(plan.config, plan.host, plan.targets, potential, str(plan.file), say)
     return Result(
         plan=plan,
-        potential=replace(plan.space.potential(candidate.values), name=config.name, citation=_citation(plan)),
-        point=best.point,
-        uncertainty=uncertainty_at(objective, candidate),
+        potential=potential,
+        point=refined[0].point,
+        uncertainty=uncertainty,
+        sensitivity=sensitivity,
         starts=tuple(refined),
-        generations=tuple(generations),
-        evaluations=len(points),
-        rejected=dict(sorted(rejected.items())),
+        generations=found.generations,
+        evaluations=len(found.points),
+        rejected=found.rejected,
         start_cost=start_cost,
-        cost=best.cost,
+        cost=refined[0].cost,
         preoptimised=before,
-        seconds={
-            "preoptimisation": preoptimised - started,
-            "search": searched - preoptimised,
-            "local": time.time() - searched,
-        },
+        fitted_cell=_cell_of(potential, before),
+        ensemble=ensemble,
+        budget=levels,
+        seconds=watch.end(),
     )
+
+
+class _Stopwatch:
+    """Wall time of named steps [s], one after the other."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say, self._marks = say, [("setup", time.time())]
+
+    def begin(self, step: str) -> None:
+        self._marks.append((step, time.time()))
+        self._say(step)
+
+    def end(self) -> dict[str, float]:
+        ends = [time for _, time in self._marks[1:]] + [time.time()]
+        return {step: end - start for (step, start), end in zip(self._marks, ends, strict=True)}
+
+
+@dataclass(frozen=True)
+class _Searched:
+    """All points of a search (n, n_variables), their costs (n,), and its generations; rejected: by reason."""
+
+    points: Floats
+    costs: Floats
+    generations: tuple[Generation, ...]
+    rejected: dict[str, int]
+
+
+def _search(
+    plan: Plan,
+    objective: Objective,
+    pool: Executor | None,
+    known: list[Floats],
+    work: Path,
+    observe: Callable[[Generation, int], None],
+) -> _Searched:
+    """The global search from the known points; only those where the file wants no generations."""
+    settings, rng = plan.config.swarm, np.random.default_rng(plan.config.seed)
+    rejected: Counter[str] = Counter()
+    generations: list[Generation] = []
+
+    def evaluate(points: Floats) -> list[Evaluated]:
+        return evaluate_all(objective, pool, points)
+
+    def watch(number: int, results: list[Evaluated]) -> None:
+        costs, reasons = [cost for cost, _ in results], [reason for _, reason in results if reason]
+        rejected.update(reasons)
+        best = min([*(one.best for one in generations), min(costs)])
+        generations.append(Generation(number, best, min(costs), float(np.median(costs)), len(reasons)))
+        observe(generations[-1], settings.generations + 1)
+
+    if settings.generations:
+        first = first_generation(known, len(plan.space.variables), settings, rng)
+        journal = Journal(work / "search.jsonl", _key(plan))
+        points, costs = run_search(evaluate, first, settings, rng, journal, watch)
+    else:
+        points = np.array(known)
+        costs = np.array([cost for cost, _ in evaluate(points)])
+    return _Searched(points, costs, tuple(generations), dict(sorted(rejected.items())))
 
 
 def _citation(plan: Plan) -> str:
     sets = ", ".join(dict.fromkeys(target.set for target in plan.training))
-    return f"Fitted with dopantfit to {sets}; host: {load_potential(plan.config.host, plan.file).name}"
+    return f"Fitted with dopantfit to {sets}; host: {plan.host.name}"
 
 
 def _preoptimise(plan: Plan) -> Preoptimised | None:
@@ -183,6 +248,16 @@ def _preoptimise(plan: Plan) -> Preoptimised | None:
     if settings is None or plan.reference_cell is None:
         return None
     return preoptimise(plan.space, settings, plan.reference_cell, str(plan.file))
+
+
+def _cell_of(potential: Potential, preoptimised: Preoptimised | None) -> Rest | None:
+    """The pre-optimised compound at rest under the fitted potential; None where it does not come to rest."""
+    if preoptimised is None:
+        return None
+    try:
+        return relax_cell(preoptimised.reference.atoms, potential, preoptimised.after)
+    except (CollapseError, ConvergenceError):
+        return None
 
 
 def _known_points(plan: Plan, preoptimised: Preoptimised | None) -> list[Floats]:

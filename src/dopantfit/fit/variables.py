@@ -112,12 +112,14 @@ class Space:
 
     def values_in(self, potential: Potential) -> Floats:
         """Values that another potential has; ConfigError when it lacks one."""
-        # The first effect of a variable defines it.
-        found = []
-        for variable in self.variables:
-            parameter, rate = variable.effects[0]
-            found.append(variable.start + (potential.value(parameter) - self.base.value(parameter)) / rate)
-        return np.array(found)
+        change = np.array([potential.value(p) - self.base.value(p) for p in self.parameters])
+        moved: Floats = np.linalg.lstsq(self.mixing, change, rcond=None)[0]
+        return self.base_values + moved
+
+    @property
+    def base_values(self) -> Floats:
+        """Values of the start potential."""
+        return np.array([variable.start for variable in self.variables])
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:

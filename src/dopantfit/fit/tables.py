@@ -1,0 +1,111 @@
+"""The tables that people read: what would be fitted, what was found, how far it is from DFT, where the error lives."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from dopantfit.fit.run import Plan
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+def plan_as_json(plan: Plan) -> dict[str, Any]:
+    """What ``--dry-run`` shows: the free parameters with what informs them, and the frames."""
+    return {
+        "name": plan.config.name,
+        "parameters": [
+            {
+                "name": variable.name,
+                "unit": variable.unit,
+                "start": variable.start,
+                "bounds": [variable.low, variable.high],
+                "scale": variable.scale,
+                "frames": about.frames,
+                "numbers": about.components,
+                "closest": about.closest,
+            }
+            for variable, about in zip(plan.space.variables, plan.informed, strict=True)
+        ],
+        "frames": {
+            "train": sum(not target.held_out for target in plan.targets),
+            "held_out": sum(target.held_out for target in plan.targets),
+        },
+        "evaluations": plan.config.swarm.particles * (plan.config.swarm.generations + 1),
+    }
+
+
+def plan_table(shown: Mapping[str, Any]) -> "Table":
+    """The table of ``--dry-run``."""
+    table = _table(
+        f"{shown['name']}: {shown['frames']['train']} frames to fit, {shown['frames']['held_out']} held out, "
+        f"{shown['evaluations']} candidates in the search",
+        ("parameter", "start", "from", "to", "unit", "scale", "frames", "numbers", "closest (Å)"),
+    )
+    for one in shown["parameters"]:
+        closest = "" if one["closest"] is None else f"{one['closest']:.2f}"
+        bounds = [f"{bound:.6g}" for bound in one["bounds"]]
+        table.add_row(
+            one["name"], f"{one['start']:.6g}", *bounds, one["unit"], one["scale"], str(one["frames"]),
+            str(one["numbers"]), closest,
+        )  # fmt: skip
+    return table
+
+
+def result_tables(payload: Mapping[str, Any]) -> list["Table"]:
+    """What ``fit`` prints when it is done: the parameters, and the errors side by side."""
+    parameters = _table(
+        f"{payload['name']}: ½ Σ residual² {payload['objective']['start']:.6g} → {payload['objective']['cost']:.6g}, "
+        f"reduced χ² {payload['objective']['reduced_chi2']:.4g}",
+        ("parameter", "value", "± error", "unit", "correlated with", ""),
+    )
+    for one in payload["parameters"]:
+        error = "∞" if one["standard_error"] is None else f"{one['standard_error']:.2g}"
+        flags = [word for word, on in (("at bound", one["at_bound"]), ("unidentified", not one["identified"])) if on]
+        linked = f"{one['correlated_with']} {one['correlation']:+.2f}"
+        parameters.add_row(one["name"], f"{one['value']:.6g}", error, one["unit"], linked, ", ".join(flags))
+    roles = list(payload["errors"])
+    errors = _table(
+        "RMS error, forces in eV/Å and energies within a composition in meV/atom",
+        ("side", "kind", "of", "DFT rms", *roles),
+    )
+    for side in ("train", "held_out"):
+        for kind, scale in (("forces", 1.0), ("energies", 1000.0)):
+            for entry in payload["errors"][roles[0]].get(side, {}).get(kind, []):
+                values = [_same(payload["errors"][role][side][kind], entry) for role in roles]
+                texts = ["collapsed" if v is None else f"{scale * v:.4f}" for v in values]
+                reference = f"{scale * entry['rms_reference']:.4f}"
+                errors.add_row(side.replace("_", " "), entry["kind"], entry["name"], reference, *texts)
+    budget = [_budget_table(payload)] if payload["budget"] else []
+    return [parameters, errors, *budget]
+
+
+def _budget_table(payload: Mapping[str, Any]) -> "Table":
+    """Errors of every level side by side."""
+    levels = payload["budget"]
+    table = _table(
+        "Error budget: RMS error of forces in eV/Å, of energies within compositions in meV/atom",
+        ("side", "of", *(f"{level['name']} ({level['free']} free)" for level in levels)),
+    )
+    for side, names in levels[0]["forces"].items():
+        for name in names:
+            texts = [f"{level['forces'][side][name]:.3f}" for level in levels]
+            table.add_row(side.replace("_", " "), name, *texts)
+        energies = [level["energies"].get(side) for level in levels]
+        texts = ["" if energy is None else f"{1000 * energy:.2f}" for energy in energies]
+        table.add_row(side.replace("_", " "), "energies", *texts)
+    return table
+
+
+def _same(entries: list[dict[str, Any]], entry: Mapping[str, Any]) -> float | None:
+    found = [one for one in entries if (one["kind"], one["name"]) == (entry["kind"], entry["name"])]
+    return float(found[0]["rms_error"]) if found else None
+
+
+def _table(title: str, columns: tuple[str, ...]) -> "Table":
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left")
+    table.add_column(columns[0], no_wrap=True)
+    for column in columns[1:]:
+        table.add_column(column, justify="right")
+    return table

@@ -31,7 +31,8 @@ def sandwich(n, m, thickness, rng, jitter=0.0, shift=0.0):
     random = low + rng.random((count, 3)) * [n * EDGE, n * EDGE, thickness]
     atoms = grain + Atoms(f"Ti{count}", positions=random)
     atoms.cell = np.diag([n * EDGE, n * EDGE, m * EDGE + thickness])
-    atoms.positions += rng.normal(scale=jitter, size=(len(atoms), 3)) + [0.3, -0.7, shift]
+    atoms.positions += rng.normal(scale=jitter, size=(len(atoms), 3))
+    atoms.translate([0.3, -0.7, shift])
     atoms.pbc = True
     return atoms
 

@@ -96,7 +96,8 @@ def _grid(grain: Atoms, gap: tuple[float, float], wanted: float) -> Floats:
     numbers = np.ceil(lengths / spacing).astype(int)
     axes = [(np.arange(n) + 0.5) * length / n for n, length in zip(numbers, lengths, strict=True)]
     points: Floats = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
-    return points + np.array([0.0, 0.0, gap[0]])
+    points[:, 2] += gap[0]
+    return points
 
 
 def _place_one(

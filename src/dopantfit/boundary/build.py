@@ -1,7 +1,7 @@
 """Grains with a gap between them, and the amorphous phase placed in it: the start of the sintering.
 
 The grain stands around z = 0 (it wraps around the cell), the amorphous domain in the middle of the cell; the normal is
-z. Ions of the grain come first, ``info["grain_ions"]`` says how many they are.
+z. Ions of the grain come first, ``info["grain_ions"]`` says how many they are (see `build_health.with_grain`).
 """
 
 from collections.abc import Mapping
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from dopantfit.boundary.amorphous import place
 from dopantfit.boundary.build_config import BuildConfig, amorphous_counts
+from dopantfit.boundary.build_health import with_grain
 from dopantfit.errors import ConfigError
 from dopantfit.potential import Potential
 from dopantfit.structures import Substitution, host, labels_of, substituted, total_formal_charge, with_labels
@@ -39,8 +40,7 @@ def initial_boundary(config: BuildConfig, potential: Potential, rng: np.random.G
     atoms = grain + with_labels(Atoms("X" * len(labels), positions=positions), labels)
     atoms = with_labels(atoms, [*labels_of(grain), *labels])
     _check_neutral(atoms, potential)
-    atoms.info = {"grain_ions": len(grain)}
-    return atoms
+    return with_grain(atoms, len(grain), thickness)
 
 
 def build_grain(config: BuildConfig, rng: np.random.Generator) -> Atoms:

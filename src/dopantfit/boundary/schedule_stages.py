@@ -34,6 +34,8 @@ class Relax(_Stage):
     """Ions and shells to the nearest minimum, the cell as it is."""
 
     kind: Literal["relax"]
+    #: Largest force component left [eV/Å]; a start for molecular dynamics needs no more.
+    force_tolerance: Positive = 0.1
 
 
 class Anneal(_Stage):

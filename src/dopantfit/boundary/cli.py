@@ -1,0 +1,125 @@
+"""``dopantfit boundary``: build and sinter a grain boundary, divide it into domains, dope it."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from dopantfit.boundary.schedule import Reporter
+
+boundary_app = typer.Typer(help="Build, divide and dope a grain boundary.", no_args_is_help=True)
+
+PotentialOption = Annotated[str, typer.Option(help="A TOML file, or the name of a published set.")]
+RanksOption = Annotated[
+    int | None, typer.Option(min=1, help="MPI ranks of each LAMMPS run; by its size and the machine by default.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")]
+
+
+@boundary_app.command("build")
+def build(
+    config: Annotated[str, typer.Argument(help="boundary.toml, its folder, or a size: tiny, quick, desk, paper.")],
+    output: Annotated[Path | None, typer.Option(help="Folder of the run.", show_default="runs/boundary-<name>")] = None,
+    potential: PotentialOption = "latp-2021",
+    ranks: RanksOption = None,
+    only_start: Annotated[
+        bool, typer.Option("--only-start", help="Place the ions, and stop before sintering.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """Place grains and the amorphous phase between them, and sinter; resumes what was begun."""
+    from dopantfit.boundary.build_config import BUILD_FILE, SIZES, load_build, size_text
+    from dopantfit.boundary.sinter import build_boundary, copy_config
+    from dopantfit.potential import Potential
+    from dopantfit.provenance import write_text_atomic
+
+    settings = load_build(config)
+    folder = output or Path("runs") / f"boundary-{settings.name}"
+    if only_start:
+        settings = settings.model_copy(update={"stages": ()})
+    built = build_boundary(settings, Potential.load(potential), folder, ranks=ranks, reporter=_reporter(json))
+    if config in SIZES:
+        write_text_atomic(folder / BUILD_FILE, size_text(config))
+    else:
+        copy_config(Path(config) / BUILD_FILE if Path(config).is_dir() else Path(config), folder, BUILD_FILE)
+    _show(built.record, json, folder)
+
+
+@boundary_app.command("domains")
+def domains(
+    structure: Annotated[Path, typer.Argument(help="Folder of a build, or an extended XYZ file; the normal is z.")],
+    framework: Annotated[
+        list[str] | None, typer.Option(help="Label on the Ti/Al sublattice; once for each.", show_default="Ti, Al")
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="Draw figures and profiles into this folder.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Tell grain, complexion and amorphous domain apart; widths, compositions, Ti-Ti distances."""
+    from dopantfit.boundary.domains import find_domains
+    from dopantfit.boundary.profiles_figures import draw_boundary
+    from dopantfit.boundary.sinter import describe, read_boundary
+
+    atoms = read_boundary(structure)
+    found = find_domains(atoms, framework=tuple(framework or ("Ti", "Al")))
+    if output is not None:
+        draw_boundary(atoms, found, output)
+    _show({"domains": describe(atoms, found)}, json, output)
+
+
+@boundary_app.command("dope")
+def dope(
+    structure: Annotated[Path, typer.Argument(help="Folder of a build, or an extended XYZ file.")],
+    config: Annotated[Path, typer.Option(help="dope.toml, or its folder.")],
+    potential: PotentialOption,
+    output: Annotated[
+        Path | None, typer.Option(help="Folder of the run.", show_default="dope beside the build")
+    ] = None,
+    level: Annotated[list[int] | None, typer.Option(help="1 for GB_1; once for each; all by default.")] = None,
+    realisations: Annotated[int | None, typer.Option(min=1, help="Of each concentration.")] = None,
+    ranks: RanksOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Dope the amorphous domain at every concentration and relax every realisation; resumes what was begun."""
+    from dopantfit.boundary.dope_config import DOPE_FILE, load_dope
+    from dopantfit.boundary.dope_run import dope_boundary
+    from dopantfit.boundary.sinter import copy_config, read_boundary
+    from dopantfit.potential import Potential
+
+    settings = load_dope(config)
+    folder = output or (structure if structure.is_dir() else structure.parent) / "dope"
+    records = dope_boundary(
+        read_boundary(structure),
+        Potential.load(potential),
+        settings,
+        folder,
+        levels=level,
+        realisations=realisations,
+        ranks=ranks,
+        reporter=_reporter(json),
+    )
+    copy_config(config / DOPE_FILE if config.is_dir() else config, folder, DOPE_FILE)
+    _show({"realisations": records}, json, folder)
+    if any(record["error"] for record in records):
+        raise typer.Exit(1)
+
+
+def _reporter(quiet: bool) -> "Reporter":
+    from dopantfit.boundary.schedule import silent
+    from dopantfit.lammps import RichReport
+
+    return silent if quiet else RichReport
+
+
+def _show(record: dict[str, Any], json: bool, folder: Path | None) -> None:
+    if json:
+        from json import dumps
+
+        sys.stdout.write(dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+        return
+    from rich.console import Console
+
+    from dopantfit.boundary.profiles_tables import tables
+
+    Console(highlight=False).print(*tables(record), *([f"written: {folder}"] if folder else []), sep="\n")

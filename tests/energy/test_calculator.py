@@ -68,10 +68,18 @@ def test_a_species_without_parameters_is_named():
     _refused(atoms, ConfigError, r"no parameters for 'B' in potential latp-mg-2022")
 
 
-def test_a_charged_cell_is_named_with_its_charge():
+def test_a_charged_cell_is_named_with_its_ions_and_charge():
     atoms = prototype("LiTi2P3O12")
     del atoms[next(atom.index for atom in atoms if atom.symbol == "Li")]
-    _refused(atoms, ConfigError, r"Li5O72P18Ti12 has charge -0\.549 e")
+    _refused(atoms, ConfigError, r"\(5 Li of \+0\.549 e, 72 O of .*, 12 Ti of .*\) has charge -0\.549 e")
+
+
+def test_a_charged_cell_is_named_by_labels_not_elements():
+    text = Potential.load("latp-mg-2022").dumps().replace("Mg", "Mg_2")
+    atoms = prototype("MgO")
+    atoms.set_array("species", np.array(["Mg_2" if s == "Mg" else s for s in atoms.get_chemical_symbols()]))
+    del atoms[0]
+    _refused(atoms, ConfigError, r"\(3 Mg_2 of ", Potential.loads(text, source="labelled"))
 
 
 def test_nan_positions_are_named():

@@ -7,9 +7,11 @@ from scipy.spatial.transform import Rotation
 
 from dopantfit import Potential
 from dopantfit.energy import evaluate, make_frame, species_table
+from dopantfit.energy.closest import INNERMOST, turn_over_beyond
 from dopantfit.energy.shell_problem import ShellProblem
 from dopantfit.errors import CollapseError, ConvergenceError
 from dopantfit.potential import Parameter
+from dopantfit.potential.turnover import turn_overs
 from dopantfit.structures import prototype
 
 TIGHT = 1e-10
@@ -178,8 +180,9 @@ def test_a_stiff_spring_makes_a_rigid_ion():
     assert energies[2] == pytest.approx(rigid, abs=1e-6)
 
 
-def test_a_buckingham_pair_alone_is_its_formula():
-    potential = Potential.loads(
+def _argon_and_krypton() -> Potential:
+    """Two neutral ions whose only interaction is one Buckingham term between them."""
+    return Potential.loads(
         """format = 1
 name = "pair"
 citation = "none"
@@ -199,6 +202,10 @@ mass = 1.0
 """,
         source="test",
     )
+
+
+def test_a_buckingham_pair_alone_is_its_formula():
+    potential = _argon_and_krypton()
     for r in (1.5, 2.9, 8.999, 9.001):
         atoms = Atoms("ArKr", positions=[[0, 0, 0], [r, 0, 0]], cell=[30, 30, 30], pbc=True)
         result = _evaluate(atoms, potential)
@@ -261,3 +268,38 @@ def test_a_walk_of_small_steps_ends_where_a_leap_does(perturbed_lamtp, potential
         result = evaluate(walked, table, result.relaxed.displacement, result.relaxed.steering)
     leapt = evaluate(frame.moved(frame.positions + 12 * step), table)
     assert result.energy == pytest.approx(leapt.energy, abs=1e-7)
+
+
+@pytest.mark.parametrize("dense", [True, False])
+def test_shells_that_feel_no_force_on_a_hilltop_are_not_at_rest(dense, monkeypatch):
+    """By symmetry no shell of MgO feels a force on its core, whether the energy curves upwards there or not."""
+    monkeypatch.setattr("dopantfit.energy.steering.DENSE_SHELLS", 250 if dense else 0)
+    potential = Potential.load("latp-mg-2022")
+    frame = make_frame(prototype("MgO"), potential)
+    table = species_table(frame.labels, potential)
+    assert evaluate(frame, table).relaxed.passes == 1
+    # Without repulsion and with a soft spring dispersion pulls every shell off its core.
+    hilltop = table._replace(A=np.zeros_like(table.A), C=np.full_like(table.C, 300.0), spring=0.01 * table.spring)
+    with pytest.raises(ConvergenceError, match="rest on a saddle point"):
+        evaluate(frame, hilltop)
+
+
+def test_ions_inside_a_turn_over_radius_are_refused():
+    potential = _argon_and_krypton()
+    radius = turn_overs(potential)["Ar", "Kr"].radius
+    for factor in (1.02, 0.98):  # the search of the engine is good to one percent
+        atoms = Atoms("ArKr", positions=[[0, 0, 0], [factor * radius, 0, 0]], cell=[30, 30, 30], pbc=True)
+        if factor > 1:
+            assert _evaluate(atoms, potential).energy > 0
+        else:
+            with pytest.raises(CollapseError, match=r"0 \(Ar\) and 1 \(Kr\) are .* inside the turn-over radius"):
+                _evaluate(atoms, potential)
+
+
+def test_turn_over_radii_are_those_of_the_potential(potential):
+    labels = tuple(sorted(potential.species))
+    table = species_table(labels, potential)
+    for (a, b), expected in turn_overs(potential).items():
+        found = turn_over_beyond(INNERMOST, labels.index(a), labels.index(b), table)
+        # Radii of the search are one percent apart.
+        assert found == pytest.approx(expected.radius if expected else 0.0, rel=0.01)

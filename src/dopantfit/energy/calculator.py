@@ -7,13 +7,11 @@ import numpy as np
 from ase.calculators.calculator import Calculator, all_changes
 
 from dopantfit.energy.arrays import Floats
-from dopantfit.energy.closest import refuse_collapse
 from dopantfit.energy.evaluation import Evaluation, evaluate
 from dopantfit.energy.frame import ACCURACY, Frame, make_frame, species_table
 from dopantfit.energy.relaxation import TOLERANCE
 from dopantfit.errors import CollapseError, ConfigError, ConvergenceError
 from dopantfit.potential import Potential
-from dopantfit.potential.turnover import turn_overs
 from dopantfit.structures import labels_of
 from dopantfit.units import COULOMB
 
@@ -57,7 +55,6 @@ class ShellModel(Calculator):
         self._positions: Floats = np.empty((0, 3))
         self._cell: Floats = np.empty((0, 0))
         self._labels: list[str] = []
-        self._turn_over = {pair: found.radius for pair, found in turn_overs(self.potential).items() if found}
 
     @property
     def potential(self) -> Potential:
@@ -86,11 +83,6 @@ class ShellModel(Calculator):
         """ASE's entry point: everything is computed at once."""
         super().calculate(atoms, properties, system_changes)
         evaluation = self._evaluate(self.atoms)
-        labels = evaluation.relaxed.problem.frame.labels
-        refuse_collapse(
-            evaluation.relaxed,
-            np.array([[self._turn_over.get((min(a, b), max(a, b)), 0.0) for b in labels] for a in labels]),
-        )
         self.evaluation = evaluation
         self._positions, self._cell = self.atoms.positions.copy(), self.atoms.cell.array.copy()
         self._labels = labels_of(self.atoms)

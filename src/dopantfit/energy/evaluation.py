@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from dopantfit.energy.arrays import Floats
+from dopantfit.energy.closest import refuse_collapse
 from dopantfit.energy.frame import Frame
 from dopantfit.energy.real_space import SpeciesTable
 from dopantfit.energy.relaxation import TOLERANCE, RelaxedShells, relax_shells
@@ -33,8 +34,12 @@ def evaluate(
     steering: Steering | None = None,
     tolerance: float = TOLERANCE,
 ) -> Evaluation:
-    """Relaxes the shells and sums up; arguments and errors are those of ``relax_shells``."""
+    """Relaxes the shells and sums up; arguments and errors are those of ``relax_shells``.
+
+    Raises CollapseError for sites inside the turn-over radius of their pair, too.
+    """
     relaxed = relax_shells(ShellProblem(frame, table), start, steering, tolerance)
+    refuse_collapse(relaxed)
     cores = relaxed.problem.core_pass(relaxed.displacement, relaxed.shells)
     forces = cores.force
     forces[frame.shell_ions] += relaxed.shells.force

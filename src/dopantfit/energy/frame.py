@@ -132,11 +132,13 @@ def _species_of(atoms: ase.Atoms, potential: Potential, name: str) -> tuple[tupl
             f"{', '.join(sorted(potential.species))}; add the species or choose another potential"
         )
     species = np.array([labels.index(label) for label in ion_labels], dtype=np.int64)
-    charge = float(np.array([potential.species[label].total_charge for label in labels])[species].sum())
+    charges = np.array([potential.species[label].total_charge for label in labels])
+    charge = float(charges[species].sum())
     if abs(charge) > 1e-6:
+        counts = zip(np.bincount(species), labels, charges, strict=True)
         raise ConfigError(
-            f"{name}: the cell {atoms.get_chemical_formula()} has charge {charge:+.6g} e and must be neutral; "
-            "add or remove ions until the formal charges balance"
+            f"{name}: the cell ({', '.join(f'{n} {label} of {q:+.6g} e' for n, label, q in counts)}) has charge "
+            f"{charge:+.6g} e and must be neutral; add or remove ions until the formal charges balance"
         )
     return labels, species
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from dopantfit.energy.arrays import Floats
 from dopantfit.energy.shell_problem import Pass, ShellProblem
-from dopantfit.energy.steering import Steering, make_steering
+from dopantfit.energy.steering import Steering, is_minimum, make_steering
 from dopantfit.errors import CollapseError, ConvergenceError
 
 #: Largest force component on a shell at rest [eV/Å].
@@ -48,7 +48,7 @@ def relax_shells(
 
     start: displacements to begin from (n_shells, 3) [Å]; on the cores if None. steering: of an earlier relaxation of
     the same ions nearby, if there is one.
-    Raises CollapseError when a shell leaves its core, ConvergenceError when forces do not vanish.
+    Raises CollapseError when a shell leaves its core, ConvergenceError when forces do not vanish, or only on a saddle.
     """
     displacement = np.zeros((len(problem.frame.shell_ions), 3)) if start is None else start.copy()
     problem = _covering(problem, displacement)
@@ -80,6 +80,9 @@ def relax_shells(
         history.append((step.ravel(), (shells.force - moved.force).ravel()))
         steering = None if largest > max(SLOW * worst, tolerance) else steering
         problem, displacement, shells, shrunk = moved_problem, displacement + step, moved, 1.0
+    # A force can vanish on a hilltop too: where no step was made, or none but shifted ones, curvature decides.
+    if len(displacement) and (steering is None or steering.shifted) and not is_minimum(problem, displacement, shells):
+        raise _on_a_saddle(problem)
     return RelaxedShells(problem, displacement, shells, steering, passes)
 
 
@@ -129,4 +132,11 @@ def _not_converged(problem: ShellProblem, shells: Pass, tolerance: float, passes
     return ConvergenceError(
         f"{problem.frame.name}: shells not at rest after {passes} passes, {_shell_name(problem, worst)} still feels "
         f"{largest[worst]:.3g} eV/Å, at most {tolerance:g} wanted; check the structure near that ion"
+    )
+
+
+def _on_a_saddle(problem: ShellProblem) -> ConvergenceError:
+    return ConvergenceError(
+        f"{problem.frame.name}: the shells feel no force but rest on a saddle point, not in a minimum; displace "
+        "the ions slightly if the structure is symmetric, or check the spring constants"
     )

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from dopantfit.boundary.cli import boundary_app
 from dopantfit.errors import DopantFitError
 from dopantfit.fit.cli import fit
 from dopantfit.reference.cli import reference_app
@@ -25,6 +26,7 @@ app.add_typer(potential_app, name="potential")
 app.add_typer(reference_app, name="reference")
 app.command("fit")(fit)
 app.command("transport")(transport)
+app.add_typer(boundary_app, name="boundary")
 
 PotentialArgument = Annotated[
     str, typer.Argument(help="A TOML file, or the name of a published set (latp-2021, latp-mg-2022).")

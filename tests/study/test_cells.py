@@ -2,13 +2,12 @@
 
 import numpy as np
 import pytest
-from ase import Atoms
 from ase.neighborlist import neighbor_list
 
 from dopantfit.errors import ConfigError
 from dopantfit.structures import check_distances, formal_charges, host, labels_of, total_formal_charge
 from dopantfit.structures.prototypes import LTP
-from dopantfit.study.amorphous import cut, largest_voids, without
+from dopantfit.study.amorphous import cut, without
 from dopantfit.study.crystals import doped_crystal, reference_size, shares
 
 CHARGES = formal_charges()
@@ -90,20 +89,14 @@ def test_a_window_that_cannot_be_is_refused():
 def test_a_cell_without_titanium_has_none_and_no_charge():
     crystal = host(LTP).pseudo_cubic(1).ions
     n_ti = counts(crystal)["Ti"]
-    empty = without(crystal, "Ti", "Mg", "Al", 0.75, CHARGES, "Li", np.random.default_rng(1))
+    exchange = {"Mg": n_ti - 4, "Al": 4}
+    empty = without(crystal, exchange, "Ti", CHARGES, "Li", np.random.default_rng(1))
     after = counts(empty)
     assert "Ti" not in after
-    assert after["Mg"] == round(0.75 * n_ti) and after["Mg"] + after["Al"] == n_ti
+    assert after["Mg"] == n_ti - 4 and after["Al"] == 4
     assert after["Li"] == counts(crystal)["Li"] + 2 * after["Mg"] + after["Al"]
     assert total_formal_charge(empty, CHARGES) == 0
-    with pytest.raises(ConfigError, match="no Ti to replace"):
-        without(empty, "Ti", "Mg", "Al", 0.75, CHARGES, "Li", np.random.default_rng(1))
-
-
-def test_the_largest_void_of_a_cube_is_its_centre():
-    one = Atoms("Li", positions=[[0, 0, 0]], cell=[4, 4, 4], pbc=True)
-    np.testing.assert_allclose(largest_voids(one, 1), [[2, 2, 2]])
-    first, second = largest_voids(one, 2)
-    gap = (first - second) / 4.0
-    # The second void is as far as can be from both: an edge's middle, 2 Å from the ion, or a face's.
-    assert np.linalg.norm((gap - np.round(gap)) * 4.0) >= 2.0
+    # The cell grows as the number of ions does.
+    assert empty.get_volume() / len(empty) == pytest.approx(crystal.get_volume() / len(crystal), rel=1e-12)
+    with pytest.raises(ConfigError, match="for 0 Ti cannot be"):
+        without(empty, exchange, "Ti", CHARGES, "Li", np.random.default_rng(1))

@@ -6,8 +6,9 @@ import numpy as np
 from ase import Atoms
 from ase.neighborlist import neighbor_list
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
+from dopantfit.boundary.domains import Interval
+from dopantfit.boundary.dope_voids import largest_voids
 from dopantfit.errors import ConfigError, ConvergenceError
 from dopantfit.potential.checks import element_of
 from dopantfit.structures import labels_of, with_labels
@@ -23,8 +24,6 @@ _LIKE_CATIONS, _LIKE_ANIONS, _UNLIKE = 2.4, 2.2, 1.6
 _WIDEST, _STEP = 8.0, 0.1
 #: How far a face may be moved for the sake of charge [Å]: half a layer of cations.
 _MOVE = 2.0
-#: Grid on which voids are looked for [Å].
-_GRID = 0.5
 
 
 def cut(atoms: Atoms, low: float, high: float, charges: Mapping[str, int], mobile: str) -> Atoms:
@@ -68,39 +67,28 @@ def _least_charged(anchor: Floats, charges: NDArray[np.int64], width: float) -> 
 
 def without(
     atoms: Atoms,
+    exchange: Mapping[str, int],
     removed: str,
-    dopant: str,
-    other: str,
-    share: float,
     charges: Mapping[str, int],
     mobile: str,
     rng: np.random.Generator,
 ) -> Atoms:
-    """Replace every ion of one kind, a share of them by the dopant and the rest by another host ion; stay neutral."""
+    """Replace every ion of one kind by others and stay neutral; the cell grows as the number of ions does.
+
+    exchange: label -> how many of them, together as many as there are ions to remove.
+    Raises ConfigError when they are not.
+    """
     labels = labels_of(atoms)
-    sites = rng.permutation([i for i, label in enumerate(labels) if label == removed])
-    if len(sites) == 0:
-        raise ConfigError(f"amorphous cell: there is no {removed} to replace; leave titanium_free out")
-    n_dopants = round(share * len(sites))
-    for number, i in enumerate(sites):
-        labels[int(i)] = dopant if number < n_dopants else other
-    return _neutral(with_labels(atoms, labels), charges, mobile)
-
-
-def largest_voids(atoms: Atoms, count: int) -> Floats:
-    """Return `count` places [Å], each the farthest from all ions and from those chosen before; ``shape=(count, 3)``."""
-    lengths = np.linalg.norm(atoms.cell.array, axis=1)
-    grid = [np.arange(n) / n for n in np.maximum(1, np.ceil(lengths / _GRID)).astype(int)]
-    fractions = np.stack(np.meshgrid(*grid, indexing="ij"), axis=-1).reshape(-1, 3)
-    places = fractions @ atoms.cell.array
-    nearest = np.asarray(_periodic_tree(atoms).query(places)[0])
-    chosen = []
-    for _ in range(count):
-        best = int(np.argmax(nearest))
-        chosen.append(places[best])
-        gap = fractions - fractions[best]
-        nearest = np.minimum(nearest, np.linalg.norm((gap - np.round(gap)) @ atoms.cell.array, axis=1))
-    return np.array(chosen).reshape(-1, 3)
+    sites = [i for i, label in enumerate(labels) if label == removed]
+    if not sites or len(sites) != sum(exchange.values()):
+        raise ConfigError(f"amorphous cell: {dict(exchange)} for {len(sites)} {removed} cannot be; give as many")
+    others = [label for label, count in sorted(exchange.items()) for _ in range(count)]
+    for i, label in zip(rng.permutation(sites), others, strict=True):
+        labels[int(i)] = label
+    more = -sum(charges[label] for label in labels) // charges[mobile]
+    result = with_labels(atoms, labels)
+    result.set_cell(atoms.cell.array * (1.0 + max(0, more) / len(atoms)) ** (1.0 / 3.0), scale_atoms=True)
+    return _neutral(result, charges, mobile)
 
 
 def _phosphates(atoms: Atoms) -> tuple[NDArray[np.intp], Floats]:
@@ -150,7 +138,10 @@ def _neutral(atoms: Atoms, charges: Mapping[str, int], mobile: str) -> Atoms:
     if excess > 0:
         return _without_mobile(atoms, labels, mobile, excess // step)
     extra = -excess // step
-    grown = atoms + Atoms([element_of(mobile)] * extra, positions=largest_voids(atoms, extra))
+    anions = np.array([charges[label] < 0 for label in labels])
+    everywhere = Interval(0.0, float(atoms.cell[2, 2]), float(atoms.cell[2, 2]))
+    places, _ = largest_voids(atoms, anions, everywhere, extra) if extra else (np.empty((0, 3)), None)
+    grown = atoms + Atoms([element_of(mobile)] * extra, positions=places)
     return with_labels(grown, [*labels, *[mobile] * extra])
 
 
@@ -164,10 +155,3 @@ def _without_mobile(atoms: Atoms, labels: Sequence[str], mobile: str, count: int
     leaving = set(sorted(to_face, key=lambda i: (to_face[i], i))[:count])
     kept = [i for i in range(len(atoms)) if i not in leaving]
     return with_labels(atoms[kept], [labels[i] for i in kept])
-
-
-def _periodic_tree(atoms: Atoms) -> "cKDTree":
-    """Search tree of all ions and their images in the cells around."""
-    shifts = np.stack(np.meshgrid(*[(-1, 0, 1)] * 3, indexing="ij"), axis=-1).reshape(-1, 3) @ atoms.cell.array
-    wrapped = atoms.get_positions(wrap=True)
-    return cKDTree((wrapped[None] + shifts[:, None]).reshape(-1, 3))

@@ -36,10 +36,11 @@ class Item:
 
 
 def write_structure(path: Path, atoms: Atoms) -> None:
-    """Write ions, labels and cell of a structure so that the same floats are read back; nothing else is kept."""
+    """Write ions, labels, cell and ``info`` of a structure so that the same floats are read back."""
     plain = Atoms(atoms.get_chemical_symbols(), positions=atoms.positions, cell=atoms.cell, pbc=True)
     if "species" in atoms.arrays:
         plain.set_array("species", atoms.arrays["species"].copy())
+    plain.info = dict(atoms.info)
     write_text_atomic(path, dump_frames([plain]))
 
 

@@ -1,0 +1,114 @@
+"""The boundary of a study: sintered, divided into domains, and doped at every concentration."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+
+from dopantfit.boundary.build import initial_boundary
+from dopantfit.boundary.build_config import BuildConfig
+from dopantfit.boundary.build_health import checkup
+from dopantfit.boundary.domains import NAMES, Domains, Interval, find_domains
+from dopantfit.boundary.dope import doped
+from dopantfit.boundary.dope_config import DopeConfig
+from dopantfit.boundary.profiles import nearest_by_domain
+from dopantfit.boundary.schedule import Schedule
+from dopantfit.lammps.progress import Progress, Report
+from dopantfit.potential import Potential
+from dopantfit.study.dynamics import counts_of
+from dopantfit.study.files import STRUCTURE, read_structure, write_structure
+from dopantfit.study.graph import action
+from dopantfit.study.work import Outcome, Work
+
+
+@action(version=1)
+def build(work: Work) -> Outcome:
+    """Sinter the undoped boundary and find its domains.
+
+    settings: build (a `BuildConfig`), seed, reducible (label whose distances are reported).
+    """
+    config = BuildConfig.model_validate(_tuples(work.settings["build"]), strict=False)
+    potential = Potential.load(work.task.files["potential"])
+    seed = work.settings["seed"]
+    start = initial_boundary(config, potential, np.random.default_rng(seed))
+    schedule = Schedule(potential, config.stages, config.health, seed)
+    atoms, stages = schedule.run(start, work.folder / "sintering", Reporter(work).of)
+    domains = find_domains(atoms)
+    write_structure(work.folder / STRUCTURE, atoms)
+    result = {
+        "atoms": len(atoms),
+        "counts": counts_of(atoms),
+        "cell_A": atoms.cell.lengths().tolist(),
+        "domains": domains_as_dict(domains),
+        "complexion_A": domains.width("complexion"),
+        "nearest_A": nearest_by_domain(atoms, domains, work.settings["reducible"]),
+        "health": checkup(atoms, potential, config.health).as_dict(),
+    }
+    return Outcome(result, (STRUCTURE,), {"ions": len(atoms), "stages": len(stages)})
+
+
+@action(version=1)
+def dope(work: Work) -> Outcome:
+    """Dope the boundary and relax it: one concentration, one realisation.
+
+    needs: boundary. settings: dope (a `DopeConfig`), level, realisation, both from 1.
+    """
+    want, boundary = work.settings, work.needs["boundary"]
+    config = DopeConfig.model_validate(_tuples(want["dope"]), strict=False)
+    potential = Potential.load(work.task.files["potential"])
+    host = read_structure(boundary.file(STRUCTURE))
+    domains = domains_in(boundary.result["domains"], host)
+    start, doping = doped(host, domains, potential, config, want["level"], want["realisation"])
+    schedule = Schedule(potential, config.stages, config.health, config.seed)
+    atoms, _ = schedule.run(start, work.folder / "relaxation", Reporter(work).of)
+    write_structure(work.folder / STRUCTURE, atoms)
+    inside = domains_in(boundary.result["domains"], atoms).members(atoms, "amorphous")
+    counts = counts_of(atoms[inside])
+    result = {
+        **doping.as_dict(),
+        "atoms": len(atoms),
+        "amorphous_per_3PO4": {label: 3.0 * count / counts["P"] for label, count in counts.items()},
+    }
+    return Outcome(result, (STRUCTURE,), {"ions": len(atoms)})
+
+
+class Reporter:
+    """Adds up the molecular dynamics of a schedule, run by run."""
+
+    def __init__(self, work: Work) -> None:
+        self._work, self._before, self._last = work, 0.0, 0.0
+
+    @contextmanager
+    def of(self, label: str) -> Iterator[Report]:
+        """Report one run of the schedule."""
+        yield self._report
+        self._before, self._last = self._before + self._last, 0.0
+
+    def _report(self, progress: Progress) -> None:
+        self._last = progress.time
+        self._work.report(self._before + progress.time, progress.rate)
+
+
+def domains_as_dict(domains: Domains) -> dict[str, Any]:
+    """Return the stretches of every domain as fractions of the cell along z, and the order that told them apart."""
+    spans = {name: [[one.low / one.period, one.high / one.period] for one in domains.intervals[name]] for name in NAMES}
+    return {**spans, "order_grain": domains.order_grain, "order_amorphous": domains.order_amorphous}
+
+
+def domains_in(content: Mapping[str, Any], atoms: Atoms) -> Domains:
+    """Return the domains that `domains_as_dict` wrote, in a structure whose cell may have changed since."""
+    period = float(atoms.cell[2, 2])
+    intervals = {
+        name: tuple(Interval(low * period, high * period, period) for low, high in content[name]) for name in NAMES
+    }
+    none = np.empty(0)
+    return Domains(intervals, content["order_grain"], content["order_amorphous"], none, none)
+
+
+def _tuples(content: Any) -> Any:
+    """Return JSON-like content with tuples for lists, as strict tables want them."""
+    if isinstance(content, Mapping):
+        return {key: _tuples(value) for key, value in content.items()}
+    return tuple(_tuples(value) for value in content) if isinstance(content, list | tuple) else content

@@ -1,0 +1,277 @@
+"""The results that a study reports, each a table and the facts of its caption, in the order of the published figures.
+
+Every function gathers results of other tasks; none computes new physics. The roles of the needs say what they are:
+``GB_1`` or, where a composition has several structures, ``A_1#2`` for its second.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from dopantfit.boundary.profiles import profiles
+from dopantfit.errors import ConvergenceError
+from dopantfit.study.files import STRUCTURE, Cell, Item, read_structure, write_item
+from dopantfit.study.graph import action
+from dopantfit.study.verdict import Interval, estimate_from, interval_of, pooled
+from dopantfit.study.work import Finished, Outcome, Work
+from dopantfit.transport.arrhenius import fit_arrhenius
+from dopantfit.transport.estimate import Estimate
+
+#: Columns of a number with its error: value, standard error, 95 % interval; for an upper bound the last alone.
+_ERRORS = ("value", "error", "low", "high")
+#: Half width of a 95 % interval in standard errors.
+_TWO_SIDED_95 = 1.959963984540054
+#: u/Å³ in g/cm³.
+_GRAMS = 1.66053906660
+
+
+def systems(needs: Mapping[str, Finished]) -> dict[str, list[Finished]]:
+    """Group needs by the system in their role, in the order of the roles."""
+    groups: dict[str, list[Finished]] = {}
+    for role in sorted(needs, key=_natural):
+        groups.setdefault(role.partition("#")[0], []).append(needs[role])
+    return groups
+
+
+def _natural(role: str) -> tuple[str, int, int]:
+    """Order C_ref before C_1 before C_10, and #2 before #10."""
+    system, _, number = role.partition("#")
+    kind, _, index = system.partition("_")
+    return kind, int(index) if index.isdigit() else 0, int(number or 0)
+
+
+def number(estimate: Estimate | None) -> tuple[Cell, Cell, Cell, Cell]:
+    """Return the four columns of a number with its error; nothing where there is nothing."""
+    if estimate is None:
+        return None, None, None, None
+    if estimate.is_upper_bound:
+        return None, None, None, estimate.high
+    return estimate.value, estimate.error, estimate.low, estimate.high
+
+
+def with_error(value: float, error: float) -> Estimate:
+    """Return a number with a standard error as an estimate."""
+    return Estimate(value, error, value - _TWO_SIDED_95 * error, value + _TWO_SIDED_95 * error)
+
+
+def _columns(prefix: str, unit: str) -> dict[str, str]:
+    return {f"{prefix}_{name}": unit for name in _ERRORS}
+
+
+def _finish(
+    work: Work, title: str, columns: Mapping[str, str], rows: Sequence[Sequence[Cell]], facts: Mapping[str, Any]
+) -> Outcome:
+    missing = sorted(set(work.task.needs.values()) - {need.record.task for need in work.needs.values()})
+    item = Item(work.task.name.rpartition("/")[2], title, columns, rows, facts, missing)
+    return Outcome({**facts, "missing": missing}, write_item(work.folder, item))
+
+
+@action(version=1)
+def dopant_profiles(work: Work) -> Outcome:
+    """Item 1: profile of the dopant across the boundary before any exchange, and the composition of each GB_i."""
+    rows: list[Sequence[Cell]] = []
+    facts: dict[str, Any] = {"compositions": {}}
+    for system, doped in systems(work.needs).items():
+        rows += profile_rows(system, [read_structure(one.file(STRUCTURE)) for one in doped], work.settings["dopant"])
+        facts["compositions"][system] = doped[0].result.get("amorphous_per_3PO4")
+    columns = {"system": "", "z": "Å", "mean": "at%", "deviation": "at%", "structures": ""}
+    return _finish(work, "Dopant across the boundary before exchange", columns, rows, facts)
+
+
+@action(version=1)
+def host_profile(work: Work) -> Outcome:
+    """Item 3: profile of an ion of the undoped host across the boundary."""
+    atoms = read_structure(work.needs["boundary"].file(STRUCTURE))
+    rows = [row[1:4] for row in profile_rows("", [atoms], work.settings["label"])]
+    facts = {"label": work.settings["label"], "domains": work.needs["boundary"].result["domains"]}
+    columns = {"z": "Å", "mean": "at%", "deviation": "at%"}
+    return _finish(work, f"{work.settings['label']} across the undoped boundary", columns, rows, facts)
+
+
+def profile_rows(system: str, structures: Sequence[Any], label: str) -> list[Sequence[Cell]]:
+    """Rows of a profile, mean and deviation over structures bin by bin; heights are those of the first."""
+    found = [profiles(atoms) for atoms in structures]
+    bins = min(len(one.height) for one in found)
+    values = np.array([one.atomic_percent.get(label, np.zeros(len(one.height)))[:bins] for one in found])
+    spread = values.std(axis=0, ddof=1) if len(values) > 1 else np.full(bins, np.nan)
+    return [
+        (system, float(found[0].height[i]), float(values[:, i].mean()), _or_none(spread[i]), len(values))
+        for i in range(bins)
+    ]
+
+
+@action(version=1)
+def acceptance(work: Work) -> Outcome:
+    """Item 2: how often exchanges were accepted, and the profile of the dopant in the walkers of lowest energy."""
+    rows: list[Sequence[Cell]] = []
+    facts: dict[str, Any] = {}
+    for system, (bleeding,) in systems(work.needs).items():
+        for label, pair in bleeding.result["acceptance"].items():
+            share = estimate_from(pair["share"])
+            rows.append((system, label, pair["attempts"], pair["accepted"], *number(share)))
+        facts[system] = {name: bleeding.result[name] for name in ("penetration_A", "grain_share", "walkers")}
+    columns = {"system": "", "partner": "", "attempts": "", "accepted": "", **_columns("acceptance", "")}
+    return _finish(work, "Accepted exchanges of the dopant by partner", columns, rows, facts)
+
+
+@action(version=1)
+def site_occupancy(work: Work) -> Outcome:
+    """Item 4: which sites the dopant took in the grain, and how much the crystal grew for it."""
+    volumes = {name.removeprefix("volume:"): need for name, need in work.needs.items() if name.startswith("volume:")}
+    reference = _volume(volumes.get("C_ref"))
+    rows: list[Sequence[Cell]] = []
+    for role in sorted((name for name in work.needs if name.startswith("bleeding:")), key=lambda r: _natural(r[9:])):
+        index, found = role.removeprefix("bleeding:").partition("_")[2], work.needs[role].result
+        volume, whole = _volume(volumes.get(f"C_{index}")), sum(found["sites"].values())
+        change = _less_one(volume.over(reference))
+        for label, count in found["sites"].items():
+            share = count / whole if whole else None
+            rows.append((f"C_{index}", label, count, share, change.value, change.low, change.high))
+    columns = {"system": "", "site": "", "count": "", "share": ""}
+    columns |= {"volume_change": "", "volume_change_low": "", "volume_change_high": ""}
+    return _finish(work, "Sites of the dopant in the grain, and the volume of the crystal", columns, rows, {})
+
+
+def _volume(need: Finished | None) -> Interval:
+    """Volume per cell; doped and reference cells have the same host sites, so that volumes compare directly."""
+    return interval_of(None if need is None else estimate_from(need.result["volume_A3"]))
+
+
+def _less_one(ratio: Interval) -> Interval:
+    return Interval(ratio.low - 1.0, ratio.high - 1.0, None if ratio.value is None else ratio.value - 1.0)
+
+
+@action(version=1)
+def conductivities(work: Work) -> Outcome:
+    """Items 6 and 10: conductivity of every cation in every system, and Li against the reference system.
+
+    settings: reference (its role), mobile.
+    """
+    pooled_by = {
+        system: {name: conductivity(runs, name) for name in sorted({n for r in runs for n in r.result["species"]})}
+        for system, runs in systems(work.needs).items()
+    }
+    mobile = work.settings["mobile"]
+    reference = interval_of(pooled_by.get(work.settings["reference"], {}).get(mobile))
+    rows: list[Sequence[Cell]] = []
+    ratios: dict[str, Any] = {}
+    for system, found in pooled_by.items():
+        for name, sigma in found.items():
+            rows.append((system, name, len(systems(work.needs)[system]), *number(sigma)))
+        ratios[system] = interval_of(found.get(mobile)).over(reference).as_dict()
+    columns = {"system": "", "species": "", "structures": "", **_columns("sigma", "S/cm")}
+    return _finish(
+        work, f"Conductivities, {mobile} against {work.settings['reference']}", columns, rows, {"ratios": ratios}
+    )
+
+
+def conductivity(runs: Sequence[Finished], species: str) -> Estimate | None:
+    """Tracer conductivity of a species, pooled over the structures of a system [S/cm]."""
+    found = [run.result["species"].get(species, {}).get("tracer_conductivity_S_per_cm") for run in runs]
+    return pooled([estimate for one in found if (estimate := estimate_from(one)) is not None])
+
+
+@action(version=1)
+def arrhenius(work: Work) -> Outcome:
+    """Item 10, second part: conductivities of one amorphous cell against temperature, with the line through them."""
+    rows: list[Sequence[Cell]] = []
+    points: dict[str, list[tuple[float, Estimate]]] = {}
+    for role in sorted(work.needs):
+        result = work.needs[role].result
+        for name, entry in result["species"].items():
+            sigma = estimate_from(entry.get("tracer_conductivity_S_per_cm"))
+            if sigma is not None:
+                rows.append((result["temperature_K"], name, *number(sigma)))
+                points.setdefault(name, []).append((result["temperature_K"], sigma))
+    facts: dict[str, Any] = {"system": work.settings["system"], "activation_energy_eV": {}}
+    for name, pairs in points.items():
+        try:
+            fit = fit_arrhenius([t for t, _ in pairs], [sigma for _, sigma in pairs], "conductivity")
+            facts["activation_energy_eV"][name] = fit.activation_energy.as_dict()
+        except ConvergenceError as problem:
+            facts["activation_energy_eV"][name] = {"reason": str(problem)}
+    rows.sort(key=lambda row: (str(row[1]), row[0]))
+    columns = {"temperature": "K", "species": "", **_columns("sigma", "S/cm")}
+    return _finish(work, f"Conductivities of {work.settings['system']} against temperature", columns, rows, facts)
+
+
+@action(version=1)
+def ternary(work: Work) -> Outcome:
+    """Item 7: shares of the framework cations in the amorphous cells."""
+    rows: list[Sequence[Cell]] = []
+    labels = list(work.settings["labels"])
+    for system, cells in systems(work.needs).items():
+        for index, cell in enumerate(cells, 1):
+            counts = cell.result["counts"]
+            whole = sum(counts.get(label, 0) for label in labels)
+            rows.append((system, index, *(counts.get(label, 0) / whole for label in labels), cell.result["atoms"]))
+    columns = {"system": "", "structure": "", **{f"x_{label}": "" for label in labels}, "ions": ""}
+    return _finish(work, f"Shares of {', '.join(labels)} in the amorphous cells", columns, rows, {"labels": labels})
+
+
+@action(version=1)
+def reducible_distance(work: Work) -> Outcome:
+    """Item 8: distance of Ti to the next Ti, and its number density, in the amorphous cells.
+
+    needs: ``glass:A_1#1`` and ``volume:A_1#1``. settings: label.
+    """
+    label = work.settings["label"]
+    distances, volumes = (
+        systems({role.removeprefix(kind): need for role, need in work.needs.items() if role.startswith(kind)})
+        for kind in ("glass:", "volume:")
+    )
+    rows: list[Sequence[Cell]] = []
+    for system in sorted({*distances, *volumes}, key=_natural):
+        found = [one.result for one in distances.get(system, []) if one.result["nearest_A"] is not None]
+        distance = pooled([with_error(one["nearest_A"], one["nearest_error_A"]) for one in found])
+        rows.append((system, len(found), *number(distance), *number(number_density(volumes.get(system, []), label))))
+    columns = {"system": "", "structures": "", **_columns("nearest", "Å"), **_columns("density", "1/Å³")}
+    return _finish(work, f"{label}-{label} distance and {label} density of the amorphous cells", columns, rows, {})
+
+
+def number_density(cells: Sequence[Finished], label: str | None) -> Estimate | None:
+    """Number density of a label (of all ions for None), pooled over cells [1/Å³]."""
+    found = []
+    for cell in cells:
+        volume = estimate_from(cell.result["volume_A3"])
+        count = cell.result["atoms"] if label is None else cell.result["counts"].get(label, 0)
+        if volume is not None and volume.value and volume.error is not None:
+            found.append(with_error(count / volume.value, count * volume.error / volume.value**2))
+    return pooled(found)
+
+
+@action(version=1)
+def densities(work: Work) -> Outcome:
+    """Item 9: mass and number density of the amorphous cells."""
+    rows: list[Sequence[Cell]] = []
+    for system, cells in systems(work.needs).items():
+        masses = []
+        for cell in cells:
+            volume, mass = estimate_from(cell.result["volume_A3"]), cell.result["mass_u"] * _GRAMS
+            if volume is not None and volume.value and volume.error is not None:
+                masses.append(with_error(mass / volume.value, mass * volume.error / volume.value**2))
+        rows.append((system, len(cells), *number(pooled(masses)), *number(number_density(cells, None))))
+    columns = {
+        "system": "",
+        "structures": "",
+        **_columns("mass_density", "g/cm³"),
+        **_columns("number_density", "1/Å³"),
+    }
+    return _finish(work, "Mass and number density of the amorphous cells", columns, rows, {})
+
+
+@action(version=1)
+def walkers(work: Work) -> Outcome:
+    """Item 11: energy of every walker, round by round, and its temperature, which exchanges change."""
+    rows: list[Sequence[Cell]] = []
+    facts: dict[str, Any] = {}
+    for system, (swaps,) in systems(work.needs).items():
+        rows += [(system, *row) for row in swaps.result["rounds"]]
+        facts[system] = {"exchanges": swaps.result["exchanges"]}
+    columns = {"system": "", "round": "", "walker": "", "temperature": "K", "energy": "eV"}
+    return _finish(work, "Energies and exchanges of the walkers", columns, rows, facts)
+
+
+def _or_none(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

@@ -1,0 +1,129 @@
+"""The three requirements of the published work, held against the numbers of a study."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from dopantfit.provenance import write_json_atomic
+from dopantfit.study.graph import action
+from dopantfit.study.items import conductivity, number_density, systems
+from dopantfit.study.verdict import (
+    Check,
+    Interval,
+    Requirement,
+    all_of,
+    any_of,
+    at_least,
+    at_most,
+    estimate_from,
+    interval_of,
+    only_if,
+)
+from dopantfit.study.work import Finished, Outcome, Work
+
+VERDICT = "verdict.json"
+NAMES = (
+    "the dopant stays out of the grains",
+    "the grains keep their conductivity",
+    "the boundary has less Ti and conducts better",
+)
+
+
+@action(version=1)
+def verdict(work: Work) -> Outcome:
+    """Answer the three requirements for every composition, and the question for the dopant.
+
+    needs, by role: ``bleeding:GB_i``, ``volume:C_i``, ``transport:C_i``, ``volume:A_i#k``, ``transport:A_i#k``, and
+    the references C_ref and A_ref. settings: rules, compositions, mobile, reducible.
+    """
+    found = [requirements(index, work.needs, work.settings) for index in work.settings["compositions"]]
+    return _outcome(work, found)
+
+
+def _outcome(work: Work, found: list[tuple[Requirement, ...]]) -> Outcome:
+    by_composition = {
+        f"GB_{index}": {
+            "answer": all_of(one.answer for one in three),
+            "requirements": [one.as_dict() for one in three],
+        }
+        for index, three in zip(work.settings["compositions"], found, strict=True)
+    }
+    overall = {name: all_of(three[i].answer for three in found) for i, name in enumerate(NAMES)}
+    answer = any_of(all_of(one.answer for one in three) for three in found)
+    content: dict[str, Any] = {
+        "answer": answer,
+        "rule": "yes where some composition meets all three requirements, no where none can",
+        "requirements": overall,
+        "compositions": by_composition,
+        "limits": dict(work.settings["rules"]),
+    }
+    write_json_atomic(work.folder / VERDICT, content)
+    return Outcome(content, (VERDICT,))
+
+
+def requirements(index: int, needs: Mapping[str, Finished], settings: Mapping[str, Any]) -> tuple[Requirement, ...]:
+    """Return the three requirements for composition `index`."""
+    rules, mobile, reducible = settings["rules"], settings["mobile"], settings["reducible"]
+    return (
+        Requirement(NAMES[0], _confinement(needs.get(f"bleeding:GB_{index}"), rules)),
+        Requirement(NAMES[1], _bulk(index, needs, rules, mobile)),
+        Requirement(NAMES[2], _boundary(index, needs, rules, mobile, reducible)),
+    )
+
+
+def _confinement(bleeding: Finished | None, rules: Mapping[str, Any]) -> tuple[Check, ...]:
+    result = {} if bleeding is None else bleeding.result
+    share = interval_of(estimate_from(result.get("grain_share")))
+    depth = interval_of(estimate_from(result.get("penetration_A")))
+    tried = result.get("attempts_per_dopant", 0.0)
+    enough = tried >= rules["attempts_per_dopant"]
+    reason = f"{tried:.3g} attempts per dopant ion and walker, {rules['attempts_per_dopant']:g} are asked for"
+    return (
+        only_if(at_most("dopant fraction, grain over boundary", "", share, rules["grain_share"]), enough, reason),
+        only_if(at_most("depth of 95 % of the dopant in the grain", "Å", depth, rules["penetration"]), enough, reason),
+    )
+
+
+def _bulk(index: int, needs: Mapping[str, Finished], rules: Mapping[str, Any], mobile: str) -> tuple[Check, ...]:
+    runs = {name: needs.get(f"transport:C_{name}") for name in ("ref", str(index))}
+    ratio = _ratio(*(interval_of(None if run is None else conductivity([run], mobile)) for run in runs.values()))
+    counts = [0 if run is None else int(run.result["runs"]) for run in runs.values()]
+    check = at_least(f"σ({mobile}) of C_{index} over C_ref", "", ratio, rules["bulk_conductivity"])
+    volumes = (needs.get(f"volume:C_{name}") for name in ("ref", str(index)))
+    growth = _ratio(*(interval_of(None if v is None else estimate_from(v.result["volume_A3"])) for v in volumes))
+    size = _magnitude(growth)
+    return (
+        only_if(check, min(counts) >= rules["structures"], _few(min(counts), "run", rules)),
+        at_most(f"|volume change| of C_{index}", "", size, rules["volume_change"]),
+    )
+
+
+def _boundary(
+    index: int, needs: Mapping[str, Finished], rules: Mapping[str, Any], mobile: str, reducible: str
+) -> tuple[Check, ...]:
+    runs, volumes = (
+        systems({role.removeprefix(kind): need for role, need in needs.items() if role.startswith(f"{kind}A_")})
+        for kind in ("transport:", "volume:")
+    )
+    pair = ("A_ref", f"A_{index}")
+    counts = [len(runs.get(name, [])) for name in pair]
+    sigma = _ratio(*(interval_of(conductivity(runs.get(name, []), mobile)) for name in pair))
+    amount = _ratio(*(interval_of(number_density(volumes.get(name, []), reducible)) for name in pair))
+    enough, reason = min(counts) >= rules["structures"], _few(min(counts), "structure", rules)
+    gain = at_least(f"σ({mobile}) of A_{index} over A_ref", "", sigma, rules["boundary_conductivity"])
+    less = at_most(f"{reducible} per volume of A_{index} over A_ref", "", amount, rules["titanium_density"])
+    return only_if(less, enough, reason), only_if(gain, enough, reason)
+
+
+def _ratio(reference: Interval, doped: Interval) -> Interval:
+    return doped.over(reference)
+
+
+def _magnitude(ratio: Interval) -> Interval:
+    """Interval of |ratio - 1|."""
+    ends = (abs(ratio.low - 1.0), abs(ratio.high - 1.0))
+    low = 0.0 if ratio.low <= 1.0 <= ratio.high else min(ends)
+    return Interval(low, max(ends), None if ratio.value is None else abs(ratio.value - 1.0))
+
+
+def _few(count: int, what: str, rules: Mapping[str, Any]) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}, {rules['structures']} are asked for to see the spread"

@@ -1,0 +1,127 @@
+"""A whole study: read, check that the potential may be used, run the graph, put together what a report needs."""
+
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dopantfit.errors import ConfigError
+from dopantfit.provenance import Record, write_json_atomic
+from dopantfit.study.config import StudyConfig
+from dopantfit.study.driver import Event, Summary, run_graph
+from dopantfit.study.graph import Graph
+from dopantfit.study.site import Pool
+from dopantfit.study.tasks import Planner
+from dopantfit.study.work import Finished, Resources
+
+RECORD, SUMMARY = "study.json", "summary"
+#: Stages whose files make up the summary: tables, captions and the verdict; no structures, no trajectories.
+_REPORTED = ("items", "verdict")
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study that was read and checked, before any work. gates: what the validation said, JSON-like."""
+
+    config: StudyConfig
+    file: Path
+    graph: Graph
+    gates: dict[str, Any]
+
+
+def plan_study(config: StudyConfig, file: Path) -> Study:
+    """Make the graph of a study and check its potential.
+
+    Raises ConfigError when a file it names is not there, the potential has no dopant, or its gates say no.
+    """
+    planner = Planner(config, file.parent)
+    gates = check_potential(planner)
+    return Study(config, file, planner.graph(), gates)
+
+
+def check_potential(planner: Planner) -> dict[str, Any]:
+    """Return what the gates said of the potential; ConfigError when it may not be used."""
+    from dopantfit.potential import Potential
+
+    study = planner.study
+    path = planner.potential(study.potential)["potential"]
+    potential = Potential.load(path)
+    if study.dopant not in potential.species:
+        raise ConfigError(
+            f"study: {study.dopant} is not in potential {potential.name!r} ({', '.join(potential.species)}); "
+            "name a potential with the dopant"
+        )
+    if study.accept_failed_gates:
+        return {"accepted_in_words": study.accept_failed_gates}
+    from dopantfit.validate import require_valid
+
+    require_valid(path, planner.base / study.validation)
+    return {"validation": study.validation}
+
+
+def run_study(
+    study: Study,
+    folder: Path,
+    pool: Pool,
+    resources: Resources,
+    observe: Callable[[Event], None] = lambda event: None,
+    tick: Callable[[tuple[str, ...]], None] = lambda running: None,
+) -> dict[str, Any]:
+    """Run a study in `folder`, or go on with it; return its record, which is also ``study.json`` there.
+
+    Tables, captions and the verdict are copied to ``summary``. Raises ConfigError when the folder is held or cannot be
+    written to.
+    """
+    started = time.time()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise ConfigError(f"{folder}: cannot be made ({problem.strerror}); choose another folder") from None
+    summary = run_graph(study.graph, folder, pool, resources, observe, tick)
+    record = _record(study, summary, started)
+    write_json_atomic(folder / RECORD, record)
+    _put_together(summary, folder / SUMMARY, record)
+    return record
+
+
+def _record(study: Study, summary: Summary, started: float) -> dict[str, Any]:
+    verdict = summary.finished.get("verdict")
+    provenance = Record.of(
+        {"study": study.file, **dict(next(iter(study.graph.tasks.values())).files)},
+        study.config.model_dump(mode="json"),
+        seed=study.config.seed,
+        started=started,
+    )
+    return {
+        "verdict": None if verdict is None else dict(verdict.result),
+        "gates": study.gates,
+        "tasks": {name: _task(found) for name, found in summary.finished.items()},
+        "failed": dict(summary.failed),
+        "skipped": dict(summary.skipped),
+        "done_now": list(summary.done_now),
+        "record": provenance.as_dict(),
+    }
+
+
+def _task(found: Finished) -> dict[str, Any]:
+    return {
+        "key": found.record.key,
+        "digest": found.record.digest,
+        "files": dict(found.record.files),
+        "measured": dict(found.record.measured),
+    }
+
+
+def _put_together(summary: Summary, target: Path, record: dict[str, Any]) -> None:
+    """Copy what a report needs to `target`, which is small enough to be kept with the fit."""
+    target.mkdir(exist_ok=True)
+    for name, found in summary.finished.items():
+        if name.split("/")[0] not in _REPORTED:
+            continue
+        place = target / name.rpartition("/")[2]
+        place.mkdir(exist_ok=True)
+        for file in found.record.files:
+            shutil.copyfile(found.folder / file, place / file)
+    write_json_atomic(target / RECORD, record)

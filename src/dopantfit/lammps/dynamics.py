@@ -20,7 +20,6 @@ from dopantfit.lammps import collapse, recipes
 from dopantfit.lammps.atom_types import atom_types
 from dopantfit.lammps.data_file import Array, IonMap, data_text, species_labels
 from dopantfit.lammps.guard import Patch, halting_energy, patches
-from dopantfit.lammps.include import potential_include
 from dopantfit.lammps.launcher import Launcher
 from dopantfit.lammps.legs import append_frames, append_rows
 from dopantfit.lammps.outputs import ThermoTable, read_dump, read_thermo
@@ -40,7 +39,7 @@ _IONS_PER_RANK = 200
 #: Wall time of a leg [s], and of the first, whose speed is guessed: seconds per step and site on one rank.
 _LEG_TIME, _FIRST_LEG_TIME, _SITE_TIME = 180.0, 60.0, 2e-5
 #: LAMMPS's words when ions fly apart.
-_BLOWN_UP = ("Lost atoms", "Bond atoms", "Out of range atoms", "Non-numeric", "blown up")
+_BLOWN_UP = ("Lost atoms", "Bond atoms", "Out of range atoms", "Non-numeric", "blown up", "table inner cutoff")
 
 
 @dataclass(frozen=True)
@@ -180,10 +179,7 @@ class _Run:
             velocities = (begin.core_velocities, begin.shell_velocities)
         text, self.ions = data_text(atoms, potential, shells, velocities)
         types = self.ions.types
-        self.inputs = {
-            recipes.DATA_FILE: text,
-            recipes.POTENTIAL_FILE: potential_include(potential, types.core, settings.guard),
-        }
+        self.inputs = {recipes.DATA_FILE: text, **recipes.potential_texts(potential, types, settings.guard)}
         self.patches: tuple[Patch, ...] = patches(potential, types.core) if settings.guard else ()
         self.state = self._known_state()
 
@@ -345,7 +341,7 @@ def _check_same(known: Mapping[str, Any], asked: Mapping[str, Any], folder: Path
     names = {recipes.DATA_FILE: "the structure", recipes.POTENTIAL_FILE: "the potential"}
     for name, value in asked["inputs"].items():
         if known["inputs"].get(name) != value:
-            raise ConfigError(f"{folder}: holds a run with other input ({names[name]}); choose another folder")
+            raise ConfigError(f"{folder}: holds a run with other input ({names.get(name, "the potential")}); choose another folder")
     for name, value in asked["settings"].items():
         if known["settings"].get(name) != value:
             raise ConfigError(

@@ -11,12 +11,17 @@ from dataclasses import dataclass
 from itertools import combinations_with_replacement
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import brentq
 
 from dopantfit.potential import Potential
 from dopantfit.potential.turnover import pair_energy, turn_over
 from dopantfit.units import COULOMB_LAMMPS
 
+Array = NDArray[np.float64]
+
+#: Rows of a patch's table, and where it begins as a part of the radius of the patch; closer pairs stop LAMMPS.
+TABLE_ROWS, TABLE_START = 2000, 0.2
 #: Points of the search for the inflection: steps of 0.2 % in r, as fine as that for the turn-over itself.
 _GRID = 4000
 
@@ -52,14 +57,36 @@ def halting_energy(found: Iterable[Patch]) -> float:
     return min((patch.at_turn_over for patch in found), default=float("inf"))
 
 
-def correction(potential: Potential, patch: Patch) -> str:
-    """Write what the patch adds to the pair curve inside its radius as an expression in ``r`` [Å], in eV."""
-    term = potential.pair(*patch.pair)
-    coulomb = _coulomb(potential, *patch.pair)
-    return (
-        f"{patch.energy!r}-{patch.force!r}*(r-{patch.radius!r})-{term.A!r}*exp(-r/{term.rho!r})"
-        f"+{term.C!r}/r^6-({coulomb!r})/r"
-    )
+def table_text(potential: Potential, found: Iterable[Patch]) -> str:
+    """Write what the patches add to their pair curves as a table file of LAMMPS, one section for each pair.
+
+    Sections are named ``A-B`` and end at the radius of the patch, where energy, force and its slope vanish. They
+    begin at TABLE_START of it, where a spline in r² is still good to 1e-3 eV.
+    """
+    lines = ["# Corrections [eV, eV/A] that keep pairs apart which would fall into each other. UNITS: metal"]
+    for patch in found:
+        begin = TABLE_START * patch.radius
+        squares = np.linspace(begin**2, patch.radius**2, TABLE_ROWS)
+        r = np.sqrt(squares)
+        energy, force = correction(potential, patch, r)
+        lines += ["", section(patch), f"N {TABLE_ROWS} RSQ {begin!r} {patch.radius!r}", ""]
+        rows = zip(r.tolist(), energy.tolist(), force.tolist(), strict=True)
+        lines += [f"{n} {a!r} {b!r} {c!r}" for n, (a, b, c) in enumerate(rows, start=1)]
+    return "\n".join(lines) + "\n"
+
+
+def section(patch: Patch) -> str:
+    """Name of a patch in the table file."""
+    return "-".join(patch.pair)
+
+
+def correction(potential: Potential, patch: Patch, r: Array) -> tuple[Array, Array]:
+    """Return what the patch adds to the pair energy [eV] and to the repulsive force [eV/Å] at r [Å], inside it."""
+    term, coulomb = potential.pair(*patch.pair), _coulomb(potential, *patch.pair)
+    repulsion = term.A * np.exp(-r / term.rho)
+    energy = patch.energy + patch.force * (patch.radius - r) - (repulsion - term.C / r**6 + coulomb / r)
+    force = patch.force - (repulsion / term.rho - 6.0 * term.C / r**7 + coulomb / r**2)
+    return energy, force
 
 
 def _patch(potential: Potential, first: str, second: str) -> Patch | None:

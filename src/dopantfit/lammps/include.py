@@ -12,16 +12,22 @@ from dopantfit.potential import Potential
 _EMPTY_CUTOFF = 0.001
 
 
-#: Names of the two parts of a guarded potential.
-_BUCKINGHAM, _GUARD = "buck/coul/long/cs", "lepton"
+_BUCKINGHAM = "buck/coul/long/cs"
+#: The file beside the include file that holds the patches of a guarded potential, see `guard.table_text`.
+GUARD_FILE = "guard.table"
 
 
-def potential_include(potential: Potential, labels: Iterable[str] | None = None, guard: bool = False) -> str:
+def potential_include(
+    potential: Potential,
+    labels: Iterable[str] | None = None,
+    guard: bool = False,
+) -> str:
     """Write a LAMMPS include file for `potential`, to be read after ``read_data``.
 
     labels: the species of the run (all of the potential by default); atom types follow their sorted order,
         the types of the shells come after those of the cores.
-    guard: lay the patches of `dopantfit.lammps.guard` over pairs that turn over at short range.
+    guard: lay the patches of `dopantfit.lammps.guard` over pairs that turn over at short range; they are read from
+        GUARD_FILE.
     Raises ConfigError for a species that the potential does not know.
 
     Buckingham: A exp(-r/rho) - C/r^6, truncated, not shifted. LAMMPS's ``harmonic`` is K r², hence K = k/2.
@@ -29,7 +35,9 @@ def potential_include(potential: Potential, labels: Iterable[str] | None = None,
     types = atom_types(potential, labels)
     patches = short_range.patches(potential, types.core) if guard else ()
     cutoff = syntax.number(potential.cutoff)
-    style = f"hybrid/overlay {_BUCKINGHAM} {cutoff} {_GUARD} {cutoff}" if patches else f"{_BUCKINGHAM} {cutoff}"
+    style = f"{_BUCKINGHAM} {cutoff}"
+    if patches:
+        style = f"hybrid/overlay {style} table spline {short_range.TABLE_ROWS}"
     lines = [
         syntax.comment(f"Potential {potential.name}"),
         syntax.comment(f"Source: {potential.citation}"),
@@ -41,7 +49,7 @@ def potential_include(potential: Potential, labels: Iterable[str] | None = None,
         "# Pairs without a Buckingham term, and bare cores of polarisable ions, feel Coulomb only.",
         f"pair_coeff * * {_BUCKINGHAM + ' ' if patches else ''}0.0 1.0 0.0 {_EMPTY_CUTOFF}",
         *_pair_coefficients(potential, types, _BUCKINGHAM if patches else ""),
-        *_guard(potential, types, patches),
+        *_guard(types, patches),
         *_springs(potential, types),
     ]
     return "\n".join(lines) + "\n"
@@ -59,12 +67,12 @@ def _masses(potential: Potential, types: AtomTypes) -> Iterator[str]:
             yield f"mass {number} {mass}  # {label} shell, charge {charge}"
 
 
-def _guard(potential: Potential, types: AtomTypes, patches: Iterable[short_range.Patch]) -> Iterator[str]:
+def _guard(types: AtomTypes, patches: Iterable[short_range.Patch]) -> Iterator[str]:
     for patch in patches:
         first, second = sorted(types.site_of_buckingham(label) for label in patch.pair)
-        expression = short_range.correction(potential, patch)
         yield f"# {'-'.join(patch.pair)} turns over at {patch.turn_over:.3f} A; tangent inside {patch.radius:.3f} A"
-        yield f'pair_coeff {first} {second} {_GUARD} "{expression}" {syntax.number(patch.radius)}'
+        coefficients = f"{GUARD_FILE} {short_range.section(patch)} {syntax.number(patch.radius)}"
+        yield f"pair_coeff {first} {second} table {coefficients}"
 
 
 def _pair_coefficients(potential: Potential, types: AtomTypes, style: str) -> Iterator[str]:

@@ -14,8 +14,9 @@ from ase import Atoms
 
 from dopantfit.lammps import syntax
 from dopantfit.lammps.atom_types import AtomTypes
-from dopantfit.lammps.data_file import Array, IonMap, write_data
-from dopantfit.lammps.include import potential_include
+from dopantfit.lammps.data_file import Array, IonMap, data_text
+from dopantfit.lammps.guard import patches, table_text
+from dopantfit.lammps.include import GUARD_FILE, potential_include
 from dopantfit.lammps.settings import LONGEST_CORE_SHELL, CellFreedom, Dynamics
 from dopantfit.potential import Potential
 from dopantfit.units import BOLTZMANN
@@ -48,9 +49,17 @@ def prepare(
     Raises ConfigError when the structure or the potential cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    ions = write_data(folder / DATA_FILE, atoms, potential, shells)
-    (folder / POTENTIAL_FILE).write_text(potential_include(potential, ions.types.core, guard), encoding="ascii")
+    text, ions = data_text(atoms, potential, shells)
+    for name, content in {DATA_FILE: text, **potential_texts(potential, ions.types, guard)}.items():
+        (folder / name).write_text(content, encoding="ascii")
     return ions
+
+
+def potential_texts(potential: Potential, types: AtomTypes, guard: bool) -> dict[str, str]:
+    """Return the files that hold a potential, by name: the include file and, with `guard`, the patches it reads."""
+    texts = {POTENTIAL_FILE: potential_include(potential, types.core, guard)}
+    found = patches(potential, types.core) if guard else ()
+    return {**texts, GUARD_FILE: table_text(potential, found)} if found else texts
 
 
 def single_point(types: AtomTypes, kspace: str = "ewald 1e-8", force_tolerance: float = 1e-5) -> str:
@@ -272,7 +281,7 @@ def _watch(ions: IonMap, settings: Dynamics, halting_energy: float) -> list[str]
     if halting_energy < float("inf"):
         columns += " v_guard"
         lines += [
-            "compute guard all pair lepton",
+            "compute guard all pair table",
             "variable guard equal c_guard",
             f"fix halt_guard all halt {settings.thermo_every} v_guard > {syntax.number(halting_energy)} error soft",
         ]

@@ -55,7 +55,7 @@ class Dynamics:
     thermostat_time: float = 0.1
     barostat_time: float = 1.0
     kspace: str = "pppm 1e-4"
-    skin: float = 1.0
+    skin: float = 0.8
     thermo_every: int = 100
     dump_every: int = 250
     restart_every: int | None = None

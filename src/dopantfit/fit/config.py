@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from dopantfit.potential.turnover import DANGEROUS_RADIUS
 from dopantfit.strict_toml import Table, file_in, parse_strict, read_text
@@ -141,11 +141,18 @@ class CrystalCell(Table):
     source: Text
 
 
+def _kind_of_reference(value: object) -> str:
+    return "frames" if isinstance(value, str) else "cell"
+
+
 class Preoptimisation(Table):
     """Relaxed cell of a simple compound against the reference, before the swarm."""
 
     #: "frames": the minimum of the equation of state of ``family``; or a cell, where the frames' volume is not trusted.
-    reference: Literal["frames"] | CrystalCell = "frames"
+    reference: Annotated[
+        Annotated[Literal["frames"], Tag("frames")] | Annotated[CrystalCell, Tag("cell")],
+        Discriminator(_kind_of_reference),
+    ] = "frames"
     #: Reference set with the equation of state.
     path: Text | None = None
     #: Family of frames that differ by isotropic strain only: the equation of state.

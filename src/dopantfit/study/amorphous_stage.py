@@ -10,10 +10,8 @@ from dopantfit.study.boundary_stage import domains_in
 from dopantfit.study.dynamics import counts_of
 from dopantfit.study.files import STRUCTURE, read_structure, write_structure
 from dopantfit.study.graph import action
+from dopantfit.study.host import SUBSTITUTE
 from dopantfit.study.work import Outcome, Work
-
-#: The host ion that T_0 gets for the Ti that does not become dopant.
-SUBSTITUTE = "Al"
 
 
 @action(version=1)

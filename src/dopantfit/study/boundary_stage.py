@@ -1,5 +1,6 @@
 """The boundary of a study: sintered, divided into domains, and doped at every concentration."""
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -7,14 +8,13 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 
-from dopantfit.boundary.build import initial_boundary
 from dopantfit.boundary.build_config import BuildConfig
-from dopantfit.boundary.build_health import checkup
-from dopantfit.boundary.domains import NAMES, Domains, Interval, find_domains
+from dopantfit.boundary.domains import NAMES, Domains, Interval
 from dopantfit.boundary.dope import doped
 from dopantfit.boundary.dope_config import DopeConfig
 from dopantfit.boundary.profiles import nearest_by_domain
 from dopantfit.boundary.schedule import Schedule
+from dopantfit.boundary.sinter import build_boundary
 from dopantfit.lammps.progress import Progress, Report
 from dopantfit.potential import Potential
 from dopantfit.study.dynamics import counts_of
@@ -27,15 +27,14 @@ from dopantfit.study.work import Outcome, Work
 def build(work: Work) -> Outcome:
     """Sinter the undoped boundary and find its domains.
 
-    settings: build (a `BuildConfig`), seed, reducible (label whose distances are reported).
+    settings: build (a `BuildConfig`), reducible (label whose distances are reported).
     """
-    config = BuildConfig.model_validate(_tuples(work.settings["build"]), strict=False)
+    config = BuildConfig.model_validate_json(json.dumps(work.settings["build"]))
     potential = Potential.load(work.task.files["potential"])
-    seed = work.settings["seed"]
-    start = initial_boundary(config, potential, np.random.default_rng(seed))
-    schedule = Schedule(potential, config.stages, config.health, seed)
-    atoms, stages = schedule.run(start, work.folder / "sintering", Reporter(work).of)
-    domains = find_domains(atoms)
+    built = build_boundary(
+        config, potential, work.folder / "sintering", ranks=work.resources.ranks, reporter=Reporter(work).of
+    )
+    atoms, domains = built.atoms, built.domains
     write_structure(work.folder / STRUCTURE, atoms)
     result = {
         "atoms": len(atoms),
@@ -44,9 +43,9 @@ def build(work: Work) -> Outcome:
         "domains": domains_as_dict(domains),
         "complexion_A": domains.width("complexion"),
         "nearest_A": nearest_by_domain(atoms, domains, work.settings["reducible"]),
-        "health": checkup(atoms, potential, config.health).as_dict(),
+        "health": built.record["health"],
     }
-    return Outcome(result, (STRUCTURE,), {"ions": len(atoms), "stages": len(stages)})
+    return Outcome(result, (STRUCTURE,), {"ions": len(atoms), "ranks": work.resources.ranks})
 
 
 @action(version=1)
@@ -56,12 +55,13 @@ def dope(work: Work) -> Outcome:
     needs: boundary. settings: dope (a `DopeConfig`), level, realisation, both from 1.
     """
     want, boundary = work.settings, work.needs["boundary"]
-    config = DopeConfig.model_validate(_tuples(want["dope"]), strict=False)
+    config = DopeConfig.model_validate_json(json.dumps(want["dope"]))
     potential = Potential.load(work.task.files["potential"])
     host = read_structure(boundary.file(STRUCTURE))
     domains = domains_in(boundary.result["domains"], host)
     start, doping = doped(host, domains, potential, config, want["level"], want["realisation"])
-    schedule = Schedule(potential, config.stages, config.health, config.seed)
+    seed = config.seed + want["realisation"]
+    schedule = Schedule(potential, config.stages, config.health, seed, work.resources.ranks)
     atoms, _ = schedule.run(start, work.folder / "relaxation", Reporter(work).of)
     write_structure(work.folder / STRUCTURE, atoms)
     inside = domains_in(boundary.result["domains"], atoms).members(atoms, "amorphous")
@@ -71,7 +71,7 @@ def dope(work: Work) -> Outcome:
         "atoms": len(atoms),
         "amorphous_per_3PO4": {label: 3.0 * count / counts["P"] for label, count in counts.items()},
     }
-    return Outcome(result, (STRUCTURE,), {"ions": len(atoms)})
+    return Outcome(result, (STRUCTURE,), {"ions": len(atoms), "ranks": work.resources.ranks})
 
 
 class Reporter:
@@ -105,10 +105,3 @@ def domains_in(content: Mapping[str, Any], atoms: Atoms) -> Domains:
     }
     none = np.empty(0)
     return Domains(intervals, content["order_grain"], content["order_amorphous"], none, none)
-
-
-def _tuples(content: Any) -> Any:
-    """Return JSON-like content with tuples for lists, as strict tables want them."""
-    if isinstance(content, Mapping):
-        return {key: _tuples(value) for key, value in content.items()}
-    return tuple(_tuples(value) for value in content) if isinstance(content, list | tuple) else content

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from dopantfit.study.graph import Task
+from dopantfit.study.host import FRAMEWORK, MOBILE, REDUCIBLE
 
 if TYPE_CHECKING:
     from dopantfit.study.tasks import Planner
@@ -27,8 +28,6 @@ def item_tasks(planner: "Planner") -> Iterator[Task]:
 
 
 def _crystal_items(planner: "Planner") -> Iterator[Task]:
-    from dopantfit.study.tasks import MOBILE
-
     crystals = ["C_ref", *(f"C_{i}" for i in planner.study.compositions)]
     needs = {f"volume:{one}": f"crystals/{one}/equilibrate" for one in crystals}
     needs |= {f"bleeding:GB_{i}": f"bleeding/GB_{i}" for i in planner.study.compositions}
@@ -47,8 +46,6 @@ def _crystal_items(planner: "Planner") -> Iterator[Task]:
 
 
 def _amorphous_items(planner: "Planner") -> Iterator[Task]:
-    from dopantfit.study.tasks import FRAMEWORK, MOBILE, REDUCIBLE
-
     cells = dict(planner.amorphous_cells())
     volumes = {role: f"{name}/equilibrate" for role, name in cells.items()}
     yield _item("07-ternary", "ternary", {"labels": [*FRAMEWORK, planner.study.dopant]}, volumes)

@@ -158,6 +158,8 @@ def conductivities(work: Work) -> Outcome:
     ratios: dict[str, Any] = {}
     for system, found in pooled_by.items():
         for name, sigma in found.items():
+            if sigma is None:  # the framework that the others move against
+                continue
             rows.append((system, name, len(systems(work.needs)[system]), *number(sigma)))
         ratios[system] = interval_of(found.get(mobile)).over(reference).as_dict()
     columns = {"system": "", "species": "", "structures": "", **_columns("sigma", "S/cm")}

@@ -5,17 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dopantfit.boundary.build_config import BUILD_FILE, SIZES, load_build
+from dopantfit.boundary.build_config import SIZES, BuildConfig, load_build
 from dopantfit.boundary.dope_config import DopeConfig
 from dopantfit.boundary.schedule_stages import Anneal, total_duration
-from dopantfit.errors import ConfigError
 from dopantfit.potential.files import locate
 from dopantfit.study.config import StudyConfig
 from dopantfit.study.files import seed_of
 from dopantfit.study.graph import Graph, Task
+from dopantfit.study.host import FRAMEWORK, MOBILE, REDUCIBLE
+from dopantfit.study.item_tasks import item_tasks
 
-#: Ions of the host: the one that moves, the one that is reduced, those that carry the framework's order.
-MOBILE, REDUCIBLE, FRAMEWORK = "Li", "Ti", ("Ti", "Al")
 _HERE = "dopantfit.study"
 
 
@@ -34,7 +33,7 @@ class Planner:
                 *self.crystals(),
                 *self.amorphous(),
                 *self.ensemble(),
-                *self.items(),
+                *item_tasks(self),
                 self.verdict(),
             ]
         )
@@ -52,9 +51,8 @@ class Planner:
     def boundaries(self) -> Iterator[Task]:
         """Build, dope, exchange, and see what bled."""
         study, files = self.study, self.potential(self.study.potential)
-        name = study.boundary.build
-        config = load_build(name if name in SIZES else self.base / name)
-        settings = {"build": config.model_dump(mode="json"), "seed": self.seed("boundary"), "reducible": REDUCIBLE}
+        config = self.build_config()
+        settings = {"build": config.model_dump(mode="json"), "reducible": REDUCIBLE}
         cost = total_duration(config.stages)
         yield Task("boundary", "boundary", f"{_HERE}.boundary_stage:build", settings, files, cost=cost, unit="ps")
         dope = self.dope_settings()
@@ -71,6 +69,12 @@ class Planner:
                     "ps",
                 )
             yield from self.swaps(i, files)
+
+    def build_config(self) -> BuildConfig:
+        """Return the build of the boundary, with a seed of this study."""
+        name = self.study.boundary.build
+        config = load_build(name if name in SIZES else self.base / name)
+        return config.model_copy(update={"seed": self.seed("boundary")})
 
     def dope_settings(self) -> dict[str, Any]:
         """Return the doping of the study as boundary/ has it."""
@@ -244,12 +248,6 @@ class Planner:
                 replicas = self.study.crystals.replicas if crystal else 1
                 yield from self.runs(f"ensemble/{label}/{system}", "ensemble", settings, source, replicas, files)
 
-    def items(self) -> Iterator[Task]:
-        """The eleven results."""
-        from dopantfit.study.item_tasks import item_tasks
-
-        yield from item_tasks(self)
-
     def verdict(self) -> Task:
         """The three requirements."""
         needs: dict[str, str] = {f"bleeding:GB_{i}": f"bleeding/GB_{i}" for i in self.study.compositions}
@@ -269,11 +267,3 @@ class Planner:
             "reducible": REDUCIBLE,
         }
         return Task("verdict", "verdict", f"{_HERE}.verdict_stage:verdict", settings, needs=needs, tolerant=True)
-
-
-def check_boundary_file(study: StudyConfig, base: Path) -> None:
-    """Raise ConfigError when the boundary that the study names is neither a size nor a file beside it."""
-    if study.boundary.build not in SIZES and not (base / study.boundary.build).exists():
-        raise ConfigError(
-            f"boundary.build = {study.boundary.build!r} is neither a size ({', '.join(SIZES)}) nor a {BUILD_FILE} in {base}"
-        )

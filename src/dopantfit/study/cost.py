@@ -1,0 +1,218 @@
+"""What a study will cost: core-hours, disk and wall time per stage, from rates measured on this machine.
+
+A task of molecular dynamics costs (ions × ps) × seconds per ion and ps; a swap task attempts × ions × seconds per
+attempt and ion. Rates come from the records of an earlier run, else from a short calibration. How the work of an
+attempt grows with size is taken as linear, which relaxations do within a factor of two between 400 and 14,000 ions.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from heapq import heappop, heappush
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dopantfit.boundary.build_config import amorphous_counts
+from dopantfit.potential import Potential
+from dopantfit.study.crystals import doped_crystal, reference_size
+from dopantfit.study.dynamics import dynamics_settings
+from dopantfit.study.graph import Graph, Task
+from dopantfit.study.records import read_record
+from dopantfit.study.tasks import Planner
+
+#: Length of the calibration run [ps] and its cell, in pseudo-cubic cells along an edge.
+CALIBRATION, CALIBRATION_EDGE = 0.1, 1
+#: Seconds per attempted swap and ion, where no record tells: about 15 force evaluations of all sites on one core.
+_SWAP_SECONDS = 5.0e-3
+#: Bytes of one ion in a frame of a trajectory, and of a finished run beside its trajectory (structures, restarts).
+_FRAME_BYTES, _RUN_BYTES = 12, 2000
+#: Seconds of a task that gathers results.
+_SMALL = 5.0
+
+
+@dataclass(frozen=True)
+class Rates:
+    """What work costs on one core: seconds per ion and ps, and per ion and attempted swap; and where they come from."""
+
+    dynamics: float
+    swaps: float
+    source: str
+
+
+@dataclass(frozen=True)
+class StageCost:
+    """Cost of one stage. wall_hours: from the start of its first task to the end of its last."""
+
+    stage: str
+    tasks: int
+    core_hours: float
+    disk_gigabytes: float
+    wall_hours: float
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Cost of a study on so many cores."""
+
+    stages: tuple[StageCost, ...]
+    core_hours: float
+    disk_gigabytes: float
+    wall_hours: float
+    cores: int
+    rates: Rates
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain numbers, units in the names."""
+        return {
+            "core_hours": self.core_hours,
+            "disk_GB": self.disk_gigabytes,
+            "wall_hours": self.wall_hours,
+            "cores": self.cores,
+            "seconds_per_ion_ps": self.rates.dynamics,
+            "seconds_per_ion_swap": self.rates.swaps,
+            "rates_from": self.rates.source,
+            "stages": [
+                {
+                    "stage": one.stage,
+                    "tasks": one.tasks,
+                    "core_hours": one.core_hours,
+                    "disk_GB": one.disk_gigabytes,
+                    "wall_hours": one.wall_hours,
+                }
+                for one in self.stages
+            ],
+        }
+
+
+def rates_of(folder: Path, graph: Graph) -> Rates | None:
+    """Return the rates that records in a run folder show, each the median over tasks; None without any."""
+    dynamics, swaps = [], []
+    for task in graph.tasks.values():
+        record = read_record(folder / task.name)
+        measured = {} if record is None else record.measured
+        if task.unit == "ps" and "ps_per_hour" in measured:
+            dynamics.append(3600.0 * measured["ranks"] / measured["ps_per_hour"] / measured["ions"])
+        if task.unit == "swaps" and task.cost and "core_seconds" in measured:
+            swaps.append(measured["core_seconds"] / task.cost / measured["ions"])
+    if not dynamics:
+        return None
+    found = float(np.median(swaps)) if swaps else _SWAP_SECONDS
+    return Rates(float(np.median(dynamics)), found, f"{len(dynamics) + len(swaps)} records in {folder}")
+
+
+def calibrate(planner: Planner, folder: Path) -> Rates:
+    """Measure the speed of molecular dynamics with a short run of one crystal cell on one core.
+
+    Raises what a run raises.
+    """
+    from dopantfit.lammps import run_dynamics
+
+    potential = Potential.load(planner.potential(planner.study.potential)["potential"])
+    atoms, _ = doped_crystal(CALIBRATION_EDGE, 0.25, "", 0, {}, np.random.default_rng(1))
+    settings = dynamics_settings(planner.study.engine.model_dump(), 1, 300.0, CALIBRATION)
+    run = run_dynamics(atoms, potential, settings, folder, ranks=1)
+    rate = json.loads(run.record.read_text(encoding="utf-8"))["ps_per_hour"]
+    return Rates(3600.0 / rate / len(atoms), _SWAP_SECONDS, f"{settings.duration:g} ps of {len(atoms)} ions, just now")
+
+
+def cost_of(planner: Planner, graph: Graph, rates: Rates, cores: int, ranks: int = 1) -> Cost:
+    """Return the cost of a study on `cores` cores, `ranks` of which work on one task."""
+    sizes = Sizes.of(planner)
+    seconds = {name: _seconds(task, sizes.ions(task), rates) for name, task in graph.tasks.items()}
+    begins, ends = schedule(graph, seconds, cores, ranks, planner.study.doping.realisations)
+    stages: dict[str, list[str]] = {}
+    for name in graph.order:
+        stages.setdefault(graph.tasks[name].stage, []).append(name)
+    found = tuple(
+        StageCost(
+            stage,
+            len(names),
+            sum(seconds[name] for name in names) / 3600.0,
+            sum(_bytes(graph.tasks[name], sizes, planner) for name in names) / 1e9,
+            (max(ends[name] for name in names) - min(begins[name] for name in names)) / 3600.0,
+        )
+        for stage, names in stages.items()
+    )
+    return Cost(
+        found,
+        sum(one.core_hours for one in found),
+        sum(one.disk_gigabytes for one in found),
+        max(ends.values()) / 3600.0,
+        cores,
+        rates,
+    )
+
+
+def schedule(
+    graph: Graph, seconds: Mapping[str, float], cores: int, ranks: int, walkers: int
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Return when tasks begin and end [s] if each starts as soon as its needs are done and cores are free.
+
+    seconds: of core time. Tasks take `ranks` cores, those that coordinate one for each of their walkers.
+    """
+    slots = max(1, cores // ranks)
+    begins: dict[str, float] = {}
+    ends: dict[str, float] = {}
+    waiting, running, now, free = list(graph.order), list[tuple[float, str, int]](), 0.0, slots
+    while waiting or running:
+        for name in [
+            n for n in waiting if all(ends.get(need, np.inf) <= now for need in graph.tasks[n].needs.values())
+        ]:
+            wanted = min(slots, walkers) if graph.tasks[name].coordinates else 1
+            if wanted <= free:
+                begins[name] = now
+                heappush(running, (now + seconds[name] / (wanted * min(ranks, cores)), name, wanted))
+                waiting.remove(name)
+                free -= wanted
+        now, name, wanted = heappop(running)
+        ends[name] = now
+        free += wanted
+    return begins, ends
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Numbers of ions: of the boundary, of a crystal cell and of an amorphous cell."""
+
+    boundary: int
+    crystal: int
+    amorphous: int
+
+    @classmethod
+    def of(cls, planner: Planner) -> "Sizes":
+        """Return the sizes that a study will have."""
+        config = planner.build_config()
+        potential = Potential.load(planner.potential(planner.study.potential)["potential"])
+        counts = amorphous_counts(config, potential)
+        amorphous = sum(counts.values()) + 4 * counts["P"]
+        grain = config.grain
+        units = 8 * grain.in_plane**2 * grain.thickness
+        crystals = planner.study.crystals
+        return cls(
+            amorphous + 18 * units + round(grain.x * units), reference_size(crystals.edge, crystals.x), amorphous
+        )
+
+    def ions(self, task: Task) -> int:
+        """Ions that a task works on."""
+        if task.stage in ("crystals", "amorphous"):
+            return self.crystal if task.stage == "crystals" else self.amorphous
+        if task.stage == "ensemble":
+            return self.crystal if "/C_" in task.name else self.amorphous
+        return self.boundary
+
+
+def _seconds(task: Task, ions: int, rates: Rates) -> float:
+    """Core seconds of a task."""
+    rate = {"ps": rates.dynamics, "swaps": rates.swaps}.get(task.unit)
+    return _SMALL if rate is None else task.cost * ions * rate
+
+
+def _bytes(task: Task, sizes: Sizes, planner: Planner) -> float:
+    ions = sizes.ions(task)
+    if task.unit == "ps":
+        return ions * (task.cost / planner.study.engine.frame_interval * _FRAME_BYTES + _RUN_BYTES)
+    if task.unit == "swaps":
+        return ions * _RUN_BYTES * planner.study.doping.realisations
+    return 20_000.0

@@ -8,19 +8,18 @@ What is left out is of third order in the moves of shells, through distant pairs
 Springs and Buckingham parameters may differ from the anchor's; charges may not.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import scipy.linalg
 
-from dopantfit.energy.arrays import Flags, Floats, Integers
+from dopantfit.energy.arrays import Flags, Floats, GhostIndices, Integers
 from dopantfit.energy.derivatives import shell_hessian, shells_moved
 from dopantfit.energy.evaluation import Evaluation
-from dopantfit.energy.explicit_pairs import ExplicitPairs, add_pair_changes, pair_energies
+from dopantfit.energy.explicit_pairs import ExplicitPairs, pair_energies
 from dopantfit.energy.real_space import SpeciesTable
-from dopantfit.energy.relaxation import COLLAPSE_DISTANCE
-from dopantfit.energy.settling import add_spring_changes, settle
+from dopantfit.energy.settling import Springs, settle
 from dopantfit.energy.shell_problem import ShellProblem
 from dopantfit.energy.threads import with_one_blas_thread
 from dopantfit.errors import ConvergenceError
@@ -29,6 +28,9 @@ from dopantfit.errors import ConvergenceError
 BENDING = 3.2
 #: A pair that begins within this [Å] beyond the cutoff may come inside it.
 MARGIN = 0.3
+#: Pairs that only differ in their parameters, and begin farther apart than this [Å], pull on the shells as they do at
+#: the anchor: beyond the first neighbours, and where the stiffness of a change is below 0.01 eV/Å².
+DISTANT = 5.0
 #: Forces on the shells of an expansion are below this [eV/Å]; what it leaves out is larger.
 TOLERANCE = 1e-4
 #: No component of a shell's move from the anchor is trusted beyond this [Å].
@@ -37,18 +39,21 @@ FARTHEST = 0.15
 
 @dataclass(frozen=True)
 class Expanded:
-    """What an expansion says: energy [eV], forces (n_ions, 3) [eV/Å], stress (6,) [eV/Å³], and the longest move [Å]."""
+    """What an expansion says.
+
+    energy [eV], forces (n_ions, 3) [eV/Å], stress (6,) [eV/Å³] or None, and the longest component of a move [Å].
+    """
 
     energy: float
     forces: Floats
-    stress: Floats
+    stress: Floats | None
     farthest: float
 
 
 class ShellExpansion:
     """The expansion of a frame around an evaluation.
 
-    changing: pairs of species whose Buckingham parameters will differ from the anchor's.
+    changing: pairs of species whose Buckingham parameters will differ from the anchor's, labels sorted.
     Raises ConvergenceError where the anchor's shells rest on a saddle.
     """
 
@@ -62,46 +67,46 @@ class ShellExpansion:
             factor = scipy.linalg.cho_factor(hessian, lower=False, check_finite=False)
         except scipy.linalg.LinAlgError:
             raise ConvergenceError(f"{self._problem.frame.name}: an anchor on a saddle cannot be expanded") from None
-        self._compliance = np.ascontiguousarray(scipy.linalg.cho_solve(factor, np.eye(3 * n), check_finite=False))
-        forces, virials = shells_moved(relaxed, np.eye(3 * n).reshape(n, 3, 3 * n), strain)
-        self._core_forces = np.ascontiguousarray(forces.reshape(3 * n, -1).T)
-        self._virials = np.ascontiguousarray(virials.T)
+        # What a unit force on every shell does, axis by axis: the kernels have all x before all y before all z.
+        units = np.eye(3 * n).reshape(n, 3, 3 * n).transpose(1, 0, 2).reshape(3 * n, 3 * n)
+        moves = scipy.linalg.cho_solve(factor, units.T, check_finite=False).reshape(n, 3, 3 * n)
+        self._compliance = np.ascontiguousarray(moves.transpose(1, 0, 2).reshape(3 * n, 3 * n))
+        forces, self._virials = shells_moved(relaxed, moves, strain)
+        self._core_forces = np.ascontiguousarray(forces.reshape(3 * n, -1))
         self._pairs = explicit_pairs(self._problem, relaxed.displacement, changing)
+        self._volume = self._problem.frame.volume
+        self._springs = Springs(
+            relaxed.displacement,
+            self._problem.shell_species,
+            self._problem.frame.shell_ions,
+            np.zeros_like(self._problem.table.spring),
+        )
 
-    def evaluate(self, table: SpeciesTable) -> Expanded:
-        """Energy, forces and stress with other parameters; charges are those of the anchor.
+    def evaluate(self, table: SpeciesTable, with_stress: bool = False) -> Expanded:
+        """Energy and forces, and the stress if asked for, with other parameters; charges are those of the anchor.
 
         Raises ConvergenceError where the shells do not come to rest near enough to the anchor.
         """
-        frame, anchor = self._problem.frame, self._anchor
-        displacement, species = anchor.relaxed.displacement, self._problem.shell_species
-        stiffer = table.spring - self._problem.table.spring
-        w, moves, rounds = settle(
-            self._compliance, self._pairs, displacement, species, stiffer, table, TOLERANCE, FARTHEST
+        anchor = self._anchor
+        springs = self._springs._replace(stiffer=table.spring - self._problem.table.spring)
+        found = settle(
+            self._compliance, self._pairs, springs, table, len(anchor.forces), TOLERANCE, FARTHEST, with_stress
         )
-        if rounds < 0 or np.abs(displacement + moves[:-1]).max(initial=0.0) > COLLAPSE_DISTANCE:
-            raise ConvergenceError(f"{frame.name}: shells leave the neighbourhood of the anchor; evaluate it exactly")
-        shell_force, core_force = np.zeros_like(moves), np.zeros((len(frame.positions) + 1, 3))
-        virial, bonds = np.zeros(6), np.zeros_like(moves)
-        energy = add_pair_changes(self._pairs, moves, table, True, shell_force, core_force, virial)
-        energy += add_spring_changes(displacement, moves, stiffer, species, bonds)
-        steps = moves[:-1].ravel()
-        forces = anchor.forces + (self._core_forces @ steps).reshape(-1, 3) + core_force[:-1]
-        forces[frame.shell_ions] -= bonds[:-1]
-        virial += self._virials @ steps + _spring_virial(bonds[:-1], displacement + moves[:-1])
+        if found.rounds < 0:
+            raise ConvergenceError(f"{self._problem.frame.name}: shells go too far from the anchor; evaluate exactly")
+        forces = (found.push @ self._core_forces).reshape(-1, 3)
+        forces += anchor.forces
+        forces += found.core_force.T
+        stress = None
+        if with_stress:
+            stress = anchor.stress - (found.virial + found.push @ self._virials) / self._volume
         return Expanded(
             # At rest H u = w, so that ½ uᵀH u = ½ w·u.
-            energy=anchor.energy + energy + 0.5 * float(w @ steps),
+            energy=anchor.energy + found.energy + 0.5 * float(found.push @ found.moves.ravel()),
             forces=forces,
-            stress=anchor.stress - virial / frame.volume,
-            farthest=float(np.abs(moves).max(initial=0.0)),
+            stress=stress,
+            farthest=float(np.abs(found.moves).max(initial=0.0)),
         )
-
-
-def _spring_virial(force: Floats, displacement: Floats) -> Floats:
-    """Σ d⊗F in Voigt order (6,)."""
-    outer = displacement.T @ force
-    return outer[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]]
 
 
 # --- which pairs ------------------------------------------------------------------------------------
@@ -121,9 +126,15 @@ class _Ends:
 
     def chosen(self, which: Flags) -> "_Ends":
         """Some of them."""
-        fields = (self.first, self.second, self.first_shell, self.second_shell, self.vector, self.share)
-        first, second, first_shell, second_shell, vector, share = (field[which] for field in fields)
-        return _Ends(first, second, first_shell, second_shell, vector, share, self.buckingham)
+        return _Ends(
+            self.first[which],
+            self.second[which],
+            self.first_shell[which],
+            self.second_shell[which],
+            self.vector[which],
+            self.share[which],
+            self.buckingham,
+        )
 
 
 def explicit_pairs(problem: ShellProblem, displacement: Floats, changing: Collection[tuple[str, str]]) -> ExplicitPairs:
@@ -131,19 +142,15 @@ def explicit_pairs(problem: ShellProblem, displacement: Floats, changing: Collec
     frame, table = problem.frame, problem.table
     labels, n_species = frame.labels, len(frame.labels)
     changes = np.array([[(min(a, b), max(a, b)) in changing for b in labels] for a in labels]).reshape(n_species, -1)
-    sites, core_of_other = _listed(problem, displacement)
+    sites, cores = _listed(problem, displacement)
     distance = np.linalg.norm(sites.vector, axis=1)
     moves = sites.first_shell | sites.second_shell
     bends = moves & (distance < BENDING)
     varies = changes[frame.species[sites.first], frame.species[sites.second]] & (distance < table.cutoff + MARGIN)
-    close = np.linalg.norm(core_of_other.vector, axis=1) < BENDING
-    kinds = (
-        (sites.chosen(varies & ~bends & moves), False),
-        (sites.chosen(bends), True),
-        (core_of_other.chosen(close), True),
-        (sites.chosen(varies & ~moves), False),
-    )
-    return _grouped(problem, kinds)
+    touching = np.linalg.norm(cores.vector, axis=1) < BENDING
+    distant = varies & moves & ~bends & (distance > DISTANT)
+    close = sites.chosen(varies & moves & ~bends & ~distant), sites.chosen(bends), cores.chosen(touching)
+    return _grouped(problem, [*close, sites.chosen(distant), sites.chosen(varies & ~moves)])
 
 
 def _listed(problem: ShellProblem, displacement: Floats) -> tuple[_Ends, _Ends]:
@@ -173,21 +180,22 @@ def _listed(problem: ShellProblem, displacement: Floats) -> tuple[_Ends, _Ends]:
     return sites, _Ends(one, two, shells, ~shells, vector, np.ones(len(one)), False)
 
 
-def _grouped(problem: ShellProblem, kinds: tuple[tuple[_Ends, bool], ...]) -> ExplicitPairs:
-    """Groups by species within each kind, in order; every kind says whether its pairs have a Coulomb term.
-
-    The last kind, and no other, holds pairs that stand still.
-    """
+def _grouped(problem: ShellProblem, kinds: Sequence[_Ends]) -> ExplicitPairs:
+    """Groups by species within each kind; the last kind stands still, and the one before it is distant."""
     species, n_species = problem.frame.species, len(problem.frame.labels)
-    ordered, groups, strengths, position, n_moving = [], [], [], 0, 0
-    for number, (ends, coulomb) in enumerate(kinds):
-        if number == len(kinds) - 1:
-            n_moving = len(groups)
+    ordered: list[tuple[_Ends, Floats]] = []
+    groups: list[list[int]] = []
+    strengths: list[float] = []
+    starts: list[int] = []
+    position = 0
+    for ends in kinds:
+        starts.append(len(groups))
         key = species[ends.first] * n_species + species[ends.second]
         for value in np.unique(key):
             group = ends.chosen(key == value)
             s, t = int(value) // n_species, int(value) % n_species
-            strength = _strength(problem.table, s, t, ends.buckingham) if coulomb else 0.0
+            bends = np.linalg.norm(group.vector[0]) < BENDING
+            strength = _strength(problem.table, s, t, ends.buckingham) if bends else 0.0
             groups.append([s, t, int(ends.buckingham), position, position + len(group.first)])
             strengths.append(strength)
             ordered.append((group, _anchor_terms(problem.table, group, s, t, strength)))
@@ -200,7 +208,8 @@ def _grouped(problem: ShellProblem, kinds: tuple[tuple[_Ends, bool], ...]) -> Ex
         share=_joined([group.share for group, _ in ordered], (0,)),
         groups=np.array(groups, dtype=np.int64).reshape(-1, 5),
         strength=np.array(strengths, dtype=np.float64),
-        n_moving=n_moving,
+        n_close=starts[-2],
+        n_moving=starts[-1],
     )
 
 
@@ -223,7 +232,7 @@ def _anchor_terms(table: SpeciesTable, group: _Ends, s: int, t: int, strength: f
     return np.array([terms[3], terms[4], (curvature - terms[4]) / r**2])
 
 
-def _shell_numbers(problem: ShellProblem, ordered: list[tuple[_Ends, Floats]]) -> Integers:
+def _shell_numbers(problem: ShellProblem, ordered: list[tuple[_Ends, Floats]]) -> GhostIndices:
     frame = problem.frame
     numbers = np.zeros(len(frame.species), dtype=np.int64)
     numbers[frame.shell_ions] = np.arange(len(frame.shell_ions))
@@ -232,15 +241,15 @@ def _shell_numbers(problem: ShellProblem, ordered: list[tuple[_Ends, Floats]]) -
         np.array([np.where(g.first_shell, numbers[g.first], none), np.where(g.second_shell, numbers[g.second], none)])
         for g, _ in ordered
     ]
-    return np.ascontiguousarray(np.concatenate([np.empty((2, 0), np.int64), *ends], axis=1))
+    return np.ascontiguousarray(np.concatenate([np.empty((2, 0), np.int64), *ends], axis=1), dtype=np.uint32)
 
 
-def _core_numbers(problem: ShellProblem, ordered: list[tuple[_Ends, Floats]]) -> Integers:
+def _core_numbers(problem: ShellProblem, ordered: list[tuple[_Ends, Floats]]) -> GhostIndices:
     none = len(problem.frame.species)
     ends = [
         np.array([np.where(g.first_shell, none, g.first), np.where(g.second_shell, none, g.second)]) for g, _ in ordered
     ]
-    return np.ascontiguousarray(np.concatenate([np.empty((2, 0), np.int64), *ends], axis=1))
+    return np.ascontiguousarray(np.concatenate([np.empty((2, 0), np.int64), *ends], axis=1), dtype=np.uint32)
 
 
 def _joined(parts: list[Floats], empty: tuple[int, ...]) -> Floats:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from dopantfit.energy.arrays import Floats, Integers
+from dopantfit.energy.arrays import Floats, GhostIndices, Integers
 from dopantfit.energy.functions import JIT, exponential
 from dopantfit.energy.real_space import SpeciesTable
 
@@ -21,19 +21,21 @@ class ExplicitPairs(NamedTuple):
 
     vector: d₀ from the second site to the first [Å], ``shape=(3, n)``. shells: numbers of the shells at both ends,
     one past the last shell for a site that stands still, ``shape=(2, n)``. cores: the same with the ions whose cores
-    are at the ends, one past the last ion for a shell. anchor: φ₀, a, b, ``shape=(3, n)``. share: ``shape=(n,)``.
-    groups: (first species, second, whether there is a Buckingham term, first pair, end), ``shape=(n_groups, 5)``.
-    strength: K q q' of every group [eV Å], ``shape=(n_groups,)``. n_moving: the groups with an end that moves, which
-    come first.
+    are at the ends, one past the last ion for a shell; both unsigned, so that loops need not test the sign.
+    anchor: φ₀, a, b, ``shape=(3, n)``. share: ``shape=(n,)``.
+    groups: (first species, second, whether there is a Buckingham term, first pair, end), ``shape=(n_groups, 5)``;
+    close pairs come first, then from n_close on distant ones, and from n_moving on pairs that stand still.
+    strength: K q q' of every group [eV Å], ``shape=(n_groups,)``.
     """
 
     vector: Floats
-    shells: Integers
-    cores: Integers
+    shells: GhostIndices
+    cores: GhostIndices
     anchor: Floats
     share: Floats
     groups: Integers
     strength: Floats
+    n_close: int
     n_moving: int
 
 
@@ -58,31 +60,55 @@ def pair_energies(
 
 @njit(**JIT)
 def _gather(pairs: ExplicitPairs, first: int, last: int, moves: Floats, t: Floats) -> None:
-    """Vectors d into rows 0-2 of ``t``; moves: of the shells, ``shape=(n_shells + 1, 3)`` with a last row of zeros."""
-    for p in range(first, last):
-        i, j = pairs.shells[0, p], pairs.shells[1, p]
-        for c in range(3):
-            t[c, p - first] = pairs.vector[c, p] + (moves[i, c] - moves[j, c])
+    """Vectors d into rows 0-2 of ``t``; moves: of the shells, ``shape=(3, n_shells + 1)``, the last column zeros."""
+    one, two = pairs.shells[0], pairs.shells[1]
+    mx, my, mz = moves[0], moves[1], moves[2]
+    vx, vy, vz = pairs.vector[0], pairs.vector[1], pairs.vector[2]
+    dx, dy, dz = t[0], t[1], t[2]
+    for k in range(last - first):
+        i, j = one[first + k], two[first + k]
+        dx[k] = vx[first + k] + (mx[i] - mx[j])
+        dy[k] = vy[first + k] + (my[i] - my[j])
+        dz[k] = vz[first + k] + (mz[i] - mz[j])
 
 
 @njit(**JIT)
 def _subtract_anchor(pairs: ExplicitPairs, first: int, last: int, t: Floats) -> float:
     """Force on the first site into rows 5-7 of ``t``; returns the energy."""
+    vx, vy, vz = pairs.vector[0], pairs.vector[1], pairs.vector[2]
+    value, a, b, share = pairs.anchor[0], pairs.anchor[1], pairs.anchor[2], pairs.share
+    dx, dy, dz, found, slope, fx, fy, fz = t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7]
     energy = 0.0
-    for p in range(first, last):
-        k = p - first
-        x, y, z = pairs.vector[0, p], pairs.vector[1, p], pairs.vector[2, p]
-        dx, dy, dz = t[0, k] - x, t[1, k] - y, t[2, k] - z
-        value, a, b = pairs.anchor[0, p], pairs.anchor[1, p], pairs.anchor[2, p]
-        along = x * dx + y * dy + z * dz
-        square = dx * dx + dy * dy + dz * dz
-        energy += pairs.share[p] * (t[3, k] - value - a * along - 0.5 * (a * square + b * along * along))
+    for k in range(last - first):
+        p = first + k
+        x, y, z = vx[p], vy[p], vz[p]
+        sx, sy, sz = dx[k] - x, dy[k] - y, dz[k] - z
+        along = x * sx + y * sy + z * sz
+        square = sx * sx + sy * sy + sz * sz
+        energy += share[p] * (found[k] - value[p] - a[p] * along - 0.5 * (a[p] * square + b[p] * along * along))
         # -φ'/r d plus the gradient of the bracket: a d₀ + a δ + b d₀ (d₀·δ), and d₀ + δ = d.
-        change = a - t[4, k]
-        t[5, k] = change * t[0, k] + b * along * x
-        t[6, k] = change * t[1, k] + b * along * y
-        t[7, k] = change * t[2, k] + b * along * z
+        change, turn = a[p] - slope[k], b[p] * along
+        fx[k] = change * dx[k] + turn * x
+        fy[k] = change * dy[k] + turn * y
+        fz[k] = change * dz[k] + turn * z
     return energy
+
+
+@njit(**JIT)
+def _scatter(ends: GhostIndices, first: int, last: int, t: Floats, force: Floats) -> None:
+    """Adds the forces in rows 5-7 of ``t`` to the first ends, and takes them from the second ones."""
+    fx, fy, fz = t[5], t[6], t[7]
+    x, y, z = force[0], force[1], force[2]
+    for end in range(2):
+        side, sign = ends[end], 1.0 - 2.0 * end
+        # A group has one kind of site at each end; where it stands still there is nothing to add.
+        if first == last or side[first] == force.shape[1] - 1:
+            continue
+        for k in range(last - first):
+            i = side[first + k]
+            x[i] += sign * fx[k]
+            y[i] += sign * fy[k]
+            z[i] += sign * fz[k]
 
 
 @njit(**JIT)
@@ -107,39 +133,39 @@ def add_pair_changes(
     pairs: ExplicitPairs,
     moves: Floats,
     table: SpeciesTable,
-    all_groups: bool,
+    first_group: int,
+    last_group: int,
+    t: Floats,
     shell_force: Floats,
     core_force: Floats,
     virial: Floats,
 ) -> float:
-    """Energy [eV] of the pairs beyond the quadratic form, of those that move only or of all groups.
+    """Energy [eV] beyond the quadratic form of a range of groups.
 
-    moves: of the shells from the anchor [Å], ``shape=(n_shells + 1, 3)``, the last row zeros. Adds to the forces
-    on shells (n_shells + 1, 3), and, for all groups, on cores (n_ions + 1, 3) and to the virial (6,); last rows of
-    forces are waste.
+    moves: of the shells from the anchor [Å], ``shape=(3, n_shells + 1)``, the last column zeros. t: a buffer,
+    ``shape=(8, longest group)``. Adds to the force on shells (3, n_shells + 1); to that on cores (3, n_ions + 1) and
+    to the virial (6,) unless these are empty. The last columns of forces are waste.
     """
-    longest = 0
-    for group in range(len(pairs.groups)):
-        longest = max(longest, pairs.groups[group, 4] - pairs.groups[group, 3])
-    t = np.empty((8, longest))
     energy = 0.0
-    for group in range(len(pairs.groups) if all_groups else pairs.n_moving):
+    for group in range(first_group, last_group):
         s, other, bonded = pairs.groups[group, 0], pairs.groups[group, 1], pairs.groups[group, 2]
         first, last = pairs.groups[group, 3], pairs.groups[group, 4]
         _gather(pairs, first, last, moves, t)
         A, C = (table.A[s, other], table.C[s, other]) if bonded else (0.0, 0.0)
         pair_energies(last - first, table.cutoff, A, table.inverse_rho[s, other], C, pairs.strength[group], t)
         energy += _subtract_anchor(pairs, first, last, t)
-        for p in range(first, last):
-            i, j = pairs.shells[0, p], pairs.shells[1, p]
-            for c in range(3):
-                shell_force[i, c] += t[5 + c, p - first]
-                shell_force[j, c] -= t[5 + c, p - first]
-        if all_groups:
-            for p in range(first, last):
-                i, j = pairs.cores[0, p], pairs.cores[1, p]
-                for c in range(3):
-                    core_force[i, c] += t[5 + c, p - first]
-                    core_force[j, c] -= t[5 + c, p - first]
+        _scatter(pairs.shells, first, last, t, shell_force)
+        if core_force.shape[1] > 0:
+            _scatter(pairs.cores, first, last, t, core_force)
+        if len(virial) > 0:
             _add_virial(pairs, first, last, t, virial)
     return energy
+
+
+@njit(**JIT)
+def pair_buffer(pairs: ExplicitPairs) -> Floats:
+    """A buffer for ``add_pair_changes``."""
+    longest = 0
+    for group in range(len(pairs.groups)):
+        longest = max(longest, pairs.groups[group, 4] - pairs.groups[group, 3])
+    return np.empty((8, longest))

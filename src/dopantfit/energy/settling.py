@@ -5,11 +5,13 @@ converges as fast as the explicit terms' stiffness is small beside the Hessian; 
 makes that superlinear (Anderson, J. ACM 12, 547 (1965)).
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import njit
 
 from dopantfit.energy.arrays import Floats, Integers
-from dopantfit.energy.explicit_pairs import ExplicitPairs, add_pair_changes
+from dopantfit.energy.explicit_pairs import ExplicitPairs, add_pair_changes, pair_buffer
 from dopantfit.energy.functions import JIT
 from dopantfit.energy.real_space import SpeciesTable
 
@@ -19,24 +21,45 @@ MIXED, MAX_ROUNDS = 5, 30
 RIDGE = 1e-12
 
 
+class Springs(NamedTuple):
+    """Springs that may differ from those of the anchor.
+
+    displacement: of the anchor's shells from their cores [Å], ``shape=(n_shells, 3)``. species: of every shell's ion,
+    ions: its number, ``shape=(n_shells,)``. stiffer: k less the anchor's, ``shape=(n_species,)`` [eV/Å²].
+    """
+
+    displacement: Floats
+    species: Integers
+    ions: Integers
+    stiffer: Floats
+
+
 @njit(**JIT)
-def add_spring_changes(
-    displacement: Floats, moves: Floats, stiffer: Floats, shell_species: Integers, force: Floats
-) -> float:
-    """Energy [eV] of springs beyond those of the anchor, stiffer by ``stiffer`` (n_species,); adds to the force."""
+def add_springs(springs: Springs, moves: Floats, force: Floats, core_force: Floats, virial: Floats) -> float:
+    """Energy [eV] of springs beyond those of the anchor; adds to forces and virial as ``add_pair_changes`` does."""
     energy = 0.0
-    for n in range(len(displacement)):
-        k = stiffer[shell_species[n]]
-        for c in range(3):
-            d = displacement[n, c] + moves[n, c]
-            energy += 0.5 * k * d * d
-            force[n, c] -= k * d
+    for n in range(len(springs.species)):
+        k = springs.stiffer[springs.species[n]]
+        if k == 0.0:
+            continue
+        d = springs.displacement[n]
+        x, y, z = d[0] + moves[0, n], d[1] + moves[1, n], d[2] + moves[2, n]
+        energy += 0.5 * k * (x * x + y * y + z * z)
+        row = 0
+        for c, component in enumerate((x, y, z)):
+            force[c, n] -= k * component
+            if core_force.shape[1] > 0:
+                core_force[c, springs.ions[n]] += k * component
+        if len(virial) > 0:
+            for product in (x * x, y * y, z * z, y * z, x * z, x * y):
+                virial[row] -= k * product
+                row += 1
     return energy
 
 
 @njit(**JIT)
 def _mixture(changes: Floats, error: Floats) -> Floats:
-    """The γ that makes |error - γ·changes| smallest; changes: ``shape=(m, n)``."""
+    """The weights (m,) with which changes (m, n) come closest to the error (n,)."""
     m = len(changes)
     normal, right = np.zeros((m, m)), np.zeros(m)
     for i in range(m):
@@ -50,40 +73,65 @@ def _mixture(changes: Floats, error: Floats) -> Floats:
         normal[i, i] += RIDGE * largest
     if largest == 0.0:
         return np.zeros(m)
-    return np.linalg.solve(normal, right)
+    weights: Floats = np.linalg.solve(normal, right)
+    return weights
+
+
+class Settled(NamedTuple):
+    """Shells at rest, and what the explicit terms add to the quadratic form there.
+
+    rounds: how many it took, -1 where forces did not come within the tolerance or a shell went too far. push: w
+    (3 n_shells,) [eV/Å], Cartesian components of all shells one after the other. moves: S w, ``shape=(3, n_shells)``
+    [Å]. energy [eV]. core_force: (3, n_ions) [eV/Å]. virial: (6,) [eV], empty where it was not asked for.
+    """
+
+    rounds: int
+    push: Floats
+    moves: Floats
+    energy: float
+    core_force: Floats
+    virial: Floats
 
 
 @njit(**JIT)
 def settle(
     compliance: Floats,
     pairs: ExplicitPairs,
-    displacement: Floats,
-    shell_species: Integers,
-    stiffer: Floats,
+    springs: Springs,
     table: SpeciesTable,
+    n_ions: int,
     tolerance: float,
     farthest: float,
-) -> tuple[Floats, Floats, int]:
-    """The force w and the moves S w [Å], ``shape=(n_shells + 1, 3)`` with a last row of zeros, and the rounds it took.
+    with_virial: bool,
+) -> Settled:
+    """Rounds of w ← g(S w) until no component changes by more than the tolerance [eV/Å].
 
-    compliance: S, ``shape=(3 n_shells, 3 n_shells)``. displacement: of the anchor's shells. Rounds are -1 where forces
-    did not come within the tolerance [eV/Å], or a component of a move passed ``farthest`` [Å].
+    compliance: S, ``shape=(3 n_shells, 3 n_shells)``, components as in ``Settled.push``. farthest: the longest
+    component of a move that is let pass [Å].
     """
-    n = 3 * len(displacement)
-    w, moves = np.zeros(n), np.zeros((len(displacement) + 1, 3))
-    nothing, unused = np.zeros((1, 3)), np.zeros(6)
+    n_shells = len(springs.species)
+    n = 3 * n_shells
+    t = pair_buffer(pairs)
+    w, moves, force = np.zeros(n), np.zeros((3, n_shells + 1)), np.zeros((3, n_shells + 1))
     old_w, old_error = np.zeros(n), np.zeros(n)
     w_changes, error_changes = np.zeros((MIXED, n)), np.zeros((MIXED, n))
+    no_force, no_virial = np.zeros((3, 0)), np.zeros(0)
+    # The pull of distant pairs hardly changes on the way: it is that at the anchor's shells until the last sum.
+    distant = np.zeros_like(moves)
+    add_pair_changes(pairs, moves, table, pairs.n_close, pairs.n_moving, t, distant, no_force, no_virial)
+    core_force, virial = np.zeros((3, n_ions + 1)), np.zeros(6 if with_virial else 0)
     for number in range(MAX_ROUNDS):
-        moves[:-1] = np.dot(compliance, w).reshape(-1, 3)
+        moves[:, :-1] = np.dot(compliance, w).reshape(3, n_shells)
         if not np.abs(moves).max() <= farthest:
             break
-        force = np.zeros_like(moves)
-        add_pair_changes(pairs, moves, table, False, force, nothing, unused)
-        add_spring_changes(displacement, moves, stiffer, shell_species, force)
-        error = force[:-1].copy().reshape(n) - w
+        force[:] = distant
+        add_pair_changes(pairs, moves, table, 0, pairs.n_close, t, force, no_force, no_virial)
+        add_springs(springs, moves, force, no_force, no_virial)
+        error = np.ascontiguousarray(force[:, :-1]).reshape(n) - w
         if np.abs(error).max() <= tolerance:
-            return w, moves, number + 1
+            energy = add_pair_changes(pairs, moves, table, 0, len(pairs.groups), t, force, core_force, virial)
+            energy += add_springs(springs, moves, force, core_force, virial)
+            return Settled(number + 1, w, moves[:, :-1].copy(), energy, core_force[:, :-1].copy(), virial)
         step = error.copy()
         if number > 0:
             slot = (number - 1) % MIXED
@@ -95,4 +143,4 @@ def settle(
                 step -= gamma[k] * (w_changes[k] + error_changes[k])
         old_w, old_error = w, error
         w = w + step
-    return w, moves, -1
+    return Settled(-1, w, moves[:, :-1].copy(), 0.0, core_force[:, :-1].copy(), virial)

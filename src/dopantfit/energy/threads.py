@@ -3,7 +3,8 @@
 A busy machine shows it most: there evaluating a 112-ion cell took about ten times longer with two threads.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache, wraps
 from typing import Any, ParamSpec, TypeVar
 
@@ -27,3 +28,10 @@ def with_one_blas_thread(function: Callable[Arguments, Result]) -> Callable[Argu
             return function(*arguments, **keywords)
 
     return limited
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """A stretch of work with one BLAS thread: its sums are then rounded alike in every process."""
+    with _blas().limit(limits=1):
+        yield

@@ -6,9 +6,11 @@ of the parameters alone, whatever was evaluated before and in which process, and
 """
 
 import copy
+from collections.abc import Collection
 
 from dopantfit.energy import Derivatives, Evaluation, evaluate, parameter_derivatives, species_table
 from dopantfit.energy.arrays import Floats
+from dopantfit.energy.expansion import ShellExpansion
 from dopantfit.energy.real_space import SpeciesTable
 from dopantfit.energy.relaxation import RelaxedShells, relax_shells
 from dopantfit.energy.shell_problem import ShellProblem
@@ -25,12 +27,21 @@ class FrameModel:
         self.tolerance = tolerance
         self._moves_charges = moves_charges
         self._problem: ShellProblem | None = None
-        self._anchor: RelaxedShells | None = None
+        self._anchor: Evaluation | None = None
 
     def anchor(self, potential: Potential) -> None:
         """Let later evaluations start from the shells at these parameters, found from a start on the cores."""
         self._anchor = None
-        self._anchor = self.evaluate(potential).relaxed
+        self._anchor = self.evaluate(potential)
+
+    def expansion(self, changing: Collection[tuple[str, str]]) -> ShellExpansion:
+        """The expansion around the anchor for parameters of these pairs of species (labels sorted), and springs.
+
+        Raises ConvergenceError where the anchor's shells rest on a saddle.
+        """
+        if self._anchor is None:
+            raise ConvergenceError(f"{self.target.frame.name}: there is no anchor to expand around; anchor it first")
+        return ShellExpansion(self._anchor, changing)
 
     def evaluate(self, potential: Potential) -> Evaluation:
         """Energy, forces and stress at relaxed shells.
@@ -42,7 +53,7 @@ class FrameModel:
         table = species_table(frame.labels, potential)
         if self._anchor is not None:
             try:
-                return self._evaluate(table, self._anchor)
+                return self._evaluate(table, self._anchor.relaxed)
             except (CollapseError, ConvergenceError):
                 pass  # The anchor's shells were a bad start; whether the parameters are bad shows below.
         return evaluate(frame, table, tolerance=self.tolerance)

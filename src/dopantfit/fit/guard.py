@@ -1,6 +1,7 @@
 """A smooth penalty on potentials that turn over too far out: one residual per fitted pair, with its derivatives."""
 
 import math
+from functools import cache
 
 import numpy as np
 
@@ -41,8 +42,27 @@ def guard_jacobian(
 
 
 def _excess(potential: Potential, pair: Pair, guards: Guards) -> float:
+    if not _rises_beyond(potential, pair, guards.turn_over_radius):
+        return 0.0
     found = turn_over(potential, *pair)
     return max(0.0, found.radius - guards.turn_over_radius) if found else 0.0
+
+
+def _rises_beyond(potential: Potential, pair: Pair, radius: float) -> bool:
+    """Whether the pair energy rises anywhere beyond the radius, as it must before it can turn over there."""
+    r, square, fifth = _tail(radius, potential.cutoff)
+    term = potential.pair(*pair)
+    a, b = (potential.species[label].buckingham_charge for label in pair)
+    # r² dE/dr, as ``turn_over`` has it.
+    slope = 6.0 * term.C / fifth - term.A / term.rho * square * np.exp(-r / term.rho) - COULOMB * a * b
+    return bool((slope > 0.0).any())
+
+
+@cache
+def _tail(radius: float, cutoff: float) -> tuple[Floats, Floats, Floats]:
+    """Distances r from the radius to the cutoff [Å], 1 % apart, with r² and r⁵."""
+    r = np.geomspace(radius, max(cutoff, 1.01 * radius), 200)
+    return r, r**2, r**5
 
 
 def _radius_slopes(potential: Potential, pair: Pair) -> dict[Parameter, float]:

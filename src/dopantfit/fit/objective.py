@@ -17,8 +17,9 @@ from dopantfit.fit.config import Guards
 from dopantfit.fit.data import Target
 from dopantfit.fit.frame_model import FrameModel
 from dopantfit.fit.guard import guard_jacobian, guard_residuals, guarded_pairs
-from dopantfit.fit.residuals import EnergyGroups, FrameSums, energy_groups, frame_jacobian, frame_residuals
+from dopantfit.fit.residuals import EnergyGroups, FrameResult, FrameSums, energy_groups, frame_jacobian, frame_residuals
 from dopantfit.fit.variables import Space
+from dopantfit.potential import Potential
 
 #: Largest force component on a relaxed shell [eV/Å]. Forces on cores follow it; tighter than the engine's own default,
 #: so that the cost is smooth to 1e-7 and line searches see no noise.
@@ -56,7 +57,7 @@ class Objective:
 
     space: the box. targets: the frames. guards: what is penalised beside the frames. tolerance: largest force on a
     relaxed shell [eV/Å]. The start of the space is the anchor until ``anchor`` moves it.
-    ``penalty`` is what a rejected candidate costs at least.
+    ``penalty`` is what a rejected candidate costs at least. models: of the frames. anchor_point: where the anchor is.
     Raises ConfigError where nothing is compared, CollapseError and ConvergenceError where the start itself collapses.
     """
 
@@ -70,7 +71,7 @@ class Objective:
         self._groups: EnergyGroups = energy_groups(self.targets)
         self._pairs = guarded_pairs(space, self.guards)
         self._mixing = space.mixing
-        self._models = [FrameModel(target, space.moves_charges, tolerance) for target in self.targets]
+        self.models = tuple(FrameModel(target, space.moves_charges, tolerance) for target in self.targets)
         self.penalty = 0.0
         self.anchor(space.start)
         start = self.candidate(space.start)
@@ -96,21 +97,21 @@ class Objective:
     def anchor(self, point: Floats) -> None:
         """Let shells start from where they rest at this point. Raises CollapseError or ConvergenceError."""
         potential = self.space.potential(self.space.values(point))
-        for model in self._models:
+        for model in self.models:
             model.anchor(potential)
-        self._anchor_point = np.array(point)
+        self.anchor_point = np.array(point)
 
     def candidate(self, point: Floats) -> Candidate:
         """Evaluate a point; a collapse becomes a penalty and is counted, never raised."""
         values = self.space.values(point)
         potential = self.space.potential(values)
         try:
-            evaluations = tuple(model.evaluate(potential) for model in self._models)
+            evaluations = tuple(model.evaluate(potential) for model in self.models)
         except (CollapseError, ConvergenceError) as error:
             rejection = Rejection(type(error).__name__, str(error))
             self.rejected[rejection.reason] += 1
             return Candidate(np.array(point), values, self._rejected_cost(point), None, (), rejection)
-        residuals = self._residuals(values, evaluations)
+        residuals = self.residuals(values, potential, evaluations)
         if not np.isfinite(residuals).all():
             rejection = Rejection("NotFinite", "a residual is not a finite number")
             self.rejected[rejection.reason] += 1
@@ -125,7 +126,7 @@ class Objective:
         """Cost and its gradient with respect to the coordinates."""
         candidate = self.candidate(point)
         if candidate.residuals is None:
-            return candidate.cost, 2.0 * self.penalty * (np.asarray(point) - self._anchor_point)
+            return candidate.cost, 2.0 * self.penalty * (np.asarray(point) - self.anchor_point)
         gradient: Floats = self.jacobian(candidate).T @ candidate.residuals
         return candidate.cost, gradient
 
@@ -141,7 +142,7 @@ class Objective:
         """
         if candidate.residuals is None:
             raise ConfigError("a rejected candidate has no derivatives; start from one that the potential survives")
-        sums = [self._sums(model, e) for model, e in zip(self._models, candidate.evaluations, strict=True)]
+        sums = [self._sums(model, e) for model, e in zip(self.models, candidate.evaluations, strict=True)]
         parts = [frame_jacobian(target, one) for target, one in zip(self.targets, sums, strict=True)]
         parts.append(self._groups.centred(np.array([one.energy for one in sums])))
         potential = self.space.potential(candidate.values)
@@ -153,21 +154,22 @@ class Objective:
         jacobian: Floats = np.concatenate([*parts, of_priors]) * self.space.slopes(candidate.values)
         return jacobian
 
-    # --- helpers -------------------------------------------------------------------------------------
-
-    def _rejected_cost(self, point: Floats) -> float:
-        away = np.asarray(point) - self._anchor_point
-        return self.penalty * (1.0 + float(away @ away))
-
-    def _residuals(self, values: Floats, evaluations: Sequence[Evaluation]) -> Floats:
+    def residuals(self, values: Floats, potential: Potential, evaluations: Sequence[FrameResult]) -> Floats:
+        """All residuals of these values, whose potential is given, and of what it makes of the frames."""
         parts = [frame_residuals(target, one) for target, one in zip(self.targets, evaluations, strict=True)]
         differences = [one.energy - target.energy for target, one in zip(self.targets, evaluations, strict=True)]
         parts.append(self._groups.centred(np.array(differences)))
-        parts.append(guard_residuals(self.space.potential(values), self._pairs, self.guards))
+        parts.append(guard_residuals(potential, self._pairs, self.guards))
         pairs = zip(self.space.variables, values, strict=True)
         parts.append(np.array([(v - one.prior.value) / one.prior.error for one, v in pairs if one.prior]))
         residuals: Floats = np.concatenate(parts)
         return residuals
+
+    # --- helpers -------------------------------------------------------------------------------------
+
+    def _rejected_cost(self, point: Floats) -> float:
+        away = np.asarray(point) - self.anchor_point
+        return self.penalty * (1.0 + float(away @ away))
 
     def _sums(self, model: FrameModel, evaluation: Evaluation) -> FrameSums:
         """Derivatives of one frame with respect to the variables, zeros where it does not feel them."""

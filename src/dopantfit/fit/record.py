@@ -141,6 +141,7 @@ def _payload(
             "method": config.swarm.method,
             "evaluations": result.evaluations,
             "rejected": result.rejected,
+            "expansion": result.expansion,
             "generations": [[one.best_so_far, one.best, one.median, one.rejected] for one in result.generations],
         },
         "errors": dict(tables),

@@ -7,10 +7,10 @@ weighted mean of d, so residuals are w (d - mean), in closed form.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
-from dopantfit.energy import Evaluation
 from dopantfit.energy.arrays import Flags, Floats
 from dopantfit.fit.data import Target
 
@@ -27,14 +27,27 @@ class FrameSums:
     stress: Floats
 
 
-def frame_residuals(target: Target, evaluation: Evaluation) -> Floats:
+class FrameResult(Protocol):
+    """What residuals need to know of a frame: forces (n_ions, 3) [eV/Å], stress (6,) [eV/Å³] or None, energy [eV]."""
+
+    @property
+    def energy(self) -> float: ...  # noqa: D102
+
+    @property
+    def forces(self) -> Floats: ...  # noqa: D102
+
+    @property
+    def stress(self) -> Floats | None: ...  # noqa: D102
+
+
+def frame_residuals(target: Target, evaluation: FrameResult) -> Floats:
     """Residuals of forces and stress of one frame."""
     parts = []
     weighted = target.force_weight > 0.0
     if weighted.any():
         difference = evaluation.forces[weighted] - target.forces[weighted]
         parts.append((difference * target.force_weight[weighted, None]).ravel())
-    if target.stress_weight and target.stress is not None:
+    if target.stress_weight and target.stress is not None and evaluation.stress is not None:
         parts.append((evaluation.stress - target.stress) * target.stress_weight)
     return np.concatenate(parts) if parts else np.empty(0)
 

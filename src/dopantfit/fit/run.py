@@ -22,8 +22,9 @@ from dopantfit.fit.ensemble import Member, make_ensemble
 from dopantfit.fit.local import Refined
 from dopantfit.fit.objective import Objective
 from dopantfit.fit.preoptimise import Preoptimised, ReferenceCell, check_parameters, preoptimise, reference_cell
-from dopantfit.fit.search import Evaluated, Journal, first_generation, run_search
+from dopantfit.fit.search import Journal, Searched, first_generation, run_search
 from dopantfit.fit.sensitivity import Sensitivity, sensitivity_at
+from dopantfit.fit.survey import Evaluated
 from dopantfit.fit.uncertainty import Uncertainty, uncertainty_at
 from dopantfit.fit.variables import Space, Variable, make_space
 from dopantfit.fit.workers import evaluate_all, refine_all, worker_pool
@@ -53,7 +54,10 @@ class Plan:
 
 @dataclass(frozen=True)
 class Generation:
-    """One generation of the search: best cost so far, best and median of its own, and how many it had rejected."""
+    """One generation of the search: best cost so far, best and median of its own, and how many it had rejected.
+
+    Best costs are exact; the median is of costs as the search was told them, most of them from an expansion.
+    """
 
     number: int
     best_so_far: float
@@ -64,7 +68,10 @@ class Generation:
 
 @dataclass(frozen=True)
 class Result:
-    """What a fit found. starts: every local refinement, best first. rejected: candidates by reason."""
+    """What a fit found. starts: every local refinement, best first. rejected: candidates by reason.
+
+    expansion: how far the costs that the search was told were off, see ``expansion_errors``.
+    """
 
     plan: Plan
     potential: Potential
@@ -75,6 +82,7 @@ class Result:
     generations: tuple[Generation, ...]
     evaluations: int
     rejected: dict[str, int]
+    expansion: dict[str, float | int | None]
     start_cost: float
     cost: float
     preoptimised: Preoptimised | None
@@ -143,13 +151,13 @@ def run_fit(
     work.mkdir(parents=True, exist_ok=True)
     watch.begin("preoptimisation")
     before = _preoptimise(plan)
-    with worker_pool(objective, plan.space.start, workers) as pool:
+    with worker_pool(objective, workers) as pool:
         watch.begin("search")
-        found = _search(plan, objective, pool, _known_points(plan, before), work, observe)
+        found = _search(plan, pool, _known_points(plan, before), work, observe)
         watch.begin("local")
         survived = found.costs < objective.penalty
         starts = best_apart(found.points[survived], found.costs[survived], plan.config.local.starts)
-        refined = sorted(refine_all(objective, pool, starts, plan.config.local), key=lambda one: one.cost)
+        refined = sorted(refine_all(pool, starts, plan.config.local), key=lambda one: one.cost)
     watch.begin("uncertainty")
     objective.anchor(refined[0].point)
     best = objective.candidate(refined[0].point)
@@ -170,6 +178,7 @@ def run_fit(
         generations=found.generations,
         evaluations=len(found.points),
         rejected=found.rejected,
+        expansion=found.expansion,
         start_cost=start_cost,
         cost=refined[0].cost,
         preoptimised=before,
@@ -196,33 +205,36 @@ class _Stopwatch:
 
 
 @dataclass(frozen=True)
-class _Searched:
-    """All points of a search (n, n_variables), their costs (n,), and its generations; rejected: by reason."""
+class _Search:
+    """All points of a search (n, n_variables), their costs (n,), and its generations.
+
+    rejected: by reason. expansion: see ``expansion_errors``.
+    """
 
     points: Floats
     costs: Floats
     generations: tuple[Generation, ...]
     rejected: dict[str, int]
+    expansion: dict[str, float | int | None]
 
 
 def _search(
     plan: Plan,
-    objective: Objective,
     pool: Executor | None,
     known: list[Floats],
     work: Path,
     observe: Callable[[Generation, int], None],
-) -> _Searched:
+) -> _Search:
     """The global search from the known points; only those where the file wants no generations."""
     settings, rng = plan.config.swarm, np.random.default_rng(plan.config.seed)
     rejected: Counter[str] = Counter()
     generations: list[Generation] = []
 
-    def evaluate(points: Floats) -> list[Evaluated]:
-        return evaluate_all(objective, pool, points)
+    def evaluate(points: Floats, anchor: Floats) -> list[Evaluated]:
+        return evaluate_all(pool, points, anchor)
 
     def watch(number: int, results: list[Evaluated]) -> None:
-        costs, reasons = [cost for cost, _ in results], [reason for _, reason in results if reason]
+        costs, reasons = [one.cost for one in results], [one.rejected for one in results if one.rejected]
         rejected.update(reasons)
         best = min([*(one.best for one in generations), min(costs)])
         generations.append(Generation(number, best, min(costs), float(np.median(costs)), len(reasons)))
@@ -231,11 +243,10 @@ def _search(
     if settings.generations:
         first = first_generation(known, len(plan.space.variables), settings, rng)
         journal = Journal(work / "search.jsonl", _key(plan))
-        points, costs = run_search(evaluate, first, settings, rng, journal, watch)
+        found = run_search(evaluate, first, settings, rng, journal, watch)
     else:
-        points = np.array(known)
-        costs = np.array([cost for cost, _ in evaluate(points)])
-    return _Searched(points, costs, tuple(generations), dict(sorted(rejected.items())))
+        found = Searched(np.array(known), tuple(evaluate(np.array(known), plan.space.start)))
+    return _Search(found.points, found.costs, tuple(generations), dict(sorted(rejected.items())), found.expansion)
 
 
 def _citation(plan: Plan) -> str:

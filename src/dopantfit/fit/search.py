@@ -10,6 +10,7 @@ import json
 import os
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,9 +21,10 @@ from scipy.stats import qmc
 from dopantfit.energy.arrays import Floats
 from dopantfit.errors import ConfigError
 from dopantfit.fit.config import Swarm
+from dopantfit.fit.survey import Evaluated, expansion_errors
 
-#: Cost of a point, and why it was rejected (None where it was not).
-Evaluated = tuple[float, str | None]
+#: Generations from one anchor of the expansion to the next.
+ANCHORED = 5
 #: Costs of the points (n, n_variables) of one generation.
 Evaluate = Callable[[Floats], list[float]]
 
@@ -123,8 +125,7 @@ class Journal:
                 entry = _read(line)
                 if entry is None:
                     break  # A kill cut this line off.
-                results = [(float(cost), reason) for cost, reason in entry["results"]]
-                self.known.append((np.array(entry["points"]), results))
+                self.known.append((np.array(entry["points"]), [Evaluated(*one) for one in entry["results"]]))
         text = "".join(json.dumps(self._entry(*one)) + "\n" for one in self.known)
         temporary = path.with_name(path.name + ".part")
         temporary.write_text(json.dumps({"search": key}) + "\n" + text, encoding="utf-8")
@@ -156,34 +157,59 @@ def _read(line: str) -> dict[str, Any] | None:
     return entry if isinstance(entry, dict) else None
 
 
+@dataclass(frozen=True)
+class Searched:
+    """All points that were tried, ``shape=(n, n_variables)``, and what came out, in the order of the generations."""
+
+    points: Floats
+    results: tuple[Evaluated, ...]
+
+    @property
+    def costs(self) -> Floats:
+        """Cost of every point, ``shape=(n,)``."""
+        return np.array([one.cost for one in self.results])
+
+    @property
+    def expansion(self) -> dict[str, float | int | None]:
+        """How many candidates were costed by the expansion, and how far it was off where that was checked."""
+        return expansion_errors(self.results)
+
+
 def run_search(
-    evaluate: Callable[[Floats], list[Evaluated]],
+    evaluate: Callable[[Floats, Floats], list[Evaluated]],
     first: Floats,
     settings: Swarm,
     rng: np.random.Generator,
     journal: Journal,
     observe: Callable[[int, list[Evaluated]], None] = lambda generation, results: None,
-) -> tuple[Floats, Floats]:
-    """All points that were tried, ``shape=(n, n_variables)``, and their costs (n,), in the order of the generations.
+) -> Searched:
+    """Search from the first generation, whose first point is one that the potential survives.
 
-    observe: called with the number of every finished generation and its results.
+    evaluate: results of the points of a generation, around an anchor: the best point that was evaluated exactly, as of
+    every ``ANCHORED`` generations. observe: called with the number of every finished generation and its results.
     """
     points_seen: list[Floats] = []
-    costs_seen: list[float] = []
-    generation = 0
+    seen: list[Evaluated] = []
+    anchor, generation = first[0], 0
 
     def recorded(points: Floats) -> list[float]:
-        nonlocal generation
+        nonlocal anchor, generation
+        if seen and generation % ANCHORED == 0:
+            anchor = points_seen[_best(seen)]
         results = journal.recall(generation, points)
         if results is None:
-            results = evaluate(points)
+            results = evaluate(points, anchor)
             journal.add(points, results)
-        costs = [cost for cost, _ in results]
         points_seen.extend(points)
-        costs_seen.extend(costs)
+        seen.extend(results)
         observe(generation, results)
         generation += 1
-        return costs
+        return [one.cost for one in results]
 
     method_of(settings)(recorded, first, settings, rng)
-    return np.array(points_seen), np.array(costs_seen)
+    return Searched(np.array(points_seen), tuple(seen))
+
+
+def _best(results: Sequence[Evaluated]) -> int:
+    """The lowest exact cost."""
+    return int(np.argmin([one.cost if one.exact else np.inf for one in results]))

@@ -1,54 +1,72 @@
-"""Candidates on several processes: every worker builds the objective once and is then sent points only."""
+"""Candidates on several processes: every worker builds the objective once and is then sent points only.
+
+One worker is this process, and goes through the same functions: what is computed does not depend on how many there are.
+"""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
+from itertools import repeat
 from multiprocessing import get_context
+from typing import Any
 
 import numpy as np
 
 from dopantfit.energy.arrays import Floats
+from dopantfit.energy.threads import one_blas_thread
 from dopantfit.fit.config import Guards, Local
 from dopantfit.fit.data import Target
 from dopantfit.fit.local import Refined, refine
 from dopantfit.fit.objective import Objective
-from dopantfit.fit.search import Evaluated
+from dopantfit.fit.survey import Evaluated, Survey
 from dopantfit.fit.variables import Space
 
-_objective: Objective | None = None
+#: The best part of every generation is evaluated exactly, one candidate at least.
+CHECKED = 0.05
+
+_survey: Survey | None = None
 
 
-def _begin(space: Space, targets: Sequence[Target], guards: Guards, anchor: Floats) -> None:
-    global _objective
-    _objective = Objective(space, targets, guards)
-    _objective.anchor(anchor)
+def _begin(space: Space, targets: Sequence[Target], guards: Guards) -> None:
+    global _survey
+    _survey = Survey(Objective(space, targets, guards))
 
 
-def _evaluate(point: Floats) -> Evaluated:
-    if _objective is None:
+def _here() -> Survey:
+    if _survey is None:
         raise RuntimeError("a worker was asked before it began")
-    return evaluate_point(_objective, point)
+    return _survey
+
+
+def _estimate(point: Floats, anchor: Floats) -> Evaluated:
+    _here().anchor(anchor)
+    return _here().estimate(point)
+
+
+def _exact(point: Floats, anchor: Floats) -> Evaluated:
+    _here().anchor(anchor)
+    return _here().exact(point)
 
 
 def _refine(start: Floats, settings: Local) -> Refined:
-    if _objective is None:
-        raise RuntimeError("a worker was asked before it began")
-    return refine(_objective, start, settings)
-
-
-def evaluate_point(objective: Objective, point: Floats) -> Evaluated:
-    """Cost of a point and the reason of its rejection."""
-    candidate = objective.candidate(point)
-    return candidate.cost, candidate.rejection.reason if candidate.rejection else None
+    return refine(_here().objective, start, settings)
 
 
 @contextmanager
-def worker_pool(objective: Objective, anchor: Floats, workers: int) -> Iterator[Executor | None]:
-    """A pool whose workers know the objective, anchored at ``anchor``; None for one worker, which is this process."""
+def worker_pool(objective: Objective, workers: int) -> Iterator[Executor | None]:
+    """A pool whose workers know the objective; None for one worker, which is this process.
+
+    Meanwhile BLAS has one thread here as it has in the workers, where it would round sums differently with more.
+    """
+    global _survey
     if workers == 1:
-        objective.anchor(anchor)
-        yield None
+        _survey = Survey(objective)
+        try:
+            with one_blas_thread():
+                yield None
+        finally:
+            _survey = None
         return
     # Spawned, not forked: libraries with threads of their own do not survive a fork. One thread each, before numpy.
     before = {name: os.environ.get(name) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
@@ -57,10 +75,11 @@ def worker_pool(objective: Objective, anchor: Floats, workers: int) -> Iterator[
         workers,
         mp_context=get_context("spawn"),
         initializer=_begin,
-        initargs=(objective.space, objective.targets, objective.guards, anchor),
+        initargs=(objective.space, objective.targets, objective.guards),
     )
     try:
-        yield pool
+        with one_blas_thread():
+            yield pool
     finally:
         pool.shutdown(cancel_futures=True)
         for name, value in before.items():
@@ -70,15 +89,30 @@ def worker_pool(objective: Objective, anchor: Floats, workers: int) -> Iterator[
                 os.environ[name] = value
 
 
-def evaluate_all(objective: Objective, pool: Executor | None, points: Floats) -> list[Evaluated]:
-    """Results of many points, in their order."""
-    if pool is None:
-        return [evaluate_point(objective, point) for point in points]
-    return list(pool.map(_evaluate, [np.array(point) for point in points]))
+def evaluate_all(pool: Executor | None, points: Floats, anchor: Floats) -> list[Evaluated]:
+    """Results of a generation, in its order: by expansion around the anchor, the best ones exactly.
+
+    Whatever comes out among the best ``CHECKED`` of the generation is exact, its lowest cost in particular.
+    """
+    results = _mapped(pool, _estimate, points, repeat(anchor))
+    best = max(1, round(CHECKED * len(points)))
+    while True:
+        order = np.argsort([one.cost for one in results], kind="stable")[:best]
+        wanted = [int(number) for number in order if not results[number].exact]
+        if not wanted:
+            return results
+        checked = _mapped(pool, _exact, [points[number] for number in wanted], repeat(anchor))
+        for number, exact in zip(wanted, checked, strict=True):
+            results[number] = exact._replace(estimate=results[number].estimate)
 
 
-def refine_all(objective: Objective, pool: Executor | None, starts: Sequence[Floats], settings: Local) -> list[Refined]:
+def refine_all(pool: Executor | None, starts: Sequence[Floats], settings: Local) -> list[Refined]:
     """A local refinement from every start, in their order."""
-    if pool is None:
-        return [refine(objective, start, settings) for start in starts]
-    return list(pool.map(_refine, starts, [settings] * len(starts)))
+    return _mapped(pool, _refine, starts, repeat(settings))
+
+
+def _mapped(
+    pool: Executor | None, function: Callable[..., Any], first: Iterable[Any], *more: Iterable[Any]
+) -> list[Any]:
+    mapped = map(function, first, *more) if pool is None else pool.map(function, first, *more)
+    return list(mapped)

@@ -86,7 +86,8 @@ def _shell_moves(relaxed: RelaxedShells, shell_forces: Floats) -> _Moves:
     """The linear response of the shells to p sets of forces on them, ``shape=(p, n_shells, 3)``."""
     hessian, strain = shell_hessian(relaxed, RESPONSE_FLOOR)
     try:
-        factor, _ = scipy.linalg.cho_factor(hessian, lower=False, check_finite=False)
+        # The transpose is what LAPACK takes as it stands: no copy.
+        factor, _ = scipy.linalg.cho_factor(hessian.T, lower=True, overwrite_a=True, check_finite=False)
         moves = _solve(relaxed, factor, np.ascontiguousarray(shell_forces.transpose(1, 2, 0)))
     except scipy.linalg.LinAlgError:
         raise ConvergenceError(
@@ -129,7 +130,7 @@ def _solve(relaxed: RelaxedShells, factor: Floats, forces: Floats) -> Floats:
 
     def heavy(forces: Floats) -> Floats:
         solution: Floats = scipy.linalg.cho_solve(
-            (factor, False), forces.reshape(-1, forces.shape[2]), check_finite=False
+            (factor, True), forces.reshape(-1, forces.shape[2]), check_finite=False
         )
         return solution.reshape(forces.shape)
 

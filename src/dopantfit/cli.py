@@ -11,6 +11,7 @@ from dopantfit.errors import DopantFitError
 from dopantfit.fit.cli import fit
 from dopantfit.reference.cli import reference_app
 from dopantfit.transport.cli import transport
+from dopantfit.validate.cli import validate
 
 app = typer.Typer(
     name="dopantfit",
@@ -26,6 +27,7 @@ app.add_typer(potential_app, name="potential")
 app.add_typer(reference_app, name="reference")
 app.command("fit")(fit)
 app.command("transport")(transport)
+app.command("validate")(validate)
 app.add_typer(boundary_app, name="boundary")
 
 PotentialArgument = Annotated[

@@ -13,7 +13,7 @@ from dopantfit.lammps.inprocess import InProcessLammps
 from dopantfit.potential import Potential
 from dopantfit.validate import thresholds
 from dopantfit.validate.figures import COLOURS, MARKERS, label, new_figure, save_figure
-from dopantfit.validate.gate import Check, Gate, Report
+from dopantfit.validate.gate import Check, Gate, Work
 from dopantfit.validate.structures import ions_of
 from dopantfit.validate.subject import Subject
 
@@ -34,14 +34,14 @@ def compare_by_lammps(potential: Potential, target: Target) -> Comparison:
         return Comparison(target, None, None)
 
 
-def correlation(subject: Subject, work: Path, figures: Path, report: Report) -> Gate:
+def correlation(subject: Subject, work: Work) -> Gate:
     """Errors on unseen frames per stoichiometry and species, beside those of the potential compared with."""
     potentials = {"subject": subject.potential} | ({"compared": subject.peer} if subject.peer else {})
     total, found = len(potentials) * len(subject.unseen), dict[str, list[Comparison]]()
     for role, potential in potentials.items():
         found[role] = []
         for target in subject.unseen:
-            report(f"{potential.name} on {target.name}", sum(map(len, found.values())) / total)
+            work.report(f"{potential.name} on {target.name}", sum(map(len, found.values())) / total)
             found[role].append(compare_by_lammps(potential, target))
     charges = {name: ion.total_charge for name, ion in subject.potential.species.items()}
     forces = {role: force_errors(rows, subject.dopant.label, charges) for role, rows in found.items()}
@@ -51,7 +51,7 @@ def correlation(subject: Subject, work: Path, figures: Path, report: Report) -> 
         name="correlation",
         finding=finding,
         checks=tuple(_checks(subject, found["subject"], forces, energies)),
-        figures=(_draw(subject, found, figures, finding),),
+        figures=(_draw(subject, found, work.figures, finding),),
         details={
             "frames": len(subject.unseen),
             "compositions": sorted({_composition(one) for one in subject.unseen}),

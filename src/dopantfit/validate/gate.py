@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 #: Called while a gate works: what it is doing, and which part of it is done (0 to 1).
@@ -10,6 +11,16 @@ Report = Callable[[str, float], None]
 
 #: A value farther from its limit than this many standard errors is on its side of it with 95 % confidence.
 _SURE = 1.96
+
+
+@dataclass(frozen=True)
+class Work:
+    """Where a gate works. runs: folder of its runs. figures: folder of the figures. ranks: MPI ranks of each run."""
+
+    runs: Path
+    figures: Path
+    report: Report
+    ranks: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from dopantfit.structures import labels_of
 from dopantfit.units import COULOMB_LAMMPS, EV_PER_A3_IN_GPA
 from dopantfit.validate import thresholds
 from dopantfit.validate.figures import COLOURS, MARKERS, label, new_figure, save_figure
-from dopantfit.validate.gate import Gate, Report
+from dopantfit.validate.gate import Gate, Work
 from dopantfit.validate.structures import ions_of, spread_over
 from dopantfit.validate.subject import Subject
 
@@ -55,12 +55,12 @@ def difference(atoms: Atoms, potential: Potential, name: str) -> Difference:
         )
 
 
-def parity(subject: Subject, work: Path, figures: Path, report: Report) -> Gate:
+def parity(subject: Subject, work: Work) -> Gate:
     """Compare the engines on some frames of every composition, and on the pure and the doped host."""
     structures = _structures(subject)
     found = []
     for number, (name, atoms) in enumerate(structures.items()):
-        report(name, number / len(structures))
+        work.report(name, number / len(structures))
         found.append(difference(atoms, subject.potential, name))
     energy = max((one.energy for one in found), key=abs)
     worst = {what: max(getattr(one, what) for one in found) for what in ("force", "stress", "shell_force")}
@@ -74,7 +74,7 @@ def parity(subject: Subject, work: Path, figures: Path, report: Report) -> Gate:
             thresholds.PARITY_STRESS.check("largest difference of a stress component", worst["stress"]),
             thresholds.PARITY_SHELL.check("largest force on a relaxed shell", worst["shell_force"]),
         ),
-        figures=(_draw(found, figures, finding),),
+        figures=(_draw(found, work.figures, finding),),
         details={"structures": len(found)},
     )
 

@@ -4,11 +4,38 @@ from collections.abc import Sequence
 
 import numpy as np
 from ase import Atoms
+from ase.filters import FrechetCellFilter
 from ase.neighborlist import neighbor_list
+from ase.optimize import LBFGS
 
+from dopantfit.energy import ShellModel
+from dopantfit.errors import ConvergenceError
 from dopantfit.fit.data import Target
-from dopantfit.potential import element_of
+from dopantfit.potential import Potential, element_of
 from dopantfit.structures import labels_of, with_labels
+
+#: Largest force on an ion at rest, and stress times volume per ion [eV/Å]: lengths are then good to 1e-3.
+AT_REST = 5e-3
+#: Largest force that a start of molecular dynamics may have [eV/Å]; the heat in it is small against k T.
+SETTLED = 0.1
+_STEPS = 2000
+
+
+def at_rest(atoms: Atoms, potential: Potential, cell: bool = True, largest_force: float = AT_REST) -> Atoms:
+    """Return the ions (and the cell) at a minimum of the energy, shells relaxed; the own engine, checked by parity.
+
+    Raises ConvergenceError when it is not reached, CollapseError when ions or shells fall into each other.
+    """
+    ions = atoms.copy()
+    ions.calc = ShellModel(potential, structure_name=atoms.get_chemical_formula())
+    optimiser = LBFGS(FrechetCellFilter(ions) if cell else ions, logfile=None)
+    if not optimiser.run(fmax=largest_force, steps=_STEPS):
+        raise ConvergenceError(
+            f"{atoms.get_chemical_formula()} is not at rest after {_STEPS} steps with {potential.name}; "
+            "its energy has no minimum near the crystal"
+        )
+    ions.calc = None
+    return ions
 
 
 def ions_of(target: Target) -> Atoms:

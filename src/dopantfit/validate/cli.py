@@ -1,0 +1,82 @@
+"""``dopantfit validate``: the gates of one potential, into ``validation.json``."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from dopantfit.validate.run import Observe
+
+
+def validate(
+    folder: Annotated[Path, typer.Argument(help="Folder with fit.toml and potential.toml.")],
+    level: Annotated[str, typer.Option(help="quick (minutes), standard (an hour) or paper (2 ns runs).")] = "quick",
+    potential: Annotated[
+        str | None, typer.Option(help="Validate this file or published set instead of the fitted one.")
+    ] = None,
+    gate: Annotated[
+        list[str] | None, typer.Option(help="Only this gate, without a record; once for each.", show_default="all")
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Gates that run at the same time.")] = 2,
+    ranks: Annotated[int, typer.Option(min=1, help="MPI ranks of each run.")] = 1,
+    work: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of the runs, from which a killed validation resumes.",
+            show_default="runs/validate-<potential>-<level>",
+        ),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")] = False,
+) -> None:
+    """Hold a potential against its gates; exit status 1 when one fails."""
+    from dopantfit.validate.record import stem, tables, write_validation
+    from dopantfit.validate.run import GATES, Request, run_gates
+
+    started = time.time()
+    subject = Request(folder, potential, level, Path(), Path()).subject()
+    where = work or Path("runs") / f"validate-{subject.config.name}-{subject.potential.name}-{level}"
+    request = Request(folder, potential, level, where, subject.file.parent / stem(subject), ranks)
+    with _progress() as observe:
+        gates = run_gates(request, gate or tuple(GATES), workers, observe)
+    payload = {"gates": [one.as_dict() for one in gates]} if gate else write_validation(subject, gates, started)
+    _print_json(payload) if json else _print(*tables(gates), *[f"{one.name}: {one.finding}" for one in gates])
+    if not all(one.passed for one in gates):
+        raise typer.Exit(1)
+
+
+@contextmanager
+def _progress() -> "Iterator[Observe]":
+    """A bar per gate on a terminal, a line per finished gate elsewhere; on standard error."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.fields[gate]:12}"), BarColumn(bar_width=16), TaskProgressColumn(), TimeElapsedColumn())
+    with Progress(*columns, TextColumn("{task.description}"), console=console, disable=not console.is_terminal) as bars:
+        tasks = {}
+
+        def observe(gate: str, text: str, part: float) -> None:
+            if gate not in tasks:
+                tasks[gate] = bars.add_task("", gate=gate, total=1.0)
+            bars.update(tasks[gate], completed=part, description=text)
+            if part >= 1.0 and not console.is_terminal:
+                console.print(f"{gate}: {text}", highlight=False, soft_wrap=True)
+
+        yield observe
+
+
+def _print_json(payload: object) -> None:
+    import json
+
+    sys.stdout.write(json.dumps(payload, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def _print(*parts: object) -> None:
+    from rich.console import Console
+
+    Console(highlight=False).print(*parts, sep="\n")

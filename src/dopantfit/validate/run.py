@@ -1,0 +1,183 @@
+"""All gates of one potential, on several processes; gates that are done are kept and not run again."""
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from multiprocessing import active_children, get_context
+from multiprocessing.queues import Queue
+from pathlib import Path
+from typing import Any
+
+from dopantfit.errors import CollapseError, ConfigError, ConvergenceError, EngineError
+from dopantfit.provenance import write_json_atomic
+from dopantfit.validate import thresholds
+from dopantfit.validate.barriers import turn_over
+from dopantfit.validate.compound import compound
+from dopantfit.validate.correlation import correlation
+from dopantfit.validate.gate import Gate, Threshold, Work
+from dopantfit.validate.host import host_crystal
+from dopantfit.validate.mobility import mobility
+from dopantfit.validate.parity import parity
+from dopantfit.validate.stability import stability
+from dopantfit.validate.subject import Subject, load_subject
+
+#: The gates, in the order in which they are reported.
+GATES: dict[str, Callable[[Subject, Work], Gate]] = {
+    "parity": parity,
+    "correlation": correlation,
+    "compound": compound,
+    "host": host_crystal,
+    "stability": stability,
+    "turn-over": turn_over,
+    "mobility": mobility,
+}
+#: The longest first, so that the last process to finish is not left alone for long.
+_ORDER = ("mobility", "host", "compound", "stability", "correlation", "parity", "turn-over")
+#: Seconds between looks at what the processes say.
+_LOOK = 0.3
+
+#: Called with the name of a gate, what it is doing, and which part of it is done (1 when finished).
+Observe = Callable[[str, str, float], None]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be validated, in words that a process of its own can start from.
+
+    folder: of the fit. potential: a file or library name, None for the fit's own. work: folder of runs and finished
+    gates. figures: folder of the figures. ranks: MPI ranks of each run.
+    """
+
+    folder: Path
+    potential: str | None
+    level: str
+    work: Path
+    figures: Path
+    ranks: int = 1
+
+    def subject(self) -> Subject:
+        """Read everything; raises ConfigError and ReferenceDataError."""
+        return load_subject(self.folder, self.potential, self.level)
+
+
+def run_gates(request: Request, names: Sequence[str], workers: int, observe: Observe) -> tuple[Gate, ...]:
+    """Run the gates of these names, or take them from the work folder; in the order of `GATES`.
+
+    Raises ConfigError for a name that is none, and whatever bad input the gates meet.
+    """
+    unknown = sorted(set(names) - set(GATES))
+    if unknown:
+        raise ConfigError(f"--gate {unknown[0]}: no such gate; there are {', '.join(GATES)}")
+    request.work.mkdir(parents=True, exist_ok=True)
+    ordered = [name for name in _ORDER if name in names]
+    if workers == 1:
+        found = {name: _one(request, name, observe) for name in ordered}
+    else:
+        found = _on_processes(request, ordered, workers, observe)
+    return tuple(found[name] for name in GATES if name in found)
+
+
+def _on_processes(request: Request, names: Sequence[str], workers: int, observe: Observe) -> dict[str, Gate]:
+    with _pool(min(workers, len(names))) as (pool, said):
+        futures: dict[Future[Gate], str] = {pool.submit(_in_process, request, name): name for name in names}
+        waiting = set(futures)
+        while waiting:
+            finished, waiting = wait(waiting, _LOOK, FIRST_COMPLETED)
+            while not said.empty():
+                observe(*said.get())
+            for future in finished:
+                try:
+                    future.result()
+                except BrokenProcessPool:
+                    raise EngineError(
+                        f"the process of a gate was killed (perhaps {futures[future]}: out of memory?); run the same "
+                        "command again, finished gates and runs are kept"
+                    ) from None
+        return {name: future.result() for future, name in futures.items()}
+
+
+_said: "Queue[tuple[str, str, float]] | None" = None
+
+
+def _begin(said: "Queue[tuple[str, str, float]]") -> None:
+    global _said
+    _said = said
+
+
+def _in_process(request: Request, name: str) -> Gate:
+    def observe(*what: Any) -> None:
+        if _said is not None:
+            _said.put(what)
+
+    return _one(request, name, observe)
+
+
+@contextmanager
+def _pool(workers: int) -> Iterator[tuple[ProcessPoolExecutor, "Queue[tuple[str, str, float]]"]]:
+    """Processes of one thread each, and the queue that they speak to; they end with this block, whatever happens."""
+    # Spawned, not forked: libraries with threads of their own do not survive a fork. One thread each, before numpy.
+    before = {name: os.environ.get(name) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+    os.environ.update(dict.fromkeys(before, "1"))
+    context = get_context("spawn")
+    said: Queue[tuple[str, str, float]] = context.Queue()
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_begin, initargs=(said,))
+    try:
+        yield pool, said
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for child in active_children():
+            child.terminate()  # its LAMMPS ends with it, and resumes from its last leg
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+        for name, value in before.items():
+            os.environ.pop(name, None) if value is None else os.environ.update({name: value})
+
+
+def _one(request: Request, name: str, observe: Observe) -> Gate:
+    """Judge one gate, or return what the work folder has of it."""
+    subject = request.subject()
+    key, kept = subject.key(name), request.work / f"{name}.json"
+    found = _kept(kept, key)
+    if found is None:
+        work = Work(
+            request.work / f"{name}-{key}", request.figures, lambda text, part: observe(name, text, part), request.ranks
+        )
+        found = judge(subject, name, work)
+        if found.final:
+            write_json_atomic(kept, {"key": _with_limits(key), "gate": found.as_dict()})
+    observe(name, found.problem or found.finding, 1.0)
+    return found
+
+
+def judge(subject: Subject, name: str, work: Work) -> Gate:
+    """Run one gate. What breaks down under the potential fails the gate; bad input is raised."""
+    started = time.time()
+    try:
+        gate = GATES[name](subject, work)
+    except (CollapseError, ConvergenceError) as problem:
+        gate = Gate(name, "broke down", (), problem=str(problem))
+    except EngineError as problem:
+        gate = Gate(name, "could not be judged", (), problem=str(problem), final=False)
+    return replace(gate, seconds=time.time() - started)
+
+
+def _kept(path: Path, key: str) -> Gate | None:
+    """The gate in this file if it is of that key; None otherwise, also for a damaged file."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return Gate.from_dict(content["gate"]) if content["key"] == _with_limits(key) else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _with_limits(key: str) -> str:
+    """The key with all thresholds: a gate is judged again when one changes, from the runs that are there."""
+    limits = {name: str(one) for name, one in vars(thresholds).items() if isinstance(one, Threshold)}
+    return sha256(json.dumps([key, limits]).encode()).hexdigest()

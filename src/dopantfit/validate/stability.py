@@ -1,0 +1,95 @@
+"""Gate e: a hot run of the doped crystal at constant pressure, and a stretch at constant energy."""
+
+from typing import Any
+
+import numpy as np
+from ase.neighborlist import neighbor_list
+
+from dopantfit.lammps import Dynamics, DynamicsResult
+from dopantfit.structures import labels_of
+from dopantfit.transport import Trajectory
+from dopantfit.transport.trajectory import Floats
+from dopantfit.validate import thresholds
+from dopantfit.validate.dynamics import (
+    Share,
+    frame_of,
+    run,
+    seed_of,
+    slope_with_error,
+    thermo_columns,
+    trajectory_of,
+)
+from dopantfit.validate.figures import COLOURS, label, new_figure, save_figure
+from dopantfit.validate.gate import Gate, Work
+from dopantfit.validate.structures import SETTLED, at_rest
+from dopantfit.validate.subject import Subject
+
+#: Frames in which neighbours are counted.
+_FRAMES = 100
+
+
+def stability(subject: Subject, work: Work) -> Gate:
+    """Run hot, then at constant energy, and look at coordination, shells and energy drift."""
+    rng, level, hot = subject.rng("stability"), subject.level, subject.settings.hot
+    work.report("relaxation", 0.0)
+    ions = at_rest(subject.crystal(hot.x, hot.y, level.hot_repeats, rng), subject.potential, False, SETTLED)
+    heated = Dynamics(hot.temperature, level.hot_ps, seed_of(rng), ensemble="npt", cell="aniso")
+    free = Dynamics(hot.temperature, level.drift_ps, heated.seed, ensemble="nve")
+    part = level.hot_ps / (level.hot_ps + level.drift_ps)
+    name = f"stability-{hot.temperature:.0f}K"
+    first = run(ions, subject.potential, heated, work, Share(name, 0.0, part))
+    second = run(ions, subject.potential, free, work, Share("stability-nve", part, 1.0 - part), start=name)
+    of = subject.settings.host
+    share = coordinated(trajectory_of(first, 0.5), of.former, of.anion, of.bond, of.coordination)
+    time, energy, temperature = thermo_columns(second.thermo, "time_ps", "total_eV", "temperature_K")
+    drift, error = (1000.0 * value / len(ions) for value in slope_with_error(time, energy))
+    longest = max(one.largest_core_shell for one in (first, second))
+    finding = (
+        f"{hot.temperature:.0f} K for {level.hot_ps:g} ps: {100.0 * share.mean():.1f} % of {of.former} keep "
+        f"{of.coordination} {of.anion}, shells stay within {longest:.2f} Å"
+    )
+    return Gate(
+        name="stability",
+        finding=finding,
+        checks=(
+            thresholds.FOUR_COORDINATED.check(f"{of.former} with {of.coordination} {of.anion}", share.mean()),
+            thresholds.CORE_SHELL.check("largest core-shell distance", longest),
+            thresholds.ENERGY_DRIFT.check("drift at constant energy", drift, error),
+        ),
+        figures=(_draw(first, second, len(ions), work, finding),),
+        details={"composition": ions.get_chemical_formula(), "temperature_at_constant_energy_K": temperature.mean()},
+    )
+
+
+def coordinated(trajectory: Trajectory, centre: str, anion: str, bond: float, wanted: int) -> Floats:
+    """Share of the `centre` ions that have just `wanted` anions within `bond` [Å], in up to a hundred frames."""
+    numbers = np.unique(np.linspace(0, trajectory.n_frames - 1, _FRAMES).astype(int))
+    shares = []
+    for number in numbers:
+        ions = frame_of(trajectory, int(number))
+        labels = np.array(labels_of(ions))
+        first, second = neighbor_list("ij", ions, bond)
+        bonded = first[(labels[first] == centre) & (labels[second] == anion)]
+        counts = np.bincount(bonded, minlength=len(ions))[labels == centre]
+        shares.append(float(np.mean(counts == wanted)))
+    return np.array(shares)
+
+
+def _draw(first: DynamicsResult, second: DynamicsResult, n_ions: int, work: Work, title: str) -> str:
+    figure, (left, middle, right) = new_figure(3, width=3.6)
+    rows: list[tuple[Any, ...]] = []
+    names = ("time_ps", "temperature_K", "density_g_cm3", "core_shell_A", "total_eV")
+    columns = {"hot": thermo_columns(first.thermo, *names), "constant energy": thermo_columns(second.thermo, *names)}
+    time, temperature, density, shell, _ = columns["hot"]
+    left.plot(time, temperature, color=COLOURS[0])
+    left.twinx().plot(time, density, color=COLOURS[1])
+    label(left, "time (ps)", "temperature (K), blue", "density (g/cm³), orange, right axis")
+    middle.plot(time, shell, color=COLOURS[2])
+    middle.axhline(thresholds.CORE_SHELL.high, color="0.3", linestyle="--", linewidth=0.8)
+    label(middle, "time (ps)", "largest core-shell distance (Å)", "shells")
+    time, *_, energy = columns["constant energy"]
+    right.plot(time, 1000.0 * (energy - energy[0]) / n_ions, color=COLOURS[3])
+    label(right, "time (ps)", "total energy (meV/atom)", "constant energy")
+    for which, values in columns.items():
+        rows += [(which, *row) for row in zip(*values, strict=True)]
+    return save_figure(figure, work.figures, "stability", title, ("run", *names), rows)

@@ -1,5 +1,6 @@
 """What a structure shows after a stage: phosphates, coordination numbers, densities, closest contacts."""
 
+import json
 from dataclasses import asdict, dataclass
 from itertools import combinations_with_replacement
 from typing import Any
@@ -44,8 +45,9 @@ class Checkup:
     closest: dict[str, tuple[float, float]]
 
     def as_dict(self) -> dict[str, Any]:
-        """Return plain dictionaries, ready for JSON."""
-        return asdict(self)
+        """Return plain dictionaries and lists, as JSON gives them back."""
+        plain: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return plain
 
     def __str__(self) -> str:
         around = ", ".join(f"{label} {number:.2f}" for label, number in self.coordination.items() if label != "P")

@@ -79,15 +79,18 @@ def dope(
     level: Annotated[list[int] | None, typer.Option(help="1 for GB_1; once for each; all by default.")] = None,
     realisations: Annotated[int | None, typer.Option(min=1, help="Of each concentration.")] = None,
     ranks: RanksOption = None,
+    unvalidated: Annotated[bool, typer.Option("--unvalidated", help="Take a potential without validation.")] = False,
     json: JsonOption = False,
 ) -> None:
     """Dope the amorphous domain at every concentration and relax every realisation; resumes what was begun."""
     from dopantfit.boundary.dope_config import DOPE_FILE, load_dope
-    from dopantfit.boundary.dope_run import dope_boundary
+    from dopantfit.boundary.dope_run import check_validated, dope_boundary
     from dopantfit.boundary.sinter import copy_config, read_boundary
     from dopantfit.potential import Potential
 
     settings = load_dope(config)
+    if not unvalidated:
+        check_validated(potential)
     folder = output or (structure if structure.is_dir() else structure.parent) / "dope"
     records = dope_boundary(
         read_boundary(structure),

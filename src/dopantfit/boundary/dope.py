@@ -130,6 +130,9 @@ def check_dopant(config: DopeConfig, potential: Potential) -> None:
             f"dope: {', '.join(missing)} not in the potential {potential.name}; it has {', '.join(potential.species)}: "
             "take a potential with the dopant"
         )
+    wrong = [host for host in config.replaces if host == "P" or potential.species[host].formal_charge <= 0]
+    if wrong:
+        raise ConfigError(f"dope: replaces = {wrong[0]!r} is no cation beside the phosphate; name others, such as Ti")
     if potential.species[config.mobile].formal_charge != 1:
         raise ConfigError(f"dope: mobile = {config.mobile!r} must be an ion of charge +1, such as Li")
 

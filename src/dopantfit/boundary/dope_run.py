@@ -21,6 +21,8 @@ from dopantfit.provenance import Record, write_json_atomic, write_text_atomic
 from dopantfit.reference.frames import dump_frames
 
 DOPED, RECORD = "doped.extxyz", "dope.json"
+#: What `dopantfit validate` writes beside a fitted potential.
+VALIDATION = "validation.json"
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,15 @@ class _Task:
         )
         write_json_atomic(folder / RECORD, {**result, "record": record.as_dict()})
         return result
+
+
+def check_validated(potential: str) -> None:
+    """Raise ConfigError when a potential is a file without its validation beside it; published sets need none."""
+    file = Path(potential)
+    if file.is_file() and not file.with_name(VALIDATION).is_file():
+        raise ConfigError(
+            f"{file}: has no {VALIDATION} beside it; run `dopantfit validate {file.parent}` first, or say --unvalidated"
+        )
 
 
 def dope_boundary(

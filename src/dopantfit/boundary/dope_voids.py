@@ -34,7 +34,7 @@ def largest_voids(atoms: Atoms, anions: NDArray[np.bool_], domain: Interval, cou
     sites, rooms = np.empty((count, 3)), np.empty(count)
     for number in range(count):
         best = points[int(room.argmax())]
-        sites[number], rooms[number] = _refined(best, cations, oxygens, sites[:number], lengths)
+        sites[number], rooms[number] = _refined(best, cations, oxygens, sites[:number], domain)
         if rooms[number] < SMALLEST_ROOM:
             raise ConfigError(
                 f"{count} extra ions have no room in the amorphous domain: the void for number {number + 1} is "
@@ -45,10 +45,12 @@ def largest_voids(atoms: Atoms, anions: NDArray[np.bool_], domain: Interval, cou
     return sites, rooms
 
 
-def _refined(best: Floats, cations: cKDTree, oxygens: cKDTree, extra: Floats, lengths: Floats) -> tuple[Floats, float]:
-    """Search around a grid point; return the best site and its room."""
+def _refined(best: Floats, cations: cKDTree, oxygens: cKDTree, extra: Floats, domain: Interval) -> tuple[Floats, float]:
+    """Search around a grid point inside the domain; return the best site and its room."""
+    lengths = cations.boxsize
     offsets = np.linspace(-0.5, 0.5, 11) * _SPACING
     around = best + np.stack(np.meshgrid(offsets, offsets, offsets, indexing="ij"), axis=-1).reshape(-1, 3)
+    around = around[domain.contains(around[:, 2])]
     wrapped = _wrapped(around, lengths)
     room = np.minimum(cations.query(wrapped)[0] / CATION_CATION, oxygens.query(wrapped)[0] / CATION_ANION)
     for site in extra:

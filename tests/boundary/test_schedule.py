@@ -1,0 +1,119 @@
+"""Sintering on the smallest boundary: real LAMMPS, resumed, refused, checked."""
+
+import json
+
+import numpy as np
+import pytest
+
+from dopantfit import Potential
+from dopantfit.boundary.build_config import BuildConfig, size_text
+from dopantfit.boundary.build_health import checkup, require
+from dopantfit.boundary.build_tables import parse_table
+from dopantfit.boundary.dope_config import DopeConfig
+from dopantfit.boundary.dope_run import dope_boundary
+from dopantfit.boundary.schedule import Schedule
+from dopantfit.boundary.schedule_stages import Health, total_duration
+from dopantfit.boundary.sinter import build_boundary, read_boundary
+from dopantfit.errors import CollapseError, ConfigError
+from dopantfit.structures import labels_of, total_formal_charge
+
+HOST = Potential.load("latp-2021")
+WITH_MG = Potential.load("latp-mg-2022")
+TINY = parse_table(BuildConfig, size_text("tiny"), "tiny")
+
+
+@pytest.fixture(scope="module")
+def sintered(tmp_path_factory):
+    """The tiny boundary, built once, and its folder."""
+    folder = tmp_path_factory.mktemp("tiny")
+    return build_boundary(TINY, WITH_MG, folder, ranks=1), folder
+
+
+@pytest.mark.slow
+def test_sintering_closes_the_gap_and_keeps_the_phosphates(sintered):
+    built, folder = sintered
+    first, last = built.stages[0].health, built.stages[-1].health
+    assert first["amorphous_volume_per_atom"] == pytest.approx(22.0)
+    target = TINY.stages[1].volume_per_atom
+    assert built.stages[1].health["amorphous_volume_per_atom"] == pytest.approx(target, rel=1e-6)
+    assert last["four_coordinated"] >= TINY.health.four_coordinated
+    assert last["mass_density"] > first["mass_density"]
+    assert total_formal_charge(built.atoms, {k: v.formal_charge for k, v in WITH_MG.species.items()}) == 0
+    record = json.loads((folder / "boundary.json").read_text())
+    assert record["ions"] == len(built.atoms)
+    assert [stage["name"] for stage in record["stages"]] == [stage.name for stage in TINY.stages]
+    for name in ("side_view", "order", "concentrations"):
+        assert (folder / "figures" / f"{name}.png").stat().st_size > 5000
+        assert (folder / "figures" / f"{name}.csv").read_text().count("\n") > 5
+
+
+@pytest.mark.slow
+def test_held_grains_stay_and_free_ones_move(sintered):
+    built, folder = sintered
+    start = read_boundary(folder / "initial.extxyz")
+    grain = slice(0, start.info["grain_ions"])
+    for name, moved in (("01-relax", False), ("02-compress", False), ("03-equilibrate", True)):
+        after = read_boundary(folder / name / "state.extxyz")
+        gap = after.positions[grain] - start.positions[grain]
+        gap -= np.round(gap / after.cell.lengths()) * after.cell.lengths()
+        assert (np.abs(gap).max() > 0.05) == moved
+    assert labels_of(built.atoms) == labels_of(start)
+
+
+@pytest.mark.slow
+def test_a_finished_stage_is_never_run_again(sintered):
+    built, folder = sintered
+    records = sorted(folder.glob("*/stage.json"))
+    before = [path.stat().st_mtime_ns for path in records]
+    (folder / "03-equilibrate" / "stage.json").unlink()  # killed between the run and its record
+    again = build_boundary(TINY, WITH_MG, folder, ranks=1)
+    assert [path.stat().st_mtime_ns for path in records][:2] == before[:2]
+    np.testing.assert_array_equal(again.atoms.positions, built.atoms.positions)
+
+
+@pytest.mark.slow
+def test_a_folder_of_other_settings_is_refused(sintered):
+    built, folder = sintered
+    start = read_boundary(folder / "initial.extxyz")
+    warmer = [TINY.stages[0].model_copy(update={"force_tolerance": 2.0}), *TINY.stages[1:]]
+    with pytest.raises(ConfigError, match="holds this stage with another start, potential or settings"):
+        Schedule(WITH_MG, warmer, TINY.health, TINY.seed, 1).run(start, folder)
+    with pytest.raises(ConfigError, match="holds another boundary"):
+        build_boundary(TINY.model_copy(update={"seed": 7}), WITH_MG, folder, ranks=1)
+    assert built.stages
+
+
+@pytest.mark.slow
+def test_a_doped_boundary_relaxes_and_is_recorded(sintered, tmp_path):
+    built, _ = sintered
+    stage = TINY.stages[2].model_copy(update={"name": "settle", "duration": 0.02})
+    config = DopeConfig(
+        dopant="Mg", concentrations=(2.0,), measure="mean", stages=(TINY.stages[0], stage), health=TINY.health
+    )
+    (record,) = dope_boundary(built.atoms, WITH_MG, config, tmp_path, realisations=1, ranks=1)
+    assert record["error"] is None
+    end = read_boundary(tmp_path / "GB_1" / "r01")
+    assert labels_of(end).count("Mg") == sum(record["doping"]["replaced"].values())
+    (again,) = dope_boundary(built.atoms, WITH_MG, config, tmp_path, realisations=1, ranks=1)
+    assert again["stages"] == record["stages"]
+
+
+def test_a_broken_phosphate_or_a_crossed_pair_is_named():
+    from dopantfit.boundary.build import initial_boundary
+
+    start = initial_boundary(TINY, HOST, np.random.default_rng(1))
+    symbols = np.array(start.get_chemical_symbols())
+    require(checkup(start, HOST, Health()), Health(), "here")
+    broken = start.copy()
+    broken.positions[symbols == "P"] += 1.2
+    with pytest.raises(CollapseError, match=r"here: .*(only .* % of P have four O|turn-over)"):
+        require(checkup(broken, HOST, Health()), Health(), "here")
+    crossed = start.copy()
+    titanium, phosphorus = np.flatnonzero(symbols == "Ti")[0], np.flatnonzero(symbols == "P")[0]
+    crossed.positions[titanium] = crossed.positions[phosphorus] + [0.0, 0.0, 1.4]
+    with pytest.raises(CollapseError, match=r"P-Ti ions are 1.400 Å apart, inside their turn-over radius 1.55"):
+        require(checkup(crossed, HOST, Health()), Health(), "here")
+
+
+def test_the_certain_molecular_dynamics_of_a_schedule_adds_up():
+    assert total_duration(TINY.stages) == pytest.approx(0.15)

@@ -49,7 +49,8 @@ def host_crystal(subject: Subject, work: Work) -> Gate:
     checks = [*_cell_checks(cells), *_peak_checks(subject, found, peaks), *_expansion_checks(expansion)]
     first, final = cells[0], cells[-1]
     a, c = first.against(0, first.measured.a)[0], first.against(1, first.measured.c)[0]
-    finding = f"host at rest: a {a:+.1f} %, c {c:+.1f} %; expansion of c {expansion['c'][0]:.0f}, of a {expansion['a'][0]:.0f} × 10⁻⁶/K"
+    of_c, of_a = expansion["c"][0], expansion["a"][0]
+    finding = f"host at rest: a {a:+.1f} %, c {c:+.1f} %; expansion of c {of_c:.0f}, of a {of_a:.0f} × 10⁻⁶/K"
     return Gate(
         name="host",
         finding=finding,

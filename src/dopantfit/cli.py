@@ -10,6 +10,8 @@ from dopantfit.boundary.cli import boundary_app
 from dopantfit.errors import DopantFitError
 from dopantfit.fit.cli import fit
 from dopantfit.reference.cli import reference_app
+from dopantfit.study.cli import study
+from dopantfit.study.plan_cli import plan
 from dopantfit.transport.cli import transport
 from dopantfit.validate.cli import validate
 
@@ -26,6 +28,8 @@ potential_app = typer.Typer(help="Show or export a potential.", no_args_is_help=
 app.add_typer(potential_app, name="potential")
 app.add_typer(reference_app, name="reference")
 app.command("fit")(fit)
+app.command("study")(study)
+app.command("plan")(plan)
 app.command("transport")(transport)
 app.command("validate")(validate)
 app.add_typer(boundary_app, name="boundary")

@@ -157,9 +157,7 @@ def schedule(
     ends: dict[str, float] = {}
     waiting, running, now, free = list(graph.order), list[tuple[float, str, int]](), 0.0, slots
     while waiting or running:
-        for name in [
-            n for n in waiting if all(ends.get(need, np.inf) <= now for need in graph.tasks[n].needs.values())
-        ]:
+        for name in [name for name in waiting if set(graph.tasks[name].needs.values()) <= set(ends)]:
             wanted = min(slots, walkers) if graph.tasks[name].coordinates else 1
             if wanted <= free:
                 begins[name] = now

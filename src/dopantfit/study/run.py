@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dopantfit.errors import ConfigError
+from dopantfit.potential import Potential
 from dopantfit.provenance import Record, write_json_atomic
 from dopantfit.study.config import StudyConfig
 from dopantfit.study.driver import Event, Summary, run_graph
@@ -15,6 +16,7 @@ from dopantfit.study.graph import Graph
 from dopantfit.study.site import Pool
 from dopantfit.study.tasks import Planner
 from dopantfit.study.work import Finished, Resources
+from dopantfit.validate import require_valid
 
 RECORD, SUMMARY = "study.json", "summary"
 #: Stages whose files make up the summary: tables, captions and the verdict; no structures, no trajectories.
@@ -43,8 +45,6 @@ def plan_study(config: StudyConfig, file: Path) -> Study:
 
 def check_potential(planner: Planner) -> dict[str, Any]:
     """Return what the gates said of the potential; ConfigError when it may not be used."""
-    from dopantfit.potential import Potential
-
     study = planner.study
     path = planner.potential(study.potential)["potential"]
     potential = Potential.load(path)
@@ -53,12 +53,7 @@ def check_potential(planner: Planner) -> dict[str, Any]:
             f"study: {study.dopant} is not in potential {potential.name!r} ({', '.join(potential.species)}); "
             "name a potential with the dopant"
         )
-    if study.accept_failed_gates:
-        return {"accepted_in_words": study.accept_failed_gates}
-    from dopantfit.validate import require_valid
-
-    require_valid(path, planner.base / study.validation)
-    return {"validation": study.validation}
+    return require_valid(path, planner.base / study.validation, study.accept_failed_gates or None).as_dict()
 
 
 def run_study(

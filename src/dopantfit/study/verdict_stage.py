@@ -88,6 +88,7 @@ def _bulk(index: int, needs: Mapping[str, Finished], rules: Mapping[str, Any], m
     ratio = _ratio(*(interval_of(None if run is None else conductivity([run], mobile)) for run in runs.values()))
     counts = [0 if run is None else int(run.result["runs"]) for run in runs.values()]
     check = at_least(f"σ({mobile}) of C_{index} over C_ref", "", ratio, rules["bulk_conductivity"])
+    check = agreed(check, _by_potential(index, "C", needs, mobile), rules["bulk_conductivity"])
     volumes = (needs.get(f"volume:C_{name}") for name in ("ref", str(index)))
     growth = _ratio(*(interval_of(None if v is None else estimate_from(v.result["volume_A3"])) for v in volumes))
     size = _magnitude(growth)
@@ -105,13 +106,36 @@ def _boundary(
         for kind in ("transport:", "volume:")
     )
     pair = ("A_ref", f"A_{index}")
-    counts = [len(runs.get(name, [])) for name in pair]
+    counts = [len(kind.get(name, [])) for name in pair for kind in (runs, volumes)]
     sigma = _ratio(*(interval_of(conductivity(runs.get(name, []), mobile)) for name in pair))
     amount = _ratio(*(interval_of(number_density(volumes.get(name, []), reducible)) for name in pair))
     enough, reason = min(counts) >= rules["structures"], _few(min(counts), "structure", rules)
     gain = at_least(f"σ({mobile}) of A_{index} over A_ref", "", sigma, rules["boundary_conductivity"])
+    gain = agreed(gain, _by_potential(index, "A", needs, mobile), rules["boundary_conductivity"])
     less = at_most(f"{reducible} per volume of A_{index} over A_ref", "", amount, rules["titanium_density"])
     return only_if(less, enough, reason), only_if(gain, enough, reason)
+
+
+def agreed(check: Check, others: Mapping[str, Interval], limit: float) -> Check:
+    """Return the check, undecided where another potential of the fit gives the opposite answer."""
+    for label, interval in others.items():
+        answer = at_least(check.quantity, check.unit, interval, limit).answer
+        if "undecided" not in (answer, check.answer) and answer != check.answer:
+            return only_if(check, False, f"potential {label} of the ensemble says {answer}")
+    return check
+
+
+def _by_potential(index: int, kind: str, needs: Mapping[str, Finished], mobile: str) -> dict[str, Interval]:
+    """Conductivity over that of the reference, with every other potential that ran both."""
+    runs = {role.removeprefix("ensemble:"): need for role, need in needs.items() if role.startswith("ensemble:")}
+    found = {}
+    for role, run in runs.items():
+        label, _, system = role.rpartition(":")
+        reference = runs.get(f"{label}:{kind}_ref")
+        if system == f"{kind}_{index}" and reference is not None:
+            doped, before = (interval_of(conductivity([one], mobile)) for one in (run, reference))
+            found[label] = _ratio(before, doped)
+    return found
 
 
 def _ratio(reference: Interval, doped: Interval) -> Interval:

@@ -1,0 +1,1 @@
+"""Exchange of dopants between boundary and grain, and what of it stays in the grain."""

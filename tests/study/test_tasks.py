@@ -1,0 +1,110 @@
+"""The graph of a study: which tasks there are, what they cost, what a change reaches."""
+
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from dopantfit.errors import ConfigError
+from dopantfit.study.config import load_study, parse_study
+from dopantfit.study.cost import Rates, cost_of, rates_of, schedule
+from dopantfit.study.graph import Graph, Task, find_action
+from dopantfit.study.run import plan_study
+from dopantfit.study.tasks import Planner
+
+LEAST = """
+seed = 1
+dopant = "Mg"
+potential = "latp-mg-2022"
+validation = "none.json"
+accept_failed_gates = "the published set, in a test"
+"""
+FIT = Path(__file__).parents[2] / "fits" / "Mg"
+
+
+def planner(text=LEAST, preset="quick", base=FIT):
+    return Planner(parse_study(text, preset=preset), base)
+
+
+@pytest.mark.parametrize("preset", ["quick", "desk", "paper"])
+def test_every_task_has_an_action_that_exists(preset):
+    graph = planner(preset=preset).graph()
+    for task in graph.tasks.values():
+        assert find_action(task.action).version >= 1
+    items = {name.removeprefix("items/")[:2] for name in graph.tasks if name.startswith("items/")}
+    assert items == {f"{i:02d}" for i in range(1, 12)}
+
+
+def test_the_paper_has_as_many_runs_as_it_says():
+    graph = planner(preset="paper").graph()
+    names = list(graph.tasks)
+    assert sum(name.startswith("doping/") for name in names) == 7 * 12
+    assert sum(name.endswith("/run1") and name.startswith("crystals/") for name in names) == 8
+    # A_ref, A_1 to A_7 and T_0 with six cells each, and three more temperatures of A_4.
+    assert sum("/run1" in name and name.startswith("amorphous/") for name in names) == 9 * 6 + 3
+
+
+def test_no_two_tasks_share_a_seed():
+    seeds = [t.settings["seed"] for t in planner().graph().tasks.values() if t.unit == "ps" and "seed" in t.settings]
+    assert len(set(seeds)) == len(seeds) > 10
+
+
+def test_a_longer_amorphous_run_leaves_the_crystals_as_they_are():
+    before, after = planner().graph(), planner(LEAST + "[amorphous]\nproduction = 20.0\n").graph()
+    changed = {name for name in before.order if before.tasks[name] != after.tasks[name]}
+    assert changed and all(name.startswith("amorphous/") and "/run" in name for name in changed)
+
+
+def test_other_potentials_of_the_fit_run_the_systems_asked_for():
+    text = LEAST + '[ensemble]\npotentials = ["latp-mg-2022"]\nsystems = ["C_ref", "C_1", "A_1"]\n'
+    graph = planner(text).graph()
+    assert "ensemble/latp-mg-2022/C_1/transport" in graph.tasks
+    assert graph.tasks["ensemble/latp-mg-2022/A_1/equilibrate"].needs == {"structure": "amorphous/A_1/1/build"}
+    assert "ensemble:latp-mg-2022:C_1" in graph.tasks["verdict"].needs
+
+
+def test_a_study_without_its_dopant_in_the_potential_is_refused(tmp_path):
+    config = parse_study(LEAST.replace("latp-mg-2022", "latp-2021"))
+    with pytest.raises(ConfigError, match="Mg is not in potential"):
+        plan_study(config, tmp_path / "study.toml")
+
+
+def test_a_potential_without_its_gates_is_refused_unless_words_say_why(tmp_path):
+    config = parse_study(LEAST.replace("accept_failed_gates", "# accept_failed_gates"))
+    with pytest.raises(ConfigError, match=r"none\.json"):
+        plan_study(config, tmp_path / "study.toml")
+    study = plan_study(parse_study(LEAST), tmp_path / "study.toml")
+    assert "the published set, in a test" in study.gates.values()
+
+
+def test_the_study_of_the_repository_is_read():
+    config, file = load_study(FIT)
+    assert config.dopant == "Mg" and file.name == "study.toml"
+
+
+def test_the_schedule_of_independent_tasks_fills_all_cores():
+    graph = Graph([Task(f"t{i}", "s", "x:y") for i in range(8)])
+    begins, ends = schedule(graph, dict.fromkeys(graph.order, 10.0), 4, 1, 1)
+    assert max(ends.values()) == 20.0 and sorted(begins.values()) == [0.0] * 4 + [10.0] * 4
+
+
+def test_the_schedule_of_a_chain_is_its_length():
+    chain = [Task("t0", "s", "x:y")] + [Task(f"t{i}", "s", "x:y", needs={"n": f"t{i - 1}"}) for i in range(1, 5)]
+    _, ends = schedule(Graph(chain), {f"t{i}": 10.0 for i in range(5)}, 16, 1, 1)
+    assert max(ends.values()) == 50.0
+    # Two ranks halve every step.
+    _, ends = schedule(Graph(chain), {f"t{i}": 10.0 for i in range(5)}, 16, 2, 1)
+    assert max(ends.values()) == 25.0
+
+
+def test_twice_the_cores_never_take_longer_and_core_hours_stay():
+    plan = planner(preset="desk")
+    graph, rates = plan.graph(), Rates(2e-2, 5e-3, "a guess")
+    costs = [cost_of(plan, graph, rates, cores) for cores in (2, 4, 16, 256)]
+    assert all(more.wall_hours <= less.wall_hours for less, more in pairwise(costs))
+    assert len({cost.core_hours for cost in costs}) == 1
+    assert costs[0].wall_hours >= costs[0].core_hours / 2
+
+
+def test_without_records_there_are_no_rates(tmp_path):
+    assert rates_of(tmp_path, planner().graph()) is None

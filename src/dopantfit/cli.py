@@ -12,6 +12,7 @@ from dopantfit.fit.cli import fit
 from dopantfit.reference.cli import reference_app
 from dopantfit.study.cli import study
 from dopantfit.study.plan_cli import plan
+from dopantfit.study.trace_cli import trace
 from dopantfit.transport.cli import transport
 from dopantfit.validate.cli import validate
 
@@ -30,6 +31,7 @@ app.add_typer(reference_app, name="reference")
 app.command("fit")(fit)
 app.command("study")(study)
 app.command("plan")(plan)
+app.command("trace")(trace)
 app.command("transport")(transport)
 app.command("validate")(validate)
 app.add_typer(boundary_app, name="boundary")

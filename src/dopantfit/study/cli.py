@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from dopantfit.study.config import StudyConfig
     from dopantfit.study.run import Study
 
 FolderArgument = Annotated[Path, typer.Argument(help="Folder with study.toml, or such a file.")]
@@ -31,11 +32,16 @@ def study(
     from dopantfit.study.run import plan_study
 
     config, file = load_study(folder, preset)
-    target = run or Path("runs") / f"study-{file.parent.resolve().name}-{config.preset}"
+    target = run or run_folder(config, file)
     record = _run(plan_study(config, file), target, workers or len(os.sched_getaffinity(0)), site)
     _print_json(record) if json else _print_verdict(record, target)
     if record["failed"] or (record["verdict"] or {}).get("answer") == "no":
         raise typer.Exit(1)
+
+
+def run_folder(config: "StudyConfig", file: Path) -> Path:
+    """Where a study runs unless told otherwise."""
+    return Path("runs") / f"study-{file.parent.resolve().name}-{config.preset}"
 
 
 def _run(study: "Study", folder: Path, workers: int, site: Path | None) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dopantfit.study.cli import FolderArgument, JsonOption, PresetOption, RunOption
+from dopantfit.study.cli import FolderArgument, JsonOption, PresetOption, RunOption, run_folder
 
 if TYPE_CHECKING:
     from dopantfit.study.cost import Cost
@@ -31,7 +31,7 @@ def plan(
     config, file = load_study(folder, preset)
     planner = Planner(config, file.parent)
     graph = planner.graph()
-    rates = rates_of(run or Path("runs") / f"study-{file.parent.resolve().name}-{config.preset}", graph)
+    rates = rates_of(run or run_folder(config, file), graph)
     if rates is None:
         sys.stderr.write("no records of this study yet: measuring the speed of this machine, some seconds ...\n")
         with tempfile.TemporaryDirectory() as scratch:

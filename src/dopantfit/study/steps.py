@@ -1,0 +1,71 @@
+"""Which steps from DFT frames to a verdict are up to date, told by the hashes of what each was made from."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from dopantfit.fit.config import FitConfig, load_config
+from dopantfit.fit.record import POTENTIAL_FILE
+from dopantfit.fit.record import RECORD_FILE as FIT_RECORD
+from dopantfit.provenance import sha256_of
+from dopantfit.reference.frames import FRAMES_FILE
+from dopantfit.reference.manifest import MANIFEST_FILE
+
+VALIDATION = "validation.json"
+
+
+def why_fit(folder: Path) -> str:
+    """Say why the fit in `folder` has to be made (again); empty when it is up to date.
+
+    Raises ConfigError when there is no fit.toml that can be read.
+    """
+    record = _json(folder / FIT_RECORD)
+    if record is None or not (folder / POTENTIAL_FILE).is_file():
+        load_config(folder)
+        return "there is none yet"
+    return stale_fit(folder, record)
+
+
+def stale_fit(folder: Path, record: Mapping[str, Any]) -> str:
+    """Say which input of a fit is no longer what its record says; empty when all are."""
+    config, file = load_config(folder)
+    known, files = record["record"]["inputs"], fit_files(config, file)
+    for name in sorted({*known, *files}):
+        if name not in files:
+            return f"{name} is no input any more"
+        if name not in known:
+            return f"{files[name]} is a new input"
+        if not files[name].is_file():
+            return f"{files[name]} is missing"
+        if sha256_of(files[name]) != known[name]:
+            return f"{files[name]} has changed since"
+    return ""
+
+
+def fit_files(config: FitConfig, file: Path) -> dict[str, Path]:
+    """Every file that a fit reads, under the name that its record has for it."""
+    files = {file.name: file}
+    for one in config.sets:
+        files |= {
+            f"{Path(one.path).name}/{name}": file.parent / one.path / name for name in (FRAMES_FILE, MANIFEST_FILE)
+        }
+    beside = {name: file.parent / name for name in (config.host, config.compare_with) if name}
+    return files | {name: path for name, path in beside.items() if path.is_file()}
+
+
+def why_validate(folder: Path, level: str) -> str:
+    """Say why the gates have to be held against the potential (again); empty when the record is of this potential."""
+    record = _json(folder / VALIDATION)
+    if record is None:
+        return "there is no validation yet"
+    if record["potential"]["sha256"] != sha256_of(folder / POTENTIAL_FILE):
+        return "the potential has changed since"
+    return "" if record["level"] == level else f"it was made at level {record['level']}"
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None

@@ -1,0 +1,142 @@
+"""One parameter from what a person wrote to what a study says: every link with its hash, and whether it still holds."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from dopantfit.errors import ConfigError
+from dopantfit.fit.config import load_config
+from dopantfit.fit.record import POTENTIAL_FILE
+from dopantfit.fit.record import RECORD_FILE as FIT_RECORD
+from dopantfit.lammps.include import potential_include
+from dopantfit.potential import Potential
+from dopantfit.potential.parameters import Parameter
+from dopantfit.provenance import sha256_of
+from dopantfit.study.graph import Graph
+from dopantfit.study.records import damage, read_record
+from dopantfit.study.steps import stale_fit
+from dopantfit.study.tasks import Planner
+from dopantfit.transport.reading import species_of
+
+#: Names that a run of molecular dynamics gives its potential and its ions (`dopantfit.lammps`).
+_INCLUDE, _IONS = "potential.in", "ions.extxyz"
+
+
+@dataclass(frozen=True)
+class Link:
+    """One step of the way. sha256: of the file. problem: why it no longer holds; empty where it does."""
+
+    step: str
+    file: str
+    says: str
+    sha256: str
+    problem: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything, ready for JSON."""
+        return asdict(self)
+
+
+def trace(parameter: str, folder: Path, planner: Planner | None, run: Path | None) -> list[Link]:
+    """Return the links of one parameter of a fit, in the order of the work.
+
+    parameter: as in ``rho Mg-O``. planner, run: of a study, where there is one.
+    Raises ConfigError when the name is no parameter, or there is no fit at all.
+    """
+    name = Parameter.parse(parameter)
+    potential_file = folder / POTENTIAL_FILE
+    if not potential_file.is_file():
+        raise ConfigError(f"{potential_file}: there is no fitted potential; run `dopantfit fit {folder}` first")
+    potential = Potential.load(potential_file)
+    value = potential.value(name)
+    links = [_written(name, folder), _fitted(name, value, folder)]
+    links.append(Link("potential", str(potential_file), f"{value!r} {name.unit}", sha256_of(potential_file)))
+    links.append(_gates(folder, potential_file))
+    if planner is not None and run is not None and run.is_dir():
+        links += _engine_files(name, potential, run)
+        links += _results(planner.graph(), potential_file, run)
+    return links
+
+
+def _written(name: Parameter, folder: Path) -> Link:
+    config, file = load_config(folder)
+    tables: Mapping[str, Any] = {**config.pairs, **config.species}
+    table = next((table for label, table in tables.items() if tuple(sorted(label.split("-"))) == name.of), None)
+    entry = None if table is None else getattr(table, name.quantity, None)
+    if entry is None:
+        return Link("config", str(file), "not named: as in the host", sha256_of(file))
+    bounds = f"bounds {entry.bounds[0]!r} to {entry.bounds[1]!r}" if entry.is_free else "frozen"
+    start = "the host's value" if entry.start is None else repr(entry.start)
+    source = f", from {entry.source}" if entry.source else ""
+    return Link("config", str(file), f"start {start} {name.unit}, {bounds}{source}", sha256_of(file))
+
+
+def _fitted(name: Parameter, value: float, folder: Path) -> Link:
+    """Compare what the fit recorded with the potential, and its inputs with the files there are."""
+    path = folder / FIT_RECORD
+    record = _json(path)
+    if record is None:
+        return Link("fit", str(path), "", "", "there is no record of the fit; run `dopantfit fit`")
+    entry = next((entry for entry in record["parameters"] if entry["name"] == str(name)), None)
+    says, problem = "not fitted", stale_fit(folder, record)
+    if entry is not None:
+        error = entry["standard_error"]
+        says = f"{entry['value']!r} ± {'unknown' if error is None else f'{error:.2g}'} {name.unit}"
+        if entry["value"] != value:
+            problem = f"{POTENTIAL_FILE} has {value!r}"
+    return Link("fit", str(path), says, sha256_of(path), problem)
+
+
+def _gates(folder: Path, potential: Path) -> Link:
+    path = folder / "validation.json"
+    record = _json(path)
+    if record is None:
+        return Link("gates", str(path), "", "", "there is no validation; run `dopantfit validate`")
+    gates = ", ".join(f"{gate['name']} {'passed' if gate['passed'] else 'failed'}" for gate in record["gates"])
+    problem = "" if record["potential"]["sha256"] == sha256_of(potential) else f"made for another than {potential}"
+    return Link("gates", str(path), f"level {record['level']}: {gates}", sha256_of(path), problem)
+
+
+def _engine_files(name: Parameter, potential: Potential, run: Path) -> Iterator[Link]:
+    """Every file that gave the parameter to LAMMPS; each must be what the potential gives now."""
+    mark = f"# {'-'.join(name.of)}"
+    for path in sorted(run.rglob(_INCLUDE)):
+        ions = path.with_name(_IONS)
+        if not ions.is_file():
+            continue
+        labels = set(species_of(ions))
+        if not set(name.of) <= labels:
+            continue
+        text = path.read_text(encoding="ascii")
+        known = {potential_include(potential, labels, guard) for guard in (True, False)}
+        line = next((line.strip() for line in text.splitlines() if line.endswith(mark)), f"species {name.of[0]}")
+        problem = "" if text in known else "is not what the potential gives now"
+        yield Link("LAMMPS", str(path), line, sha256_of(path), problem)
+
+
+def _results(graph: Graph, potential: Path, run: Path) -> Iterator[Link]:
+    """The results of the study that depend on the potential."""
+    depend: set[str] = set()
+    for task in (graph.tasks[name] for name in graph.order):
+        if task.files.get("potential") == potential or depend & set(task.needs.values()):
+            depend.add(task.name)
+    for name in graph.order:
+        if name not in depend or name.split("/")[0] not in ("items", "verdict"):
+            continue
+        record = read_record(run / name)
+        path = run / name / "record.json"
+        if record is None:
+            yield Link("result", str(path), "", "", "there is no whole record; run `dopantfit study`")
+        else:
+            yield Link("result", str(path), ", ".join(record.files), record.digest, damage(run / name, record))
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError):
+        raise ConfigError(f"{path}: cannot be read as JSON; make it again") from None

@@ -6,6 +6,7 @@ from ase import Atoms
 from ase.build import bulk
 
 from dopantfit.potential import Buckingham, Potential, Shell, Species
+from dopantfit.structures import prototype
 
 NOTHING = Buckingham(A=0.0, rho=1.0, C=0.0)
 
@@ -45,3 +46,15 @@ def shaken(rocksalt: Atoms) -> Atoms:
     rocksalt.set_cell(rocksalt.cell.array @ strain, scale_atoms=True)
     rocksalt.positions += generator.normal(0.0, 0.1, (8, 3))
     return rocksalt
+
+
+@pytest.fixture
+def published_pair() -> tuple[Atoms, Potential]:
+    """Farringtonite with a Mg, ion 0, that was put 1.2 Å from the P that is ion 1."""
+    atoms = prototype("Mg3P2O8")
+    magnesium, phosphorus = (int(np.flatnonzero(atoms.symbols == symbol)[0]) for symbol in ("Mg", "P"))
+    rest = [i for i in range(len(atoms)) if i not in (magnesium, phosphorus)]
+    atoms = atoms[[magnesium, phosphorus, *rest]]
+    direction = atoms.get_distance(1, 0, mic=True, vector=True)
+    atoms.positions[0] = atoms.positions[1] + 1.2 * direction / np.linalg.norm(direction)
+    return atoms, Potential.load("latp-mg-2022")

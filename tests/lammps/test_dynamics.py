@@ -1,12 +1,16 @@
 """Molecular dynamics gives what thermodynamics says it must, and can be killed at any time."""
 
+import json
 
 import numpy as np
 import pytest
 
-from dopantfit.errors import ConfigError
+from dopantfit.errors import CollapseError, ConfigError
 from dopantfit.lammps import Dynamics, Launcher, run_dynamics
 from dopantfit.lammps.legs import read_table
+from dopantfit.potential import Parameter
+from dopantfit.provenance import sha256_of
+from dopantfit.transport.reading import read_trajectory, species_of
 from dopantfit.units import BOLTZMANN
 
 LAUNCHER = Launcher("lmp")
@@ -73,3 +77,167 @@ def test_a_barostat_brings_the_pressure_of_the_ions_down(tmp_path, crystal, pola
 def test_settings_no_run_can_have_are_refused(change):
     with pytest.raises(ConfigError):
         Dynamics(**{"temperature": 300.0, "duration": 1.0, "seed": 1, **change})
+
+
+def short(**change):
+    """A run of 200 steps in four legs, with a row and a frame every 10 steps."""
+    values = {"temperature": 300.0, "duration": 0.08, "seed": 3, "thermo_every": 10, "dump_every": 20}
+    return Dynamics(**{**values, "restart_every": 50, **change})
+
+
+def bytes_of(result):
+    return [path.read_bytes() for path in (result.trajectory, result.thermo)]
+
+
+class Interrupted(Exception):
+    """Raised by a report, as Ctrl-C would be."""
+
+
+class BrokenAfter:
+    """A launcher that stops before its n-th start, as a killed process would."""
+
+    def __init__(self, starts: int) -> None:
+        self.starts = starts
+
+    def run(self, *arguments, **more):
+        self.starts -= 1
+        if self.starts < 0:
+            raise Interrupted
+        return LAUNCHER.run(*arguments, **more)
+
+
+@pytest.mark.parametrize("starts", [0, 1, 2, 4])
+def test_a_run_taken_up_again_ends_bit_for_bit_like_an_undisturbed_one(tmp_path, rocksalt, polarisable, starts):
+    settings = short(ensemble="npt", cell="tri")
+    whole = run(rocksalt, polarisable, settings, tmp_path / "whole")
+    with pytest.raises(Interrupted):
+        run_dynamics(rocksalt, polarisable, settings, tmp_path / "broken", launcher=BrokenAfter(starts), ranks=1)
+    # What a leg that was killed half-way leaves in the two files is cut off.
+    for name in ("trajectory.dcd", "thermo.csv"):
+        with (tmp_path / "broken" / name).open("ab") as stream:
+            stream.write(b"half a frame")
+    again = run(rocksalt, polarisable, settings, tmp_path / "broken")
+    assert bytes_of(again) == bytes_of(whole)
+    np.testing.assert_array_equal(again.atoms.positions, whole.atoms.positions)
+    np.testing.assert_array_equal(again.atoms.get_velocities(), whole.atoms.get_velocities())
+    np.testing.assert_array_equal(again.atoms.cell, whole.atoms.cell)
+
+
+def test_a_finished_run_is_returned_and_another_in_its_folder_refused(tmp_path, rocksalt, polarisable, ionic):
+    first = run(rocksalt, polarisable, short(), tmp_path)
+    again = run_dynamics(rocksalt, polarisable, short(), tmp_path, launcher=BrokenAfter(0))  # starts nothing
+    np.testing.assert_array_equal(again.atoms.positions, first.atoms.positions)
+    assert again.largest_core_shell == first.largest_core_shell > 0.0
+    with pytest.raises(ConfigError, match="temperature = 300.0, asked for 310"):
+        run(rocksalt, polarisable, short(temperature=310.0), tmp_path)
+    with pytest.raises(ConfigError, match="the structure"):
+        run(rocksalt.repeat((1, 1, 2)), polarisable, short(), tmp_path)
+    with pytest.raises(ConfigError, match="the potential"):
+        changed = polarisable.with_values({parameter: 1500.0 for parameter in [Parameter.parse("A Mg-O")]})
+        run(rocksalt, changed, short(), tmp_path)
+
+
+def test_rows_and_frames_are_equidistant_across_legs_and_readable_as_a_trajectory(tmp_path, rocksalt, polarisable):
+    # Legs of 50 steps end between frames, which are 20 apart.
+    result = run(rocksalt, polarisable, short(), tmp_path)
+    table = read_table(result.thermo)
+    np.testing.assert_array_equal(table["step"], np.arange(0, 201, 10))
+    np.testing.assert_allclose(table["time_ps"], 0.0004 * table["step"], rtol=1e-14)
+    trajectory = read_trajectory(result.trajectory, species_of(result.ions))
+    assert trajectory.positions.shape == (11, 8, 3) and trajectory.interval == pytest.approx(0.008, rel=1e-6)
+    assert trajectory.species == ("Mg", "O") * 4
+    # rocksalt is not turned: the frames of LAMMPS are those of the atoms, to the digits of float32.
+    np.testing.assert_allclose(trajectory.positions[0], rocksalt.positions, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(trajectory.positions[-1], result.atoms.positions, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(trajectory.cells[-1], result.atoms.cell.array, rtol=0, atol=1e-6)
+
+
+def test_a_run_that_starts_from_another_goes_on_where_that_ended(tmp_path, crystal, polarisable):
+    # NVE twice 0.04 ps against once 0.08 ps: the same trajectory but for rounding, which 0.04 ps do not amplify much.
+    first = run(crystal, polarisable, short(ensemble="nve", duration=0.04), tmp_path / "first")
+    second = run(
+        crystal, polarisable, short(ensemble="nve", duration=0.04), tmp_path / "second", start=tmp_path / "first"
+    )
+    whole = run(crystal, polarisable, short(ensemble="nve"), tmp_path / "whole")
+    assert np.abs(whole.atoms.positions - first.atoms.positions).max() > 0.01
+    np.testing.assert_allclose(second.atoms.positions, whole.atoms.positions, rtol=0, atol=1e-7)
+    np.testing.assert_allclose(second.shells, whole.shells, rtol=0, atol=1e-7)
+    with pytest.raises(ConfigError, match="no finished run"):
+        run(crystal, polarisable, short(), tmp_path / "third", start=tmp_path / "nowhere")
+    with pytest.raises(ConfigError, match="other ions"):
+        run(crystal.repeat((1, 1, 2)), polarisable, short(), tmp_path / "third", start=tmp_path / "first")
+
+
+def test_frozen_ions_stay_and_the_others_have_the_temperature(tmp_path, crystal, polarisable):
+    held = list(range(10, 40))
+    result = run(crystal, polarisable, short(frozen=tuple(held)), tmp_path)
+    np.testing.assert_allclose(result.atoms.positions[held], crystal.positions[held], rtol=0, atol=1e-9)
+    moved = np.linalg.norm(result.atoms.positions - crystal.positions, axis=1)
+    assert np.delete(moved, held).min() > 1e-3
+    table = read_table(result.thermo)
+    kinetic = table["total_eV"] - table["potential_eV"]
+    assert kinetic[0] == pytest.approx(1.5 * 34 * BOLTZMANN * 300.0, rel=1e-4)
+    with pytest.raises(ConfigError, match="frozen names ion 64"):
+        run(crystal, polarisable, short(frozen=(64,)), tmp_path / "other")
+
+
+def test_temperature_and_pressure_follow_their_ramps_across_legs(tmp_path, crystal, polarisable):
+    settings = Dynamics(
+        100.0, 1.0, seed=2, temperature_end=900.0, ensemble="npt", pressure=0.0, pressure_end=200_000.0,
+        barostat_time=0.1, restart_every=700,
+    )  # fmt: skip
+    table = read_table(run(crystal, polarisable, settings, tmp_path).thermo)
+    last = slice(-5, None)
+    # 64 ions fluctuate by 10 %, and the thermostat trails its target by 0.1 ps of 800 K/ps.
+    assert np.mean(table["temperature_K"][last]) == pytest.approx(820.0, rel=0.2)
+    assert np.mean(table["pressure_bar"][last]) == pytest.approx(180_000.0, rel=0.3)
+
+
+def test_only_the_normal_changes_when_only_it_may(tmp_path, rocksalt, polarisable):
+    rocksalt.set_cell(rocksalt.cell.array * [1.0, 1.0, 0.96], scale_atoms=True)
+    table = read_table(run(rocksalt, polarisable, short(ensemble="npt", cell="z", barostat_time=0.1), tmp_path).thermo)
+    assert np.ptp(table["lx"]) == np.ptp(table["ly"]) == 0.0
+    assert table["lz"][-1] > table["lz"][0] + 0.01
+
+
+def test_the_record_says_what_ran(tmp_path, rocksalt, polarisable):
+    result = run(rocksalt, polarisable, short(), tmp_path)
+    record = json.loads(result.record.read_text())
+    assert record["inputs"]["system.data"] == sha256_of(tmp_path / "system.data")
+    assert record["seed"] == 3 and record["configuration"]["restart_every"] == 50
+    assert record["ps_per_hour"] == pytest.approx(0.08 / record["wall_seconds"] * 3600.0)
+
+
+def test_reports_say_how_far_the_run_is(tmp_path, crystal, polarisable):
+    seen = []
+    run(crystal, polarisable, Dynamics(300.0, 0.6, seed=1), tmp_path, report=seen.append)
+    times = [progress.time for progress in seen]
+    assert times == sorted(times) and times[-1] == pytest.approx(0.6)
+    last = seen[-1]
+    assert last.duration == pytest.approx(0.6) and last.seconds_left == 0.0 and last.rate > 0.0
+    assert last.density == pytest.approx(3.6, abs=0.3)  # 4 MgO in (4.2 Å)³
+
+
+def test_two_runs_in_one_folder_are_refused(tmp_path, crystal, polarisable):
+    def second(_):
+        with pytest.raises(ConfigError, match="another process runs here"):
+            run(crystal, polarisable, short(), tmp_path)
+        raise Interrupted
+
+    with pytest.raises(Interrupted):
+        run(crystal, polarisable, Dynamics(300.0, 20.0, seed=1), tmp_path, report=second)
+
+
+def test_a_collapse_names_ions_and_time(tmp_path, published_pair):
+    atoms, potential = published_pair
+    with pytest.raises(CollapseError, match=r"at 0\.004 ps: .*Mg 0 and P 1: \d\.\d\d Å apart \(turn-over at 1\.74 Å\)"):
+        run(atoms, potential, short(thermo_every=10), tmp_path)
+    assert not (tmp_path / "run.json").exists()
+
+
+def test_a_shell_that_leaves_its_core_is_named(tmp_path, polarisable, rocksalt):
+    # A spring of a tenth: the field of a displaced neighbour tears the shell off.
+    soft = polarisable.with_values({Parameter.parse("spring O"): 7.0})
+    rocksalt.positions[0] += (0.5, 0.3, 0.1)
+    with pytest.raises(CollapseError, match=r"O \d: shell \d\.\d\d Å from its core"):
+        run(rocksalt, soft, short(), tmp_path)

@@ -151,9 +151,7 @@ def end_state(folder: Path, potential: Potential) -> EndState:
 
 def _end(path: Path, ions: IonMap) -> EndState:
     frame = read_dump(path, ions)[-1]
-    polarised = ions.shell_ids > 0
-    shells = np.full((len(frame), 3), np.nan)
-    shells[polarised] = frame.arrays["shells"][polarised] if polarised.any() else 0.0
+    shells = recipes.shells_of(frame, ions)
     atoms = Atoms(frame.get_chemical_symbols(), positions=frame.positions, cell=frame.cell, pbc=True)
     atoms.set_array("species", np.array(ions.labels))
     cores = frame.arrays["site_velocities"]
@@ -341,7 +339,9 @@ def _check_same(known: Mapping[str, Any], asked: Mapping[str, Any], folder: Path
     names = {recipes.DATA_FILE: "the structure", recipes.POTENTIAL_FILE: "the potential"}
     for name, value in asked["inputs"].items():
         if known["inputs"].get(name) != value:
-            raise ConfigError(f"{folder}: holds a run with other input ({names.get(name, "the potential")}); choose another folder")
+            raise ConfigError(
+                f"{folder}: holds a run with other input ({names.get(name, 'the potential')}); choose another folder"
+            )
     for name, value in asked["settings"].items():
         if known["settings"].get(name) != value:
             raise ConfigError(

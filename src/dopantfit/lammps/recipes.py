@@ -10,6 +10,7 @@ one restart file to the next. All legs are alike, so that a run taken up again d
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import numpy as np
 from ase import Atoms
 
 from dopantfit.lammps import syntax
@@ -17,7 +18,7 @@ from dopantfit.lammps.atom_types import AtomTypes
 from dopantfit.lammps.data_file import Array, IonMap, data_text
 from dopantfit.lammps.guard import patches, table_text
 from dopantfit.lammps.include import GUARD_FILE, potential_include
-from dopantfit.lammps.settings import LONGEST_CORE_SHELL, CellFreedom, Dynamics
+from dopantfit.lammps.settings import LONGEST_CORE_SHELL, Dynamics
 from dopantfit.potential import Potential
 from dopantfit.units import BOLTZMANN
 
@@ -29,9 +30,6 @@ LEG_BEGIN, LEG_END, LEG_TRAJECTORY, LEG_SITES = "begin.restart", "end.restart", 
 
 #: FIRE's time step in units of sqrt(m/k) of the fastest shell: fewest evaluations on perturbed phosphates.
 _FIRE_STEP = 0.75
-
-#: Rounds of cell relaxation, sites alone after each: the line search stalls early in every one.
-_CELL_ROUNDS = 4
 
 #: Force left on a shell [eV/Å] before molecular dynamics starts.
 _START_TOLERANCE = 1e-3
@@ -71,65 +69,30 @@ def single_point(types: AtomTypes, kspace: str = "ewald 1e-8", force_tolerance: 
     return _text(lines)
 
 
-def minimise(
-    ions: IonMap,
-    cell: CellFreedom | None = None,
-    kspace: str = "pppm 1e-6",
-    force_tolerance: float = 1e-2,
-    pressure: float = 0.0,
-    frozen: Sequence[int] = (),
-) -> str:
-    """Shells, then all sites, then (with `cell`) sites and cell together are brought to a minimum.
+def minimise(ions: IonMap, kspace: str = "pppm 1e-6", force_tolerance: float = 1e-2, frozen: Sequence[int] = ()) -> str:
+    """Shells, then all sites are brought to a minimum, the cell stays.
 
     force_tolerance: largest force component left on any site [eV/Å].
-    pressure: [bar], for runs in which the cell relaxes.
     frozen: indices of ions whose cores are held; their shells relax.
-    The last table of the log holds energy and virial, ``ions.dump`` the final sites with their forces.
+    The last table of the log holds energy, virial and the largest force, ``ions.dump`` the final sites with theirs.
     """
-    types, tolerance = ions.types, syntax.number(force_tolerance)
+    tolerance = syntax.number(force_tolerance)
+    held = ["", "# Held cores.", *_group("held", [i + 1 for i in frozen]), "fix hold held setforce 0.0 0.0 0.0"]
     lines = [
-        *system(types, kspace),
-        f"thermo_style custom {_THERMO}",
-        "thermo_modify line one format float %.17g",
-        *_relaxed_shells(types, force_tolerance),
-        *_held(frozen),
+        *system(ions.types, kspace),
+        *_relaxed_shells(ions.types, force_tolerance),
+        *(held if frozen else []),
         "",
-        "# Ions and shells together.",
-        *_downhill(types, tolerance),
-    ]
-    if cell is not None:
-        lines += ["", "# Sites and cell; each round measures strain from the cell of the last."]
-        for _ in range(_CELL_ROUNDS):
-            lines += _cell_round(types, cell, pressure, tolerance)
-    return _text([*lines, *_evaluation(types)])
-
-
-def _held(frozen: Sequence[int]) -> list[str]:
-    if not frozen:
-        return []
-    return ["", "# Held cores.", *_group("held", [i + 1 for i in frozen]), "fix hold held setforce 0.0 0.0 0.0"]
-
-
-def _downhill(types: AtomTypes, tolerance: str) -> list[str]:
-    """Conjugate gradients far down, FIRE to the tolerance: a line search stalls on the noise of the energy."""
-    return [
+        "# Ions and shells together: conjugate gradients far down, FIRE to the tolerance, since a line search stalls",
+        "# on the noise of the energy.",
         "min_style cg",
         "min_modify norm inf line forcezero",
         f"minimize 0.0 {tolerance} 10000 100000",
-        *shell_minimiser(types),
-        f"minimize 0.0 {tolerance} 20000 40000",
+        *shell_minimiser(ions.types),
+        f"minimize 0.0 {tolerance} 5000 10000",
+        *_evaluation(ions.types),
     ]
-
-
-def _cell_round(types: AtomTypes, cell: CellFreedom, pressure: float, tolerance: str) -> list[str]:
-    return [
-        "min_style cg",
-        "min_modify norm inf line forcezero",
-        f"fix cell all box/relax {cell} {syntax.number(pressure)} vmax 0.001",
-        f"minimize 0.0 {tolerance} 2000 20000",
-        "unfix cell",
-        *_downhill(types, tolerance),
-    ]
+    return _text(lines)
 
 
 def _evaluation(types: AtomTypes) -> list[str]:
@@ -198,6 +161,15 @@ def snapshots(ions: IonMap, settings: Dynamics) -> str:
         f"run {settings.steps}",
     ]
     return _text(lines)
+
+
+def shells_of(frame: Atoms, ions: IonMap) -> Array:
+    """Return the shells [Å] of a frame read with all sites, ``shape=(n, 3)``; nan for ions without one."""
+    polarised = ions.shell_ids > 0
+    shells = np.full((len(frame), 3), np.nan)
+    if polarised.any():
+        shells[polarised] = frame.arrays["shells"][polarised]
+    return shells
 
 
 def _mobile(ions: IonMap, settings: Dynamics) -> list[str]:

@@ -1,4 +1,9 @@
-"""Relaxing a structure with LAMMPS: shells, then ions, then the cell."""
+"""Relaxing a structure with LAMMPS: shells, then ions, then the cell.
+
+The cell is brought to the given pressure by quasi-Newton steps on the stress of the relaxed ions. LAMMPS's own cell
+relaxation looks at the energy, which jumps whenever a pair crosses the cutoff of an unshifted potential: it stalls
+some kbar away from where forces and molecular dynamics have their equilibrium.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +14,7 @@ from ase import Atoms
 
 from dopantfit.errors import CollapseError, ConfigError, ConvergenceError
 from dopantfit.lammps import collapse, recipes
-from dopantfit.lammps.data_file import Array
+from dopantfit.lammps.data_file import Array, IonMap
 from dopantfit.lammps.dynamics import suitable_ranks
 from dopantfit.lammps.guard import patches
 from dopantfit.lammps.launcher import Launcher
@@ -18,6 +23,13 @@ from dopantfit.lammps.settings import CellFreedom, check_cell_freedom, frozen_io
 from dopantfit.potential import Potential
 from dopantfit.units import EV_PER_A3_IN_BAR_LAMMPS
 
+#: Deviation from the pressure at which a cell is relaxed [bar]: lengths are then good to 1e-4 Å in 10 Å.
+_PRESSURE_TOLERANCE = 30.0
+#: Most steps of the cell, and the largest strain in one.
+_MAX_STEPS, _LONGEST_STEP = 30, 0.03
+#: Stiffness that the first step assumes, bulk and shear modulus [eV/Å³]: 100 and 50 GPa, as of phosphates and oxides.
+_BULK, _SHEAR = 0.62, 0.31
+
 
 @dataclass(frozen=True)
 class Relaxed:
@@ -25,7 +37,7 @@ class Relaxed:
 
     atoms: ions, in the frame they came in. shells: beside their cores [Å], ``shape=(n, 3)``; nan where there is none.
     energy: [eV]. stress: xx, yy, zz, yz, xz, xy as in ASE, tension positive [eV/Å³], ``shape=(6,)``.
-    largest_force: largest component left on an ion that is free [eV/Å].
+    largest_force: largest force component left on a free core or a shell [eV/Å].
     """
 
     atoms: Atoms
@@ -33,6 +45,20 @@ class Relaxed:
     energy: float
     stress: Array
     largest_force: float
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What does not change from one cell to the next."""
+
+    potential: Potential
+    folder: Path
+    launcher: Launcher
+    ranks: int
+    frozen: tuple[int, ...]
+    guard: bool
+    kspace: str
+    force_tolerance: float
 
 
 def relax_structure(
@@ -49,58 +75,120 @@ def relax_structure(
     guard: bool = True,
     kspace: str = "pppm 1e-6",
 ) -> Relaxed:
-    """Bring a structure to a minimum of its energy (of its enthalpy, with a `cell` that relaxes).
+    """Bring a structure to a minimum of its energy, and with `cell` to equilibrium with a pressure.
 
-    cell: how the cell may change; by default it stays. pressure: [bar].
+    cell: how the cell may change; by default it stays. pressure: [bar], reached to within 30.
     force_tolerance: largest force component left on any site [eV/Å].
-    frozen: indices of ions that are held; their shells relax.
+    frozen: indices of ions that are held; their shells relax, and where the cell changes they follow it.
     guard: patch pair curves that turn over at short range, so that ions that start too close are driven apart.
-    Raises ConvergenceError when the tolerance is not reached, CollapseError when the minimum has a pair inside the
-    guarded range or a shell away from its core, ConfigError and EngineError as the launcher and the data file do.
+    Raises ConvergenceError when a tolerance is not reached, CollapseError when a pair is left inside the guarded
+    range or a shell away from its core, ConfigError and EngineError as the launcher and the data file do.
     """
-    folder = Path(folder)
     held = frozen_ions(frozen)
     if held and held[-1] >= len(atoms):
         raise ConfigError(f"frozen names ion {held[-1]}, the structure has {len(atoms)}, counted from 0")
-    if cell is not None:
-        check_cell_freedom(cell)
-    ions = recipes.prepare(folder, atoms, potential, guard=guard)
-    script = folder / "relax.in"
-    script.write_text(recipes.minimise(ions, cell, kspace, force_tolerance, pressure, held), encoding="ascii")
-    log = (launcher or Launcher()).run(script, ranks or suitable_ranks(len(atoms)))
-    last = read_thermo(log)[-1]
+    n_ranks = suitable_ranks(len(atoms)) if ranks is None else ranks
+    task = _Task(potential, Path(folder), launcher or Launcher(), n_ranks, held, guard, kspace, force_tolerance)
+    if cell is None:
+        return _minimum(task, atoms, None)[0]
+    check_cell_freedom(cell)
+    return _at_pressure(task, atoms, cell, pressure)
+
+
+def _at_pressure(task: _Task, atoms: Atoms, cell: CellFreedom, pressure: float) -> Relaxed:
+    """Root of the stress in the strains that are free, by Broyden's method."""
+    relaxed, ions = _minimum(task, atoms, None)
+    basis = _strains(cell)
+    compliance = np.linalg.inv(basis @ _stiffness() @ basis.T)
+    excess = basis @ _excess(relaxed, ions, pressure)
+    for _ in range(_MAX_STEPS):
+        if np.abs(excess).max() * EV_PER_A3_IN_BAR_LAMMPS < _PRESSURE_TOLERANCE:
+            return relaxed
+        step = -compliance @ excess
+        step *= min(1.0, _LONGEST_STEP / float(np.abs(step).max()))
+        relaxed, ions = _minimum(task, *_strained(relaxed, ions, step @ basis))
+        before, excess = excess, basis @ _excess(relaxed, ions, pressure)
+        moved = compliance @ (excess - before)
+        compliance = compliance + np.outer(step - moved, step @ compliance) / float(step @ moved)
+    raise ConvergenceError(
+        f"{task.folder}: the stress is {np.abs(excess).max() * EV_PER_A3_IN_BAR_LAMMPS:.0f} bar away from the "
+        f"pressure after {_MAX_STEPS} steps of the cell, asked for {_PRESSURE_TOLERANCE:g}; relax ions first"
+    )
+
+
+def _strains(cell: CellFreedom) -> Array:
+    """Free strains in LAMMPS's frame, unit vectors in xx, yy, zz, √2 yz, √2 xz, √2 xy, ``shape=(n, 6)``."""
+    if cell == "iso":
+        return np.asarray(np.array([[1.0, 1.0, 1.0, 0.0, 0.0, 0.0]]) / np.sqrt(3.0))
+    free = {"z": slice(2, 3), "aniso": slice(0, 3), "tri": slice(0, 6)}[cell]
+    return np.asarray(np.identity(6)[free], dtype=np.float64)
+
+
+def _stiffness() -> Array:
+    """An isotropic solid in the basis of `_strains` [eV/Å³], ``shape=(6, 6)``."""
+    volumetric = np.zeros((6, 6))
+    volumetric[:3, :3] = 1.0 / 3.0
+    return np.asarray(3.0 * _BULK * volumetric + 2.0 * _SHEAR * (np.eye(6) - volumetric))
+
+
+def _excess(relaxed: Relaxed, ions: IonMap, pressure: float) -> Array:
+    """Stress plus pressure in LAMMPS's frame and the basis of `_strains` [eV/Å³], ``shape=(6,)``."""
+    tensor = relaxed.stress[np.array([[0, 5, 4], [5, 1, 3], [4, 3, 2]])]
+    turned = ions.rotation.T @ tensor @ ions.rotation + pressure / EV_PER_A3_IN_BAR_LAMMPS * np.eye(3)
+    return np.asarray(turned[(0, 1, 2, 1, 0, 0), (0, 1, 2, 2, 2, 1)] * np.sqrt([1, 1, 1, 2, 2, 2]))
+
+
+def _strained(relaxed: Relaxed, ions: IonMap, strain: Array) -> tuple[Atoms, Array]:
+    """Cell, ions and shells after a strain given in LAMMPS's frame and the basis of `_strains`."""
+    plain = strain / np.sqrt([1, 1, 1, 2, 2, 2])
+    tensor = plain[np.array([[0, 5, 4], [5, 1, 3], [4, 3, 2]])]
+    change = np.eye(3) + ions.rotation @ tensor @ ions.rotation.T
+    atoms = relaxed.atoms.copy()
+    atoms.set_cell(atoms.cell.array @ change, scale_atoms=True)
+    # A shell goes with its core: the spring is far stiffer than the crystal.
+    return atoms, atoms.positions + relaxed.shells - relaxed.atoms.positions
+
+
+def _minimum(task: _Task, atoms: Atoms, shells: Array | None) -> tuple[Relaxed, IonMap]:
+    """Relax shells and ions in the cell they are in."""
+    ions = recipes.prepare(task.folder, atoms, task.potential, shells, task.guard)
+    script = task.folder / "relax.in"
+    text = recipes.minimise(ions, task.kspace, task.force_tolerance, task.frozen)
+    script.write_text(text, encoding="ascii")
+    log = task.launcher.run(script, task.ranks)
+    relaxed = _read(task.folder, ions)
+    _check(task, relaxed, ions, log)
+    return relaxed, ions
+
+
+def _read(folder: Path, ions: IonMap) -> Relaxed:
+    last = read_thermo(folder / "relax.log")[-1]
     frame = read_dump(folder / recipes.DUMP_FILE, ions)[-1]
-    has_shell = ions.shell_ids > 0
-    shells = np.full((len(frame), 3), np.nan)
-    if has_shell.any():
-        shells[has_shell] = frame.arrays["shells"][has_shell]
     xx, yy, zz, xy, xz, yz = (-last[f"c_virial[{i}]"][-1] / EV_PER_A3_IN_BAR_LAMMPS for i in range(1, 7))
     stress = ions.tensor_to_atoms(np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]]))
-    forces = frame.arrays["forces"].copy()
-    forces[list(held)] = 0.0
-    relaxed = Relaxed(
-        atoms=_plain(frame, ions.labels),
-        shells=shells,
+    atoms = Atoms(frame.get_chemical_symbols(), positions=frame.positions, cell=frame.cell, pbc=True)
+    atoms.set_array("species", np.array(ions.labels))
+    return Relaxed(
+        atoms=atoms,
+        shells=recipes.shells_of(frame, ions),
         energy=float(last["PotEng"][-1]),
         stress=stress[(0, 1, 2, 1, 0, 0), (0, 1, 2, 2, 2, 1)],
-        largest_force=float(np.abs(forces).max()),
+        largest_force=float(last["Fmax"][-1]),
     )
-    found = patches(potential, ions.types.core)
+
+
+def _check(task: _Task, relaxed: Relaxed, ions: IonMap, log: Path) -> None:
     facts = (
-        collapse.broken_shells(relaxed.atoms, shells, ions.labels),
-        collapse.crossed_pairs(relaxed.atoms, shells, ions.labels, found),
+        collapse.broken_shells(relaxed.atoms, relaxed.shells, ions.labels),
+        collapse.crossed_pairs(relaxed.atoms, relaxed.shells, ions.labels, patches(task.potential, ions.types.core)),
     )
     if any(facts):
-        raise CollapseError(f"{folder}: the relaxed structure collapsed: {'; '.join(f for f in facts if f)}; see {log}")
-    if not last["Fmax"][-1] <= force_tolerance * (1.0 + 1e-9):
-        raise ConvergenceError(
-            f"{folder}: a force of {last['Fmax'][-1]:.3g} eV/Å is left, asked for {force_tolerance:.3g}; "
-            f"loosen the tolerance or start closer to a minimum; see {log}"
+        raise CollapseError(
+            f"{task.folder}: the relaxed structure collapsed: {'; '.join(fact for fact in facts if fact)} "
+            f"(ions counted from 0); start from larger distances; see {log}"
         )
-    return relaxed
-
-
-def _plain(frame: Atoms, labels: Sequence[str]) -> Atoms:
-    atoms = Atoms(frame.get_chemical_symbols(), positions=frame.positions, cell=frame.cell, pbc=True)
-    atoms.set_array("species", np.array(labels))
-    return atoms
+    if not relaxed.largest_force <= task.force_tolerance:
+        raise ConvergenceError(
+            f"{task.folder}: a force of {relaxed.largest_force:.3g} eV/Å is left, asked for "
+            f"{task.force_tolerance:.3g}; loosen the tolerance or start closer to a minimum; see {log}"
+        )

@@ -7,8 +7,10 @@ import pytest
 
 from dopantfit.errors import ConfigError
 from dopantfit.fit.config import Swarm
-from dopantfit.fit.search import Journal, first_generation, run_search
+from dopantfit.fit.search import ANCHORED, Journal, first_generation, run_search
+from dopantfit.fit.survey import Evaluated
 
+METHODS = ["pso", "tpe", "cma-es"]
 CENTRE = np.array([0.3, 0.7, 0.55])
 
 
@@ -19,12 +21,12 @@ class _Bowl:
         self.asked = 0
         self.stop_after = stop_after
 
-    def __call__(self, points):
+    def __call__(self, points, anchor):
         assert points.min() >= 0.0 and points.max() <= 1.0
         self.asked += len(points)
         if self.stop_after is not None and self.asked > self.stop_after:
             raise KeyboardInterrupt
-        return [(float(np.sum((point - CENTRE) ** 2)), None) for point in points]
+        return [Evaluated(float(np.sum((point - CENTRE) ** 2))) for point in points]
 
 
 def _search(bowl, settings, journal=None, key="bowl"):
@@ -33,27 +35,28 @@ def _search(bowl, settings, journal=None, key="bowl"):
     return run_search(bowl, first, settings, rng, Journal(journal, key))
 
 
-@pytest.mark.parametrize("method", ["pso", "tpe"])
+@pytest.mark.parametrize("method", METHODS)
 def test_a_search_finds_the_bottom_of_a_bowl_and_starts_from_what_is_known(method):
     settings = Swarm(method=method, particles=12, generations=15)
-    points, costs = _search(_Bowl(), settings)
+    found = _search(_Bowl(), settings)
+    points, costs = found.points, found.costs
     assert len(points) == 12 * 16
     assert points[0].tolist() == [0.5, 0.5, 0.5]
     # The best of 192 random points of a unit cube comes within about 0.1 of the centre; a search within half of that.
     assert np.linalg.norm(points[costs.argmin()] - CENTRE) < 0.05
 
 
-@pytest.mark.parametrize("method", ["pso", "tpe"])
+@pytest.mark.parametrize("method", METHODS)
 def test_the_same_seed_gives_the_same_points(method):
     settings = Swarm(method=method, particles=6, generations=4)
-    one, other = (_search(_Bowl(), settings)[0] for _ in range(2))
+    one, other = (_search(_Bowl(), settings).points for _ in range(2))
     assert one.tobytes() == other.tobytes()
 
 
-@pytest.mark.parametrize("method", ["pso", "tpe"])
+@pytest.mark.parametrize("method", METHODS)
 def test_a_killed_search_resumes_to_the_same_bytes_without_doing_anything_twice(method, tmp_path):
     settings = Swarm(method=method, particles=6, generations=6)
-    whole, _ = _search(_Bowl(), settings)
+    whole = _search(_Bowl(), settings).points
     journal = tmp_path / "search.jsonl"
     with pytest.raises(KeyboardInterrupt):
         _search(_Bowl(stop_after=20), settings, journal)
@@ -61,7 +64,7 @@ def test_a_killed_search_resumes_to_the_same_bytes_without_doing_anything_twice(
     with journal.open("a") as file:
         file.write('{"points": [[0.1, 0.')
     bowl = _Bowl()
-    resumed, _ = _search(bowl, settings, journal)
+    resumed = _search(bowl, settings, journal).points
     assert resumed.tobytes() == whole.tobytes()
     assert bowl.asked == 7 * 6 - 3 * 6
 
@@ -82,7 +85,32 @@ def test_the_hypercube_covers_every_direction(rng):
         assert sorted(np.floor(10 * column)) == list(range(10))
 
 
-def test_a_sampler_that_is_not_installed_is_named():
+def test_a_sampler_that_is_not_installed_is_named(monkeypatch):
+    monkeypatch.setattr("dopantfit.fit.search.find_spec", lambda name: None)
     settings = Swarm(method="cma-es", particles=4, generations=1)
     with pytest.raises(ConfigError, match="cmaes"):
         _search(_Bowl(), settings)
+
+
+def test_the_anchor_is_the_best_exact_point_so_far_and_the_same_after_a_resume(tmp_path):
+    settings = Swarm(particles=6, generations=2 * ANCHORED)
+    journal, anchors = tmp_path / "search.jsonl", []
+
+    def evaluate(points, anchor):
+        anchors.append(anchor)
+        costs = [float(np.sum((point - CENTRE) ** 2)) for point in points]
+        # Every second candidate is an estimate, and looks better than it is.
+        return [Evaluated(c if n % 2 else 0.1 * c, None, 0.1 * c, exact=bool(n % 2)) for n, c in enumerate(costs)]
+
+    found = _search(evaluate, settings, journal)
+    exact = [one.cost if one.exact else np.inf for one in found.results]
+    for generation, anchor in enumerate(anchors):
+        seen = 6 * (generation // ANCHORED * ANCHORED)
+        expected = found.points[int(np.argmin(exact[:seen]))] if seen else found.points[0]
+        assert anchor.tolist() == expected.tolist()
+    # Six generations are on disk, the seventh has to be evaluated again, around the anchor it had.
+    lines = journal.read_text().splitlines(keepends=True)
+    journal.write_text("".join(lines[:7]))
+    whole, anchors[:] = list(anchors), []
+    assert _search(evaluate, settings, journal).results == found.results
+    np.testing.assert_array_equal(anchors, whole[6:])

@@ -73,8 +73,7 @@ def _mixture(changes: Floats, error: Floats) -> Floats:
         normal[i, i] += RIDGE * largest
     if largest == 0.0:
         return np.zeros(m)
-    weights: Floats = np.linalg.solve(normal, right)
-    return weights
+    return np.linalg.solve(normal, right)  # type: ignore[return-value]
 
 
 class Settled(NamedTuple):

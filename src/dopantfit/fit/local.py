@@ -4,20 +4,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import minimize
 
-from dopantfit.energy.arrays import Flags, Floats
+from dopantfit.energy.arrays import Floats
+from dopantfit.energy.threads import with_one_blas_thread
 from dopantfit.fit.config import Local
+from dopantfit.fit.descent import at_bound, descend, projected
 from dopantfit.fit.objective import Candidate, Objective
 
-#: L-BFGS-B knows no curvature at first and takes a step of length one: this part of the box, in stretched coordinates.
-FIRST_STEP = 0.05
 #: Damping of the first Gauss-Newton step, relative to the curvature along each coordinate, and what it changes by.
 FIRST_DAMPING, MORE_DAMPING, LESS_DAMPING = 1e-3, 5.0, 0.2
-#: Beyond this damping steps are so short that the point counts as a minimum.
+#: Beyond this damping steps are so short that none that helps is left.
 LARGEST_DAMPING = 1e10
 #: A Gauss-Newton step that lowers the cost by less than this part of it ends the refinement.
 SMALLEST_GAIN = 1e-12
+#: A point is a minimum where a Gauss-Newton step is expected to lower the cost by less than this part of it: shells at
+#: rest to ``SHELL_TOLERANCE`` leave that much noise.
+SMALL_GAIN = 1e-7
 #: Damping takes no coordinate's curvature for less than this part of the largest: along what no datum feels, steps
 #: would otherwise cross the whole box however large the damping.
 FLOOR = 1e-6
@@ -28,8 +30,9 @@ class Refined:
     """A local minimum.
 
     start, point: coordinates. start_cost, cost. iterations: of L-BFGS-B and of Gauss-Newton together.
-    converged: whether the projected gradient fell below its tolerance, or no step lowers the cost any more.
-    gradient: largest projected gradient component.
+    gradient: largest projected gradient component. expected_gain: by which part of the cost a Gauss-Newton step would
+    still lower it, were the residuals linear. converged: whether the gradient is within its tolerance, or the expected
+    gain within ``SMALL_GAIN``; how the search for the point ended does not enter.
     """
 
     start: Floats
@@ -39,8 +42,10 @@ class Refined:
     iterations: int
     converged: bool
     gradient: float
+    expected_gain: float
 
 
+@with_one_blas_thread
 def refine(
     objective: Objective, start: Floats, settings: Local, report: Callable[[float], None] = lambda cost: None
 ) -> Refined:
@@ -51,51 +56,51 @@ def refine(
     """
     objective.anchor(start)
     first = objective.candidate(start)
-
-    def stretched(point: Floats) -> tuple[float, Floats]:
-        cost, gradient = objective.cost_and_gradient(point * FIRST_STEP)
-        return cost, gradient * FIRST_STEP
-
-    found = minimize(
-        stretched,
-        start / FIRST_STEP,
-        jac=True,
-        method="L-BFGS-B",
-        bounds=[(0.0, 1.0 / FIRST_STEP)] * len(start),
-        callback=lambda intermediate_result: report(float(intermediate_result.fun)),
-        options={"maxiter": settings.max_iterations, "gtol": FIRST_STEP * settings.gradient_tolerance, "ftol": 1e-14},
+    descent = descend(
+        objective.cost_and_gradient,
+        start,
+        first.cost,
+        settings.max_iterations,
+        settings.gradient_tolerance,
+        1e-14,
+        report,
     )
-    best = objective.candidate(np.clip(found.x * FIRST_STEP, 0.0, 1.0))
-    best = best if best.cost <= first.cost else first
-    best, steps, settled = _gauss_newton(objective, best, settings.gauss_newton_steps, report)
+    best = objective.candidate(descent.point) if descent.cost < first.cost else first
+    best, steps = _gauss_newton(objective, best, settings.gauss_newton_steps, report)
     residuals, jacobian = objective.linearised(best)
     gradient = jacobian.T @ residuals
-    largest = float(np.abs(_projected(best.point, gradient)).max(initial=0.0))
+    largest = float(np.abs(projected(best.point, gradient)).max(initial=0.0))
+    gain = _expected_gain(best.point, gradient, jacobian) / best.cost if best.cost else 0.0
     return Refined(
         start=np.array(start),
         point=best.point,
         start_cost=first.cost,
         cost=best.cost,
-        iterations=int(found.nit) + steps,
-        converged=settled or largest <= settings.gradient_tolerance or bool(found.success),
+        iterations=descent.iterations + steps,
+        converged=largest <= settings.gradient_tolerance or gain <= SMALL_GAIN,
         gradient=largest,
+        expected_gain=gain,
     )
 
 
-def at_bound(point: Floats, gradient: Floats) -> Flags:
-    """Coordinates that sit on a bound and would go farther: ``shape=(n,)``."""
-    low, high = (point <= 0.0) & (gradient > 0.0), (point >= 1.0) & (gradient < 0.0)
-    flags: Flags = low | high
-    return flags
+def _expected_gain(point: Floats, gradient: Floats, jacobian: Floats) -> float:
+    """By how much a Gauss-Newton step inside the box would lower the cost, were the residuals linear."""
+    free = ~at_bound(point, gradient)
+    if not free.any():
+        return 0.0
+    damped = _damped(jacobian[:, free].T @ jacobian[:, free], FIRST_DAMPING)
+    step = _boxed_step(damped, gradient[free], point[free])
+    return -float(gradient[free] @ step + 0.5 * step @ damped @ step)
 
 
-def _projected(point: Floats, gradient: Floats) -> Floats:
-    return np.where(at_bound(point, gradient), 0.0, gradient)
+def _damped(curvature: Floats, damping: float) -> Floats:
+    scale = np.maximum(np.diag(curvature), FLOOR * np.diag(curvature).max() + np.finfo(float).tiny)
+    return curvature + np.diag(damping * scale)
 
 
 def _gauss_newton(
     objective: Objective, best: Candidate, steps: int, report: Callable[[float], None]
-) -> tuple[Candidate, int, bool]:
+) -> tuple[Candidate, int]:
     """Levenberg-Marquardt steps inside the box; coordinates pushed against a bound stay there."""
     damping, taken = FIRST_DAMPING, 0
     while taken < steps:
@@ -103,12 +108,11 @@ def _gauss_newton(
         gradient = jacobian.T @ residuals
         free = ~at_bound(best.point, gradient)
         if not free.any():
-            return best, taken, True
+            return best, taken
         curvature = jacobian[:, free].T @ jacobian[:, free]
-        scale = np.maximum(np.diag(curvature), FLOOR * np.diag(curvature).max() + np.finfo(float).tiny)
         taken += 1
         while True:
-            damped = curvature + np.diag(damping * scale)
+            damped = _damped(curvature, damping)
             trial = best.point.copy()
             trial[free] = np.clip(trial[free] + _boxed_step(damped, gradient[free], trial[free]), 0.0, 1.0)
             candidate = objective.candidate(trial)
@@ -116,13 +120,13 @@ def _gauss_newton(
                 break
             damping *= MORE_DAMPING
             if damping > LARGEST_DAMPING:
-                return best, taken, True
+                return best, taken
         gain = best.cost - candidate.cost
         best, damping = candidate, damping * LESS_DAMPING
         report(best.cost)
         if gain <= SMALLEST_GAIN * best.cost:
-            return best, taken, True
-    return best, taken, False
+            return best, taken
+    return best, taken
 
 
 def _boxed_step(curvature: Floats, gradient: Floats, point: Floats) -> Floats:

@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 from ase import Atoms
-from scipy.optimize import minimize
 
 from dopantfit.energy.arrays import Floats
+from dopantfit.energy.threads import with_one_blas_thread
 from dopantfit.errors import CollapseError, ConfigError, ConvergenceError, ReferenceDataError
 from dopantfit.fit.cell import Rest, relax_cell
 from dopantfit.fit.config import CrystalCell, Preoptimisation
-from dopantfit.fit.local import FIRST_STEP
+from dopantfit.fit.descent import descend
 from dopantfit.fit.variables import Space
 from dopantfit.reference.frames import calculated, load_set
 from dopantfit.structures import prototype
@@ -126,6 +126,7 @@ def check_parameters(space: Space, settings: Preoptimisation, source: str) -> No
         )
 
 
+@with_one_blas_thread
 def preoptimise(space: Space, settings: Preoptimisation, reference: ReferenceCell, source: str) -> Preoptimised:
     """Vary the named parameters until the relaxed cell is the reference's.
 
@@ -139,22 +140,10 @@ def preoptimise(space: Space, settings: Preoptimisation, reference: ReferenceCel
     start = space.start[which]
     cost_before = problem.cost_and_gradient(start)[0]
 
-    def stretched(stretched_part: Floats) -> tuple[float, Floats]:
-        cost, gradient = problem.cost_and_gradient(stretched_part * FIRST_STEP)
-        return cost, gradient * FIRST_STEP
-
-    found = minimize(
-        stretched,
-        start / FIRST_STEP,
-        jac=True,
-        method="L-BFGS-B",
-        bounds=[(0.0, 1.0 / FIRST_STEP)] * len(which),
-        options={"maxiter": settings.max_iterations, "gtol": 1e-4 * FIRST_STEP, "ftol": 1e-10},
-    )
-    best = np.clip(found.x * FIRST_STEP, 0.0, 1.0) if found.fun < cost_before else start
-    residuals, after = problem.residuals(best)
+    descent = descend(problem.cost_and_gradient, start, cost_before, settings.max_iterations, 1e-4, 1e-10)
+    residuals, after = problem.residuals(descent.point)
     return Preoptimised(
-        point=problem.whole(best),
+        point=problem.whole(descent.point),
         names=tuple(settings.parameters),
         reference=reference,
         before=problem.first,

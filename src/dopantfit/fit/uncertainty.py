@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dopantfit.energy.arrays import Flags, Floats
-from dopantfit.fit.local import at_bound
+from dopantfit.fit.descent import at_bound
 from dopantfit.fit.objective import Candidate, Objective
 
 #: Information of a uniform distribution over the unit box: 1 / variance.

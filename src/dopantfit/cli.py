@@ -59,6 +59,23 @@ def _common(
     pass
 
 
+@app.command("run")
+def run_all(
+    folder: Annotated[Path, typer.Argument(help="Folder of a fit, with fit.toml and study.toml.")],
+    preset: Annotated[str | None, typer.Option(help="Size of the study, instead of the one study.toml names.")] = None,
+    level: Annotated[str, typer.Option(help="Level of the gates.")] = "quick",
+) -> None:
+    """Fit, validate and study one dopant; what is up to date is kept."""
+    from dopantfit.study.steps import run_steps, why_fit, why_validate
+
+    steps = (
+        ("fit", lambda: why_fit(folder), lambda: fit(folder)),
+        ("validate", lambda: why_validate(folder, level), lambda: validate(folder, level=level)),
+        ("study", lambda: "its tasks know themselves what is up to date", lambda: study(folder, preset=preset)),
+    )
+    raise typer.Exit(run_steps(steps))
+
+
 @potential_app.command("show")
 def show_potential(
     potential: PotentialArgument,

@@ -1,9 +1,12 @@
 """Which steps from DFT frames to a verdict are up to date, told by the hashes of what each was made from."""
 
 import json
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
+
+import typer
 
 from dopantfit.fit.config import FitConfig, load_config
 from dopantfit.fit.record import POTENTIAL_FILE
@@ -62,6 +65,25 @@ def why_validate(folder: Path, level: str) -> str:
     if record["potential"]["sha256"] != sha256_of(folder / POTENTIAL_FILE):
         return "the potential has changed since"
     return "" if record["level"] == level else f"it was made at level {record['level']}"
+
+
+def run_steps(steps: Iterable[tuple[str, Callable[[], str], Callable[[], None]]]) -> int:
+    """Run the steps that have to be run; return the exit status of the last one that was.
+
+    steps: name, why it has to be run (empty when it need not), and how. A gate that fails ends nothing here: whether a
+    potential may be used all the same is for the study to say.
+    """
+    status = 0
+    for name, why, do in steps:
+        reason = why()
+        sys.stderr.write(f"{name}: {reason or 'up to date'}\n")
+        if reason:
+            try:
+                do()
+                status = 0
+            except typer.Exit as end:
+                status = end.exit_code
+    return status
 
 
 def _json(path: Path) -> Any:

@@ -71,9 +71,10 @@ def test_a_fit_writes_a_potential_and_a_record_and_repeats_itself_on_more_proces
     _check_cell_table(payload, fit_file.parent)
     searched = replace(plan, config=plan.config.model_copy(update={"budget": None}))
     again = run_fit(searched, fit_file.parent / "elsewhere", workers=2)
-    # Not to the last bit: other processes round sums in another order, and flat directions amplify that to some 1e-8.
-    for parameter in result.potential.parameters():
-        assert again.potential.value(parameter) == pytest.approx(result.potential.value(parameter), rel=1e-4)
+    assert again.potential.dumps() == result.potential.dumps()
+    assert [one.cost for one in again.starts] == [one.cost for one in result.starts]
+    # The best costs of every generation are exact, so some candidates were costed both ways.
+    assert 0 < payload["search"]["expansion"]["checked"] <= payload["search"]["expansion"]["expanded"] <= 15
 
 
 def _check_budget(payload, folder):

@@ -31,7 +31,10 @@ class Evaluated(NamedTuple):
 
 
 class Survey:
-    """An objective with expansions of its frames; the anchor is moved by whoever asks."""
+    """An objective with expansions of its frames; the anchor is moved by whoever asks.
+
+    changing: the pairs of species whose parameters are free, labels sorted.
+    """
 
     def __init__(self, objective: Objective) -> None:
         self.objective = objective
@@ -39,7 +42,7 @@ class Survey:
         self._stands: Floats | None = None
         self._expansions: tuple[ShellExpansion, ...] = ()
         parameters = objective.space.parameters
-        self._changing = {(p.of[0], p.of[1]) for p in parameters if len(p.of) == 2}
+        self.changing = {(p.of[0], p.of[1]) for p in parameters if len(p.of) == 2}
 
     def anchor(self, point: Floats) -> None:
         """Expand around this point; around the start where the frames cannot be expanded here, or not at all.
@@ -54,7 +57,7 @@ class Survey:
             try:
                 self.objective.anchor(place)
                 if not self.objective.space.moves_charges:
-                    self._expansions = tuple(model.expansion(self._changing) for model in self.objective.models)
+                    self._expansions = tuple(model.expansion(self.changing) for model in self.objective.models)
                 break
             except (CollapseError, ConvergenceError):
                 continue

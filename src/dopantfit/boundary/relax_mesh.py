@@ -5,6 +5,8 @@ Energy and force belong together: the force is the exact derivative of the mesh'
 needs (Essmann et al., J. Chem. Phys. 103, 8577 (1995)).
 """
 
+# mypy: disable-error-code="untyped-decorator"
+
 import math
 from typing import NamedTuple
 

@@ -4,16 +4,17 @@ The relaxation of a swap moves ions and shells together, everything or only what
 *region* of ions that move while the rest stands still; the region of all ions is the whole cell.
 """
 
-from dataclasses import dataclass
+# mypy: disable-error-code="untyped-decorator"
+
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
-from dopantfit.boundary.relax_mesh import Mesh, add_mesh_forces, make_mesh, mesh_potential, spread
+from dopantfit.boundary.relax_mesh import Mesh, add_mesh_forces, mesh_potential, spread
 from dopantfit.energy.arrays import Flags, Floats, GhostIndices, Integers
 from dopantfit.energy.functions import JIT
 from dopantfit.energy.neighbours import (
-    PADDING_COORDINATE,
     RUN_LENGTH,
     Ghosts,
     Lists,
@@ -30,12 +31,11 @@ COULOMB_CUTOFF, ALPHA, SPACING = 8.0, 0.42, 0.8
 SKIN = 1.2
 
 
-@dataclass(frozen=True)
-class Neighbourhood:
+class Neighbourhood(NamedTuple):
     """Who is near whom at one configuration, whatever species they are.
 
-    positions: of the cores then (n_ions, 3) [Å]. Ion i has the ghosts ``ghost[start[i]:start[i + 1]]`` as neighbours,
-    nearest first within no order, at ``distance`` [Å].
+    positions: of the cores then (n_ions, 3) [Å]. The neighbours of ion i are the ghosts (periodic images of ions)
+    ``ghost[start[i]:start[i + 1]]``, at ``distance`` [Å].
     """
 
     positions: Floats
@@ -52,12 +52,11 @@ def find_neighbours(positions: Floats, cell: Floats, reach: float) -> Neighbourh
     one = np.zeros(len(positions), np.int64)
     ghosts, (runs,) = neighbour_runs(pairs, one, 1, cell, (reach,))
     kept = runs.ghost != len(ghosts.ion) - 1
-    count = np.zeros(len(positions) + 1, np.int64)
-    for_ion = np.repeat(np.arange(len(positions)), np.diff(runs.start, axis=1)[:, 0])
-    np.add.at(count, for_ion[kept] + 1, 1)
-    ghost, owner = runs.ghost[kept], for_ion[kept]
+    owner = np.repeat(np.arange(len(positions)), np.diff(runs.start, axis=1)[:, 0])[kept]
+    ghost = runs.ghost[kept]
+    start = np.concatenate([[0], np.cumsum(np.bincount(owner, minlength=len(positions)))])
     away = positions[ghosts.ion[ghost]] + ghosts.shift[ghost] - positions[owner]
-    return Neighbourhood(positions, cell, ghosts, np.cumsum(count), ghost, np.linalg.norm(away, axis=1))
+    return Neighbourhood(positions, cell, ghosts, start, ghost, np.linalg.norm(away, axis=1))
 
 
 class Region:
@@ -65,6 +64,7 @@ class Region:
 
     species: index into the table, ``shape=(n_ions,)``. cores, shells: positions of all ions and of their shells
     (n_ions, 3) [Å]; rows of ions without a shell are not read. ions: indices of those that move.
+    still: charge on the mesh of all ions that stand still [e], if it is known.
 
     A configuration of the region is one array of sites (n_sites, 3): the cores of ``ions``, then the shells of those
     that have one.
@@ -79,6 +79,7 @@ class Region:
         cores: Floats,
         shells: Floats,
         ions: Integers | None = None,
+        still: Floats | None = None,
     ) -> None:
         self.near, self.mesh, self.table, self.species = near, mesh, table, species
         self.ions = np.arange(len(species)) if ions is None else ions
@@ -94,35 +95,43 @@ class Region:
         cutoffs = (COULOMB_CUTOFF + SKIN, table.cutoff + SKIN)
         count = len(table.core_charge)
         self._lists = [
-            Lists(
-                near.ghosts,
-                *(
-                    NeighbourRuns(
-                        *_runs(
-                            self.ions,
-                            near.start,
-                            near.ghost,
-                            near.distance,
-                            near.ghosts.ion,
-                            species,
-                            moves,
-                            inner,
-                            count,
-                            cutoff,
-                        )
-                    )
-                    for cutoff in cutoffs
-                ),
-            )
+            Lists(near.ghosts, *(self._runs(moves, inner, count, cutoff) for cutoff in cutoffs))
             for inner in ((True,) if ions is None else (True, False))
         ]
         everywhere = np.where(table.has_shell[species][:, None], shells, cores)
         self._ghost_cores, self._ghost_sites = _placed(cores, near.ghosts), _placed(everywhere, near.ghosts)
-        self._still = np.zeros(mesh.shape)
-        still = np.flatnonzero(~moves)
-        still_shells = still[table.has_shell[species[still]]]
-        spread(cores[still], table.core_charge[species[still]], mesh.to_mesh, self._still)
-        spread(shells[still_shells], table.shell_charge[species[still_shells]], mesh.to_mesh, self._still)
+        if still is None:
+            still = np.zeros(mesh.shape)
+            add_charge(mesh, table, species, cores, shells, np.flatnonzero(~moves), 1.0, still)
+        self._still = still
+
+    def _runs(self, moves: Flags, inner: bool, n_species: int, cutoff: float) -> NeighbourRuns:
+        """Neighbours within the cutoff [Å] that move too (inner), or those that stand still."""
+        near = self.near
+        runs = _runs(
+            self.ions, near.ghosts, near.start, near.ghost, near.distance, self.species, moves, inner, n_species, cutoff
+        )
+        return NeighbourRuns(*runs)
+
+    def split(self, sites: Floats) -> tuple[Floats, Floats]:
+        """Cores and shells of all ions (n_ions, 3) [Å] with the region's sites there; a core for a missing shell."""
+        cores, shells = self._cores.copy(), self._shells.copy()
+        cores[self.ions] = sites[: len(self.ions)]
+        shells[self.ions] = sites[: len(self.ions)]
+        shells[self.ions[self.polarised]] = sites[len(self.ions) :]
+        return cores, shells
+
+    def with_sites(self, sites: Floats, inner: "Region", moved: Floats) -> Floats:
+        """These sites with those of a smaller region where it has moved them."""
+        cores, shells = inner.split(moved)
+        result = sites.copy()
+        inside = np.zeros(len(self.species), np.bool_)
+        inside[inner.ions] = True
+        mine = inside[self.ions]
+        result[: len(self.ions)][mine] = cores[self.ions[mine]]
+        polarised = self.polarised[mine[self.polarised]]
+        result[self.acting[polarised]] = shells[self.ions[polarised]]
+        return result
 
     def start(self) -> Floats:
         """The sites of the region as they were given (n_sites, 3) [Å]."""
@@ -175,6 +184,22 @@ class Region:
         return float(-self.table.coulomb * ALPHA / np.sqrt(np.pi) * np.sum(self.charges**2))
 
 
+def add_charge(
+    mesh: Mesh,
+    table: SpeciesTable,
+    species: Integers,
+    cores: Floats,
+    shells: Floats,
+    ions: Integers,
+    sign: float,
+    charge: Floats,
+) -> None:
+    """Adds ``sign`` times the charge of some ions, with their shells, to a mesh [e]; arguments as in ``Region``."""
+    spread(cores[ions], sign * table.core_charge[species[ions]], mesh.to_mesh, charge)
+    polarised = ions[table.has_shell[species[ions]]]
+    spread(shells[polarised], sign * table.shell_charge[species[polarised]], mesh.to_mesh, charge)
+
+
 @njit(**JIT)
 def _placed(sites: Floats, ghosts: Ghosts) -> Floats:
     """Positions of all ghosts, ``shape=(3, n_ghosts)`` [Å]; the last one is padding."""
@@ -201,10 +226,10 @@ def _place_moved(
 @njit(**JIT)
 def _runs(
     ions: Integers,
+    ghosts: Ghosts,
     begin: Integers,
     ghost: GhostIndices,
     distance: Floats,
-    ghost_ion: Integers,
     species: Integers,
     moves: Flags,
     inner: bool,
@@ -212,7 +237,7 @@ def _runs(
     cutoff: float,
 ) -> tuple[GhostIndices, Integers]:
     """Runs of neighbours per species of the ions of a region: those that move (inner) or those that do not."""
-    padding = len(ghost_ion) - 1
+    ghost_ion, padding = ghosts.ion, len(ghosts.ion) - 1
     start = np.zeros((len(ions), n_species + 1), np.int64)
     count = np.zeros(n_species, np.int64)
     position = 0

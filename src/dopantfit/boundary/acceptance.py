@@ -1,0 +1,94 @@
+"""When a swap is accepted: Metropolis, delayed acceptance, and the counts that tell what happened.
+
+Delayed acceptance (Christen & Fox, J. Comput. Graph. Stat. 14, 795 (2005)): an estimate lets a swap x → y pass with
+g(x,y) = min(1, exp(-Δ₁(x→y)/kT)); one that passes is accepted with min(1, exp(-ΔE/kT) g(y,x)/g(x,y)). Estimates may
+depend on the state they start from in any way: g(y,x) is computed from y. The product of both steps satisfies detailed
+balance with respect to exp(-E/kT), whatever the estimate is; a bad one only wastes work.
+
+Random numbers are drawn before anything is computed, so that the largest energy that could still be accepted is known
+when a relaxation begins: since g(y,x) ≤ 1, a swap can only pass if ΔE < -kT ln(u g(x,y)).
+"""
+
+import math
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from dopantfit.units import BOLTZMANN
+
+
+def passing(change: float, temperature: float) -> float:
+    """min(1, exp(-change/kT)): how likely Metropolis lets an energy change [eV] pass at a temperature [K]."""
+    return math.exp(min(0.0, -change / (BOLTZMANN * temperature)))
+
+
+def ceiling(draw: float, forward: float, temperature: float) -> float:
+    """The energy change [eV] from which on no swap can be accepted, given its random number in [0, 1).
+
+    forward: g(x,y), or 1 where there is no first stage.
+    """
+    product = draw * forward
+    return math.inf if product <= 0.0 else -BOLTZMANN * temperature * math.log(product)
+
+
+def accepted(change: float, draw: float, temperature: float, forward: float = 1.0, backward: float = 1.0) -> bool:
+    """The second stage: whether draw < exp(-change/kT) g(y,x)/g(x,y). With g = 1 this is Metropolis."""
+    if backward <= 0.0:
+        return False
+    return change < ceiling(draw, forward, temperature) + BOLTZMANN * temperature * math.log(backward)
+
+
+@dataclass
+class Counts:
+    """What became of the attempts of one pair of species.
+
+    attempted; passed: the first stage; stopped: relaxations given up because they could not pass any more; failed:
+    relaxations without a minimum (counted as rejected); accepted. undone: accepted swaps whose undoing was tried;
+    hysteretic: of those, the ones that did not come back. calls: evaluations of all sites.
+    """
+
+    attempted: int = 0
+    passed: int = 0
+    stopped: int = 0
+    failed: int = 0
+    accepted: int = 0
+    undone: int = 0
+    hysteretic: int = 0
+    calls: int = 0
+
+    def add(self, other: "Counts") -> None:
+        """Adds the numbers of another count."""
+        for name, value in asdict(other).items():
+            setattr(self, name, getattr(self, name) + value)
+
+
+@dataclass
+class Statistics:
+    """Counts by partner species, e.g. ``{"Al": Counts(...)}``."""
+
+    pairs: dict[str, Counts] = field(default_factory=dict)
+
+    def of(self, partner: str) -> Counts:
+        """The counts of a partner, new if there are none."""
+        return self.pairs.setdefault(partner, Counts())
+
+    def add(self, other: "Statistics") -> None:
+        """Adds the counts of another burst."""
+        for partner, counts in other.pairs.items():
+            self.of(partner).add(counts)
+
+    @property
+    def total(self) -> Counts:
+        """All partners together."""
+        total = Counts()
+        for counts in self.pairs.values():
+            total.add(counts)
+        return total
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-like, partners sorted."""
+        return {partner: asdict(counts) for partner, counts in sorted(self.pairs.items())}
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> "Statistics":
+        """The inverse of ``as_dict``."""
+        return cls({partner: Counts(**counts) for partner, counts in content.items()})

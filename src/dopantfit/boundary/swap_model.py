@@ -1,0 +1,77 @@
+"""What the Monte Carlo of swaps needs of a physical model: energies of swaps, estimated and relaxed."""
+
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+from dopantfit.energy.arrays import Integers
+
+S = TypeVar("S", bound="SwapState")
+
+
+class SwapState(Protocol):
+    """A relaxed configuration; never changed, so that a rejected swap leaves it byte for byte as it was."""
+
+    @property
+    def species(self) -> Integers:
+        """Index of the species on every site, ``shape=(n,)``."""
+        ...
+
+    @property
+    def energy(self) -> float:
+        """Relaxed energy [eV]."""
+        ...
+
+
+@dataclass(frozen=True)
+class Swap:
+    """Two sites whose ions change places."""
+
+    first: int
+    second: int
+
+    def exchanged(self, species: Integers) -> Integers:
+        """The species after it; undoing is the same swap."""
+        result = species.copy()
+        result[[self.first, self.second]] = species[[self.second, self.first]]
+        return result
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """The fast first stage.
+
+    change: estimated energy change [eV], a function of the state and the swap alone. guess: where a complete relaxation
+    may start from; whatever the model wants.
+    """
+
+    change: float
+    guess: Any = None
+
+
+@dataclass(frozen=True)
+class Relaxation(Generic[S]):
+    """The end of a complete relaxation: the new state, or None where it was stopped or found no minimum."""
+
+    state: S | None
+    calls: int
+    stopped: bool = False
+
+
+class SwapModel(Protocol[S]):
+    """Energies of swaps. All three are functions of their arguments alone while a burst lasts."""
+
+    def rigid(self, state: S, swap: Swap) -> float:
+        """Energy change [eV] with everything left where it is."""
+        ...
+
+    def estimate(self, state: S, swap: Swap) -> Estimate:
+        """The fast estimate of the relaxed energy change."""
+        ...
+
+    def relax(self, state: S, swap: Swap, estimate: Estimate | None, ceiling: float) -> Relaxation[S]:
+        """The state after the swap, everything relaxed; it may stop once a change above ``ceiling`` [eV] is certain."""
+        ...
+
+    def unrelaxed(self, state: S, swap: Swap, change: float) -> S:
+        """The state after the swap with everything left where it is; change: its ``rigid`` energy change [eV]."""
+        ...

@@ -42,6 +42,14 @@ def test_the_published_boundary_has_its_ions_and_its_edges():
     assert amounts == pytest.approx({"Li": 1.4, "Al": 0.4, "Ti": 1.6}, abs=0.02)
 
 
+@pytest.mark.slow
+def test_the_published_boundary_finds_place_for_every_unit():
+    start = initial_boundary(load_build("paper"), HOST, np.random.default_rng(1))
+    assert len(start) == pytest.approx(14_030, rel=0.02)
+    assert total_formal_charge(start, formal_charges()) == 0
+    check_distances(start, formal_charges())
+
+
 def test_the_published_crystal_is_the_three_fold_cell():
     """C_ref: 3 x 3 x 3 cells at x = 0.3 are 3953 ions."""
     config = load_build("paper")

@@ -98,6 +98,17 @@ def test_a_doped_boundary_relaxes_and_is_recorded(sintered, tmp_path):
     assert again["stages"] == record["stages"]
 
 
+@pytest.mark.slow
+def test_a_lost_realisation_is_named_and_the_others_go_on(sintered, tmp_path):
+    built, _ = sintered
+    blind = Health(phosphate_reach=1.0)  # shorter than any P-O bond: nothing passes
+    config = DopeConfig(dopant="Mg", concentrations=(2.0,), measure="mean", stages=(TINY.stages[0],), health=blind)
+    records = dope_boundary(built.atoms, WITH_MG, config, tmp_path, realisations=2, ranks=1)
+    assert [record["doping"]["realisation"] for record in records] == [1, 2]
+    for record in records:
+        assert "stage relax" in record["error"] and "have four O" in record["error"]
+
+
 def test_a_broken_phosphate_or_a_crossed_pair_is_named():
     from dopantfit.boundary.build import initial_boundary
 

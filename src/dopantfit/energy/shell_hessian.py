@@ -8,7 +8,7 @@ from dopantfit.energy.frame import STEERING_REACH
 from dopantfit.energy.neighbours import Lists
 from dopantfit.energy.own_shell import bond_hessians
 from dopantfit.energy.shell_problem import Pass, ShellProblem
-from dopantfit.energy.stiffness import Reach, add_own_blocks, dense_blocks, shell_blocks
+from dopantfit.energy.stiffness import Reach, add_own_blocks, dense_shell_hessian, sparse_shell_hessian
 from dopantfit.energy.wave_coupling import (
     all_waves,
     own_wave_blocks,
@@ -28,24 +28,21 @@ def exact_reach(problem: ShellProblem) -> Reach:
     return Reach(problem.frame.plan.cutoff, problem.table.cutoff, problem.frame.plan.alpha)
 
 
-def exact_blocks(problem: ShellProblem, displacement: Floats, strain: Floats) -> Blocks:
-    """Real-space Hessian; strain gains the strain coupling of all but the bonds (n_shells, 6, 3) [eV/Å]."""
-    return _blocks(problem, displacement, problem.frame.lists, exact_reach(problem), strain, upper=True)
-
-
-def steering_blocks(problem: ShellProblem, displacement: Floats, alpha: float, upper: bool) -> Blocks:
+def steering_blocks(problem: ShellProblem, displacement: Floats, alpha: float) -> Blocks:
     """Real-space Hessian within ``STEERING_REACH``, Coulomb terms screened with alpha [1/Å]."""
+    placement = problem.placement(displacement)._replace(lists=problem.frame.steering_lists)
     reach = Reach(STEERING_REACH, STEERING_REACH, alpha)
-    return _blocks(problem, displacement, problem.frame.steering_lists, reach, np.empty((0, 6, 3)), upper)
-
-
-def _blocks(
-    problem: ShellProblem, displacement: Floats, lists: Lists, reach: Reach, strain: Floats, upper: bool
-) -> Blocks:
-    placement = problem.placement(displacement)._replace(lists=lists)
-    own, value, column, start = shell_blocks(placement, problem.table, reach, strain, upper)
-    own += bond_hessians(displacement, problem.shell_species, problem.table, reach.alpha)
+    own, value, column, start = sparse_shell_hessian(placement, problem.table, reach)
+    own += bond_hessians(displacement, problem.shell_species, problem.table, alpha)
     return own, value, column, start
+
+
+def _dense(problem: ShellProblem, displacement: Floats, lists: Lists, reach: Reach, strain: Floats) -> Floats:
+    """Real-space Hessian, upper triangle of (3 n_shells, 3 n_shells); strain gains what it has of all but the bonds."""
+    placement = problem.placement(displacement)._replace(lists=lists)
+    matrix = dense_shell_hessian(placement, problem.table, reach, strain)
+    add_own_blocks(matrix, bond_hessians(displacement, problem.shell_species, problem.table, reach.alpha))
+    return matrix
 
 
 def dense_hessian(
@@ -53,10 +50,11 @@ def dense_hessian(
 ) -> Floats:
     """∂²E/∂s∂s at these shells [eV/Å²], ``shape=(3 n_shells, 3 n_shells)``, upper triangle only.
 
-    shells: the shell pass made there. strain: see ``exact_blocks``. floor: waves whose w k² is less than this part of
-    the largest do not couple shells (their part of every shell's own block is kept).
+    shells: the shell pass made there. strain: gains ∂virial/∂shell of the pairs (n_shells, 6, 3) [eV/Å], unless it
+    is empty. floor: waves whose w k² is less than this part of the largest do not couple shells (their part of every
+    shell's own block is kept).
     """
-    matrix = dense_blocks(*exact_blocks(problem, displacement, strain))
+    matrix = _dense(problem, displacement, problem.frame.lists, exact_reach(problem), strain)
     add_own_blocks(matrix, own_wave_blocks(problem, displacement, shells, all_waves(problem)))
     _add_couplings(matrix, problem, displacement, np.flatnonzero(wave_weights(problem) >= floor))
     return matrix
@@ -64,7 +62,8 @@ def dense_hessian(
 
 def dense_steering_hessian(problem: ShellProblem, displacement: Floats, shells: Pass) -> Floats:
     """∂²E/∂s∂s, upper triangle only, from near neighbours and the heaviest waves."""
-    matrix = dense_blocks(*steering_blocks(problem, displacement, problem.frame.plan.alpha, upper=True))
+    reach = Reach(STEERING_REACH, STEERING_REACH, problem.frame.plan.alpha)
+    matrix = _dense(problem, displacement, problem.frame.steering_lists, reach, np.empty((0, 6, 3)))
     waves = np.flatnonzero(wave_weights(problem) >= STEERING_FLOOR)
     add_own_blocks(matrix, own_wave_blocks(problem, displacement, shells, waves))
     _add_couplings(matrix, problem, displacement, waves)

@@ -64,7 +64,7 @@ class SparseSteering:
     """Real-space blocks only, solved by conjugate gradients preconditioned with the shells' own blocks."""
 
     def __init__(self, problem: ShellProblem, displacement: Floats) -> None:
-        own, value, column, start = steering_blocks(problem, displacement, SPARSE_SCREENING, upper=False)
+        own, value, column, start = steering_blocks(problem, displacement, SPARSE_SCREENING)
         n = 3 * len(own)
         floor = np.linalg.eigvalsh(own).min(initial=np.inf)
         self.shifted = bool(floor < FIRST_SHIFT)

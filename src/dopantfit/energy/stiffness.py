@@ -146,16 +146,14 @@ def _fill_terms(
 
 
 @njit(**JIT)
-def _append_couplings(
-    terms: Floats, length: int, shells: Integers, lowest: int, value: Floats, column: Integers, count: int
-) -> int:
-    """Writes -K of every entry that counts and the shell it couples to, from shell ``lowest`` on.
+def _append_couplings(terms: Floats, length: int, shells: Integers, value: Floats, column: Integers, count: int) -> int:
+    """Writes -K of every entry that counts and the shell it couples to.
 
     shells: the shell of each neighbour, ``shape=(length,)``. Returns the new number of blocks.
     """
     for p in range(length):
         a, b = terms[3, p], terms[4, p]
-        if (a == 0.0 and b == 0.0) or shells[p] < lowest:
+        if a == 0.0 and b == 0.0:
             continue
         for i in range(3):
             for j in range(3):
@@ -179,15 +177,13 @@ def _coupling_capacity(placement: Placement, table: SpeciesTable) -> int:
 
 
 @njit(**JIT)
-def shell_blocks(
-    placement: Placement, table: SpeciesTable, reach: Reach, strain: Floats, upper: bool
+def sparse_shell_hessian(
+    placement: Placement, table: SpeciesTable, reach: Reach
 ) -> tuple[Floats, Floats, Integers, Integers]:
     """Real-space Hessian of the shells [eV/Å²], their bonds left out, as blocks.
 
     Returns own blocks (n, 3, 3), coupling blocks (m, 3, 3), the shell that each of those couples to (m,), and where
     the blocks of every shell start (n + 1,).
-    strain: gains ∂virial/∂shell (n, 6, 3) [eV/Å]; pass it empty where that is not wanted. upper: only couplings to
-    the same or a later shell.
     """
     n_shells, capacity = len(placement.shell_ions), _coupling_capacity(placement, table)
     own = np.zeros((n_shells, 3, 3))
@@ -203,13 +199,10 @@ def shell_blocks(
                 charge = table.shell_charge[placement.species[i]]
                 length = _fill_terms(kind, placement.sites[i], charge, i, s, placement, table, reach, terms)
                 _add_diagonal(terms, length, own[n])
-                if len(strain):
-                    add_strain_coupling(terms, length, strain[n])
                 if kind != WITH_CORES and table.has_shell[s]:
                     runs = placement.lists.buckingham if kind == BUCKINGHAM else placement.lists.coulomb
                     shells = ghost_shell[runs.ghost[runs.start[i, s] : runs.start[i, s] + length]]
-                    lowest = n if upper else 0
-                    count = _append_couplings(terms, length, shells, lowest, value, column, count)
+                    count = _append_couplings(terms, length, shells, value, column, count)
         start[n + 1] = count
     return own, value[: start[-1]], column[: start[-1]], start
 
@@ -224,16 +217,62 @@ def add_own_blocks(matrix: Floats, own: Floats) -> None:
 
 
 @njit(**JIT)
-def dense_blocks(own: Floats, value: Floats, column: Integers, start: Integers) -> Floats:
-    """The blocks as one matrix, ``shape=(3n, 3n)``."""
-    matrix = np.zeros((3 * len(own), 3 * len(own)))
-    add_own_blocks(matrix, own)
-    for n in range(len(own)):
-        for p in range(start[n], start[n + 1]):
-            for a in range(3):
-                for b in range(3):
-                    matrix[3 * n + a, 3 * column[p] + b] += value[p, a, b]
+def _couple(terms: Floats, run: GhostIndices, ghost_shell: Integers, couplings: Floats) -> None:
+    """Adds K of every entry of a run to the shell it couples to: ``couplings`` (n_shells, 6), xx yy zz yz xz xy."""
+    for p in range(len(run)):
+        dx, dy, dz, a, b = terms[0, p], terms[1, p], terms[2, p], terms[3, p], terms[4, p]
+        row = couplings[ghost_shell[run[p]]]
+        row[0] += a + b * dx * dx
+        row[1] += a + b * dy * dy
+        row[2] += a + b * dz * dz
+        row[3] += b * dy * dz
+        row[4] += b * dx * dz
+        row[5] += b * dx * dy
+
+
+@njit(**JIT)
+def dense_shell_hessian(placement: Placement, table: SpeciesTable, reach: Reach, strain: Floats) -> Floats:
+    """Real-space Hessian of the shells [eV/Å²], their bonds left out, upper triangle of (3n, 3n).
+
+    strain: gains ∂virial/∂shell (n, 6, 3) [eV/Å]; pass it empty where that is not wanted.
+    """
+    n_shells = len(placement.shell_ions)
+    matrix = np.zeros((3 * n_shells, 3 * n_shells))
+    # Ghosts of ions without a shell are never asked for; they point at shell 0.
+    ghost_shell = _shell_numbers(placement, 0)[placement.lists.ghosts.ion]
+    terms, couplings, own = run_buffer(placement.lists), np.empty((n_shells, 6)), np.empty((3, 3))
+    for n in range(n_shells):
+        i = placement.shell_ions[n]
+        charge = table.shell_charge[placement.species[i]]
+        couplings[:] = 0.0
+        own[:] = 0.0
+        for s in range(len(table.core_charge)):
+            for kind in (BUCKINGHAM, WITH_CORES, WITH_SHELLS):
+                length = _fill_terms(kind, placement.sites[i], charge, i, s, placement, table, reach, terms)
+                _add_diagonal(terms, length, own)
+                if len(strain):
+                    add_strain_coupling(terms, length, strain[n])
+                if kind != WITH_CORES and table.has_shell[s]:
+                    runs = placement.lists.buckingham if kind == BUCKINGHAM else placement.lists.coulomb
+                    run = runs.ghost[runs.start[i, s] : runs.start[i, s] + length]
+                    _couple(terms, run, ghost_shell, couplings)
+        _write_rows(matrix, n, own, couplings)
     return matrix
+
+
+@njit(**JIT)
+def _write_rows(matrix: Floats, n: int, own: Floats, couplings: Floats) -> None:
+    """Writes the rows of shell n, from its own block on: the block, less what couples it."""
+    voigt = ((0, 5, 4), (5, 1, 3), (4, 3, 2))
+    for a in range(3):
+        row = matrix[3 * n + a]
+        x, y, z = voigt[a]
+        for m in range(n, len(couplings)):
+            row[3 * m] = -couplings[m, x]
+            row[3 * m + 1] = -couplings[m, y]
+            row[3 * m + 2] = -couplings[m, z]
+        for b in range(3):
+            row[3 * n + b] += own[a, b]
 
 
 @njit(**JIT)

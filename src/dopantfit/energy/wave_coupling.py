@@ -15,7 +15,7 @@ from dopantfit.energy.reciprocal import explicit_phases
 from dopantfit.energy.shell_problem import Pass, ShellProblem
 
 #: Waves are worked on in portions that stay in the cache, so that memory does not grow with their number.
-WAVES_AT_ONCE = 400
+WAVES_AT_ONCE = 256
 #: Where xx yy zz yz xz xy stand in a symmetric block.
 _VOIGT = np.array([[0, 5, 4], [5, 1, 3], [4, 3, 2]])
 

@@ -45,11 +45,11 @@ def host_crystal(subject: Subject, work: Work) -> Gate:
     runs = [_run(subject, work, last, number) for number in range(len(TEMPERATURES))]
     peaks = {pair_of(name): length for name, length in subject.settings.host.peaks.items()}
     found = {pair: pair_distribution(runs[0], pair, _REACH) for pair in peaks if set(pair) <= set(runs[0].species)}
-    expansion = {name: _expansion(runs, name) for name in ("a", "c")}
-    checks = [*_cell_checks(cells), *_peak_checks(subject, found, peaks), *_expansion_checks(expansion)]
+    grown = {name: expansion(runs, name) for name in ("a", "c")}
+    checks = [*_cell_checks(cells), *_peak_checks(subject, found, peaks), *_expansion_checks(grown)]
     first, final = cells[0], cells[-1]
     a, c = first.against(0, first.measured.a)[0], first.against(1, first.measured.c)[0]
-    of_c, of_a = expansion["c"][0], expansion["a"][0]
+    of_c, of_a = grown["c"][0], grown["a"][0]
     finding = f"host at rest: a {a:+.1f} %, c {c:+.1f} %; expansion of c {of_c:.0f}, of a {of_a:.0f} × 10⁻⁶/K"
     return Gate(
         name="host",
@@ -98,7 +98,7 @@ def lengths(trajectory: Trajectory) -> dict[str, np.typing.NDArray[np.float64]]:
     return {"a": found[:, :2].mean(axis=1), "c": found[:, 2]}
 
 
-def _expansion(runs: list[Trajectory], name: str) -> tuple[float, float]:
+def expansion(runs: list[Trajectory], name: str) -> tuple[float, float]:
     """Linear expansion between the temperatures [10⁻⁶/K] with its standard error."""
     (cold, cold_error), (hot, hot_error) = (mean_with_error(lengths(one)[name]) for one in runs)
     scale = 1e6 / (cold * (TEMPERATURES[1] - TEMPERATURES[0]))
@@ -125,8 +125,8 @@ def _peak_checks(
     return checks
 
 
-def _expansion_checks(expansion: dict[str, tuple[float, float]]) -> list[Check]:
-    (a, a_error), (c, c_error) = expansion["a"], expansion["c"]
+def _expansion_checks(grown: dict[str, tuple[float, float]]) -> list[Check]:
+    (a, a_error), (c, c_error) = grown["a"], grown["c"]
     error = float(np.hypot(a_error, c_error))
     return [
         thresholds.EXPANSION_C.check("expansion of c", c, c_error),

@@ -1,5 +1,6 @@
 """Gate a: the project's own engine and LAMMPS agree on frames of every composition and on the crystals."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from dopantfit.structures import labels_of
 from dopantfit.units import COULOMB_LAMMPS, EV_PER_A3_IN_GPA
 from dopantfit.validate import thresholds
 from dopantfit.validate.figures import COLOURS, MARKERS, label, new_figure, save_figure
-from dopantfit.validate.gate import Gate, Work
+from dopantfit.validate.gate import Check, Gate, Work
 from dopantfit.validate.structures import ions_of, spread_over
 from dopantfit.validate.subject import Subject
 
@@ -62,21 +63,29 @@ def parity(subject: Subject, work: Work) -> Gate:
     for number, (name, atoms) in enumerate(structures.items()):
         work.report(name, number / len(structures))
         found.append(difference(atoms, subject.potential, name))
-    energy = max((one.energy for one in found), key=abs)
-    worst = {what: max(getattr(one, what) for one in found) for what in ("force", "stress", "shell_force")}
-    finding = f"own engine and LAMMPS agree to {abs(energy):.1e} eV/atom and {worst['force']:.1e} eV/Å"
+    energy, force = (max(abs(getattr(one, what)) for one in found) for what in ("energy", "force"))
+    finding = f"own engine and LAMMPS agree to {energy:.1e} eV/atom and {force:.1e} eV/Å"
     return Gate(
         name="parity",
         finding=finding,
-        checks=(
-            thresholds.PARITY_ENERGY.check("largest difference of energy", energy),
-            thresholds.PARITY_FORCE.check("largest difference of a force component", worst["force"]),
-            thresholds.PARITY_STRESS.check("largest difference of a stress component", worst["stress"]),
-            thresholds.PARITY_SHELL.check("largest force on a relaxed shell", worst["shell_force"]),
-        ),
+        checks=tuple(checks_of(found)),
         figures=(_draw(found, work.figures, finding),),
         details={"structures": len(found)},
     )
+
+
+def checks_of(found: Sequence[Difference]) -> list[Check]:
+    """The largest differences against their limits."""
+    limits = {
+        "energy": (thresholds.PARITY_ENERGY, "difference of energy"),
+        "force": (thresholds.PARITY_FORCE, "difference of a force component"),
+        "stress": (thresholds.PARITY_STRESS, "difference of a stress component"),
+        "shell_force": (thresholds.PARITY_SHELL, "force on a relaxed shell"),
+    }
+    return [
+        limit.check(f"largest {text}", max((getattr(one, name) for one in found), key=abs))
+        for name, (limit, text) in limits.items()
+    ]
 
 
 def _structures(subject: Subject) -> dict[str, Atoms]:

@@ -27,15 +27,25 @@ from dopantfit.validate.parity import parity
 from dopantfit.validate.stability import stability
 from dopantfit.validate.subject import Subject, load_subject
 
+
+@dataclass(frozen=True)
+class Station:
+    """A gate, and what it looks at besides the potential and the crystals; only a change of that makes it stale."""
+
+    judge: Callable[[Subject, Work], Gate]
+    frames: bool = False
+    peer: bool = False
+
+
 #: The gates, in the order in which they are reported.
-GATES: dict[str, Callable[[Subject, Work], Gate]] = {
-    "parity": parity,
-    "correlation": correlation,
-    "compound": compound,
-    "host": host_crystal,
-    "stability": stability,
-    "turn-over": turn_over,
-    "mobility": mobility,
+GATES: dict[str, Station] = {
+    "parity": Station(parity, frames=True),
+    "correlation": Station(correlation, frames=True, peer=True),
+    "compound": Station(compound, peer=True),
+    "host": Station(host_crystal),
+    "stability": Station(stability),
+    "turn-over": Station(turn_over),
+    "mobility": Station(mobility),
 }
 #: The longest first, so that the last process to finish is not left alone for long.
 _ORDER = ("mobility", "host", "compound", "stability", "correlation", "parity", "turn-over")
@@ -143,7 +153,8 @@ def _pool(workers: int) -> Iterator[tuple[ProcessPoolExecutor, "Queue[tuple[str,
 def _one(request: Request, name: str, observe: Observe) -> Gate:
     """Judge one gate, or return what the work folder has of it."""
     subject = request.subject()
-    key, kept = subject.key(name), request.work / f"{name}.json"
+    key = subject.key(name, GATES[name].frames, GATES[name].peer)
+    kept = request.work / f"{name}.json"
     found = _kept(kept, key)
     if found is None:
         work = Work(
@@ -160,7 +171,7 @@ def judge(subject: Subject, name: str, work: Work) -> Gate:
     """Run one gate. What breaks down under the potential fails the gate; bad input is raised."""
     started = time.time()
     try:
-        gate = GATES[name](subject, work)
+        gate = GATES[name].judge(subject, work)
     except (CollapseError, ConvergenceError) as problem:
         gate = Gate(name, "broke down", (), problem=str(problem))
     except EngineError as problem:

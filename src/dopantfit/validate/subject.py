@@ -117,17 +117,20 @@ class Subject:
         """Random numbers of a gate, from the seed of the fit."""
         return np.random.default_rng([self.config.seed, *gate.encode()])
 
-    def key(self, gate: str) -> str:
-        """Hash of everything that a gate's runs depend on, 16 hex digits."""
+    def key(self, gate: str, frames: bool, peer: bool) -> str:
+        """Hash of everything that a gate's runs depend on, 16 hex digits.
+
+        frames, peer: whether it looks at the reference frames, and at the potential compared with.
+        """
         content = [
             gate,
             self.potential.dumps(),
-            self.peer.dumps() if self.peer else None,
+            self.peer.dumps() if peer and self.peer else None,
             self.settings.model_dump_json(),
             str(self.level),
             self.config.seed,
-            self.config.model_dump_json(include={"dopant", "sets"}),
-            [(one.name, one.energy, one.held_out) for one in self.targets],
+            self.config.model_dump_json(include={"dopant"}),
+            [(one.name, one.energy, one.held_out) for one in self.targets] if frames else None,
         ]
         return sha256(json.dumps(content).encode()).hexdigest()[:16]
 

@@ -1,0 +1,95 @@
+"""Who may go on with a potential."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from dopantfit import Potential
+from dopantfit.errors import ConfigError
+from dopantfit.validate import require_valid
+from dopantfit.validate.gate import Gate, Threshold
+from dopantfit.validate.record import write_validation
+from dopantfit.validate.run import GATES
+from dopantfit.validate.subject import load_subject
+
+LIMIT = Threshold(0.0, 2.0, "Å", "because")
+
+
+@pytest.fixture
+def fitted(folder: Path) -> Path:
+    """The folder with a fitted potential in it."""
+    Potential.load("latp-mg-2022").save(folder / "potential.toml")
+    return folder
+
+
+def record(folder: Path, failed: str = "", left_out: str = "") -> Path:
+    gates = [
+        Gate(name, "found", (LIMIT.check("x", 3.0 if name == failed else 1.0),)) for name in GATES if name != left_out
+    ]
+    write_validation(load_subject(folder, None, "quick"), gates, started=0.0)
+    return folder / "validation.json"
+
+
+def test_a_potential_that_passed_every_gate_may_be_used(fitted):
+    standing = require_valid(fitted / "potential.toml", record(fitted))
+    assert standing.passed and standing.level == "quick" and standing.problem is None
+
+
+def test_the_record_names_its_inputs_by_hash(fitted):
+    written = json.loads(record(fitted).read_text())
+    assert {"fit.toml", "potential.toml", "set/frames.extxyz"} <= set(written["record"]["inputs"])
+    assert written["record"]["inputs"]["potential.toml"] == written["potential"]["sha256"]
+
+
+def refuse_nothing(folder: Path) -> None:
+    record(folder)
+
+
+def refuse_missing(folder: Path) -> None:
+    pass
+
+
+def refuse_failed(folder: Path) -> None:
+    record(folder, failed="mobility")
+
+
+def refuse_incomplete(folder: Path) -> None:
+    record(folder, left_out="host")
+
+
+def refuse_stale(folder: Path) -> None:
+    record(folder)
+    path = folder / "potential.toml"
+    path.write_text(path.read_text().replace("cutoff = 9.0", "cutoff = 9.1"))
+
+
+def refuse_cut_short(folder: Path) -> None:
+    path = record(folder)
+    path.write_text(path.read_text()[:200])
+
+
+def refuse_other(folder: Path) -> None:
+    (folder / "validation.json").write_text('{"format": 1}')
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (refuse_missing, "there is no validation"),
+        (refuse_failed, "failed mobility"),
+        (refuse_incomplete, "lacks the gate host"),
+        (refuse_stale, "stale"),
+        (refuse_cut_short, "cannot be read as JSON"),
+        (refuse_other, "is damaged"),
+    ],
+)
+def test_anything_else_is_refused_and_a_reason_stays_in_the_standing(fitted, spoil, words):
+    spoil(fitted)
+    potential, path = fitted / "potential.toml", fitted / "validation.json"
+    with pytest.raises(ConfigError, match=words):
+        require_valid(potential, path)
+    with pytest.raises(ConfigError, match="says nothing"):
+        require_valid(potential, path, waiver="yes")
+    standing = require_valid(potential, path, waiver="a trial run of the tables only")
+    assert not standing.passed and words in standing.problem and standing.waiver == "a trial run of the tables only"

@@ -48,7 +48,7 @@ def test_bad_input_is_one_line_and_status_2(folder, arguments, words):
 
 def test_a_mistake_in_the_settings_names_the_key(folder):
     (folder / "validate.toml").write_text("[hot]\nx = 0.4\ny = 0.1\ntemprature = 1400.0\n")
-    with pytest.raises(ConfigError, match="validate.toml: hot.temp"):
+    with pytest.raises(ConfigError, match=r"validate\.toml: hot\.temp"):
         load_subject(folder, "latp-mg-2022", "quick")
 
 

@@ -1,7 +1,10 @@
 """Frames that a known potential made give its parameters back, and say which of them they cannot tell."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from scipy.stats import chi2
 
 from dopantfit.fit.config import Local, parse_config
 from dopantfit.fit.local import _boxed_step, refine
@@ -9,7 +12,7 @@ from dopantfit.fit.objective import Objective
 from dopantfit.fit.uncertainty import draw, strongest_correlation, uncertainty_at
 from dopantfit.fit.variables import make_space
 
-from .conftest import TEXT
+from .conftest import ENERGY_NOISE, FORCE_NOISE, TEXT
 
 
 @pytest.fixture(scope="module")
@@ -30,9 +33,39 @@ def test_the_published_parameters_come_back_within_three_standard_errors(fitted,
         "rho Mg-O",
         "C Mg-O",
     ]
+    # One draw of the noise; how far off a fit may be is the subject of the next test.
     assert (np.abs(found.values - truth)[told] < 3 * found.standard_error[told]).all()
     # 3 % of the value or less: an error bar so wide that it holds anything would prove nothing.
     assert (found.standard_error[:2] < 0.03 * truth[:2]).all()
+
+
+def test_errors_of_many_fits_are_distributed_as_the_fits_say(config, host, published, targets):
+    """Eight times new noise on the same frames: χ² of the errors, and of the cost's rise from the fit to the truth."""
+    space = make_space(config, host, "fit.toml")
+    truth = space.values_in(published)
+    clean = Objective(space, targets, config.guards).candidate(space.point(truth)).evaluations
+    deviations, rises = [], []
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        noisy = [_with_noise(target, one, rng) for target, one in zip(targets, clean, strict=True)]
+        objective = Objective(space, noisy, config.guards)
+        refined = refine(objective, space.start, Local(max_iterations=1))
+        found = uncertainty_at(objective, objective.candidate(refined.point))
+        deviations.append(((found.values - truth) / found.standard_error)[found.identified])
+        rises.append(2 * (objective.cost(space.point(truth)) - refined.cost))
+    assert {len(one) for one in deviations} == {3}
+    # A, ρ and C of one pair are so correlated that eight fits hold little more than eight numbers: their mean square
+    # lies between 0.11 and 3.3 in 99.8 % of all cases. Errors that are wrong by a factor of two would leave that.
+    square = np.mean(np.square(deviations), axis=0)
+    assert (square > chi2.ppf(0.001, 8) / 8).all() and (square < chi2.ppf(0.999, 8) / 8).all()
+    # Wilks: three parameters are told, the fourth by its bounds only, so between 24 and 32 degrees of freedom.
+    assert chi2.ppf(0.001, 24) < sum(rises) < chi2.ppf(0.999, 32)
+
+
+def _with_noise(target, evaluation, rng):
+    forces = evaluation.forces + rng.normal(0, FORCE_NOISE, evaluation.forces.shape)
+    energy = evaluation.energy + rng.normal(0, ENERGY_NOISE * len(forces))
+    return replace(target, forces=forces, energy=energy)
 
 
 def test_what_the_data_cannot_tell_is_flagged(fitted):

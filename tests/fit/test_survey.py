@@ -1,0 +1,147 @@
+"""The expansion around an anchor: exact there, of second order away from it, and never the last word."""
+
+import numpy as np
+import pytest
+
+from dopantfit.energy import expansion as expansion_module
+from dopantfit.energy import species_table
+from dopantfit.fit.config import Local, parse_config
+from dopantfit.fit.local import refine
+from dopantfit.fit.objective import Objective
+from dopantfit.fit.survey import Evaluated, Survey, expansion_errors
+from dopantfit.fit.variables import make_space
+from dopantfit.fit.workers import evaluate_all, worker_pool
+
+from .conftest import TEXT
+
+#: Pairs of the host and a spring are free too, so that every kind of term that an expansion can take is in it.
+MORE = (
+    '[pairs."O-P"]\nA = { bounds = [20000.0, 50000.0] }\n'
+    '[pairs."O-O"]\nC = { bounds = [0.0, 60.0] }\n'
+    "[species.O]\nspring = { bounds = [60.0, 120.0] }\n"
+)
+
+
+@pytest.fixture(scope="module")
+def space(host):
+    return make_space(parse_config(TEXT + MORE), host, "fit.toml")
+
+
+@pytest.fixture(scope="module")
+def survey(space, targets, config):
+    made = Survey(Objective(space, targets[:3], config.guards))
+    made.anchor(space.start)
+    return made
+
+
+def _compared(survey, point):
+    """Exact evaluation and expansion of the first frame, with the stress."""
+    potential = survey.objective.space.potential(survey.objective.space.values(point))
+    model = survey.objective.models[0]
+    expansion = model.expansion(survey.changing)
+    return model.evaluate(potential), expansion.evaluate(species_table(model.target.frame.labels, potential), True)
+
+
+def test_at_the_anchor_the_expansion_is_the_exact_evaluation(survey, space):
+    exact, expanded = _compared(survey, space.start)
+    # Shells of the anchor rest to 1e-7 eV/Å, which the expansion takes for zero.
+    assert expanded.energy == pytest.approx(exact.energy, abs=1e-9)
+    np.testing.assert_allclose(expanded.forces, exact.forces, atol=1e-6)
+    np.testing.assert_allclose(expanded.stress, exact.stress, atol=1e-9)
+
+
+def test_the_error_of_the_expansion_is_of_second_order(survey, space, rng, monkeypatch):
+    monkeypatch.setattr(expansion_module, "TOLERANCE", 1e-9)
+    # Pairs that cross the cutoff change the energy by their dispersion, whatever the order: none has any here.
+    direction = 0.02 * rng.normal(size=len(space.start))
+    errors, changes = [], []
+    at_anchor, _ = _compared(survey, space.start)
+    for part in (1.0, 0.5):
+        exact, expanded = _compared(survey, np.clip(space.start + part * direction, 0, 1))
+        errors.append([np.abs(expanded.forces - exact.forces).max(), np.abs(expanded.stress - exact.stress).max()])
+        changes.append(np.abs(exact.forces - at_anchor.forces).max())
+    # The forces change by 0.1 eV/Å or more, and the expansion gets that right to a percent.
+    assert changes[0] > 0.1 and errors[0][0] < 0.01 * changes[0]
+    # Second order: a quarter at half the way; 3 leaves room for the orders after it.
+    assert (np.array(errors[0]) > 3 * np.array(errors[1])).all()
+
+
+def test_near_the_anchor_the_cost_is_that_of_the_exact_objective(survey, space, rng):
+    for shift in rng.normal(0, 0.02, (4, len(space.start))):
+        point = np.clip(space.start + shift, 0, 1)
+        estimate, exact = survey.estimate(point), survey.exact(point)
+        assert not estimate.exact and exact.exact
+        # Errors of forces of 1e-4 eV/Å beside residuals of 0.02 eV/Å and more.
+        assert estimate.cost == pytest.approx(exact.cost, rel=5e-3)
+
+
+def test_where_charges_are_free_every_candidate_is_exact(host, targets, config):
+    space = make_space(parse_config(TEXT + "[charge_scale]\nbounds = [0.4, 0.7]\n"), host, "fit.toml")
+    survey = Survey(Objective(space, targets[:2], config.guards))
+    survey.anchor(space.start)
+    point = space.start + 0.01
+    assert survey.estimate(point) == survey.exact(point)
+
+
+def test_a_collapse_is_found_by_the_exact_objective(targets, host):
+    text = TEXT.replace("bounds = [20000.0, 120000.0]", "bounds = [1e-3, 120000.0]").replace(
+        "[0.0, 60.0]", "[0.0, 3000.0]"
+    )
+    config = parse_config(text)
+    space = make_space(config, host, "fit.toml")
+    survey = Survey(Objective(space, targets[:2], config.guards))
+    survey.anchor(space.start)
+    point = space.start.copy()
+    point[[0, 2]] = 0.0, 1.0
+    found = survey.estimate(point)
+    assert found.exact and found.rejected is not None and found.cost >= survey.objective.penalty
+
+
+def test_an_anchor_that_collapses_leaves_the_expansion_at_the_start(targets, host):
+    text = TEXT.replace("bounds = [20000.0, 120000.0]", "bounds = [1e-3, 120000.0]").replace(
+        "[0.0, 60.0]", "[0.0, 3000.0]"
+    )
+    config = parse_config(text)
+    space = make_space(config, host, "fit.toml")
+    survey, other = (Survey(Objective(space, targets[:2], config.guards)) for _ in range(2))
+    collapsed, point = space.start.copy(), space.start + 0.001
+    collapsed[[0, 2]] = 0.0, 1.0
+    survey.anchor(collapsed)
+    other.anchor(space.start)
+    assert survey.estimate(point) == other.estimate(point)
+
+
+def test_the_best_of_a_generation_is_exact(survey, space, rng):
+    points = np.clip(space.start + rng.normal(0, 0.05, (12, len(space.start))), 0, 1)
+    with worker_pool(survey.objective, 1) as pool:
+        results = evaluate_all(pool, points, space.start)
+    best = min(results, key=lambda one: one.cost)
+    assert best.exact and best.estimate is not None
+    assert sum(one.exact for one in results) < len(results)
+    assert best.cost == survey.exact(points[results.index(best)]).cost
+
+
+def test_errors_are_counted_where_both_costs_are_known():
+    results = [
+        Evaluated(2.0, None, 2.0, exact=False),
+        Evaluated(2.0, None, 2.2),
+        Evaluated(4.0, None, 3.9),
+        Evaluated(900.0, "CollapseError", 1.0),
+        Evaluated(5.0),
+    ]
+    found = expansion_errors(results)
+    assert (found["candidates"], found["expanded"], found["checked"], found["rejected_when_checked"]) == (5, 4, 3, 1)
+    assert found["largest_error"] == pytest.approx(0.1) and found["median_error"] == pytest.approx(0.0625)
+    assert expansion_errors([Evaluated(5.0)])["largest_error"] is None
+
+
+def test_converged_is_judged_at_the_point_and_not_by_how_the_search_ended(targets, host, config):
+    space = make_space(config, host, "fit.toml")
+    objective = Objective(space, targets[:2], config.guards)
+    unfinished = refine(objective, space.start, Local(max_iterations=1, gauss_newton_steps=0))
+    assert not unfinished.converged and unfinished.expected_gain > 1e-3
+    finished = refine(objective, space.start, Local(max_iterations=10))
+    # No tolerance of the gradient can be met below the noise, and line searches fail there: still a minimum.
+    again = refine(objective, finished.point, Local(max_iterations=5, gradient_tolerance=1e-14, gauss_newton_steps=0))
+    assert finished.converged and again.converged
+    assert again.gradient > 1e-14 and again.expected_gain < 1e-7

@@ -50,11 +50,12 @@ def shaken(rocksalt: Atoms) -> Atoms:
 
 @pytest.fixture
 def published_pair() -> tuple[Atoms, Potential]:
-    """Farringtonite with a Mg, ion 0, that was put 1.2 Å from the P that is ion 1."""
+    """Farringtonite with a Mg, ion 0, that was put 1.2 Å from the P that is ion 1, opposite to one of its four O."""
     atoms = prototype("Mg3P2O8")
     magnesium, phosphorus = (int(np.flatnonzero(atoms.symbols == symbol)[0]) for symbol in ("Mg", "P"))
     rest = [i for i in range(len(atoms)) if i not in (magnesium, phosphorus)]
     atoms = atoms[[magnesium, phosphorus, *rest]]
-    direction = atoms.get_distance(1, 0, mic=True, vector=True)
+    oxygen = 2 + int(np.argmin(atoms.get_distances(1, range(2, len(atoms)), mic=True)))
+    direction = atoms.get_distance(oxygen, 1, mic=True, vector=True)
     atoms.positions[0] = atoms.positions[1] + 1.2 * direction / np.linalg.norm(direction)
     return atoms, Potential.load("latp-mg-2022")

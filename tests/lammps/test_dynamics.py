@@ -100,6 +100,7 @@ class BrokenAfter:
         self.starts = starts
 
     def run(self, *arguments, **more):
+        """Run as a launcher does, while there are starts left."""
         self.starts -= 1
         if self.starts < 0:
             raise Interrupted
@@ -128,7 +129,7 @@ def test_a_finished_run_is_returned_and_another_in_its_folder_refused(tmp_path, 
     again = run_dynamics(rocksalt, polarisable, short(), tmp_path, launcher=BrokenAfter(0))  # starts nothing
     np.testing.assert_array_equal(again.atoms.positions, first.atoms.positions)
     assert again.largest_core_shell == first.largest_core_shell > 0.0
-    with pytest.raises(ConfigError, match="temperature = 300.0, asked for 310"):
+    with pytest.raises(ConfigError, match=r"temperature = 300\.0, asked for 310"):
         run(rocksalt, polarisable, short(temperature=310.0), tmp_path)
     with pytest.raises(ConfigError, match="the structure"):
         run(rocksalt.repeat((1, 1, 2)), polarisable, short(), tmp_path)

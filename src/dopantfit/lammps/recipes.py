@@ -89,7 +89,7 @@ def minimise(ions: IonMap, kspace: str = "pppm 1e-6", force_tolerance: float = 1
         "min_modify norm inf line forcezero",
         f"minimize 0.0 {tolerance} 10000 100000",
         *shell_minimiser(ions.types),
-        f"minimize 0.0 {tolerance} 5000 10000",
+        f"minimize 0.0 {tolerance} 2000 4000",
         *_evaluation(ions.types),
     ]
     return _text(lines)

@@ -1,12 +1,15 @@
 """Sintering on the smallest boundary: real LAMMPS, resumed, refused, checked."""
 
 import json
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 
 import numpy as np
 import pytest
 
 from dopantfit import Potential
-from dopantfit.boundary.build_config import BuildConfig, size_text
+from dopantfit.boundary.build import initial_boundary
+from dopantfit.boundary.build_config import BuildConfig, load_build, size_text
 from dopantfit.boundary.build_health import checkup, require
 from dopantfit.boundary.build_tables import parse_table
 from dopantfit.boundary.dope_config import DopeConfig
@@ -109,9 +112,24 @@ def test_a_lost_realisation_is_named_and_the_others_go_on(sintered, tmp_path):
         assert "stage relax" in record["error"] and "have four O" in record["error"]
 
 
-def test_a_broken_phosphate_or_a_crossed_pair_is_named():
-    from dopantfit.boundary.build import initial_boundary
+def test_a_structure_from_elsewhere_is_not_doped(tmp_path):
+    from dopantfit.structures import pseudo_cubic
 
+    with pytest.raises(ConfigError, match="does not say which ions are its grain"):
+        dope_boundary(pseudo_cubic(1), WITH_MG, DopeConfig(dopant="Mg"), tmp_path)
+
+
+def test_realisations_travel_to_other_processes(tmp_path):
+    """Each is one task of an executor: what it needs can be pickled, and the result is that of this process."""
+    start = initial_boundary(load_build("quick"), WITH_MG, np.random.default_rng(1))
+    config = DopeConfig(dopant="Mg", concentrations=(2.0,))
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        there = dope_boundary(start, WITH_MG, config, tmp_path / "there", realisations=2, executor=pool)
+    here = dope_boundary(start, WITH_MG, config, tmp_path / "here", realisations=2)
+    assert [record["doping"] for record in there] == [record["doping"] for record in here]
+
+
+def test_a_broken_phosphate_or_a_crossed_pair_is_named():
     start = initial_boundary(TINY, HOST, np.random.default_rng(1))
     symbols = np.array(start.get_chemical_symbols())
     require(checkup(start, HOST, Health()), Health(), "here")

@@ -44,10 +44,10 @@ def initial_boundary(config: BuildConfig, potential: Potential, rng: np.random.G
 
 
 def build_grain(config: BuildConfig, rng: np.random.Generator) -> Atoms:
-    """Build the crystal with whole phosphates at its faces, centred on z = 0, its cell one grain thick.
+    """Build the crystal, centred on z = 0, its cell one grain thick; no phosphate reaches across its faces.
 
-    The rhombohedral angle of LATP differs from a cube's by less than 0.1 %; the cell is made exactly orthogonal, so
-    that grains match across the boundary's plane.
+    The faces of the pseudo-cubic cell are planes of Li sites, 1.3 Å from the nearest P. The rhombohedral angle of LATP
+    differs from a cube's by less than 0.1 %; the cell is made exactly orthogonal, as that of the whole boundary.
     """
     n, m, edge = config.grain.in_plane, config.grain.thickness, config.grain.edge
     crystal = host(LTP).pseudo_cubic((n, n, m))
@@ -56,22 +56,7 @@ def build_grain(config: BuildConfig, rng: np.random.Generator) -> Atoms:
     grain.set_cell(np.diag([n * edge, n * edge, m * edge]), scale_atoms=True)
     grain.wrap(eps=1e-9)
     grain.positions[:, 2] -= 0.5 * m * edge
-    return whole_phosphates(grain)
-
-
-def whole_phosphates(atoms: Atoms, reach: float = 2.0) -> Atoms:
-    """Return a copy in which every O stands beside its own P along z, not a cell away.
-
-    reach: P-O distance below which an O belongs to a P [Å]. Raises ConfigError when a P has not four of its own.
-    """
-    owner, shift = phosphate_of(atoms, reach)
-    result = atoms.copy()
-    bound = owner >= 0
-    result.positions[bound, 2] = atoms.positions[owner[bound], 2] + shift[bound, 2]
-    per_phosphorus = np.bincount(owner[bound], minlength=len(atoms))[np.array(labels_of(atoms)) == "P"]
-    if (per_phosphorus != 4).any():
-        raise ConfigError(f"{(per_phosphorus != 4).sum()} P of the grain have not four O; start from a phosphate")
-    return result
+    return grain
 
 
 def phosphate_of(atoms: Atoms, reach: float = 2.0) -> tuple[NDArray[np.intp], Floats]:

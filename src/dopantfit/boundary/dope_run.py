@@ -92,6 +92,8 @@ def dope_boundary(
     Raises ConfigError for what no realisation can be made of.
     """
     check_dopant(config, potential)
+    if "grain_ions" not in atoms.info:
+        raise ConfigError("the structure does not say which ions are its grain; dope one that was built here")
     domains = find_domains(atoms)
     chosen = list(range(1, len(config.concentrations) + 1) if levels is None else levels)
     wanted = config.realisations if realisations is None else realisations

@@ -61,9 +61,14 @@ def _shade(panel: Any, domains: Domains, length: float) -> None:
     panel.set_xlabel("z along the normal (Å)")
 
 
+def _legend(figure: Figure) -> None:
+    """Above the panel, where it hides nothing."""
+    figure.legend(loc="outside upper center", ncols=9, fontsize=7, frameon=False)
+
+
 def _side_view(atoms: Atoms, domains: Domains, folder: Path) -> None:
     length, side = float(atoms.cell[2, 2]), float(atoms.cell[0, 0])
-    figure, panel = _figure(0.9 + 9.0, 0.8 + 9.0 * min(1.0, side / length))
+    figure, panel = _figure(0.9 + 9.0, 1.1 + 9.0 * min(1.0, side / length))
     _shade(panel, domains, length)
     order = np.argsort(atoms.positions[:, 1] % atoms.cell[1, 1])  # the nearer ions cover the farther
     x, z = atoms.positions[order, 0] % side, atoms.positions[order, 2] % length
@@ -74,7 +79,10 @@ def _side_view(atoms: Atoms, domains: Domains, folder: Path) -> None:
     panel.set_ylim(0.0, side)
     panel.set_aspect("equal")
     panel.set_ylabel("x (Å)")
-    panel.legend(loc="upper right", fontsize=7, framealpha=0.9)
+    for label in dict.fromkeys(labels_of(atoms)):
+        number = atoms.numbers[labels_of(atoms).index(label)]
+        panel.scatter([], [], s=30, color=[jmol_colors[number]], edgecolors="0.3", linewidths=0.2, label=label)
+    _legend(figure)
     names, labels = domains.names(atoms), labels_of(atoms)
     rows = ((labels[i], repr(float(a)), repr(float(b)), names[i]) for i, a, b in zip(order, x, z, strict=True))
     _save(figure, folder, "side_view", ("label", "x_A", "z_A", "domain"), rows)
@@ -90,7 +98,7 @@ def _order(atoms: Atoms, domains: Domains, folder: Path) -> None:
     panel.axhline(0.0, color="0.6", linewidth=0.6)
     panel.set_ylim(-0.6, 1.1)
     panel.set_ylabel("in-plane order of Ti/Al")
-    panel.legend(fontsize=7, loc="lower left")
+    _legend(figure)
     rows = ((repr(float(z)), repr(float(value))) for z, value in zip(heights, order, strict=True))
     _save(figure, folder, "order", ("z_A", "order"), rows)
 
@@ -104,6 +112,6 @@ def _concentrations(atoms: Atoms, domains: Domains, folder: Path) -> None:
         if label != "O":  # two thirds of everything; it would flatten the rest
             panel.step(found.height, percent, where="mid", label=label, color=_LINES.get(label[:2]))
     panel.set_ylabel("concentration (at%)")
-    panel.legend(fontsize=7, ncols=3)
+    _legend(figure)
     figure.savefig(folder / "concentrations.png", dpi=150, metadata={"Software": None})
     found.write(folder / "concentrations.csv")

@@ -153,20 +153,20 @@ def test_rows_and_frames_are_equidistant_across_legs_and_readable_as_a_trajector
     np.testing.assert_allclose(trajectory.cells[-1], result.atoms.cell.array, rtol=0, atol=1e-6)
 
 
-def test_a_run_that_starts_from_another_goes_on_where_that_ended(tmp_path, crystal, polarisable):
+def test_a_run_that_starts_from_another_goes_on_where_that_ended(tmp_path, rocksalt, polarisable):
     # NVE twice 0.04 ps against once 0.08 ps: the same trajectory but for rounding, which 0.04 ps do not amplify much.
-    first = run(crystal, polarisable, short(ensemble="nve", duration=0.04), tmp_path / "first")
+    first = run(rocksalt, polarisable, short(ensemble="nve", duration=0.04), tmp_path / "first")
     second = run(
-        crystal, polarisable, short(ensemble="nve", duration=0.04), tmp_path / "second", start=tmp_path / "first"
+        rocksalt, polarisable, short(ensemble="nve", duration=0.04), tmp_path / "second", start=tmp_path / "first"
     )
-    whole = run(crystal, polarisable, short(ensemble="nve"), tmp_path / "whole")
+    whole = run(rocksalt, polarisable, short(ensemble="nve"), tmp_path / "whole")
     assert np.abs(whole.atoms.positions - first.atoms.positions).max() > 0.01
     np.testing.assert_allclose(second.atoms.positions, whole.atoms.positions, rtol=0, atol=1e-7)
     np.testing.assert_allclose(second.shells, whole.shells, rtol=0, atol=1e-7)
     with pytest.raises(ConfigError, match="no finished run"):
-        run(crystal, polarisable, short(), tmp_path / "third", start=tmp_path / "nowhere")
+        run(rocksalt, polarisable, short(), tmp_path / "third", start=tmp_path / "nowhere")
     with pytest.raises(ConfigError, match="other ions"):
-        run(crystal.repeat((1, 1, 2)), polarisable, short(), tmp_path / "third", start=tmp_path / "first")
+        run(rocksalt.repeat((1, 1, 2)), polarisable, short(), tmp_path / "third", start=tmp_path / "first")
 
 
 def test_frozen_ions_stay_and_the_others_have_the_temperature(tmp_path, crystal, polarisable):
@@ -184,14 +184,15 @@ def test_frozen_ions_stay_and_the_others_have_the_temperature(tmp_path, crystal,
 
 def test_temperature_and_pressure_follow_their_ramps_across_legs(tmp_path, crystal, polarisable):
     settings = Dynamics(
-        100.0, 1.0, seed=2, temperature_end=900.0, ensemble="npt", pressure=0.0, pressure_end=200_000.0,
-        barostat_time=0.1, restart_every=700,
+        100.0, 0.6, seed=2, temperature_end=900.0, ensemble="npt", pressure=0.0, pressure_end=200_000.0,
+        thermostat_time=0.05, barostat_time=0.05, restart_every=700, thermo_every=20,
     )  # fmt: skip
     table = read_table(run(crystal, polarisable, settings, tmp_path).thermo)
-    last = slice(-5, None)
-    # 64 ions fluctuate by 10 %, and the thermostat trails its target by 0.1 ps of 800 K/ps.
-    assert np.mean(table["temperature_K"][last]) == pytest.approx(820.0, rel=0.2)
-    assert np.mean(table["pressure_bar"][last]) == pytest.approx(180_000.0, rel=0.3)
+    last = table["time_ps"] > 0.5
+    # The mean of the targets over the last 0.1 ps is 833 K and 183 kbar. 64 ions fluctuate by 10 % of T, and
+    # thermostat and barostat trail their targets by 0.05 ps of 1300 K/ps and 330 kbar/ps.
+    assert np.mean(table["temperature_K"][last]) == pytest.approx(800.0, rel=0.2)
+    assert np.mean(table["pressure_bar"][last]) == pytest.approx(170_000.0, rel=0.35)
 
 
 def test_only_the_normal_changes_when_only_it_may(tmp_path, rocksalt, polarisable):
@@ -211,11 +212,11 @@ def test_the_record_says_what_ran(tmp_path, rocksalt, polarisable):
 
 def test_reports_say_how_far_the_run_is(tmp_path, crystal, polarisable):
     seen = []
-    run(crystal, polarisable, Dynamics(300.0, 0.6, seed=1), tmp_path, report=seen.append)
+    run(crystal, polarisable, Dynamics(300.0, 0.2, seed=1), tmp_path, report=seen.append)
     times = [progress.time for progress in seen]
-    assert times == sorted(times) and times[-1] == pytest.approx(0.6)
+    assert times == sorted(times) and times[-1] == pytest.approx(0.2)
     last = seen[-1]
-    assert last.duration == pytest.approx(0.6) and last.seconds_left == 0.0 and last.rate > 0.0
+    assert last.duration == pytest.approx(0.2) and last.seconds_left == 0.0 and last.rate > 0.0
     assert last.density == pytest.approx(3.6, abs=0.3)  # 4 MgO in (4.2 Å)³
 
 

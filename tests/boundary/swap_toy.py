@@ -1,0 +1,68 @@
+"""A model of swaps whose states can be counted: five sites in a row, two dopants, two A and one B, 30 states."""
+
+from dataclasses import dataclass
+from itertools import permutations
+
+import numpy as np
+
+from dopantfit.boundary.swap_config import Burst
+from dopantfit.boundary.swap_model import Estimate, Relaxation, Swap
+from dopantfit.units import BOLTZMANN
+
+DOPANT, LABELS = 0, ("X", "A", "B")
+SPECIES = (0, 0, 1, 1, 2)
+TEMPERATURE = 1000.0
+ALL_STATES = sorted(set(permutations(SPECIES)))
+
+
+@dataclass(frozen=True, eq=False)
+class ToyState:
+    species: np.ndarray
+    energy: float
+
+
+def number(species):
+    return ALL_STATES.index(tuple(int(one) for one in species))
+
+
+class ToyModel:
+    """Energies of about kT at 1000 K, drawn once; estimates err by as much again, differently in both directions."""
+
+    def __init__(self, error=0.15, seed=3):
+        rng = np.random.default_rng(seed)
+        self.energies = rng.normal(0.0, 0.1, len(ALL_STATES))
+        self.errors = rng.normal(0.05, error, (len(ALL_STATES), len(ALL_STATES)))
+
+    def state(self, species):
+        array = np.array(species)
+        array.setflags(write=False)
+        return ToyState(array, float(self.energies[number(species)]))
+
+    def rigid(self, state, swap):
+        return self.state(swap.exchanged(state.species)).energy - state.energy
+
+    def unrelaxed(self, state, swap, change):
+        return self.state(swap.exchanged(state.species))
+
+    def estimate(self, state, swap):
+        end = swap.exchanged(state.species)
+        return Estimate(self.rigid(state, swap) + float(self.errors[number(state.species), number(end)]))
+
+    def relax(self, state, swap, estimate, ceiling):
+        end = self.state(swap.exchanged(state.species))
+        if end.energy - state.energy > ceiling:
+            return Relaxation(None, 1, stopped=True)
+        return Relaxation(end, 1)
+
+
+def weights(model, temperature):
+    boltzmann = np.exp(-(model.energies - model.energies.min()) / (BOLTZMANN * temperature))
+    return boltzmann / boltzmann.sum()
+
+
+def settings(mode, **changes):
+    return Burst(mode=mode, partners=("A", "B"), undo_every=0, **changes)
+
+
+def every_swap():
+    return [Swap(i, j) for i in range(len(SPECIES)) for j in range(len(SPECIES)) if i != j]

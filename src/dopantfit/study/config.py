@@ -78,6 +78,8 @@ class Swaps(Table):
     #: Temperatures of the coldest and the hottest walker [K]; the others are equidistant.
     coldest: Positive
     hottest: Positive
+    #: Fully relaxed exchanges of each pair from which the fast estimate learns the response of what is far away.
+    calibration: Count
     #: Walkers of lowest energy that stand for a composition.
     lowest_walkers: Count
 

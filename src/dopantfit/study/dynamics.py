@@ -9,6 +9,7 @@ import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
 
+from dopantfit.errors import ConvergenceError
 from dopantfit.lammps import Dynamics, DynamicsResult, Launcher, Progress, run_dynamics
 from dopantfit.lammps.legs import read_table
 from dopantfit.potential import Potential
@@ -122,7 +123,12 @@ def run_here(work: Work, atoms: Atoms, settings: Dynamics, name: str, start: str
 
 
 def block_mean(series: NDArray[np.float64]) -> Estimate:
-    """Mean of a time series, with Student's interval from the spread of five blocks."""
+    """Mean of a time series, with Student's interval from the spread of five blocks.
+
+    Raises ConvergenceError when there are fewer values than blocks.
+    """
+    if len(series) < _BLOCKS:
+        raise ConvergenceError(f"{len(series)} values make no mean with an error, expected {_BLOCKS}; run longer")
     blocks = np.array([part.mean() for part in np.array_split(series, _BLOCKS)])
     value, error = float(series.mean()), float(blocks.std(ddof=1) / np.sqrt(_BLOCKS))
     return Estimate(value, error, value - _STUDENT * error, value + _STUDENT * error)

@@ -1,1 +1,127 @@
-"""Exchange of dopants between boundary and grain, and what of it stays in the grain."""
+"""Exchange of dopants between boundary and grain by tempered Monte Carlo, one ladder of walkers per composition."""
+
+import json
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from dopantfit.boundary.swap_config import SwapConfig, parse_swap
+from dopantfit.boundary.temper import LADDER_FILE, Ladder, RoundReport, temper
+from dopantfit.boundary.walker import Configuration, Player, statistics_of
+from dopantfit.errors import ConfigError
+from dopantfit.study.boundary_stage import domains_in
+from dopantfit.study.files import STRUCTURE, Cell, read_structure, write_structure
+from dopantfit.study.graph import action
+from dopantfit.study.work import Finished, Outcome, Work
+
+
+@action(version=1)
+def temper_walkers(work: Work) -> Outcome:
+    """Play all rounds of one composition; its realisations are the walkers.
+
+    needs: boundary, walker001, walker002, ... settings: swaps (the table of the study), pressure [bar], dopant,
+    partners, seed. Walkers' ends are ``walker-<replica>.extxyz``.
+    """
+    began, before = time.time(), _rounds_done(work.folder)
+    doped = [need for role, need in sorted(work.needs.items()) if role != "boundary"]
+    config = swap_config(work.settings, work.needs["boundary"], len(doped))
+    starts = _starts(work, doped)
+    player = Player(config, work.task.files["potential"].read_text(encoding="utf-8"), work.folder / "walkers")
+    rounds, attempts = config.layers.rounds, config.attempts * len(doped)
+    if work.executor is None:
+        raise ConfigError(f"task {work.task.name}: needs the executor; it must be one that coordinates")
+
+    def report(done: RoundReport) -> None:
+        work.report(float(done.round_number * attempts))
+
+    ladder = Ladder.new(config.temperatures, starts, config.seed)
+    ladder = temper(player, ladder, rounds, work.folder, work.executor, report)
+    names = []
+    for replica, path in enumerate(ladder.configurations):
+        names.append(walker_file(replica))
+        write_structure(work.folder / names[-1], Configuration.read(Path(path)).atoms)
+    cores = min(len(doped), len(os.sched_getaffinity(0)))
+    share = (rounds - before) / rounds
+    cost = {"core_seconds": (time.time() - began) * cores / share} if share > 0.0 else {}
+    result = {**history_of(ladder), "layers": config.layers.model_dump(mode="json")}
+    return Outcome(result, tuple(names), {**cost, "ions": doped[0].result["atoms"]})
+
+
+def walker_file(replica: int) -> str:
+    """Name of the file with the end of a walker."""
+    return f"walker-{replica}.extxyz"
+
+
+def swap_config(settings: Mapping[str, Any], boundary: Finished, walkers: int) -> SwapConfig:
+    """Return the configuration of one ladder: layers of the grain above the amorphous domain.
+
+    Heights are those of the undoped boundary, of whose cell `Configuration.start_length` is the length.
+    """
+    swaps = settings["swaps"]
+    atoms = read_structure(boundary.file(STRUCTURE))
+    domain = domains_in(boundary.result["domains"], atoms).amorphous
+    content = {
+        "dopant": settings["dopant"],
+        "attempts": swaps["attempts_per_round"],
+        "layers": {
+            "interface": domain.high,
+            "into_grain": 1,
+            "reservoir": domain.width,
+            "width": swaps["layer_width"],
+            "count": swaps["layers"],
+            "rounds_per_layer": swaps["rounds_per_layer"],
+        },
+        "walkers": walkers,
+        "coldest": swaps["coldest"],
+        # One walker has one temperature.
+        "hottest": swaps["hottest"] if walkers > 1 else swaps["coldest"],
+        "seed": settings["seed"],
+        "burst": {"partners": sorted(settings["partners"]), "calibration": swaps["calibration"]},
+        "dynamics": {
+            "duration": swaps["relaxation"],
+            "temperature": swaps["temperature"],
+            "pressure": settings["pressure"],
+        },
+    }
+    return parse_swap(content, "study: swaps")
+
+
+def _starts(work: Work, doped: list[Finished]) -> list[str]:
+    """Write the configurations that walkers start from; return their paths."""
+    length = float(read_structure(work.needs["boundary"].file(STRUCTURE)).cell[2, 2])
+    folder = work.folder / "starts"
+    folder.mkdir(exist_ok=True)
+    paths = []
+    for number, one in enumerate(doped):
+        atoms = read_structure(one.file(STRUCTURE))
+        paths.append(str(folder / f"{number}.json"))
+        Configuration(atoms, atoms.get_positions(), None, None, length).write(Path(paths[-1]))
+    return paths
+
+
+def history_of(ladder: Ladder) -> dict[str, Any]:
+    """Return the story of a ladder: energies by round, exchanges, counts by partner, walkers by energy."""
+    rounds: list[list[Cell]] = []
+    for number, played in enumerate(ladder.history):
+        for rung, replica in enumerate(played["replica_at"]):
+            rounds.append([number, replica, ladder.temperatures[rung], played["energies"][rung]])
+    return {
+        "rounds": rounds,
+        "exchanges": {
+            "attempted": list(ladder.attempted),
+            "accepted": list(ladder.accepted),
+            "round_trips": ladder.round_trips(),
+        },
+        "statistics": statistics_of(list(ladder.history)).as_dict(),
+        "lowest": ladder.lowest(len(ladder.configurations)),
+        "missed": [line for played in ladder.history for line in played["missed"]],
+    }
+
+
+def _rounds_done(folder: Path) -> int:
+    try:
+        return int(json.loads((folder / LADDER_FILE).read_text(encoding="utf-8"))["rounds_done"])
+    except (OSError, ValueError, KeyError):
+        return 0

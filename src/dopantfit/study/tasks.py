@@ -106,18 +106,18 @@ class Planner:
         walkers = {f"walker{k:03d}": f"doping/GB_{i}/{k}" for k in range(1, study.doping.realisations + 1)}
         settings = {
             "swaps": study.swaps.model_dump(mode="json"),
-            "engine": study.engine.model_dump(mode="json"),
+            "pressure": study.engine.pressure,
             "dopant": study.dopant,
             "partners": [*FRAMEWORK, MOBILE],
             "seed": self.seed(f"swaps/GB_{i}"),
         }
         needs = {"boundary": "boundary", **walkers}
         cost = float(study.swaps.attempts * study.doping.realisations)
-        action = f"{_HERE}.swap_stage:temper"
+        action = f"{_HERE}.swap_stage:temper_walkers"
         yield Task(f"swaps/GB_{i}", "swaps", action, settings, files, needs, cost, "swaps", coordinates=True)
         analysis = {"lowest": study.swaps.lowest_walkers, "dopant": study.dopant, "partners": [*FRAMEWORK, MOBILE]}
         needs = {"boundary": "boundary", "swaps": f"swaps/GB_{i}"}
-        yield Task(f"bleeding/GB_{i}", "bleeding", f"{_HERE}.swap_stage:bleed", analysis, files, needs)
+        yield Task(f"bleeding/GB_{i}", "bleeding", f"{_HERE}.bleeding_stage:bleed", analysis, files, needs)
 
     def crystals(self) -> Iterator[Task]:
         """C_ref and C_1 ... C_N."""

@@ -1,0 +1,110 @@
+"""What bled, on constructed walkers whose answer is known."""
+
+import numpy as np
+import pytest
+from scipy.stats import poisson
+
+from dopantfit.boundary.swap_config import Layers
+from dopantfit.boundary.temper import Ladder, RoundResult
+from dopantfit.structures import host, labels_of, with_labels
+from dopantfit.structures.prototypes import LTP
+from dopantfit.study.bleeding_stage import Grain, depth_of, grain_of, share_of
+from dopantfit.study.swap_stage import history_of
+
+LAYERS = Layers(interface=12.0, into_grain=1, reservoir=12.0, width=3.0, count=4, rounds_per_layer=1)
+#: Half of the cell is amorphous, half is grain; the interface is in the middle.
+DOMAINS = {"amorphous": [[0.0, 0.5]], "complexion": [], "grain": [[0.5, 1.0]], "order_grain": 1.0, "order_amorphous": 0}
+
+
+def walker(n_amorphous, n_grain):
+    atoms = host(LTP).pseudo_cubic((1, 1, 2)).ions
+    atoms.set_cell(np.diag([*atoms.cell.lengths()[:2], 24.0]), scale_atoms=True)
+    atoms.wrap()
+    z, labels = atoms.positions[:, 2], labels_of(atoms)
+    ti = [i for i in np.argsort(z) if labels[i] == "Ti"]
+    for i in [i for i in ti if z[i] < 12.0][:n_amorphous] + [i for i in ti if z[i] >= 12.0][:n_grain]:
+        labels[i] = "Mg"
+    return with_labels(atoms, labels)
+
+
+def grain(count, size=1000, elsewhere=0.05, depth=5.0):
+    return Grain(np.arange(count), size, elsewhere, depth)
+
+
+def test_the_grain_of_a_walker_is_counted_ion_by_ion():
+    atoms = walker(5, 3)
+    found = grain_of(atoms, DOMAINS, LAYERS, walker(0, 0), "Mg")
+    z = atoms.positions[:, 2]
+    assert len(found.ions) == 3 and found.size == int((z >= 12.0).sum())
+    # Ions on the edge of the cell may be counted on either side of it.
+    assert found.elsewhere == pytest.approx(5 / (z < 12.0).sum(), rel=0.02)
+    depths = np.sort(z[found.ions]) - 12.0
+    assert depths[-2] <= found.depth <= depths[-1]
+
+
+def test_layers_that_were_never_open_do_not_count():
+    shallow = LAYERS.model_copy(update={"count": 1})
+    all_of_it = grain_of(walker(5, 16), DOMAINS, LAYERS, walker(0, 0), "Mg")
+    found = grain_of(walker(5, 16), DOMAINS, shallow, walker(0, 0), "Mg")
+    assert found.size < all_of_it.size and len(found.ions) < len(all_of_it.ions) and found.depth <= 3.0
+
+
+def test_the_interface_moves_with_the_cell():
+    longer = walker(5, 3)
+    longer.set_cell(np.diag([*longer.cell.lengths()[:2], 26.0]), scale_atoms=True)
+    assert len(grain_of(longer, DOMAINS, LAYERS, walker(0, 0), "Mg").ions) == 3
+
+
+def test_a_share_is_a_ratio_of_fractions():
+    share = share_of([grain(10), grain(10)])
+    assert share.value == pytest.approx(0.01 / 0.05)
+
+
+def test_no_ion_in_the_grain_is_the_poisson_limit():
+    share = share_of([grain(0), grain(0)])
+    assert share.is_upper_bound
+    # 3.0 ions among 2000, against 5 % elsewhere.
+    assert share.high == pytest.approx(2.996 / 2000 / 0.05, rel=1e-3)
+
+
+@pytest.mark.parametrize("expected", [2.0, 8.0])
+def test_the_interval_of_a_share_covers_at_least_95_times_in_100(expected):
+    rng, hits, n = np.random.default_rng(4), 0, 1000
+    for _ in range(n):
+        share = share_of([grain(int(k)) for k in poisson.rvs(expected, size=3, random_state=rng)])
+        hits += share.low <= expected / 1000 / 0.05 <= share.high
+    # The wider of two intervals covers more often than either; one standard deviation of 1000 draws is 0.7 %.
+    assert hits / n >= 0.95 - 0.014
+
+
+def test_a_spread_between_walkers_widens_the_interval():
+    alike, apart = share_of([grain(50), grain(50)]), share_of([grain(20), grain(80)])
+    assert apart.high - apart.low > 2.0 * (alike.high - alike.low)
+
+
+def test_a_share_without_anything_to_compare_is_none():
+    assert share_of([grain(0, size=0)]) is None
+    assert share_of([grain(1, elsewhere=0.0)]) is None
+
+
+def test_a_depth_that_reaches_the_last_open_layer_is_no_depth():
+    assert depth_of([5.0, 6.0], LAYERS).value == pytest.approx(5.5)
+    assert depth_of([5.0, 11.5], LAYERS) is None
+    assert depth_of([5.0], LAYERS) is None
+
+
+def test_the_story_of_a_ladder_is_complete():
+    ladder = Ladder.new([1000.0, 2000.0], ["a", "b"], 1)
+    for energy in (-5.0, -6.0):
+        statistics = {"Al": {"attempted": 4, "accepted": 1}}
+        ladder.take(
+            [
+                RoundResult(energy, "c", {"statistics": statistics}),
+                RoundResult(energy + 9.0, "d", {"statistics": statistics}),
+            ]
+        )
+    story = history_of(ladder)
+    assert [row[0] for row in story["rounds"]] == [0, 0, 1, 1]
+    assert {row[2] for row in story["rounds"]} == {1000.0, 2000.0}
+    assert story["statistics"]["Al"]["attempted"] == 16 and story["statistics"]["Al"]["accepted"] == 4
+    assert len(story["lowest"]) == 2

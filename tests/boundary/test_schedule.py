@@ -9,7 +9,7 @@ import pytest
 
 from dopantfit import Potential
 from dopantfit.boundary.build import initial_boundary
-from dopantfit.boundary.build_config import BuildConfig, load_build, size_text
+from dopantfit.boundary.build_config import BuildConfig, size_text
 from dopantfit.boundary.build_health import checkup, require
 from dopantfit.boundary.build_tables import parse_table
 from dopantfit.boundary.dope_config import DopeConfig
@@ -121,9 +121,9 @@ def test_a_structure_from_elsewhere_is_not_doped(tmp_path):
 
 def test_realisations_travel_to_other_processes(tmp_path):
     """Each is one task of an executor: what it needs can be pickled, and the result is that of this process."""
-    start = initial_boundary(load_build("quick"), WITH_MG, np.random.default_rng(1))
-    config = DopeConfig(dopant="Mg", concentrations=(2.0,))
-    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+    start = initial_boundary(TINY, WITH_MG, np.random.default_rng(1))
+    config = DopeConfig(dopant="Mg", concentrations=(2.0,), measure="mean")
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         there = dope_boundary(start, WITH_MG, config, tmp_path / "there", realisations=2, executor=pool)
     here = dope_boundary(start, WITH_MG, config, tmp_path / "here", realisations=2)
     assert [record["doping"] for record in there] == [record["doping"] for record in here]

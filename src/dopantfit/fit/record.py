@@ -129,21 +129,8 @@ def _payload(
         "units": {"forces": "eV/Å", "energies": "eV/atom", "radius": "Å", "energy": "eV"},
         "parameters": parameter_entries(plan, result),
         "correlation": found.correlation.tolist(),
-        "objective": {
-            "start": result.start_cost,
-            "cost": result.cost,
-            "reduced_chi2": found.reduced_chi2,
-            "degrees_of_freedom": found.degrees_of_freedom,
-        },
+        **_course(result),
         "preoptimisation": _preoptimisation(plan, result),
-        "local": starts_as_json(result),
-        "search": {
-            "method": config.swarm.method,
-            "evaluations": result.evaluations,
-            "rejected": result.rejected,
-            "expansion": result.expansion,
-            "generations": [[one.best_so_far, one.best, one.median, one.rejected] for one in result.generations],
-        },
         "errors": dict(tables),
         "compared": {role: potential.name for role, potential in potentials.items()},
         "turn_over": {"-".join(pair): {"radius": t.radius, "energy": t.energy} for pair, t in turning.items()},
@@ -166,6 +153,27 @@ def _payload(
         },
         "seconds": result.seconds,
         "record": Record.of(inputs(plan), config.model_dump(mode="json"), seed=config.seed, started=started).as_dict(),
+    }
+
+
+def _course(result: Result) -> dict[str, Any]:
+    """How the minimum was found: costs, the search by generations, and every local refinement."""
+    found = result.uncertainty
+    return {
+        "objective": {
+            "start": result.start_cost,
+            "cost": result.cost,
+            "reduced_chi2": found.reduced_chi2,
+            "degrees_of_freedom": found.degrees_of_freedom,
+        },
+        "search": {
+            "method": result.plan.config.swarm.method,
+            "evaluations": result.evaluations,
+            "rejected": result.rejected,
+            "expansion": result.expansion,
+            "generations": [[one.best_so_far, one.best, one.median, one.rejected] for one in result.generations],
+        },
+        "local": starts_as_json(result),
     }
 
 

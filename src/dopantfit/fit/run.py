@@ -158,6 +158,19 @@ def run_fit(
         survived = found.costs < objective.penalty
         starts = best_apart(found.points[survived], found.costs[survived], plan.config.local.starts)
         refined = sorted(refine_all(pool, starts, plan.config.local), key=lambda one: one.cost)
+    return _finish(plan, objective, tuple(refined), found, start_cost, before, watch)
+
+
+def _finish(
+    plan: Plan,
+    objective: Objective,
+    refined: tuple[Refined, ...],
+    found: "_Search",
+    start_cost: float,
+    before: Preoptimised | None,
+    watch: "_Stopwatch",
+) -> Result:
+    """What follows from the minima, best first: errors, sensitivities, the ensemble, the levels of the budget."""
     watch.begin("uncertainty")
     objective.anchor(refined[0].point)
     best = objective.candidate(refined[0].point)
@@ -167,14 +180,14 @@ def run_fit(
     watch.begin("ensemble")
     ensemble = make_ensemble(objective, refined, uncertainty, plan.config.ensemble, plan.config.seed)
     watch.begin("budget")
-    levels = run_budget(plan.config, plan.host, plan.targets, potential, str(plan.file), say)
+    levels = run_budget(plan.config, plan.host, plan.targets, potential, str(plan.file), watch.say)
     return Result(
         plan=plan,
         potential=potential,
         point=refined[0].point,
         uncertainty=uncertainty,
         sensitivity=sensitivity,
-        starts=tuple(refined),
+        starts=refined,
         generations=found.generations,
         evaluations=len(found.points),
         rejected=found.rejected,
@@ -193,11 +206,11 @@ class _Stopwatch:
     """Wall time of named steps [s], one after the other."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
-        self._say, self._marks = say, [("setup", time.time())]
+        self.say, self._marks = say, [("setup", time.time())]
 
     def begin(self, step: str) -> None:
         self._marks.append((step, time.time()))
-        self._say(step)
+        self.say(step)
 
     def end(self) -> dict[str, float]:
         ends = [time for _, time in self._marks[1:]] + [time.time()]

@@ -2,8 +2,8 @@
 
     python benchmarks/fit.py [--candidates 5] [--frames 31] [--spread 0.03] [--box 20]
 
-All evaluate the same candidates on the same frames of fits/Mg on one thread, turn by turn, so that what else the
-machine does falls on all. LAMMPS stays alive between candidates, gets new parameters by its pair coefficients and
+All evaluate the same candidates on the same frames of fits/Mg in this process, on one thread, turn by turn; time is
+that of the processor, so that what else the machine does does not count. LAMMPS stays alive between candidates, gets new parameters by its pair coefficients and
 relaxes the shells to 1e-5 eV/Å from where they were: with its own minimiser, and by damped dynamics, the fastest way
 found. Candidates are independent on all sides, so the ratio on two cores is that on one.
 
@@ -51,7 +51,7 @@ AT_REST = 1e-8
 
 @dataclass(frozen=True)
 class Measured:
-    """Seconds and cost of every candidate."""
+    """Seconds of processor time and cost of every candidate."""
 
     seconds: list[float]
     costs: list[float]
@@ -126,10 +126,10 @@ def measure(plan: Plan, survey: Survey, targets: list[Target], points: list[np.n
         for number, point in enumerate(points):
             potential = space.potential(space.values(point))
             for name, cost_of in sides.items():
-                started = time.perf_counter()
+                started = time.process_time()
                 cost = cost_of(point, potential)
                 if number:
-                    found[name].seconds.append(time.perf_counter() - started)
+                    found[name].seconds.append(time.process_time() - started)
                     found[name].costs.append(cost)
     return found
 
@@ -166,11 +166,11 @@ def swarm_speed(plan: Plan, objective: Objective, generations: int) -> tuple[flo
     rng = np.random.default_rng(plan.config.seed)
     first = first_generation([plan.space.start], len(plan.space.start), settings, rng)
     with worker_pool(objective, 1) as pool:
-        started = time.perf_counter()
+        started = time.process_time()
         found = run_search(
             lambda points, anchor: evaluate_all(pool, points, anchor), first, settings, rng, Journal(None, "")
         )
-    return len(found.points) / (time.perf_counter() - started), len(found.points)
+    return len(found.points) / (time.process_time() - started), len(found.points)
 
 
 def main() -> None:

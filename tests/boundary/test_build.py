@@ -26,7 +26,7 @@ def start(config):
 
 
 def test_the_published_boundary_has_its_ions_and_its_edges():
-    """14,030 atoms and 36.24 x 36.24 x 139.28 Å within 2 %; the length follows from the densities that sintering ends at."""
+    """14,030 atoms and 36.24 x 36.24 x 139.28 Å within 2 %; densities are those that sintering ends at."""
     paper = load_build("paper")
     counts = amorphous_counts(paper, HOST)
     grain = build_grain(paper, np.random.default_rng(1))

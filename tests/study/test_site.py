@@ -1,7 +1,6 @@
 """Where tasks run changes nothing about what comes out."""
 
 import shutil
-import subprocess
 import textwrap
 from pathlib import Path
 
@@ -98,4 +97,3 @@ def test_a_slurm_node_makes_the_same_tables(tmp_path, local_table, slurm_node):
     path = [f"export PYTHONPATH={Path(__file__).parent}", f"export PATH={Path(slurm_node).parent}:$PATH"]
     site = Site(provider="slurm", workers_per_node=2, walltime="00:10:00", worker_init="\n".join(path))
     assert table_of(site_pool(site, tmp_path / "parsl"), tmp_path / "run") == local_table
-    assert subprocess.run(["squeue", "-h"], capture_output=True, check=True).returncode == 0

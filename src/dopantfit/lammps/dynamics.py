@@ -373,7 +373,10 @@ class _Watch:
         log = self._run.folder / "leg.log"
         if self._report is None or not log.is_file():
             return
-        tables = read_thermo(log)
+        try:
+            tables = read_thermo(log)
+        except EngineError:  # a row half written; what is really wrong is found when the leg has ended
+            return
         if not tables or not len(tables[-1]["Step"]):
             return
         row = {name: float(values[-1]) for name, values in tables[-1].columns.items()}

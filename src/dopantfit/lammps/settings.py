@@ -73,13 +73,14 @@ class Dynamics:
         if not 0 < self.seed < 2**31:
             raise ConfigError(f"molecular dynamics: seed = {self.seed} must lie between 1 and {2**31 - 1}")
         intervals = [self.thermo_every, self.dump_every, 1 if self.restart_every is None else self.restart_every]
-        if any(not isinstance(value, int) or value < 1 for value in intervals):
+        if any(int(value) != value or value < 1 for value in intervals):
             raise ConfigError("molecular dynamics: output intervals are whole numbers of steps, at least 1")
         if self.ensemble not in ("nvt", "npt", "nve"):
             raise ConfigError(f"molecular dynamics: ensemble = {self.ensemble!r} must be 'nvt', 'npt' or 'nve'")
         check_cell_freedom(self.cell)
         syntax.kspace(self.kspace)
         object.__setattr__(self, "frozen", frozen_ions(self.frozen))
+        object.__setattr__(self, "seed", int(self.seed))  # may come from a numpy generator; goes into a record
 
     @property
     def steps(self) -> int:

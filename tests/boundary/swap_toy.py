@@ -17,6 +17,8 @@ ALL_STATES = sorted(set(permutations(SPECIES)))
 
 @dataclass(frozen=True, eq=False)
 class ToyState:
+    """Species of the five sites, and the energy [eV]."""
+
     species: np.ndarray
     energy: float
 
@@ -34,21 +36,26 @@ class ToyModel:
         self.errors = rng.normal(0.05, error, (len(ALL_STATES), len(ALL_STATES)))
 
     def state(self, species):
+        """The state of these species."""
         array = np.array(species)
         array.setflags(write=False)
         return ToyState(array, float(self.energies[number(species)]))
 
     def rigid(self, state, swap):
+        """The energy change, exactly."""
         return self.state(swap.exchanged(state.species)).energy - state.energy
 
     def unrelaxed(self, state, swap, change):
+        """The state after a swap."""
         return self.state(swap.exchanged(state.species))
 
     def estimate(self, state, swap):
+        """The energy change with an error that the way back does not share."""
         end = swap.exchanged(state.species)
         return Estimate(self.rigid(state, swap) + float(self.errors[number(state.species), number(end)]))
 
     def relax(self, state, swap, estimate, ceiling):
+        """The state after a swap, or nothing above the ceiling."""
         end = self.state(swap.exchanged(state.species))
         if end.energy - state.energy > ceiling:
             return Relaxation(None, 1, stopped=True)

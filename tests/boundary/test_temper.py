@@ -26,6 +26,7 @@ class Here(Executor):
     """Runs everything at once, in this process."""
 
     def submit(self, function, /, *arguments, **keywords):
+        """Calls the function now."""
         future = Future()
         try:
             future.set_result(function(*arguments, **keywords))

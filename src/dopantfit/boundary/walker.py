@@ -7,7 +7,7 @@ offers, and only within a burst the Boltzmann distribution over swaps.
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -199,7 +199,7 @@ def ions(state: CellState, cell: RelaxedCell) -> Atoms:
     return with_labels(atoms, [cell.labels[one] for one in state.species])
 
 
-def statistics_of(history: list[Mapping[str, Any]]) -> Statistics:
+def statistics_of(history: Sequence[Mapping[str, Any]]) -> Statistics:
     """Counts of all walkers and rounds together, from the history of a ladder."""
     total = Statistics()
     for played in history:

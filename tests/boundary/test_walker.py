@@ -1,0 +1,115 @@
+"""Rounds of real swaps on a crystal cell: resuming, records, refusals, and the command line."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from fractions import Fraction
+
+import ase.io
+import numpy as np
+import pytest
+
+from dopantfit import Potential
+from dopantfit.boundary.swap_config import preset
+from dopantfit.boundary.swap_run import RECORD, analyse, run_swaps
+from dopantfit.boundary.temper import LADDER_FILE
+from dopantfit.boundary.walker import Configuration
+from dopantfit.errors import ConfigError, ReferenceDataError
+from dopantfit.structures import lamtp
+
+POTENTIAL = Potential.load("latp-mg-2022")
+
+
+def crystal():
+    return lamtp(Fraction(1, 3), Fraction(1, 6), "Mg", 2, np.random.default_rng(4))
+
+
+def settings(duration=0.0, **changes):
+    base = {"walkers": 1, "hottest": 1000.0, "attempts": 4, "dynamics": {"duration": duration}}
+    return preset("tiny", "Mg", 10.0, 1, 10.5, **{**base, "burst": {"calibration": 1, "draw": "species"}, **changes})
+
+
+def run(folder, rounds, config=None):
+    with ThreadPoolExecutor(1) as executor:
+        return run_swaps(crystal(), config or settings(), POTENTIAL, folder, executor, rounds=rounds)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("swaps") / "whole"
+    return folder, run(folder, 2)
+
+
+def test_a_run_taken_up_again_ends_in_the_same_configuration(finished, tmp_path):
+    folder, whole = finished
+    run(tmp_path, 1)
+    parts = run(tmp_path, 2)
+    assert parts.energies == whole.energies and parts.replica_at == whole.replica_at
+    last = "replica-00/round-0001.json"
+    assert (tmp_path / last).read_bytes() == (folder / last).read_bytes()
+    statistics = [[one["records"][0]["statistics"] for one in ladder.history] for ladder in (whole, parts)]
+    assert statistics[0] == statistics[1]
+
+
+def test_the_running_energy_is_the_summed_one_and_the_record_says_so(finished):
+    folder, ladder = finished
+    for played in ladder.history:
+        # Lists are made anew within a burst: only pairs at the cutoff of the Buckingham terms can differ.
+        assert abs(played["records"][0]["drift"]) < 1e-3
+    record = json.loads((folder / RECORD).read_text())
+    counts = record["results"]["counts"]
+    assert sum(one["attempted"] for one in counts.values()) == 8
+    assert set(record["inputs"]) == {"start.json", LADDER_FILE}
+
+
+def test_composition_is_kept_and_configurations_are_read_back_exactly(finished, tmp_path):
+    folder, ladder = finished
+    ended = Configuration.read(folder / "replica-00" / "round-0001.json")
+    assert ended.energy == ladder.energies[0]
+    assert sorted(ended.atoms.get_chemical_symbols()) == sorted(crystal().get_chemical_symbols())
+    ended.write(tmp_path / "again.json")
+    assert (tmp_path / "again.json").read_bytes() == (folder / "replica-00" / "round-0001.json").read_bytes()
+
+
+def test_bleeding_counts_every_dopant_in_the_layers(finished):
+    found = analyse(finished[0], 6)
+    (walker,) = found["walkers"]
+    assert sum(walker["sites"].values()) == walker["penetration"]["inside"]
+    assert sum(found["profiles"]["mean_atomic_percent"]["Mg"]) > 0
+    assert found["profiles"]["spread_atomic_percent"]["Mg"] is None
+
+
+def test_refusals_name_what_is_wrong(finished, tmp_path):
+    folder, _ = finished
+    with pytest.raises(ConfigError, match="use another folder"):
+        run(folder, 2, settings(attempts=5))
+    with pytest.raises(ConfigError, match="no Mg to exchange"):
+        run(tmp_path, 1, preset("tiny", "Mg", 10.3, 1, 0.05, walkers=1, hottest=1000.0, attempts=1))
+    with pytest.raises(ReferenceDataError, match="no swap run"):
+        analyse(tmp_path / "nothing", 6)
+    undoped = crystal()
+    undoped.symbols[undoped.symbols == "Mg"] = "Ti"
+    with pytest.raises(ConfigError, match="dope it first"), ThreadPoolExecutor(1) as executor:
+        run_swaps(undoped, settings(), POTENTIAL, tmp_path / "undoped", executor)
+
+
+@pytest.mark.slow
+def test_two_walkers_with_dynamics_in_processes_from_the_command_line(tmp_path):
+    import typer
+    from typer.testing import CliRunner
+
+    from dopantfit.boundary.swap_cli import bleeding, swap
+
+    ase.io.write(tmp_path / "doped.extxyz", crystal())
+    (tmp_path / "swap.toml").write_text(
+        'dopant = "Mg"\nattempts = 1\nwalkers = 2\n[layers]\ninterface = 10.0\ninto_grain = 1\nreservoir = 10.5\n'
+        "count = 1\nrounds_per_layer = 2\n[burst]\ncalibration = 1\n[dynamics]\nduration = 0.004\n"
+    )
+    app = typer.Typer()
+    app.command("swap")(swap)
+    app.command("bleeding")(bleeding)
+    arguments = [str(tmp_path / "doped.extxyz"), str(tmp_path / "swap.toml"), "--output", str(tmp_path / "run")]
+    result = CliRunner().invoke(app, ["swap", *arguments, "--workers", "2", "--json"], catch_exceptions=False)
+    assert result.exit_code == 0 and set(json.loads(result.stdout)["acceptance"]) <= {"Al", "Li", "Ti"}
+    result = CliRunner().invoke(app, ["bleeding", str(tmp_path / "run"), "--json"], catch_exceptions=False)
+    assert len(json.loads(result.stdout)["walkers"]) == 2
+    assert not list((tmp_path / "run").glob("replica-*/dynamics-*"))  # Kept only on request.

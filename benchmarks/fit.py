@@ -3,9 +3,10 @@
     python benchmarks/fit.py [--candidates 5] [--frames 31] [--spread 0.03] [--box 20]
 
 All evaluate the same candidates on the same frames of fits/Mg in this process, on one thread, turn by turn; time is
-that of the processor, so that what else the machine does does not count. LAMMPS stays alive between candidates, gets new parameters by its pair coefficients and
-relaxes the shells to 1e-5 eV/Å from where they were: with its own minimiser, and by damped dynamics, the fastest way
-found. Candidates are independent on all sides, so the ratio on two cores is that on one.
+that of the processor, so that what else the machine does does not count. LAMMPS stays alive between candidates, gets
+new parameters by its pair coefficients and relaxes the shells to 1e-5 eV/Å from where they were: with its own
+minimiser, and by damped dynamics, the fastest way found. Candidates are independent on all sides, so the ratio on two
+cores is that on one.
 
 Three more numbers come from the same run. The agreement of the exact objective with LAMMPS where LAMMPS is exact too:
 fine tables instead of its polynomial for erfc (off by 1e-7), its Coulomb constant made ours by the charges (it has

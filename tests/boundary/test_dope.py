@@ -215,6 +215,11 @@ def test_a_profile_that_cannot_be_is_refused(tmp_path, boundary, text, message):
         ({"concentrations": (40.0,), "measure": "mean"}, 1, "more than the sites .* at% at most"),
         ({"concentrations": (1e-3,)}, 1, "is not one Mg"),
         ({}, 5, "there is no GB_5"),
+        (
+            {"profile": TwoMaxima(separation=0.0, width=0.002), "concentrations": (4.0,), "measure": "mean"},
+            1,
+            "reaches only",
+        ),
         ({"dopant": "Zn"}, 1, "Zn not in the potential"),
         ({"mobile": "Al", "replaces": ("Ti",)}, 1, "must be an ion of charge"),
         ({"replaces": ("O",), "concentrations": (1.0,)}, 1, "no cation beside the phosphate"),

@@ -55,37 +55,45 @@ def doped(
     """
     check_dopant(config, potential)
     rng = np.random.default_rng([config.seed, level, realisation])
-    labels = np.array(labels_of(atoms), dtype=object)
-    inside = domains.members(atoms, "amorphous")
     counts = dopant_counts(atoms, domains, potential, config, level)
-    weight = config.profile.weight(domains.amorphous.distance(atoms.positions[:, 2]), domains.amorphous) * inside
-    available = {host: int((inside & (labels == host)).sum()) for host in counts}
-    for host, count in counts.items():
-        sites = np.flatnonzero((labels == host) & (weight > 0.0))
-        if count > len(sites):
-            raise ConfigError(
-                f"GB_{level}: {count} {config.dopant} for {host}, but the profile reaches {len(sites)} of its "
-                f"{available[host]} sites in the amorphous domain; ask for less than "
-                f"{config.concentrations[level - 1]!r} at%"
-            )
-        drawn = rng.choice(sites, size=count, replace=False, p=weight[sites] / weight[sites].sum())
-        labels[drawn] = config.dopant
-    result = with_labels(atoms, list(labels))
+    inside = domains.members(atoms, "amorphous")
+    before = np.array(labels_of(atoms))
+    available = {host: int((inside & (before == host)).sum()) for host in counts}
+    result = with_labels(atoms, _exchanged(atoms, domains, config, counts, level, rng))
     result.info = dict(atoms.info)
     extra = sum(count * _extra_per_site(host, potential, config) for host, count in counts.items())
     result, room = _balanced(result, domains, config, extra, rng)
     _check_neutral(result, potential, level)
-    total = sum(counts.values())
     return result, Doping(
         level=level,
         realisation=realisation,
         asked=config.concentrations[level - 1],
         replaced=counts,
         extra=extra,
-        mean_percent=100.0 * total / (int(inside.sum()) + extra),
+        mean_percent=100.0 * sum(counts.values()) / (int(inside.sum()) + extra),
         replaced_fraction={host: counts[host] / max(1, available[host]) for host in counts},
         smallest_room=room,
     )
+
+
+def _exchanged(
+    atoms: Atoms, domains: Domains, config: DopeConfig, counts: dict[str, int], level: int, rng: np.random.Generator
+) -> list[str]:
+    """Return the labels with the dopant on sites drawn from the profile; ConfigError where it reaches too few."""
+    labels = np.array(labels_of(atoms), dtype=object)
+    domain = domains.amorphous
+    weight = config.profile.weight(domain.distance(atoms.positions[:, 2]), domain)
+    weight = weight * domains.members(atoms, "amorphous")
+    for host, count in counts.items():
+        sites = np.flatnonzero((labels == host) & (weight > 0.0))
+        if count > len(sites):
+            raise ConfigError(
+                f"GB_{level}: {count} {config.dopant} for {host}, but the profile reaches only {len(sites)} of its "
+                f"sites in the amorphous domain; ask for less than {config.concentrations[level - 1]!r} at%"
+            )
+        drawn = rng.choice(sites, size=count, replace=False, p=weight[sites] / weight[sites].sum())
+        labels[drawn] = config.dopant
+    return list(labels)
 
 
 def dopant_counts(

@@ -36,8 +36,8 @@ def test_the_guarded_curve_is_smooth_and_falls_all_the_way(patch):
     r = np.linspace(TABLE_START, 1.0, 400) * patch.radius
     added, push = correction(PUBLISHED, patch, r)
     curve = pair_energy(PUBLISHED, *patch.pair, r) + added
-    # A straight line. What is added and taken away again is up to 1e7 eV, hence 1e-9 of that; LAMMPS's Coulomb constant,
-    # which the patch is made with, is off by 3e-8.
+    # A straight line. What is added and taken away again is up to 1e7 eV, hence 1e-9 of that; LAMMPS's Coulomb
+    # constant, which the patch is made with, is off by 3e-8.
     noise = 1e-9 * np.abs(added).max() + 1e-7 * np.abs(curve).max()
     np.testing.assert_allclose(curve, patch.energy + patch.force * (patch.radius - r), rtol=0, atol=noise)
     # Energy, force and its slope vanish at the edge: the third power of the distance remains.

@@ -29,6 +29,7 @@ from pathlib import Path
 import numpy as np
 from ase import Atoms
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from dopantfit.errors import ConvergenceError
@@ -156,7 +157,7 @@ def compare(site: Site, seeds: Sequence[int], duration: float) -> bool:
         (a, da), (b, db) = (mean_and_error(values[recipe][name]) for recipe in RECIPES)
         deviation = (b - a) / max(float(np.hypot(da, db)), 1e-12)
         agree &= abs(deviation) < LARGEST_DEVIATION
-        table.add_row(name, f"{a:.4f} ± {da:.4f}", f"{b:.4f} ± {db:.4f}", f"{deviation:+.1f}")
+        table.add_row(escape(name), f"{a:.4f} ± {da:.4f}", f"{b:.4f} ± {db:.4f}", f"{deviation:+.1f}")
     slow, fast = (float(np.mean(rates[recipe])) for recipe in RECIPES)
     table.add_row("ps per hour of processor time", f"{slow:.1f}", f"{fast:.1f}", f"ratio {fast / slow:.2f}")
     CONSOLE.print(table)

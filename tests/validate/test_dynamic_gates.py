@@ -7,7 +7,7 @@ from ase.build import bulk
 from dopantfit.structures import labels_of, prototype
 from dopantfit.transport import Trajectory, pair_distribution
 from dopantfit.validate.compound import cell_checks, first_shell, reference_crystal, shell_checks
-from dopantfit.validate.dynamics import mean_with_error, slope_with_error
+from dopantfit.validate.dynamics import _remembered, mean_with_error, slope_with_error
 from dopantfit.validate.host import expansion
 from dopantfit.validate.mobility import hops
 from dopantfit.validate.stability import coordinated
@@ -137,3 +137,13 @@ def test_repeats_bring_faces_apart_not_edges():
     cell = bulk("MgO", "rocksalt", a=4.0)  # rhombohedral: edges 2.83 Å, faces 2.31 Å apart
     assert repeats_for(cell, 4.6) == (2, 2, 2)
     assert repeats_for(cell, 4.7) == (3, 3, 3)
+
+
+def test_a_run_is_resumed_from_the_very_ions_it_began_with(tmp_path):
+    began, path = prototype("AlPO4"), tmp_path / "runs" / "start.json"
+    assert _remembered(began, path) is began
+    later = began.copy()
+    later.positions += 1e-13
+    kept = _remembered(later, path)
+    assert (kept.positions == began.positions).all() and (kept.cell.array == began.cell.array).all()
+    assert labels_of(kept) == labels_of(began)

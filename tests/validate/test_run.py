@@ -107,7 +107,7 @@ def test_a_potential_that_breaks_down_fails_the_gate_and_does_not_crash_it(folde
     assert "\n" not in gate.problem
 
 
-TINY = Level(1, 5.0, 0.4, 1, (1, 1, 1), 0.4, (1, 1, 1), 0.4, 0.4, (1, 1, 1), 0.8, 1)
+TINY = Level(1, 5.0, 0.4, 1, (1, 1, 1), 0.4, (1, 1, 1), 0.4, 0.4, (1, 1, 1), 2.0, 1)
 
 
 @pytest.mark.slow
@@ -124,7 +124,7 @@ def test_all_gates_run_and_leave_a_record_with_figures(folder, monkeypatch):
             assert (asked.figures / figure).stat().st_size > 5000
             assert len((asked.figures / figure).with_suffix(".csv").read_text().splitlines()) > 2
     payload = write_validation(asked.subject(), gates, 0.0)
-    # A run of 0.8 ps shows no four hops: too short a validation fails instead of passing by default.
+    # A run of 2 ps shows no four hops: too short a validation fails instead of passing by default.
     assert not payload["passed"]
     with pytest.raises(ConfigError, match="mobility"):
         require_valid("latp-mg-2022", folder / "validation-latp-mg-2022.json")

@@ -1,6 +1,7 @@
 """Molecular dynamics as the gates need it: a run, what came of it, and means with errors from time blocks."""
 
 import csv
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,8 +9,11 @@ from pathlib import Path
 import numpy as np
 from ase import Atoms
 
+from dopantfit.errors import ConfigError
 from dopantfit.lammps import Dynamics, DynamicsResult, Progress, run_dynamics
 from dopantfit.potential import Potential
+from dopantfit.provenance import write_json_atomic
+from dopantfit.structures import labels_of, with_labels
 from dopantfit.transport import Trajectory, read_trajectory
 from dopantfit.transport.reading import species_of
 from dopantfit.transport.trajectory import Floats
@@ -34,7 +38,7 @@ def run(
 ) -> DynamicsResult:
     """Run in the folder of that name, or return what is there. start: name of the run whose end is taken over."""
     return run_dynamics(
-        atoms,
+        _remembered(atoms, work.runs / f"{share.name}.start.json"),
         potential,
         settings,
         work.runs / share.name,
@@ -42,6 +46,24 @@ def run(
         report=_reporter(work, share),
         start=None if start is None else work.runs / start,
     )
+
+
+def _remembered(atoms: Atoms, path: Path) -> Atoms:
+    """The ions that a run began with, kept in a file: a relaxation done again differs in its last bits on other code.
+
+    Raises ConfigError when the file is damaged.
+    """
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        numbers = {"cell": atoms.cell.array.tolist(), "positions": atoms.positions.tolist()}
+        write_json_atomic(path, {"labels": labels_of(atoms), **numbers})
+        return atoms
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        ions = Atoms(["X"] * len(kept["labels"]), kept["positions"], cell=kept["cell"], pbc=True)
+        return with_labels(ions, kept["labels"])
+    except (OSError, ValueError, KeyError, TypeError):
+        raise ConfigError(f"{path}: is damaged; remove the folder {path.parent} and run again") from None
 
 
 def _reporter(work: Work, share: Share) -> Callable[[Progress], None]:
@@ -60,8 +82,6 @@ def trajectory_of(result: DynamicsResult, skip: float = EQUILIBRATION) -> Trajec
 
 def frame_of(trajectory: Trajectory, number: int) -> Atoms:
     """One frame as ions; labels stand in ``species``."""
-    from dopantfit.structures import with_labels
-
     ions = Atoms(["X"] * len(trajectory.species), trajectory.positions[number], cell=trajectory.cells[number], pbc=True)
     return with_labels(ions, trajectory.species)
 

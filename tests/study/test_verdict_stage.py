@@ -15,6 +15,7 @@ RULES = {
     "grain_share": 0.2,
     "penetration": 50.0,
     "attempts_per_dopant": 20.0,
+    "equilibration": 10.0,
     "bulk_conductivity": 0.9,
     "volume_change": 0.01,
     "boundary_conductivity": 1.0,
@@ -36,7 +37,8 @@ def finished(name, result):
 
 
 def volume(value, titanium=0):
-    return {"volume_A3": number(value, 1e-4 * value), "counts": {"Ti": titanium}, "atoms": 1000, "mass_u": 1.0}
+    counts = {"Ti": titanium}
+    return {"volume_A3": number(value, 1e-4 * value), "counts": counts, "atoms": 1000, "duration_ps": 40.0}
 
 
 def transport(sigma, runs=2):
@@ -100,6 +102,8 @@ def test_a_good_dopant_is_a_yes(tmp_path):
         ("transport:C_ref", transport(bound(5.0e-2)), 1, "undecided"),
         ("volume:C_1", volume(1030.0), 1, "no"),
         ("volume:C_1", volume(970.0), 1, "no"),
+        ("volume:C_1", {"duration_ps": 2.0}, 1, "undecided"),
+        ("volume:A_ref#2", {"duration_ps": 2.0}, 2, "undecided"),
         ("transport:A_1#2", transport(number(0.7e-3, 2e-5), 1), 2, "undecided"),
         ("transport:A_1#2", transport(bound(1.0e-2), 1), 2, "undecided"),
         ("volume:A_1#1", volume(1000.0, 100), 2, "undecided"),

@@ -146,6 +146,8 @@ class Rules(Table):
     penetration: Positive
     #: Attempted exchanges per dopant ion and walker below which the profile shows the start rather than the end.
     attempts_per_dopant: Positive
+    #: Equilibration at constant pressure below which a volume is not settled [ps]: ten times the barostat's 1 ps.
+    equilibration: Positive
     #: σ(Li) of C_i over that of C_ref, at least: what a grain may lose at most.
     bulk_conductivity: Fraction
     #: |V(C_i) / V(C_ref) - 1|, at most: more than thermal expansion between synthesis and use would strain a grain.

@@ -1,8 +1,9 @@
 """What a study will cost: core-hours, disk and wall time per stage, from rates measured on this machine.
 
 A task of molecular dynamics costs (ions × ps) × seconds per ion and ps; a swap task attempts × ions × seconds per
-attempt and ion. Rates come from the records of an earlier run, else from a short calibration. How the work of an
-attempt grows with size is taken as linear, which relaxations do within a factor of two between 400 and 14,000 ions.
+attempt and ion, and its dynamics between bursts. Rates come from the records of an earlier run, else from a short
+calibration. How the work of an attempt grows with size is taken as linear, which relaxations do within a factor of two
+between 400 and 14,000 ions.
 """
 
 import json
@@ -24,8 +25,9 @@ from dopantfit.study.tasks import Planner
 
 #: Length of the calibration run [ps] and its cell, in pseudo-cubic cells along an edge.
 CALIBRATION, CALIBRATION_EDGE = 0.1, 1
-#: Seconds per attempted swap and ion, where no record tells: about 15 force evaluations of all sites on one core.
-_SWAP_SECONDS = 5.0e-3
+#: Seconds per attempted swap and ion, where no record tells: a complete relaxation of 1,000 ions takes seconds on one
+#: core, and four of five attempts are rejected by the estimate.
+_SWAP_SECONDS = 1.0e-3
 #: Bytes of one ion in a frame of a trajectory, and of a finished run beside its trajectory (structures, restarts).
 _FRAME_BYTES, _RUN_BYTES = 12, 2000
 #: Seconds of a task that gathers results.
@@ -94,12 +96,14 @@ def rates_of(folder: Path, graph: Graph) -> Rates | None:
         measured = {} if record is None else record.measured
         if task.unit == "ps" and "ps_per_hour" in measured:
             dynamics.append(3600.0 * measured["ranks"] / measured["ps_per_hour"] / measured["ions"])
-        if task.unit == "swaps" and task.cost and "core_seconds" in measured:
-            swaps.append(measured["core_seconds"] / task.cost / measured["ions"])
+        if task.unit == "swaps" and "core_seconds" in measured:
+            swaps.append(measured)
     if not dynamics:
         return None
-    found = float(np.median(swaps)) if swaps else _SWAP_SECONDS
-    return Rates(float(np.median(dynamics)), found, f"{len(dynamics) + len(swaps)} records in {folder}")
+    rate = float(np.median(dynamics))
+    attempts = [(one["core_seconds"] / one["ions"] - one["ps"] * rate) / one["attempts"] for one in swaps]
+    found = max(0.0, float(np.median(attempts))) if attempts else _SWAP_SECONDS
+    return Rates(rate, found, f"{len(dynamics) + len(swaps)} records in {folder}")
 
 
 def calibrate(planner: Planner, folder: Path) -> Rates:
@@ -120,7 +124,9 @@ def calibrate(planner: Planner, folder: Path) -> Rates:
 def cost_of(planner: Planner, graph: Graph, rates: Rates, cores: int, ranks: int = 1) -> Cost:
     """Return the cost of a study on `cores` cores, `ranks` of which work on one task."""
     sizes = Sizes.of(planner)
-    seconds = {name: _seconds(task, sizes.ions(task), rates) for name, task in graph.tasks.items()}
+    swaps = planner.study.swaps
+    between = swaps.rounds_per_layer * swaps.layers * swaps.relaxation * planner.study.doping.realisations
+    seconds = {name: _seconds(task, sizes.ions(task), rates, between) for name, task in graph.tasks.items()}
     begins, ends = schedule(graph, seconds, cores, ranks, planner.study.doping.realisations)
     stages: dict[str, list[str]] = {}
     for name in graph.order:
@@ -201,10 +207,11 @@ class Sizes:
         return self.boundary
 
 
-def _seconds(task: Task, ions: int, rates: Rates) -> float:
-    """Core seconds of a task."""
-    rate = {"ps": rates.dynamics, "swaps": rates.swaps}.get(task.unit)
-    return _SMALL if rate is None else task.cost * ions * rate
+def _seconds(task: Task, ions: int, rates: Rates, between: float) -> float:
+    """Core seconds of a task; between: molecular dynamics of all walkers of a swap task [ps]."""
+    if task.unit == "swaps":
+        return ions * (task.cost * rates.swaps + between * rates.dynamics)
+    return task.cost * ions * rates.dynamics if task.unit == "ps" else _SMALL
 
 
 def _bytes(task: Task, sizes: Sizes, planner: Planner) -> float:

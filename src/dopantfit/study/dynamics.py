@@ -51,7 +51,7 @@ def dynamics_settings(
     )
 
 
-@action(version=1)
+@action(version=2)
 def equilibrate(work: Work) -> Outcome:
     """Run a structure at constant pressure; what goes on has the mean cell of the second half.
 
@@ -79,6 +79,7 @@ def equilibrate(work: Work) -> Outcome:
         "counts": counts_of(run.atoms),
         "mass_u": mass,
         "temperature_K": want["temperature"],
+        "duration_ps": settings.duration,
     }
     return Outcome(result, (STRUCTURE,), _rates(run, len(atoms)))
 

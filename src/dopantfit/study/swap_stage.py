@@ -45,6 +45,7 @@ def temper_walkers(work: Work) -> Outcome:
     cores = min(len(doped), len(os.sched_getaffinity(0)))
     share = (rounds - before) / rounds
     cost = {"core_seconds": (time.time() - began) * cores / share} if share > 0.0 else {}
+    cost |= {"attempts": attempts * rounds, "ps": config.dynamics.duration * rounds * len(doped)}
     result = {**history_of(ladder), "layers": config.layers.model_dump(mode="json")}
     return Outcome(result, tuple(names), {**cost, "ions": doped[0].result["atoms"]})
 

@@ -1,6 +1,6 @@
 """The three requirements of the published work, held against the numbers of a study."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dopantfit.provenance import write_json_atomic
@@ -89,12 +89,12 @@ def _bulk(index: int, needs: Mapping[str, Finished], rules: Mapping[str, Any], m
     counts = [0 if run is None else int(run.result["runs"]) for run in runs.values()]
     check = at_least(f"σ({mobile}) of C_{index} over C_ref", "", ratio, rules["bulk_conductivity"])
     check = agreed(check, _by_potential(index, "C", needs, mobile), rules["bulk_conductivity"])
-    volumes = (needs.get(f"volume:C_{name}") for name in ("ref", str(index)))
+    volumes = [needs.get(f"volume:C_{name}") for name in ("ref", str(index))]
     growth = _ratio(*(interval_of(None if v is None else estimate_from(v.result["volume_A3"])) for v in volumes))
     size = _magnitude(growth)
     return (
         only_if(check, min(counts) >= rules["structures"], _few(min(counts), "run", rules)),
-        at_most(f"|volume change| of C_{index}", "", size, rules["volume_change"]),
+        _settled(at_most(f"|volume change| of C_{index}", "", size, rules["volume_change"]), volumes, rules),
     )
 
 
@@ -113,7 +113,15 @@ def _boundary(
     gain = at_least(f"σ({mobile}) of A_{index} over A_ref", "", sigma, rules["boundary_conductivity"])
     gain = agreed(gain, _by_potential(index, "A", needs, mobile), rules["boundary_conductivity"])
     less = at_most(f"{reducible} per volume of A_{index} over A_ref", "", amount, rules["titanium_density"])
-    return only_if(less, enough, reason), only_if(gain, enough, reason)
+    cells = [cell for name in pair for cell in volumes.get(name, [])]
+    return _settled(only_if(less, enough, reason), cells, rules), only_if(gain, enough, reason)
+
+
+def _settled(check: Check, volumes: Sequence[Finished | None], rules: Mapping[str, Any]) -> Check:
+    """Return the check, undecided where a volume that it rests on had no time to settle."""
+    shortest = min((one.result["duration_ps"] for one in volumes if one is not None), default=0.0)
+    reason = f"{shortest:g} ps at constant pressure, {rules['equilibration']:g} are asked for"
+    return only_if(check, check.answer == "undecided" or shortest >= rules["equilibration"], reason)
 
 
 def agreed(check: Check, others: Mapping[str, Interval], limit: float) -> Check:

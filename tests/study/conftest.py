@@ -72,13 +72,30 @@ def slurm_node(tmp_path: Path) -> Iterator[str]:
         _wait_for_node()
         yield sys.executable
     finally:
+        _end_jobs()
         for daemon in daemons:
             daemon.terminate()
-            daemon.wait()
+            try:
+                daemon.wait(10.0)
+            except subprocess.TimeoutExpired:
+                daemon.kill()
+                daemon.wait()
         if before is None:
             del os.environ["SLURM_CONF"]
         else:
             os.environ["SLURM_CONF"] = before
+
+
+def _end_jobs(seconds: float = 30.0) -> None:
+    """Cancel what still runs: slurmd does not end before its jobs."""
+    last = time.monotonic() + seconds
+    while time.monotonic() < last:
+        running = subprocess.run(["squeue", "-h", "-o", "%i"], capture_output=True, text=True).stdout.split()
+        if not running:
+            return
+        subprocess.run(["scancel", "--signal=KILL", "--full", *running], capture_output=True)
+        subprocess.run(["scancel", *running], capture_output=True)
+        time.sleep(1.0)
 
 
 def _wait_for_node(seconds: float = 60.0) -> None:

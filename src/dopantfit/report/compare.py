@@ -1,0 +1,225 @@
+"""The published numbers, and ours beside them, each labelled with the size that it was found at."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.resources import files
+
+from dopantfit.report.draw_boundary import by_system, numbers
+from dopantfit.report.draw_crystals import volume_change
+from dopantfit.report.findings import _share
+from dopantfit.report.records import Item, Study
+from dopantfit.report.words import interval, interval_from, percent_change, ranged, rounded
+from dopantfit.strict_toml import Table, parse_strict
+from dopantfit.study.host import FRAMEWORK, MOBILE, REDUCIBLE
+from dopantfit.study.verdict import Interval
+
+
+class Number(Table):
+    """One published number. size: key of the sizes."""
+
+    key: str
+    item: str
+    quantity: str
+    value: str
+    size: str
+    source: str
+
+
+class Published(Table):
+    """What the published study reports."""
+
+    citation: str
+    link: str
+    dopant: str
+    sizes: dict[str, str]
+    numbers: tuple[Number, ...]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A published number and ours."""
+
+    quantity: str
+    ours: str
+    our_size: str
+    theirs: str
+    their_size: str
+    source: str
+
+
+def published() -> Published:
+    """Read the numbers that ship with the package."""
+    text = files("dopantfit.report").joinpath("published.toml").read_text(encoding="utf-8")
+    return parse_strict(Published, text, "published.toml")
+
+
+def comparisons(item: Item, study: Study, known: Published) -> list[Comparison]:
+    """What was published on the same question as `item`, with our number where there is one."""
+    return [
+        Comparison(
+            one.quantity,
+            _OURS[one.key](item, study) or "not measured",
+            size_of(one.size, study),
+            one.value,
+            known.sizes[one.size],
+            one.source,
+        )
+        for one in known.numbers
+        if one.item == item.name
+    ]
+
+
+def size_of(kind: str, study: Study) -> str:
+    """Size of a part of our study, in words."""
+    config = study.file.record.configuration
+    if kind in ("boundary", "swaps"):
+        ions = _ions(study.ions("boundary"))
+        walkers = config["doping"]["realisations"]
+        if kind == "boundary":
+            return f"{ions}, {len(study.compositions)} compositions × {walkers} realisations"
+        swaps = config["swaps"]
+        rounds = swaps["rounds_per_layer"] * swaps["layers"]
+        attempts, time = swaps["attempts_per_round"] * rounds, swaps["relaxation"] * rounds
+        return f"{ions}, {attempts:,} attempts and {time:g} ps per walker, {walkers} walkers"
+    if kind == "crystals":
+        crystals = config["crystals"]
+        ions = _ions(study.ions("crystals/C_ref/equilibrate"))
+        return f"{ions}, {crystals['replicas']} × {crystals['production']:g} ps at {crystals['temperature']:g} K"
+    cells = config["amorphous"]
+    ions = _ions(study.ions("amorphous/A_ref/1/equilibrate"))
+    return f"{ions}, {cells['cells']} cells each, {cells['production']:g} ps at {cells['temperature']:g} K"
+
+
+def _ions(count: int | None) -> str:
+    return "unknown size" if count is None else f"{count:,} ions"
+
+
+def _concentrations(item: Item, study: Study) -> str:
+    found = list(study.compositions.values())
+    return f"{found[0]:g}–{found[-1]:g} at%" if len(found) > 1 else f"{found[0]:g} at%"
+
+
+def _accepted(labels: tuple[str, ...]) -> Callable[[Item, Study], str]:
+    def say(item: Item, study: Study) -> str:
+        shares = [(label, _share([row for row in item.rows if row["partner"] == label])) for label in labels]
+        return "; ".join(f"{label} {ranged(one, '%', 100.0)}" for label, one in shares)
+
+    return say
+
+
+def _penetration(item: Item, study: Study) -> str:
+    parts = []
+    for system, found in item.facts.items():
+        depth = found.get("penetration_A") if isinstance(found, dict) else None
+        if depth and "upper_bound_95" in depth:
+            parts.append(f"{system} < {rounded(depth['upper_bound_95'], 2)} Å")
+        elif depth:
+            low, high = depth["interval_95"]
+            parts.append(f"{system} {ranged(Interval(low, high, depth['value']), 'Å')}")
+    return "; ".join(parts)
+
+
+def _minima(item: Item, study: Study) -> str:
+    return "see the figure"
+
+
+def _li_sites(item: Item, study: Study) -> str:
+    parts = []
+    for system, rows in by_system(item.rows).items():
+        whole = sum(int(row["count"] or 0) for row in rows)
+        own = sum(int(row["count"] or 0) for row in rows if row["site"] == MOBILE)
+        parts.append(f"{system.replace('C', 'GB')} {own} of {whole}")
+    return "; ".join(parts)
+
+
+def _volume(item: Item, study: Study) -> str:
+    changes = {name: volume_change(rows[0]) for name, rows in by_system(item.rows).items()}
+    known = {name: one for name, one in changes.items() if one.value is not None}
+    if not known:
+        return ""
+    name = max(known, key=lambda one: abs(known[one].value or 0.0))
+    return f"{ranged(known[name], '%', 100.0)} in {name}"
+
+
+def _li_ratio(only: str) -> Callable[[Item, Study], str]:
+    """Ratios of the Li conductivity: the lowest, the whole range, or that of T_0."""
+
+    def say(item: Item, study: Study) -> str:
+        ratios = {name: interval_from(one) for name, one in item.facts["ratios"].items() if not name.endswith("_ref")}
+        if only == "T_0":
+            return percent_change(ratios["T_0"]) if "T_0" in ratios else ""
+        known = {name: one for name, one in ratios.items() if one.value is not None and name != "T_0"}
+        if not known:
+            return "undecided"
+        ordered = sorted(known, key=lambda name: known[name].value or 0.0)
+        ends = ordered[:1] if only == "lowest" else [ordered[0], ordered[-1]]
+        return "; ".join(f"{name} {percent_change(known[name])}" for name in dict.fromkeys(ends))
+
+    return say
+
+
+def _mobility(sites: tuple[str, ...]) -> Callable[[Item, Study], str]:
+    """Conductivity of the dopant (on some sites, or anywhere) over that of Li in the same system, largest first."""
+
+    def say(item: Item, study: Study) -> str:
+        names = {f"{study.dopant} on {site}" for site in sites} if sites else {study.dopant}
+        found: list[tuple[float, str]] = []
+        for system, rows in by_system(item.rows).items():
+            mobile = next((interval(row, "sigma") for row in rows if row["species"] == MOBILE), Interval.unknown())
+            for row in rows:
+                if row["species"] in names:
+                    ratio = interval(row, "sigma").over(mobile)
+                    if ratio.high < float("inf"):
+                        found.append((ratio.high, f"{system} {row['species']} {ranged(ratio)}"))
+        return max(found)[1] if found else "undecided, nothing but bounds"
+
+    return say
+
+
+def _titanium_share(item: Item, study: Study) -> str:
+    shares = {
+        name: sum(numbers(rows, f"x_{REDUCIBLE}")) / len(rows)
+        for name, rows in by_system(item.rows).items()
+        if not name.endswith("_0")
+    }
+    return " → ".join(f"{rounded(shares[name], 2)} ({name})" for name in _ends(list(shares)))
+
+
+def _along(prefix: str, unit: str) -> Callable[[Item, Study], str]:
+    def say(item: Item, study: Study) -> str:
+        rows = {str(row["system"]): interval(row, prefix) for row in item.rows if not str(row["system"]).endswith("_0")}
+        return " → ".join(f"{ranged(rows[name], unit)} ({name})" for name in _ends(list(rows)))
+
+    return say
+
+
+def _ends(names: list[str]) -> list[str]:
+    """The reference and the highest dose."""
+    first = [name for name in names if name.endswith("_ref")]
+    last = [name for name in names if not name.endswith("_ref")][-1:]
+    return first + last
+
+
+def _density_change(item: Item, study: Study) -> str:
+    return "see the table"
+
+
+_OURS: dict[str, Callable[[Item, Study], str]] = {
+    "concentrations": _concentrations,
+    "acceptance-Al": _accepted(("Al",)),
+    "acceptance-others": _accepted((REDUCIBLE, MOBILE)),
+    "penetration": _penetration,
+    "host-minima": _minima,
+    "li-sites": _li_sites,
+    "volume": _volume,
+    "li-density": _density_change,
+    "crystal-li": _li_ratio("lowest"),
+    "crystal-framework": _mobility(FRAMEWORK),
+    "crystal-channel": _mobility((MOBILE,)),
+    "titanium-share": _titanium_share,
+    "titanium-distance": _along("nearest", "Å"),
+    "mass-density": _along("mass_density", "g/cm³"),
+    "amorphous-li": _li_ratio("range"),
+    "titanium-free": _li_ratio("T_0"),
+    "amorphous-dopant": _mobility(()),
+}

@@ -1,0 +1,148 @@
+"""Figures of the boundary and of what Monte Carlo did to it: results 1, 2, 3 and 11."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from dopantfit.report import style
+from dopantfit.report.records import Item, Study
+from dopantfit.report.words import interval
+from dopantfit.study.files import Cell
+
+#: Cations of a composition, from the bottom of its bar.
+_STACK = ("Ti", "Al", "Li")
+
+
+def by_system(rows: Sequence[Mapping[str, Cell]]) -> dict[str, list[Mapping[str, Cell]]]:
+    """Group rows by their system, in the order in which they come."""
+    groups: dict[str, list[Mapping[str, Cell]]] = {}
+    for row in rows:
+        groups.setdefault(str(row["system"]), []).append(row)
+    return groups
+
+
+def domains_of(study: Study) -> Mapping[str, Any] | None:
+    """Domains along the normal, as fractions of the cell; None where the profile of the host is not there."""
+    item = study.items.get("03-host-profile")
+    return item.facts["domains"] if item else None
+
+
+def numbers(rows: Sequence[Mapping[str, Cell]], column: str) -> list[float]:
+    """A column of numbers; nan where there is none."""
+    return [float("nan") if row[column] is None else float(row[column] or 0.0) for row in rows]
+
+
+def period(heights: Sequence[float]) -> float:
+    """Length of the cell along the normal, of which `heights` are the middles of equal bins [Å]."""
+    return heights[0] + heights[-1]
+
+
+def dopant_profiles(item: Item, study: Study) -> Figure:
+    """Profile of the dopant of every GB_i before exchange, and the compositions."""
+    figure, (profile, bars) = style.new_figure(2)
+    groups = by_system(item.rows)
+    _profiles(profile, groups, domains_of(study))
+    style.label(profile, "along the normal (Å)", f"{study.dopant} before exchange (at%)")
+    style.legend(profile)
+    _compositions(bars, item.facts["compositions"], study.dopant)
+    return figure
+
+
+def _profiles(panel: Any, groups: Mapping[str, Sequence[Mapping[str, Cell]]], domains: Any) -> None:
+    for number, (system, rows) in enumerate(groups.items()):
+        z, mean, deviation = (numbers(rows, name) for name in ("z", "mean", "deviation"))
+        if not number:
+            style.shade_domains(panel, domains, period(z))
+        colour = style.shade_of(number, len(groups))
+        panel.plot(z, mean, color=colour, linewidth=1.3, marker=".", markersize=3, label=system)
+        band = [0.0 if d != d else d for d in deviation]
+        low, high = [m - d for m, d in zip(mean, band, strict=True)], [m + d for m, d in zip(mean, band, strict=True)]
+        panel.fill_between(z, low, high, color=colour, alpha=0.2, linewidth=0)
+    panel.set_ylim(bottom=0.0)
+
+
+def _compositions(panel: Any, compositions: Mapping[str, Mapping[str, float]], dopant: str) -> None:
+    names = [name for name, found in compositions.items() if found]
+    below = [0.0] * len(names)
+    for ion in (*_STACK, dopant):
+        heights = [compositions[name].get(ion, 0.0) for name in names]
+        colour = style.colour_of(ion, dopant)
+        panel.bar(range(len(names)), heights, 0.7, below, color=colour, label=ion, edgecolor="white", linewidth=0.5)
+        below = [a + b for a, b in zip(below, heights, strict=True)]
+    style.named_ticks(panel, names)
+    style.label(panel, "", "cations per 3 PO₄, amorphous")
+    style.legend(panel, columns=4)
+    panel.set_ylim(0.0, 1.25 * max(below, default=1.0))
+
+
+def acceptance(item: Item, study: Study) -> Figure:
+    """Share of accepted exchanges by partner; below it the profiles after exchange where the run still has them."""
+    after = profiles_after(study)
+    figure, panels = style.new_figure(2 if after else 1)
+    groups = by_system(item.rows)
+    partners = sorted({str(row["partner"]) for row in item.rows})
+    for place, partner in enumerate(partners):
+        shift = 0.18 * (place - 0.5 * (len(partners) - 1))
+        chosen = [
+            (number + shift, interval(row, "acceptance"))
+            for number, rows in enumerate(groups.values())
+            for row in rows
+            if row["partner"] == partner
+        ]
+        colour, marker = style.colour_of(partner, study.dopant), style.marker_of(partner, study.dopant)
+        places, found = [x for x, _ in chosen], [one for _, one in chosen]
+        style.points(panels[0], places, found, colour, marker, f"{study.dopant} ↔ {partner}", 100.0)
+    style.named_ticks(panels[0], list(groups))
+    style.label(panels[0], "", "accepted exchanges (%)")
+    panels[0].set_ylim(bottom=0.0)
+    style.legend(panels[0], columns=3)
+    if after:
+        _profiles(panels[1], after, domains_of(study))
+        style.label(panels[1], "along the normal (Å)", f"{study.dopant} after exchange (at%)")
+        style.legend(panels[1])
+    return figure
+
+
+def profiles_after(study: Study) -> dict[str, list[Mapping[str, Cell]]]:
+    """Profiles of the walkers of lowest energy, by composition, where the tasks' own folders are still there."""
+    found: dict[str, list[Mapping[str, Cell]]] = {}
+    for index in study.compositions:
+        rows = study.table_of(f"bleeding/GB_{index}", "profile.csv")
+        if rows:
+            names = {"z": "z_A", "mean": "mean_percent", "deviation": "deviation_percent"}
+            found[f"GB_{index}"] = [{name: row[column] for name, column in names.items()} for row in rows]
+    return found
+
+
+def host_profile(item: Item, study: Study) -> Figure:
+    """Profile of Al in the undoped boundary."""
+    figure, (panel,) = style.new_figure()
+    z, mean = numbers(item.rows, "z"), numbers(item.rows, "mean")
+    style.shade_domains(panel, item.facts["domains"], period(z))
+    ion = str(item.facts["label"])
+    panel.plot(z, mean, color=style.colour_of(ion, study.dopant), linewidth=1.3, marker=".", markersize=4)
+    panel.set_ylim(bottom=0.0)
+    style.label(panel, "along the normal (Å)", f"{ion} of the undoped boundary (at%)")
+    style.legend(panel, columns=3)
+    return figure
+
+
+def walkers(item: Item, study: Study) -> Figure:
+    """Energy of every walker against its start, round by round, coloured by the temperature that it had."""
+    import matplotlib
+
+    groups = by_system(item.rows)
+    figure, panels = style.new_figure(len(groups), height=2.2)
+    temperatures = numbers(item.rows, "temperature")
+    scale = matplotlib.colors.Normalize(min(temperatures), max(temperatures))
+    for panel, (system, rows) in zip(panels, groups.items(), strict=True):
+        for walker in sorted({int(row["walker"] or 0) for row in rows}):
+            own = [row for row in rows if row["walker"] == walker]
+            rounds, energies = numbers(own, "round"), numbers(own, "energy")
+            change = [energy - energies[0] for energy in energies]
+            panel.plot(rounds, change, color="0.75", linewidth=0.7, zorder=1)
+            dots = panel.scatter(rounds, change, c=numbers(own, "temperature"), cmap="cividis", norm=scale, s=10)
+        style.label(panel, "round", f"{system}: E − E(first) (eV)")
+        figure.colorbar(dots, ax=panel, label="K").ax.tick_params(labelsize=7)
+    return figure

@@ -1,0 +1,134 @@
+"""Figures of the doped crystals, and of conductivities anywhere: results 4, 5, 6 and both parts of 10."""
+
+import math
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from dopantfit.report import style
+from dopantfit.report.draw_boundary import by_system, numbers
+from dopantfit.report.records import Item, Study
+from dopantfit.report.words import interval, interval_from, is_known
+from dopantfit.study.host import MOBILE
+from dopantfit.study.verdict import Interval
+
+
+def site_occupancy(item: Item, study: Study) -> Figure:
+    """Shares of the sites that the dopant took, and the volume of the crystals against C_ref."""
+    figure, (shares, volumes) = style.new_figure(2, height=2.3)
+    groups = by_system(item.rows)
+    below = [0.0] * len(groups)
+    for site in sorted({str(row["site"]) for row in item.rows}):
+        found = [next((row["share"] for row in rows if row["site"] == site), None) for rows in groups.values()]
+        heights = [100.0 * float(share or 0.0) for share in found]
+        colour = style.colour_of(site, study.dopant)
+        shares.bar(range(len(groups)), heights, 0.7, below, color=colour, label=f"{study.dopant} on {site}")
+        below = [a + b for a, b in zip(below, heights, strict=True)]
+    for number, total in enumerate(below):
+        if not total:
+            shares.text(number, 4.0, "none in\nthe grain", ha="center", fontsize=7, color=style.GREY)
+    shares.set_ylim(0.0, 125.0)
+    style.named_ticks(shares, list(groups))
+    style.label(shares, "", "sites of the dopant (%)")
+    style.legend(shares, columns=3)
+    changes = [volume_change(rows[0]) for rows in groups.values()]
+    style.points(volumes, range(len(groups)), changes, style.DOPANT, "o", None, 100.0)
+    volumes.axhline(0.0, color=style.GREY, linewidth=0.7, linestyle="--")
+    style.named_ticks(volumes, list(groups))
+    style.label(volumes, "", "volume change from C_ref (%)")
+    return figure
+
+
+def volume_change(row: Any) -> Interval:
+    """Volume change of a crystal against C_ref."""
+    value, low, high = (row[name] for name in ("volume_change", "volume_change_low", "volume_change_high"))
+    if value is None or low is None or high is None:
+        return Interval.unknown()
+    return Interval(float(low), float(high), float(value))
+
+
+def li_density(item: Item, study: Study) -> Figure:
+    """Change of the Li density in shells around dopants, by the site that they sit on."""
+    figure, (panel,) = style.new_figure()
+    shells = sorted({(float(row["from"] or 0.0), float(row["to"] or 0.0)) for row in item.rows})
+    sites = sorted({str(row["site"]) for row in item.rows})
+    for place, site in enumerate(sites):
+        shift = 0.2 * (place - 0.5 * (len(sites) - 1))
+        found = [shell_change(item, site, *shell) for shell in shells]
+        marker = style.marker_of(f"{study.dopant} on {site}", study.dopant)
+        colour = style.colour_of(site, study.dopant)
+        places = [number + shift for number in range(len(shells))]
+        style.points(panel, places, found, colour, marker, f"{study.dopant} on {site}", 1e3)
+    panel.axhline(0.0, color=style.GREY, linewidth=0.7, linestyle="--")
+    style.named_ticks(panel, [f"{low:g}–{high:g} Å" for low, high in shells])
+    style.label(panel, f"distance from {study.dopant}", f"change of {MOBILE} density (10⁻³ Å⁻³)")
+    style.legend(panel)
+    return figure
+
+
+def shell_change(item: Item, site: str, low: float, high: float) -> Interval:
+    """Mean change around the dopants on one kind of site, with its 95 % interval [1/Å³].
+
+    The error is the larger of those of the single ions, averaged, and of their spread.
+    """
+    chosen = [row for row in item.rows if (row["site"], row["from"], row["to"]) == (site, low, high)]
+    values, errors = numbers(chosen, "difference"), numbers(chosen, "error")
+    count = len(values)
+    if not count:
+        return Interval.unknown()
+    mean = sum(values) / count
+    own = math.sqrt(sum(error**2 for error in errors)) / count
+    spread = math.sqrt(sum((value - mean) ** 2 for value in values) / max(1, count - 1) / count)
+    half = 1.96 * max(own, spread)
+    return Interval(mean - half, mean + half, mean)
+
+
+def conductivities(item: Item, study: Study) -> Figure:
+    """Conductivity of every cation, and that of Li against the reference."""
+    figure, (sigma, ratio) = style.new_figure(2)
+    groups = by_system(item.rows)
+    species = [one for one in dict.fromkeys(str(row["species"]) for row in item.rows) if is_shown(item, one)]
+    for place, name in enumerate(species):
+        shift = 0.11 * (place - 0.5 * (len(species) - 1))
+        chosen = [
+            (number + shift, interval(row, "sigma"))
+            for number, rows in enumerate(groups.values())
+            for row in rows
+            if row["species"] == name
+        ]
+        colour, marker = style.colour_of(name, study.dopant), style.marker_of(name, study.dopant)
+        style.points(sigma, [x for x, _ in chosen], [one for _, one in chosen], colour, marker, name)
+    if species:
+        sigma.set_yscale("log")
+    style.named_ticks(sigma, list(groups))
+    style.label(sigma, "", "conductivity (S/cm)")
+    style.legend(sigma, columns=3)
+    ratios = {system: interval_from(one) for system, one in item.facts["ratios"].items() if not system.endswith("_ref")}
+    style.points(ratio, range(len(ratios)), list(ratios.values()), style.ELEMENTS[MOBILE], "o")
+    if not any(is_known(one) for one in ratios.values()):
+        ratio.text(0.5, 0.6, "no ratio is known", ha="center", transform=ratio.transAxes, fontsize=8, color=style.GREY)
+    ratio.axhline(1.0, color=style.GREY, linewidth=0.7, linestyle="--")
+    style.named_ticks(ratio, list(ratios))
+    style.label(ratio, "", f"σ({MOBILE}) over the reference")
+    return figure
+
+
+def is_shown(item: Item, species: str) -> bool:
+    """Whether anything at all is known about a species."""
+    return any(is_known(interval(row, "sigma")) for row in item.rows if row["species"] == species)
+
+
+def arrhenius(item: Item, study: Study) -> Figure:
+    """Conductivities of one amorphous cell against 1000 K / T."""
+    figure, (panel,) = style.new_figure(height=3.2)
+    for name in dict.fromkeys(str(row["species"]) for row in item.rows):
+        if not is_shown(item, name):
+            continue
+        rows = [row for row in item.rows if row["species"] == name]
+        places = [1000.0 / temperature for temperature in numbers(rows, "temperature")]
+        colour, marker = style.colour_of(name, study.dopant), style.marker_of(name, study.dopant)
+        style.points(panel, places, [interval(row, "sigma") for row in rows], colour, marker, name)
+    panel.set_yscale("log")
+    style.label(panel, "1000 K / T", f"conductivity of {item.facts['system']} (S/cm)")
+    style.legend(panel)
+    return figure

@@ -1,0 +1,86 @@
+"""Figures of the amorphous cells: results 7, 8 and 9."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from dopantfit.report import style
+from dopantfit.report.draw_boundary import by_system, numbers
+from dopantfit.report.records import Item, Study
+from dopantfit.report.words import interval
+from dopantfit.study.host import REDUCIBLE
+
+
+def ternary(item: Item, study: Study) -> Figure:
+    """Shares of the framework cations in a triangle, one point per system."""
+    figure, (panel,) = style.new_figure(height=4.0)
+    labels = [str(one) for one in item.facts["labels"]]
+    _triangle(panel, labels, study.dopant)
+    groups = by_system(item.rows)
+    for number, (system, rows) in enumerate(groups.items()):
+        shares = [sum(numbers(rows, f"x_{one}")) / len(rows) for one in labels]
+        x, y = _place(shares)
+        colour = "black" if system.endswith(("_ref", "_0")) else style.shade_of(number, len(groups))
+        panel.plot(x, y, "s" if system.endswith("_ref") else "D" if system.endswith("_0") else "o", color=colour)
+        panel.annotate(system, (x, y), (6, 4), textcoords="offset points", fontsize=8)
+    return figure
+
+
+def _place(shares: Sequence[float]) -> tuple[float, float]:
+    """Place of three shares that add up to one: the first at the top, the second left, the third right."""
+    top, _, right = shares
+    return right + 0.5 * top, 0.5 * math.sqrt(3.0) * top
+
+
+def _triangle(panel: Any, labels: Sequence[str], dopant: str) -> None:
+    corners = [_place(one) for one in ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))]
+    panel.fill(*zip(*corners, strict=True), facecolor="none", edgecolor="black", linewidth=1)
+    for share in (0.2, 0.4, 0.6, 0.8):
+        rest = 1.0 - share
+        for ends in (
+            ((share, rest, 0.0), (share, 0.0, rest)),
+            ((rest, share, 0.0), (0.0, share, rest)),
+            ((rest, 0.0, share), (0.0, rest, share)),
+        ):
+            panel.plot(*zip(*(_place(end) for end in ends), strict=True), color="0.85", linewidth=0.6, zorder=0)
+    for text, (x, y), (dx, dy) in zip(labels, corners, ((0, 7), (-10, -12), (10, -12)), strict=True):
+        panel.annotate(
+            f"100 % {text}",
+            (x, y),
+            (dx, dy),
+            textcoords="offset points",
+            ha="center",
+            fontsize=8.5,
+            color=style.colour_of(text, dopant),
+            weight="bold",
+        )
+    panel.set_aspect("equal")
+    panel.set_xlim(-0.12, 1.12)
+    panel.set_ylim(-0.1, 1.0)
+    panel.set_axis_off()
+
+
+def reducible_distance(item: Item, study: Study) -> Figure:
+    """Distance of Ti to the next Ti, and the number density of Ti."""
+    return _two(item, (("nearest", f"{REDUCIBLE}–{REDUCIBLE} nearest (Å)", 1.0),
+                       ("density", f"{REDUCIBLE} density (10⁻³ Å⁻³)", 1e3)), style.ELEMENTS[REDUCIBLE])  # fmt: skip
+
+
+def densities(item: Item, study: Study) -> Figure:
+    """Mass and number density."""
+    quantities = (("mass_density", "mass density (g/cm³)", 1.0), ("number_density", "ions per volume (Å⁻³)", 1.0))
+    return _two(item, quantities, style.GREY)
+
+
+def _two(item: Item, quantities: Sequence[tuple[str, str, float]], colour: str) -> Figure:
+    figure, panels = style.new_figure(2, height=2.2)
+    systems = [str(row["system"]) for row in item.rows]
+    for panel, (prefix, name, factor) in zip(panels, quantities, strict=True):
+        style.points(
+            panel, range(len(systems)), [interval(row, prefix) for row in item.rows], colour, "o", None, factor
+        )
+        style.named_ticks(panel, systems)
+        style.label(panel, "", name)
+    return figure

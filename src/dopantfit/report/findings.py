@@ -1,0 +1,249 @@
+"""What each result says, in one sentence with its error: generated from its numbers, undecided where they are.
+
+A comparison is stated only where a whole 95 % interval lies on one side; otherwise the sentence says "undecided".
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dopantfit.report.draw_boundary import by_system, numbers, period, profiles_after
+from dopantfit.report.draw_crystals import is_shown, shell_change, volume_change
+from dopantfit.report.records import Item, Study
+from dopantfit.report.words import (
+    direction,
+    interval,
+    interval_from,
+    is_known,
+    listed,
+    percent_change,
+    ranged,
+    rounded,
+)
+from dopantfit.study.files import Cell
+from dopantfit.study.host import MOBILE, REDUCIBLE
+from dopantfit.study.verdict import Interval
+
+Row = Mapping[str, Cell]
+
+
+def dopant_profiles(item: Item, study: Study) -> str:
+    """Where the dopant was put, and how much of it."""
+    parts = []
+    for system, rows in by_system(item.rows).items():
+        top = max(rows, key=lambda row: float(row["mean"] or 0.0))
+        height, spread = float(top["mean"] or 0.0), top["deviation"]
+        error = f" ± {rounded(float(spread), 2)}" if isinstance(spread, int | float) else ""
+        parts.append(f"{rounded(height)}{error} at% in {system}")
+    count = max(int(row["structures"] or 0) for row in item.rows)
+    return (
+        f"Before any exchange the profile of {study.dopant} peaks at {listed(parts)} "
+        f"(± standard deviation over {_many(count, 'realisation')})."
+    )
+
+
+def acceptance(item: Item, study: Study) -> str:
+    """How often exchanges were accepted, and whether one partner is preferred."""
+    partners = sorted({str(row["partner"]) for row in item.rows})
+    pooled = {one: _share([row for row in item.rows if row["partner"] == one]) for one in partners}
+    if not pooled:
+        return "Undecided: no exchange was tried."
+    told = listed([f"{ranged(share, '%', 100.0)} with {one}" for one, share in pooled.items()])
+    best = max(pooled, key=lambda one: pooled[one].value or 0.0)
+    others = [share for one, share in pooled.items() if one != best]
+    clear = bool(others) and all(pooled[best].low > other.high for other in others)
+    tried = sum(int(row["attempts"] or 0) for row in item.rows)
+    preferred = f"{study.dopant} prefers the places of {best}" if clear else "which partner is preferred is undecided"
+    return f"Over all compositions {told} of the exchanges were accepted ({tried} attempts): {preferred}."
+
+
+def _share(rows: Sequence[Row]) -> Interval:
+    """Share of all attempts together with its 95 % interval (Wilson), the walkers taken as independent."""
+    tried, accepted = (sum(int(row[name] or 0) for row in rows) for name in ("attempts", "accepted"))
+    if not tried:
+        return Interval.unknown()
+    share, z = accepted / tried, 1.96
+    middle = (share + z * z / (2 * tried)) / (1 + z * z / tried)
+    half = z / (1 + z * z / tried) * math.sqrt(share * (1 - share) / tried + (z / (2 * tried)) ** 2)
+    return Interval(max(0.0, middle - half), min(1.0, middle + half), share)
+
+
+def host_profile(item: Item, study: Study) -> str:
+    """How much of an ion there is in each domain of the undoped boundary."""
+    z, mean = numbers(item.rows, "z"), numbers(item.rows, "mean")
+    length, ion = period(z), item.facts["label"]
+    parts = []
+    for domain in ("grain", "complexion", "amorphous"):
+        inside = [
+            value for at, value in zip(z, mean, strict=True) if _inside(at / length, item.facts["domains"][domain])
+        ]
+        if len(inside) > 1:
+            average = sum(inside) / len(inside)
+            error = math.sqrt(sum((x - average) ** 2 for x in inside) / (len(inside) - 1) / len(inside))
+            parts.append(f"{rounded(average, 2)} ± {rounded(error, 1)} at% in the {domain}")
+    told = listed(parts) if parts else "too few layers for a mean in any domain"
+    return f"{ion} of the undoped boundary: {told} (± standard error over layers)."
+
+
+def _inside(place: float, spans: Sequence[Sequence[float]]) -> bool:
+    return any(low <= place + image <= high for low, high in spans for image in (-1.0, 0.0, 1.0))
+
+
+def site_occupancy(item: Item, study: Study) -> str:
+    """Which sites the dopant took, and how far the crystals grew."""
+    sites: dict[str, int] = {}
+    for row in item.rows:
+        sites[str(row["site"])] = sites.get(str(row["site"]), 0) + int(row["count"] or 0)
+    whole = sum(sites.values())
+    told = listed([f"{count} on {site}" for site, count in sorted(sites.items())]) or "none"
+    changes = {name: volume_change(rows[0]) for name, rows in by_system(item.rows).items()}
+    known = {name: one for name, one in changes.items() if one.value is not None}
+    first = f"Of {_many(whole, f'{study.dopant} ion')} found in the grain {told}" if whole else (
+        f"No {study.dopant} was found in the grain")  # fmt: skip
+    if not known:
+        return f"{first}; the volume change of the crystals is undecided."
+    name = max(known, key=lambda one: abs(known[one].value or 0.0))
+    ratio = Interval(known[name].low + 1.0, known[name].high + 1.0)
+    word = {"higher": "it grows", "lower": "it shrinks"}.get(direction(ratio), "undecided whether it grows")
+    return f"{first}; the largest volume change is {ranged(known[name], '%', 100.0)} in {name}: {word}."
+
+
+def li_density(item: Item, study: Study) -> str:
+    """Whether Li gathers around the dopants."""
+    sites = sorted({str(row["site"]) for row in item.rows})
+    if not sites:
+        return f"Undecided: {item.facts['system']} holds no {study.dopant} to look around."
+    shells = sorted({(float(row["from"] or 0.0), float(row["to"] or 0.0)) for row in item.rows})
+    parts = []
+    for site in sites:
+        low, high = shells[min(1, len(shells) - 1)]
+        change = shell_change(item, site, low, high)
+        word = "Li gathers" if change.low > 0 else "Li stays away" if change.high < 0 else "undecided"
+        parts.append(
+            f"{ranged(change, '10⁻³ Å⁻³', 1e3)} within {low:g}–{high:g} Å of {study.dopant} on {site} ({word})"
+        )
+    return f"The {MOBILE} density of {item.facts['system']} changes by {listed(parts)}."
+
+
+def conductivities(item: Item, study: Study) -> str:
+    """Li conductivity against the reference: how many systems are higher, lower, undecided, and the extreme dose."""
+    ratios = {name: interval_from(one) for name, one in item.facts["ratios"].items() if not name.endswith("_ref")}
+    reference = next((name for name in item.facts["ratios"] if name.endswith("_ref")), "the reference")
+    if not ratios:
+        return f"Undecided: there is nothing to compare with {reference}."
+    doped = [name for name in ratios if not name.endswith("_0")] or list(ratios)
+    counts = {word: 0 for word in ("higher", "lower", "undecided")}
+    for name in doped:
+        counts[direction(ratios[name])] += 1
+    told = listed([f"{word} in {count}" for word, count in counts.items() if count])
+    last = doped[-1]
+    rest = [name for name in ratios if name not in doped]
+    more = "".join(f"; {name}: {percent_change(ratios[name])} ({direction(ratios[name])})" for name in rest)
+    return (
+        f"The {MOBILE} conductivity against {reference} is {told} of {_many(len(doped), 'system')}; "
+        f"{last}: {percent_change(ratios[last])}{more}."
+    )
+
+
+def arrhenius(item: Item, study: Study) -> str:
+    """Activation energies, or why there is none."""
+    parts = []
+    for name, found in item.facts["activation_energy_eV"].items():
+        if not is_shown(item, name):
+            continue
+        if found.get("value") is not None:
+            low, high = found["interval_95"]
+            parts.append(f"{ranged(Interval(low, high, found['value']), 'eV')} for {name}")
+        elif name == MOBILE:
+            parts.append(f"undecided for {name}: {found.get('reason', 'only a bound is known')}")
+    told = listed(parts) if parts else "undecided, too few conductivities are numbers"
+    return f"Activation energy in {item.facts['system']}: {told}."
+
+
+def ternary(item: Item, study: Study) -> str:
+    """How the share of Ti goes with dose."""
+    groups = by_system(item.rows)
+    column = f"x_{REDUCIBLE}"
+    shares = {name: sum(numbers(rows, column)) / len(rows) for name, rows in groups.items() if not name.endswith("_0")}
+    reference = next((name for name in shares if name.endswith("_ref")), None)
+    doped = [name for name in shares if name != reference]
+    if reference is None or not doped:
+        return f"Undecided: no doped amorphous cell stands beside {reference or 'the reference'}."
+    spread = [
+        max(numbers(groups[name], column)) - min(numbers(groups[name], column)) for name in (reference, doped[-1])
+    ]
+    return (
+        f"x({REDUCIBLE}) goes from {rounded(shares[reference], 2)} in {reference} to "
+        f"{rounded(shares[doped[-1]], 2)} in {doped[-1]} (counted; range over structures {rounded(max(spread), 2)})."
+    )
+
+
+def reducible_distance(item: Item, study: Study) -> str:
+    """Whether Ti ions are farther apart."""
+    return _against_reference(
+        item,
+        (("nearest", f"The distance of {REDUCIBLE} to the next {REDUCIBLE}", "Å", ("longer", "shorter")),
+         ("density", f"the {REDUCIBLE} density", "Å⁻³", ("higher", "lower"))),
+    )  # fmt: skip
+
+
+def densities(item: Item, study: Study) -> str:
+    """Whether doping makes the glass denser."""
+    return _against_reference(
+        item,
+        (("mass_density", "The mass density", "g/cm³", ("higher", "lower")),
+         ("number_density", "the number of ions per volume", "Å⁻³", ("higher", "lower"))),
+    )  # fmt: skip
+
+
+def _against_reference(item: Item, quantities: Sequence[tuple[str, str, str, tuple[str, str]]]) -> str:
+    """Compare the highest dose with the reference, quantity by quantity."""
+    rows = {str(row["system"]): row for row in item.rows}
+    reference = next((name for name in rows if name.endswith("_ref")), None)
+    doped = [name for name in rows if name != reference and not name.endswith("_0")]
+    if reference is None or not doped:
+        return f"Undecided: no doped amorphous cell stands beside {reference or 'the reference'}."
+    parts = []
+    for prefix, name, unit, words in quantities:
+        before, after = interval(rows[reference], prefix), interval(rows[doped[-1]], prefix)
+        word = direction(after.over(before), *words)
+        parts.append(
+            f"{name} is {ranged(before, unit)} in {reference} and {ranged(after, unit)} in {doped[-1]} ({word})"
+        )
+    return "; ".join(parts) + "."
+
+
+def walkers(item: Item, study: Study) -> str:
+    """How far energies fell, and how many exchanges there were."""
+    parts = []
+    for system, rows in by_system(item.rows).items():
+        ends = []
+        for walker in sorted({int(row["walker"] or 0) for row in rows}):
+            energies = numbers([row for row in rows if row["walker"] == walker], "energy")
+            ends.append(energies[-1] - energies[0])
+        found = item.facts[system]["exchanges"]
+        tried, accepted = (sum(_flat(found[name])) for name in ("attempted", "accepted"))
+        rounds = len({row["round"] for row in rows})
+        parts.append(
+            f"{system}: energies moved by {rounded(min(ends), 2)} to {rounded(max(ends), 2)} eV over "
+            f"{_many(rounds, 'round')}, {accepted} of {_many(tried, 'exchange')} between temperatures accepted"
+        )
+    return "; ".join(parts) + "."
+
+
+def _flat(found: Any) -> list[int]:
+    return [int(one) for one in found] if isinstance(found, list) else [int(found)]
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
+def after_exchange(study: Study) -> str:
+    """A word on where the profiles after exchange are, for the caption of result 2."""
+    return "" if profiles_after(study) else " Profiles after exchange stay in the run folder, which is not here."
+
+
+def concluded(found: Interval) -> bool:
+    """Whether a comparison with 1 has an answer."""
+    return is_known(found) and direction(found) != "undecided"

@@ -1,0 +1,162 @@
+"""The part of the page about the potential: parameters with errors, error budget, gates."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dopantfit.report import style
+from dopantfit.report.records import FitFile, Gate, GateCheck, Parameter, ValidationFile
+from dopantfit.report.results import TableView
+from dopantfit.report.words import listed, rounded
+
+
+@dataclass(frozen=True)
+class FitPart:
+    """The fit on the page."""
+
+    caption: str
+    parameters: TableView
+    picture: style.Picture
+    errors_caption: str
+    errors: style.Picture | None
+
+
+@dataclass(frozen=True)
+class GateView:
+    """One gate on the page. images: (name, data address)."""
+
+    name: str
+    finding: str
+    answer: str
+    rows: Sequence[Sequence[str]]
+    images: Sequence[tuple[str, str]]
+
+
+def fit_part(fit: FitFile, folder: Path) -> FitPart:
+    """Draw and describe a fit; figures go to `folder`."""
+    caption, (errors_caption, errors) = _parameters_said(fit), _errors(fit, folder)
+    return FitPart(caption, _parameter_table(fit.parameters), _positions(fit, folder, caption), errors_caption, errors)
+
+
+def _parameters_said(fit: FitFile) -> str:
+    unsure = [one.name for one in fit.parameters if not one.identified]
+    bound = [one.name for one in fit.parameters if one.at_bound]
+    known = len(fit.parameters) - len(unsure)
+    told = f"{known} of {len(fit.parameters)} parameters are identified by the data"
+    if unsure:
+        told += f"; not {listed(unsure)}"
+    return told + (f"; at a bound: {listed(bound)}." if bound else "; none is at a bound.")
+
+
+def _parameter_table(parameters: Sequence[Parameter]) -> TableView:
+    rows = []
+    for one in parameters:
+        error = "–" if one.standard_error is None else rounded(one.standard_error, 2)
+        flags = ["at bound"] * one.at_bound + ["not identified"] * (not one.identified)
+        bounds = f"{rounded(one.bounds[0])} to {rounded(one.bounds[1])}"
+        rows.append((one.name, one.unit, rounded(one.value, 5), error, bounds, rounded(one.start, 5), ", ".join(flags)))
+    return TableView(("parameter", "unit", "value", "std. error", "bounds", "start", ""), rows)
+
+
+def _positions(fit: FitFile, folder: Path, caption: str) -> style.Picture:
+    """Where every parameter lies between its bounds, with its standard error."""
+    figure, (panel,) = style.new_figure(height=0.24 * len(fit.parameters) + 0.9)
+    rows: list[tuple[str | float | None, ...]] = []
+
+    def place(one: Parameter, value: float) -> float:
+        low, high = one.bounds
+        if one.scale == "log" and min(low, value) > 0.0:
+            low, high, value = math.log(low), math.log(high), math.log(value)
+        return min(1.0, max(0.0, (value - low) / (high - low)))
+
+    for number, one in enumerate(reversed(fit.parameters)):
+        error = one.standard_error or 0.0
+        low, middle, high = (place(one, one.value + sign * error) for sign in (-1.0, 0.0, 1.0))
+        colour = style.DOPANT if one.at_bound else style.GREY if not one.identified else style.ELEMENTS["Ti"]
+        panel.plot([0.0, 1.0], [number, number], color="0.88", linewidth=4, zorder=0)
+        panel.plot([low, high], [number, number], color=colour, linewidth=1.4)
+        panel.plot(middle, number, "o" if one.identified else "x", color=colour, markersize=4.5)
+        panel.plot(place(one, one.start), number, "|", color="black", markersize=8)
+        rows.append((one.name, one.value, one.standard_error, *one.bounds, one.start))
+    panel.set_yticks(range(len(fit.parameters)), [one.name for one in reversed(fit.parameters)])
+    panel.set_xticks([0.0, 1.0], ["lower bound", "upper bound"])
+    style.label(panel, "value ± standard error (bar: start)", "")
+    columns = ("parameter", "value", "standard_error", "low", "high", "start")
+    return style.save(figure, folder, "fit-parameters", caption, columns, rows[::-1])
+
+
+def _errors(fit: FitFile, folder: Path) -> tuple[str, style.Picture | None]:
+    """Force errors by species, level by level of the budget where there is one, on held-out frames where there are."""
+    levels = _levels(fit)
+    side = next((one for one in ("held_out", "train") if all(forces.get(one) for _, forces in levels)), None)
+    if side is None:
+        return "The fit has no table of force errors.", None
+    names = list(levels[0][1][side])
+    figure, (panel,) = style.new_figure(height=3.4)
+    rows: list[tuple[str | float | None, ...]] = []
+    for number, (level, forces) in enumerate(levels):
+        heights = [forces[side].get(name, 0.0) for name in names]
+        places = [place + 0.8 * (number - 0.5 * (len(levels) - 1)) / len(levels) for place in range(len(names))]
+        panel.bar(places, heights, 0.8 / len(levels), color=style.shade_of(number, len(levels)), label=level)
+        rows += [(level, side, name, height) for name, height in zip(names, heights, strict=True)]
+    panel.set_xticks(range(len(names)), [name.replace(" and its ", "\nand its\n") for name in names])
+    words = "held-out" if side == "held_out" else "training"
+    style.label(panel, "", f"RMS force error, {words} frames (eV/Å)")
+    panel.set_ylim(top=1.35 * panel.get_ylim()[1])
+    style.legend(panel)
+    told = "; ".join(
+        f"{level} {rounded(forces[side]['all'])} eV/Å" for level, forces in levels if "all" in forces[side]
+    )
+    count = len(fit.frames.get(side, ()))
+    caption = f"RMS force error on {count} {words} frames: {told}."
+    return caption, style.save(
+        figure, folder, "fit-errors", caption, ("level", "side", "of", "rms_error_eV_per_A"), rows
+    )
+
+
+def _levels(fit: FitFile) -> list[tuple[str, dict[str, dict[str, float]]]]:
+    """Name and force errors [eV/Å] by side and species, of every level of the budget or every potential compared."""
+    if fit.budget:
+        return [(str(level["name"]), dict(level["forces"])) for level in fit.budget]
+    kinds = ("all", "species", "neighbourhood")
+    return [
+        (
+            role,
+            {
+                side: {one["name"]: one["rms_error"] for one in table["forces"] if one["kind"] in kinds}
+                for side, table in tables.items()
+            },
+        )
+        for role, tables in reversed(fit.errors.items())
+    ]
+
+
+def gate_views(validation: ValidationFile, folder: Path) -> list[GateView]:
+    """Every gate with its numbers, and its images where they lie in `folder`, the folder of its figures."""
+    return [
+        GateView(
+            one.name, one.problem or one.finding, _answer(one), [_check(c) for c in one.checks], _images(one, folder)
+        )
+        for one in validation.gates
+    ]
+
+
+def _answer(gate: Gate) -> str:
+    if all(check.decided for check in gate.checks):
+        return "yes" if gate.passed else "no"
+    return "undecided"
+
+
+def _check(one: GateCheck) -> tuple[str, ...]:
+    value = "–" if one.value is None else rounded(one.value, 4)
+    error = "" if one.error is None else f" ± {rounded(one.error, 2)}"
+    low, high = ("∞" if end is None else rounded(end) for end in (one.low, one.high))
+    limits = f"{'−' if low == '∞' else ''}{low} to {high}"
+    word = ("passed" if one.passed else "failed") + ("" if one.decided else ", within its error")
+    return one.name, f"{value}{error}", limits, one.unit, word, one.reason
+
+
+def _images(gate: Gate, folder: Path) -> list[tuple[str, str]]:
+    found = [(name, folder / Path(name).name) for name in gate.figures]
+    return [(name, style.data_address(path.read_bytes(), "image/png")) for name, path in found if path.is_file()]

@@ -1,0 +1,167 @@
+"""One HTML file that needs no network, and a folder with every figure as PDF and CSV."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from dopantfit.errors import ConfigError
+from dopantfit.provenance import Record, write_json_atomic, write_text_atomic
+from dopantfit.report import scene, style
+from dopantfit.report.compare import published, size_of
+from dopantfit.report.fit_part import fit_part, gate_views
+from dopantfit.report.records import Sources, Study, as_json
+from dopantfit.report.results import sections
+from dopantfit.report.words import interval_from, ranged, rounded
+
+PAGE, FIGURES, RECORD = "report.html", "figures", "report.json"
+#: What an answer looks like without colour.
+SIGNS = {"yes": "✓", "no": "✗", "undecided": "?"}
+
+
+@dataclass(frozen=True)
+class View:
+    """A 3-D view: scenes by title, and a flat picture for print and for browsers without WebGL."""
+
+    name: str
+    title: str
+    caption: str
+    scenes: Mapping[str, str]
+    flat: style.Picture | None
+    missing: str = ""
+
+
+def write_report(sources: Sources, output: Path) -> dict[str, Any]:
+    """Write the page, the figures and ``report.json`` into `output`; return what the record holds.
+
+    Raises ConfigError when the folder cannot be written to or a record is damaged.
+    """
+    started = time.time()
+    folder = output / FIGURES
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        content = contents(sources, folder)
+        page = rendered(content)
+        write_text_atomic(output / PAGE, page)
+    except OSError as problem:
+        raise ConfigError(f"{problem.filename or output}: {problem.strerror}; choose another --output") from None
+    record = {
+        "page": PAGE,
+        "bytes": len(page.encode()),
+        "answer": content["answer"],
+        "figures": sorted(path.stem for path in folder.glob("*.pdf")),
+        "missing": content["missing"],
+        "record": Record.of(sources.files, {}, seed=None, started=started).as_dict(),
+    }
+    write_json_atomic(output / RECORD, record)
+    return record
+
+
+def contents(sources: Sources, folder: Path) -> dict[str, Any]:
+    """Return everything that the template shows; figures go to `folder`."""
+    study, known = sources.study, published()
+    parts = sections(study, known, folder) if study else []
+    views = [boundary_view(study, folder), density_view(study, folder)] if study else []
+    gates = sources.validation
+    gate_folder = sources.validation_folder
+    missing = [f"{part.number} {part.title}: {part.missing}" for part in parts if part.missing]
+    missing += [f"{view.title}: {view.missing}" for view in views if view.missing]
+    absent = {"study": study, "fit": sources.fit, "validation": gates}
+    missing += [f"{name}: no record was found" for name, found in absent.items() if found is None]
+    return {
+        "sources": sources,
+        "study": study,
+        "dopant": study.dopant if study else (sources.fit or gates).name,  # type: ignore[union-attr]
+        "verdict": study.file.verdict if study else None,
+        "answer": study.file.verdict.answer if study and study.file.verdict else None,
+        "counts": _counts(study),
+        "waiver": _waiver(study),
+        "sections": parts,
+        "views": views,
+        "fit": fit_part(sources.fit, folder) if sources.fit else None,
+        "gates": gate_views(gates, gate_folder) if gates and gate_folder else [],
+        "validation": gates,
+        "known": known,
+        "sizes": {kind: (size_of(kind, study), theirs) for kind, theirs in known.sizes.items()} if study else {},
+        "costs": _costs(study),
+        "missing": missing,
+        "signs": SIGNS,
+    }
+
+
+def rendered(content: Mapping[str, Any]) -> str:
+    """Return the page as HTML."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("dopantfit.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals |= {"ranged": lambda one, unit: ranged(interval_from(one.model_dump()), unit)}
+    environment.filters["rounded"] = rounded
+    templates = files("dopantfit.report").joinpath("templates")
+    look, program = (templates.joinpath(name).read_text(encoding="utf-8") for name in ("style.css", "view3d.js"))
+    return environment.get_template("report.html").render(content, look=look, program=program)
+
+
+def boundary_view(study: Study, folder: Path) -> View:
+    """The boundary to be turned; the highest dose is drawn flat for print."""
+    title = "The boundary"
+    scenes = scene.boundary_scenes(study)
+    if not scenes:
+        return View("boundary-3d", title, "", {}, None, "its structures stay in the run folder, which is not here")
+    last, shown = list(scenes.items())[-1]
+    figure, rows = scene.side_view(shown, study.dopant)
+    ions = sum(one["count"] for one in shown["kinds"])
+    dopants = sum(one["count"] for one in shown["kinds"] if one["name"] == study.dopant)
+    caption = f"{last}: {ions:,} ions, {dopants:,} of them {study.dopant} (drawn larger)."
+    flat = style.save(figure, folder, "boundary-side", caption, ("ion", "along_normal_A", "x_A"), rows)
+    return View("boundary-3d", title, caption, {name: as_json(one) for name, one in scenes.items()}, flat)
+
+
+def density_view(study: Study, folder: Path) -> View:
+    """The Li density of the doped crystal and its change, to be turned."""
+    title, item = "Li density in the doped crystal", study.items.get("05-li-density")
+    found = scene.density_scene(item, study) if item else None
+    flat = scene.projections(item) if item else None
+    if item is None or found is None or flat is None:
+        return View("li-density-3d", title, "", {}, None, study.why_missing("05-li-density"))
+    caption = (
+        f"{item.facts['system']} after {item.facts['runs_ps']['doped']:g} ps (reference "
+        f"{item.facts['runs_ps']['reference']:g} ps): {scene.ENCLOSED:.0%} of the Li density lies inside the surface; "
+        f"its change against C_ref is drawn at ± {scene.LEVEL:g} standard deviations over all voxels."
+    )
+    picture = style.save(flat[0], folder, "li-density-map", caption, flat[1], flat[2])
+    return View("li-density-3d", title, caption, {item.facts["system"]: as_json(found)}, picture)
+
+
+def _counts(study: Study | None) -> dict[str, int]:
+    """How many compositions have which answer."""
+    verdict = study.file.verdict if study else None
+    found = [one.answer for one in verdict.compositions.values()] if verdict else []
+    return {answer: found.count(answer) for answer in SIGNS}
+
+
+def _waiver(study: Study | None) -> str:
+    """Why a potential that did not pass its gates was used; empty where it passed."""
+    gates = study.file.gates if study else {}
+    if gates.get("passed"):
+        return ""
+    words = [str(gates[name]) for name in ("problem", "waiver", "accepted_in_words") if gates.get(name)]
+    return ". Used all the same: ".join(words)
+
+
+def _costs(study: Study | None) -> list[tuple[str, int, str, int]]:
+    """Tasks done, hours of work, and tasks not done, by stage."""
+    stages: dict[str, list[float]] = {}
+    for name, done in (study.file.tasks if study else {}).items():
+        entry = stages.setdefault(name.split("/")[0], [0, 0.0, 0])
+        entry[0], entry[1] = entry[0] + 1, entry[1] + done.measured.get("wall_seconds", 0.0)
+    for name in [*study.file.failed, *study.file.skipped] if study else []:
+        stages.setdefault(name.split("/")[0], [0, 0.0, 0])[2] += 1
+    return [(name, int(n), rounded(seconds / 3600.0, 3), int(lost)) for name, (n, seconds, lost) in stages.items()]

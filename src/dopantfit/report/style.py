@@ -1,0 +1,145 @@
+"""How figures look: colours that colour-blind eyes tell apart, bounds drawn as bounds, SVG for the page and PDF."""
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from dopantfit.study.files import Cell, write_table
+from dopantfit.study.verdict import Interval
+
+#: Colours of the ions (Okabe & Ito); a dopant is always vermilion, whatever its element.
+ELEMENTS = {"Li": "#009E73", "Al": "#56B4E9", "Ti": "#0072B2", "P": "#E69F00", "O": "#999999"}
+DOPANT, OTHER, GREY = "#D55E00", "#CC79A7", "#666666"
+MARKERS = {"Li": "o", "Al": "s", "Ti": "^", "P": "P", "O": "x"}
+SHADES = {"grain": "#dbe7f3", "complexion": "#fbe3cf", "amorphous": "#efefef"}
+#: Marker of a dopant by the site that it sits on.
+_SITE_MARKERS = {"Ti": "v", "Al": "D", "Li": "*"}
+#: Width of a figure [inch]: text of 8 points stays readable where a page is 390 pixels wide.
+WIDTH = 4.7
+_SMALL, _TEXT = 7.5, 8.5
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure of the page. source: the image as a data address. csv: name of the numbers beside it."""
+
+    name: str
+    source: str
+    alt: str
+    csv: str
+
+
+def colour_of(label: str, dopant: str) -> str:
+    """Colour of a label such as ``Li``, ``Mg`` or ``Mg on Ti``."""
+    ion = label.partition(" on ")[0]
+    return DOPANT if ion == dopant else ELEMENTS.get(ion, OTHER)
+
+
+def marker_of(label: str, dopant: str) -> str:
+    """Marker of a label; dopants on different sites differ."""
+    ion, _, site = label.partition(" on ")
+    return _SITE_MARKERS.get(site, "d") if ion == dopant else MARKERS.get(ion, "h")
+
+
+def shade_of(number: int, count: int) -> Any:
+    """Colour of composition `number` of `count`: cividis, from low to high dose."""
+    return matplotlib.colormaps["cividis"](0.05 + 0.8 * (number / max(1, count - 1)))
+
+
+def new_figure(rows: int = 1, height: float = 2.7) -> tuple[Figure, list[Any]]:
+    """Return a figure with panels below each other; height of one [inch]."""
+    figure = Figure(figsize=(WIDTH, height * rows), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, list(figure.subplots(rows, 1, squeeze=False)[:, 0])
+
+
+def label(panel: Any, x: str, y: str) -> None:
+    """Name the axes, with units."""
+    panel.set_xlabel(x, fontsize=_TEXT)
+    panel.set_ylabel(y, fontsize=_TEXT)
+    panel.tick_params(labelsize=_SMALL)
+    panel.spines[["top", "right"]].set_visible(False)
+
+
+def legend(panel: Any, columns: int = 1) -> None:
+    """Say what is what, where there is something to say."""
+    if panel.get_legend_handles_labels()[1]:
+        panel.legend(fontsize=_SMALL, ncols=columns, frameon=False, handlelength=1.4)
+
+
+def named_ticks(panel: Any, names: Sequence[str]) -> None:
+    """Put systems along x."""
+    panel.set_xticks(range(len(names)), names, fontsize=_SMALL)
+    panel.set_xlim(-0.6, len(names) - 0.4)
+
+
+def points(
+    panel: Any,
+    places: Sequence[float],
+    found: Sequence[Interval],
+    colour: Any,
+    marker: str = "o",
+    name: str | None = None,
+    factor: float = 1.0,
+) -> None:
+    """Draw numbers with their 95 % intervals; an upper bound is an open marker with an arrow down."""
+    for place, one in zip(places, found, strict=True):
+        if one.value is not None:
+            low, high = one.value - one.low, one.high - one.value
+            spread = [[max(0.0, factor * low)], [max(0.0, factor * high)]]
+            panel.errorbar(
+                place, factor * one.value, yerr=spread, fmt=marker, color=colour, markersize=4.5, capsize=2, linewidth=1
+            )
+        elif one.high < float("inf"):
+            panel.plot(place, factor * one.high, marker, color=colour, markerfacecolor="white", markersize=4.5)
+            panel.annotate(
+                "",
+                (place, factor * one.high),
+                (0, -14),
+                textcoords="offset points",
+                arrowprops={"arrowstyle": "<-", "color": colour, "linewidth": 1},
+            )
+    if name is not None and any(one.high < float("inf") for one in found):
+        panel.plot([], [], marker, color=colour, markersize=4.5, label=name)
+
+
+def shade_domains(panel: Any, domains: Mapping[str, Any] | None, length: float) -> None:
+    """Shade grain, complexion and amorphous phase along the normal; one that wraps around is drawn at both ends."""
+    for name, colour in SHADES.items():
+        shown: str | None = name
+        for low, high in (domains or {}).get(name, []):
+            for image in (-1, 0, 1):
+                start, end = max(0.0, low + image), min(1.0, high + image)
+                if end > start:
+                    panel.axvspan(start * length, end * length, color=colour, label=shown, linewidth=0, zorder=0)
+                    shown = None
+    panel.set_xlim(0.0, length)
+
+
+def save(
+    figure: Figure, folder: Path, name: str, alt: str, columns: Sequence[str], rows: Sequence[Sequence[Cell]]
+) -> Picture:
+    """Write ``name.pdf`` and ``name.csv`` into `folder`; return the picture. Same numbers, same bytes."""
+    figure.savefig(folder / f"{name}.pdf", metadata={"CreationDate": None, "Producer": None, "Creator": None})
+    write_table(folder / f"{name}.csv", columns, rows)
+    return Picture(name, svg_address(figure, name), alt, f"{name}.csv")
+
+
+def svg_address(figure: Figure, name: str) -> str:
+    """Return a figure as a data address; `name` makes its inner names its own."""
+    drawn = io.StringIO()
+    with matplotlib.rc_context({"svg.hashsalt": name}):
+        figure.savefig(drawn, format="svg", metadata={"Date": None, "Creator": None})
+    return data_address(drawn.getvalue().encode(), "image/svg+xml")
+
+
+def data_address(content: bytes, kind: str) -> str:
+    """Return bytes as an address that needs no network."""
+    return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"

@@ -6,10 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dopantfit.boundary.swap_cli import bleeding, swap
+
 if TYPE_CHECKING:
     from dopantfit.boundary.schedule import Reporter
 
 boundary_app = typer.Typer(help="Build, divide and dope a grain boundary.", no_args_is_help=True)
+boundary_app.command("swap")(swap)
+boundary_app.command("bleeding")(bleeding)
 
 PotentialOption = Annotated[str, typer.Option(help="A TOML file, or the name of a published set.")]
 RanksOption = Annotated[

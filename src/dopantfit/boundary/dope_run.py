@@ -53,7 +53,8 @@ class _Task:
             # The other realisations go on; the next call takes this one up again.
             return {**result, "error": " ".join(str(problem).split())}
         write_text_atomic(folder / BOUNDARY, dump_frames([end]))
-        domains = find_domains(end)
+        # Without the dopant on its sites the amorphous domain would seem to have too few cations to judge by.
+        domains = find_domains(end, framework=(*self.config.replaces, self.config.dopant))
         draw_boundary(end, domains, folder / "figures")
         result |= {"domains": describe(end, domains), "stages": [stage.as_dict() for stage in stages]}
         record = Record.of(

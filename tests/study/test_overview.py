@@ -62,6 +62,13 @@ def test_stages_count_their_tasks(graph, tmp_path):
     assert [cell.strip() for cell in row.strip("│ ").split("│")][1:] == ["1", "1", "1", "1"]
 
 
+def test_nothing_is_left_when_all_is_done(graph, tmp_path):
+    overview = Overview(graph, tmp_path, quiet())
+    for name in graph.order:
+        overview.observe(Event("done", graph.tasks[name]))
+    assert "left" not in shown(overview, quiet())
+
+
 def test_a_study_without_a_verdict_says_so_and_what_failed():
     record = {"verdict": None, "failed": {"md/0": "LAMMPS stopped"}, "skipped": {"items/1": "md/0"}}
     lines = verdict_tables(record)

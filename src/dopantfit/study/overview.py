@@ -99,7 +99,10 @@ class Overview(AbstractContextManager["Overview"]):
         return table
 
     def _caption(self) -> str:
-        rates = [progress_of(self._folder / name) for name in self._running]
+        if not {"waiting", "running"} & set(self._state.values()):
+            return ""
+        dynamics = [name for name in self._running if self._graph.tasks[name].unit == "ps"]
+        rates = [progress_of(self._folder / name) for name in dynamics]
         per_hour = sum(rate[1] for rate in rates if rate is not None and rate[1] is not None)
         left = self.seconds_left()
         parts = [f"{per_hour:.0f} ps/hour"] if per_hour else []

@@ -279,3 +279,20 @@ def test_an_action_that_does_not_exist_fails_its_task_only(tmp_path):
     graph = Graph([Task("a", "s", "toy:nothing"), Task("b", "s", "toy:walk", {"seed": 1})])
     summary, _ = run(graph, tmp_path / "run")
     assert set(summary.failed) == {"a"} and set(summary.finished) == {"b"}
+
+
+def test_an_interrupt_ends_driver_and_workers_and_the_next_run_goes_on(tmp_path, undisturbed):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    command = [sys.executable, str(Path(__file__).with_name("toy.py")), str(folder), "2"]
+    driver = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    wait_for(folder / "first/0/checkpoint.json")
+    workers = children_of(driver.pid)
+    driver.send_signal(signal.SIGINT)
+    assert driver.wait(timeout=30.0) != 0
+    last = time.monotonic() + 10.0
+    while any(Path(f"/proc/{pid}").exists() for pid in workers):
+        assert time.monotonic() < last, "a worker outlived its driver by ten seconds"
+        time.sleep(0.1)
+    subprocess.run(command, check=True, timeout=60)
+    assert (folder / TABLE).read_bytes() == (undisturbed / TABLE).read_bytes()

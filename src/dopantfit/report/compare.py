@@ -4,11 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import files
 
-from dopantfit.report.draw_boundary import by_system, numbers
-from dopantfit.report.draw_crystals import volume_change
-from dopantfit.report.findings import _share
+from dopantfit.report.draw_boundary import by_system, numbers, period
+from dopantfit.report.draw_crystals import shell_change
+from dopantfit.report.findings import counted, share_of
 from dopantfit.report.records import Item, Study
-from dopantfit.report.words import interval, interval_from, percent_change, ranged, rounded
+from dopantfit.report.words import interval, interval_from, listed, percent_change, ranged, rounded
 from dopantfit.strict_toml import Table, parse_strict
 from dopantfit.study.host import FRAMEWORK, MOBILE, REDUCIBLE
 from dopantfit.study.verdict import Interval
@@ -76,7 +76,7 @@ def size_of(kind: str, study: Study) -> str:
         ions = _ions(study.ions("boundary"))
         walkers = config["doping"]["realisations"]
         if kind == "boundary":
-            return f"{ions}, {len(study.compositions)} compositions × {walkers} realisations"
+            return f"{ions}, {counted(len(study.compositions), 'composition')} × {counted(walkers, 'realisation')}"
         swaps = config["swaps"]
         rounds = swaps["rounds_per_layer"] * swaps["layers"]
         attempts, time = swaps["attempts_per_round"] * rounds, swaps["relaxation"] * rounds
@@ -101,7 +101,7 @@ def _concentrations(item: Item, study: Study) -> str:
 
 def _accepted(labels: tuple[str, ...]) -> Callable[[Item, Study], str]:
     def say(item: Item, study: Study) -> str:
-        shares = [(label, _share([row for row in item.rows if row["partner"] == label])) for label in labels]
+        shares = [(label, share_of([row for row in item.rows if row["partner"] == label])) for label in labels]
         return "; ".join(f"{label} {ranged(one, '%', 100.0)}" for label, one in shares)
 
     return say
@@ -120,7 +120,18 @@ def _penetration(item: Item, study: Study) -> str:
 
 
 def _minima(item: Item, study: Study) -> str:
-    return "see the figure"
+    """Depths of the first two minima of the profile above the amorphous phase, where the swaps go into the grain."""
+    heights, mean = numbers(item.rows, "z"), numbers(item.rows, "mean")
+    length, count = period(heights), len(heights)
+    interface = max(high for _, high in item.facts["domains"]["amorphous"]) * length
+    minima = sorted(
+        (heights[i] - interface) % length
+        for i in range(count)
+        if mean[i] < mean[i - 1] and mean[i] <= mean[(i + 1) % count]
+    )
+    grain = sum(high - low for low, high in item.facts["domains"]["grain"]) * length
+    inside = [depth for depth in minima if depth < 0.5 * grain][:2]
+    return f"{listed([f'−{depth:.0f}' for depth in inside])} Å" if inside else "none in this half of the grain"
 
 
 def _li_sites(item: Item, study: Study) -> str:
@@ -133,7 +144,7 @@ def _li_sites(item: Item, study: Study) -> str:
 
 
 def _volume(item: Item, study: Study) -> str:
-    changes = {name: volume_change(rows[0]) for name, rows in by_system(item.rows).items()}
+    changes = {name: interval(rows[0], "volume_change") for name, rows in by_system(item.rows).items()}
     known = {name: one for name, one in changes.items() if one.value is not None}
     if not known:
         return ""
@@ -201,7 +212,14 @@ def _ends(names: list[str]) -> list[str]:
 
 
 def _density_change(item: Item, study: Study) -> str:
-    return "see the table"
+    """Change in the shell that holds the nearest Li sites, by site."""
+    shells = sorted({(float(row["from"] or 0.0), float(row["to"] or 0.0)) for row in item.rows})
+    if not shells:
+        return ""
+    low, high = shells[min(1, len(shells) - 1)]
+    sites = sorted({str(row["site"]) for row in item.rows})
+    told = "; ".join(f"{site} {ranged(shell_change(item, site, low, high), '10⁻³ Å⁻³', 1e3)}" for site in sites)
+    return f"{told} (mean, {low:g}–{high:g} Å)"
 
 
 _OURS: dict[str, Callable[[Item, Study], str]] = {

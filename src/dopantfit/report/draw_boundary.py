@@ -72,8 +72,7 @@ def _compositions(panel: Any, compositions: Mapping[str, Mapping[str, float]], d
         below = [a + b for a, b in zip(below, heights, strict=True)]
     style.named_ticks(panel, names)
     style.label(panel, "", "cations per 3 PO₄, amorphous")
-    style.legend(panel, columns=4)
-    panel.set_ylim(0.0, 1.25 * max(below, default=1.0))
+    style.legend(panel)
 
 
 def acceptance(item: Item, study: Study) -> Figure:
@@ -96,7 +95,7 @@ def acceptance(item: Item, study: Study) -> Figure:
     style.named_ticks(panels[0], list(groups))
     style.label(panels[0], "", "accepted exchanges (%)")
     panels[0].set_ylim(bottom=0.0)
-    style.legend(panels[0], columns=3)
+    style.legend(panels[0])
     if after:
         _profiles(panels[1], after, domains_of(study))
         style.label(panels[1], "along the normal (Å)", f"{study.dopant} after exchange (at%)")
@@ -124,7 +123,7 @@ def host_profile(item: Item, study: Study) -> Figure:
     panel.plot(z, mean, color=style.colour_of(ion, study.dopant), linewidth=1.3, marker=".", markersize=4)
     panel.set_ylim(bottom=0.0)
     style.label(panel, "along the normal (Å)", f"{ion} of the undoped boundary (at%)")
-    style.legend(panel, columns=3)
+    style.legend(panel)
     return figure
 
 
@@ -143,6 +142,7 @@ def walkers(item: Item, study: Study) -> Figure:
             change = [energy - energies[0] for energy in energies]
             panel.plot(rounds, change, color="0.75", linewidth=0.7, zorder=1)
             dots = panel.scatter(rounds, change, c=numbers(own, "temperature"), cmap="cividis", norm=scale, s=10)
+        panel.xaxis.get_major_locator().set_params(integer=True)
         style.label(panel, "round", f"{system}: E − E(first) (eV)")
         figure.colorbar(dots, ax=panel, label="K").ax.tick_params(labelsize=7)
     return figure

@@ -27,24 +27,16 @@ def site_occupancy(item: Item, study: Study) -> Figure:
     for number, total in enumerate(below):
         if not total:
             shares.text(number, 4.0, "none in\nthe grain", ha="center", fontsize=7, color=style.GREY)
-    shares.set_ylim(0.0, 125.0)
+    shares.set_ylim(0.0, 100.0)
     style.named_ticks(shares, list(groups))
     style.label(shares, "", "sites of the dopant (%)")
-    style.legend(shares, columns=3)
-    changes = [volume_change(rows[0]) for rows in groups.values()]
+    style.legend(shares)
+    changes = [interval(rows[0], "volume_change") for rows in groups.values()]
     style.points(volumes, range(len(groups)), changes, style.DOPANT, "o", None, 100.0)
     volumes.axhline(0.0, color=style.GREY, linewidth=0.7, linestyle="--")
     style.named_ticks(volumes, list(groups))
     style.label(volumes, "", "volume change from C_ref (%)")
     return figure
-
-
-def volume_change(row: Any) -> Interval:
-    """Volume change of a crystal against C_ref."""
-    value, low, high = (row[name] for name in ("volume_change", "volume_change_low", "volume_change_high"))
-    if value is None or low is None or high is None:
-        return Interval.unknown()
-    return Interval(float(low), float(high), float(value))
 
 
 def li_density(item: Item, study: Study) -> Figure:
@@ -85,8 +77,21 @@ def shell_change(item: Item, site: str, low: float, high: float) -> Interval:
 
 def conductivities(item: Item, study: Study) -> Figure:
     """Conductivity of every cation, and that of Li against the reference."""
-    figure, (sigma, ratio) = style.new_figure(2)
-    groups = by_system(item.rows)
+    ratios = {system: interval_from(one) for system, one in item.facts["ratios"].items() if not system.endswith("_ref")}
+    known = any(is_known(one) for one in ratios.values())
+    figure, panels = style.new_figure(1 + known)
+    sigma, groups = panels[0], by_system(item.rows)
+    _species(sigma, item, groups, study.dopant)
+    if known:
+        style.points(panels[1], range(len(ratios)), list(ratios.values()), style.ELEMENTS[MOBILE], "o")
+        panels[1].axhline(1.0, color=style.GREY, linewidth=0.7, linestyle="--")
+        style.named_ticks(panels[1], list(ratios))
+        style.label(panels[1], "", f"σ({MOBILE}) over the reference")
+    return figure
+
+
+def _species(sigma: Any, item: Item, groups: Any, dopant: str) -> None:
+    """Conductivities of every species that something is known about, system by system."""
     species = [one for one in dict.fromkeys(str(row["species"]) for row in item.rows) if is_shown(item, one)]
     for place, name in enumerate(species):
         shift = 0.11 * (place - 0.5 * (len(species) - 1))
@@ -96,21 +101,13 @@ def conductivities(item: Item, study: Study) -> Figure:
             for row in rows
             if row["species"] == name
         ]
-        colour, marker = style.colour_of(name, study.dopant), style.marker_of(name, study.dopant)
+        colour, marker = style.colour_of(name, dopant), style.marker_of(name, dopant)
         style.points(sigma, [x for x, _ in chosen], [one for _, one in chosen], colour, marker, name)
     if species:
-        sigma.set_yscale("log")
+        style.logarithmic(sigma)
     style.named_ticks(sigma, list(groups))
     style.label(sigma, "", "conductivity (S/cm)")
-    style.legend(sigma, columns=3)
-    ratios = {system: interval_from(one) for system, one in item.facts["ratios"].items() if not system.endswith("_ref")}
-    style.points(ratio, range(len(ratios)), list(ratios.values()), style.ELEMENTS[MOBILE], "o")
-    if not any(is_known(one) for one in ratios.values()):
-        ratio.text(0.5, 0.6, "no ratio is known", ha="center", transform=ratio.transAxes, fontsize=8, color=style.GREY)
-    ratio.axhline(1.0, color=style.GREY, linewidth=0.7, linestyle="--")
-    style.named_ticks(ratio, list(ratios))
-    style.label(ratio, "", f"σ({MOBILE}) over the reference")
-    return figure
+    style.legend(sigma)
 
 
 def is_shown(item: Item, species: str) -> bool:
@@ -128,7 +125,7 @@ def arrhenius(item: Item, study: Study) -> Figure:
         places = [1000.0 / temperature for temperature in numbers(rows, "temperature")]
         colour, marker = style.colour_of(name, study.dopant), style.marker_of(name, study.dopant)
         style.points(panel, places, [interval(row, "sigma") for row in rows], colour, marker, name)
-    panel.set_yscale("log")
+    style.logarithmic(panel)
     style.label(panel, "1000 K / T", f"conductivity of {item.facts['system']} (S/cm)")
     style.legend(panel)
     return figure

@@ -8,13 +8,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dopantfit.report.draw_boundary import by_system, numbers, period, profiles_after
-from dopantfit.report.draw_crystals import is_shown, shell_change, volume_change
+from dopantfit.report.draw_crystals import is_shown, shell_change
 from dopantfit.report.records import Item, Study
 from dopantfit.report.words import (
     direction,
     interval,
     interval_from,
-    is_known,
     listed,
     percent_change,
     ranged,
@@ -38,14 +37,14 @@ def dopant_profiles(item: Item, study: Study) -> str:
     count = max(int(row["structures"] or 0) for row in item.rows)
     return (
         f"Before any exchange the profile of {study.dopant} peaks at {listed(parts)} "
-        f"(± standard deviation over {_many(count, 'realisation')})."
+        f"(± standard deviation over {counted(count, 'realisation')})."
     )
 
 
 def acceptance(item: Item, study: Study) -> str:
     """How often exchanges were accepted, and whether one partner is preferred."""
     partners = sorted({str(row["partner"]) for row in item.rows})
-    pooled = {one: _share([row for row in item.rows if row["partner"] == one]) for one in partners}
+    pooled = {one: share_of([row for row in item.rows if row["partner"] == one]) for one in partners}
     if not pooled:
         return "Undecided: no exchange was tried."
     told = listed([f"{ranged(share, '%', 100.0)} with {one}" for one, share in pooled.items()])
@@ -57,7 +56,7 @@ def acceptance(item: Item, study: Study) -> str:
     return f"Over all compositions {told} of the exchanges were accepted ({tried} attempts): {preferred}."
 
 
-def _share(rows: Sequence[Row]) -> Interval:
+def share_of(rows: Sequence[Row]) -> Interval:
     """Share of all attempts together with its 95 % interval (Wilson), the walkers taken as independent."""
     tried, accepted = (sum(int(row[name] or 0) for row in rows) for name in ("attempts", "accepted"))
     if not tried:
@@ -96,9 +95,9 @@ def site_occupancy(item: Item, study: Study) -> str:
         sites[str(row["site"])] = sites.get(str(row["site"]), 0) + int(row["count"] or 0)
     whole = sum(sites.values())
     told = listed([f"{count} on {site}" for site, count in sorted(sites.items())]) or "none"
-    changes = {name: volume_change(rows[0]) for name, rows in by_system(item.rows).items()}
+    changes = {name: interval(rows[0], "volume_change") for name, rows in by_system(item.rows).items()}
     known = {name: one for name, one in changes.items() if one.value is not None}
-    first = f"Of {_many(whole, f'{study.dopant} ion')} found in the grain {told}" if whole else (
+    first = f"Of {counted(whole, f'{study.dopant} ion')} found in the grain {told}" if whole else (
         f"No {study.dopant} was found in the grain")  # fmt: skip
     if not known:
         return f"{first}; the volume change of the crystals is undecided."
@@ -140,7 +139,7 @@ def conductivities(item: Item, study: Study) -> str:
     rest = [name for name in ratios if name not in doped]
     more = "".join(f"; {name}: {percent_change(ratios[name])} ({direction(ratios[name])})" for name in rest)
     return (
-        f"The {MOBILE} conductivity against {reference} is {told} of {_many(len(doped), 'system')}; "
+        f"The {MOBILE} conductivity against {reference} is {told} of {counted(len(doped), 'system')}; "
         f"{last}: {percent_change(ratios[last])}{more}."
     )
 
@@ -224,10 +223,11 @@ def walkers(item: Item, study: Study) -> str:
         found = item.facts[system]["exchanges"]
         tried, accepted = (sum(_flat(found[name])) for name in ("attempted", "accepted"))
         rounds = len({row["round"] for row in rows})
-        parts.append(
-            f"{system}: energies moved by {rounded(min(ends), 2)} to {rounded(max(ends), 2)} eV over "
-            f"{_many(rounds, 'round')}, {accepted} of {_many(tried, 'exchange')} between temperatures accepted"
-        )
+        moved = f"energies moved by {rounded(min(ends), 2)} to {rounded(max(ends), 2)} eV over {rounds} rounds"
+        if rounds < 2:
+            moved = "undecided how energies move, after one round"
+        exchanged = f"{accepted} of {counted(tried, 'exchange')} between temperatures accepted"
+        parts.append(f"{system}: {moved}, {exchanged}")
     return "; ".join(parts) + "."
 
 
@@ -235,15 +235,11 @@ def _flat(found: Any) -> list[int]:
     return [int(one) for one in found] if isinstance(found, list) else [int(found)]
 
 
-def _many(count: int, what: str) -> str:
+def counted(count: int, what: str) -> str:
+    """Return a number of things in words."""
     return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def after_exchange(study: Study) -> str:
     """A word on where the profiles after exchange are, for the caption of result 2."""
     return "" if profiles_after(study) else " Profiles after exchange stay in the run folder, which is not here."
-
-
-def concluded(found: Interval) -> bool:
-    """Whether a comparison with 1 has an answer."""
-    return is_known(found) and direction(found) != "undecided"

@@ -115,11 +115,11 @@ def boundary_view(study: Study, folder: Path) -> View:
     scenes = scene.boundary_scenes(study)
     if not scenes:
         return View("boundary-3d", title, "", {}, None, "its structures stay in the run folder, which is not here")
-    last, shown = list(scenes.items())[-1]
+    first, shown = next(iter(scenes.items()))
     figure, rows = scene.side_view(shown, study.dopant)
     ions = sum(one["count"] for one in shown["kinds"])
     dopants = sum(one["count"] for one in shown["kinds"] if one["name"] == study.dopant)
-    caption = f"{last}: {ions:,} ions, {dopants:,} of them {study.dopant} (drawn larger)."
+    caption = f"{first}: {ions:,} ions, {dopants:,} of them {study.dopant} (drawn larger)."
     flat = style.save(figure, folder, "boundary-side", caption, ("ion", "along_normal_A", "x_A"), rows)
     return View("boundary-3d", title, caption, {name: as_json(one) for name, one in scenes.items()}, flat)
 
@@ -133,8 +133,8 @@ def density_view(study: Study, folder: Path) -> View:
         return View("li-density-3d", title, "", {}, None, study.why_missing("05-li-density"))
     caption = (
         f"{item.facts['system']} after {item.facts['runs_ps']['doped']:g} ps (reference "
-        f"{item.facts['runs_ps']['reference']:g} ps): {scene.ENCLOSED:.0%} of the Li density lies inside the surface; "
-        f"its change against C_ref is drawn at ± {scene.LEVEL:g} standard deviations over all voxels."
+        f"{item.facts['runs_ps']['reference']:g} ps): {100 * scene.ENCLOSED:.0f} % of the Li density lies inside the "
+        f"surface; its change against C_ref is drawn at ± {scene.LEVEL:g} standard deviations over all voxels."
     )
     picture = style.save(flat[0], folder, "li-density-map", caption, flat[1], flat[2])
     return View("li-density-3d", title, caption, {item.facts["system"]: as_json(found)}, picture)

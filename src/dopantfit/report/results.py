@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from dopantfit.report import draw_boundary, draw_crystals, draw_glass, findings, style
 from dopantfit.report.compare import Comparison, Published, comparisons
 from dopantfit.report.records import Item, Study
-from dopantfit.report.words import rounded
+from dopantfit.report.words import interval, ranged, rounded
 from dopantfit.study.files import Cell
 
 #: Rows of a table on the page; all are in the CSV.
@@ -24,15 +24,17 @@ class Result:
     title: str
     draw: Callable[[Item, Study], Figure]
     say: Callable[[Item, Study], str]
+    empty: str = "nothing contributed to this result"
 
 
 @dataclass(frozen=True)
 class TableView:
-    """A table as the page shows it. more: rows that only the CSV has."""
+    """A table as the page shows it. more: rows that only the CSV has. intervals: whether it has any."""
 
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
     more: int = 0
+    intervals: bool = False
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,13 @@ RESULTS: Mapping[str, Result] = {
     "04-site-occupancy": Result(
         "4", "Sites in the grain, and volume of the crystals", draw_crystals.site_occupancy, findings.site_occupancy
     ),
-    "05-li-density": Result("5", "Li density around the dopant", draw_crystals.li_density, findings.li_density),
+    "05-li-density": Result(
+        "5",
+        "Li density around the dopant",
+        draw_crystals.li_density,
+        findings.li_density,
+        "the crystal holds no dopant to look around",
+    ),
     "06-crystal-conductivities": Result(
         "6", "Conductivities of the crystals", draw_crystals.conductivities, findings.conductivities
     ),
@@ -89,7 +97,7 @@ def _section(name: str, result: Result, study: Study, known: Published, folder: 
         return Section(name, result.number, result.title, missing=study.why_missing(name))
     columns, table = list(item.columns), table_of(item)
     rows: list[Sequence[Cell]] = [[row[column] for column in columns] for row in item.rows]
-    caption, picture = f"Undecided: nothing contributed to this result ({item.title}).", None
+    caption, picture = f"Undecided: {result.empty}.", None
     if rows:
         caption = result.say(item, study)
         picture = style.save(result.draw(item, study), folder, name, f"{result.title}. {caption}", columns, rows)
@@ -100,22 +108,25 @@ def _section(name: str, result: Result, study: Study, known: Published, folder: 
 
 
 def table_of(item: Item) -> TableView:
-    """A table with units in its head and rounded numbers, the first rows of it."""
-    # Intervals say more than standard errors; the CSV has both.
-    columns = [name for name in item.columns if not (name.endswith("_error") and _has_interval(item, name))]
-    header = [f"{_spoken(name)} ({item.columns[name]})" if item.columns[name] else _spoken(name) for name in columns]
-    rows = [[shown(row[name]) for name in columns] for row in item.rows[:ROWS]]
-    return TableView(header, rows, max(0, len(item.rows) - ROWS))
-
-
-def _has_interval(item: Item, name: str) -> bool:
-    return name.removesuffix("_error") + "_low" in item.columns
+    """A table with units in its head and rounded numbers, the first rows of it; an interval is one column."""
+    spread = [name.removesuffix("_low") for name in item.columns if name.endswith("_low")]
+    parts = {f"{one}_{end}" for one in spread for end in ("value", "error", "low", "high")} | set(spread)
+    columns = [name for name in item.columns if name not in parts] + spread
+    header = []
+    for name in columns:
+        unit = item.columns.get(name) or item.columns.get(f"{name}_low")
+        header.append(f"{_spoken(name)} ({unit})" if unit else _spoken(name))
+    rows = [
+        [ranged(interval(row, name)) if name in spread else shown(row[name]) for name in columns]
+        for row in item.rows[:ROWS]
+    ]
+    return TableView(header, rows, max(0, len(item.rows) - ROWS), bool(spread))
 
 
 def _spoken(name: str) -> str:
     if name.startswith("x_"):
         return f"x({name[2:]})"
-    return name.removesuffix("_value").replace("sigma", "σ").replace("_", " ")
+    return name.replace("sigma", "σ").replace("_", " ")
 
 
 def shown(value: Cell) -> str:
@@ -124,4 +135,4 @@ def shown(value: Cell) -> str:
         return "–"
     if isinstance(value, str):
         return value
-    return str(value) if isinstance(value, int) else rounded(value, 4)
+    return f"{value:,.0f}".replace("-", "−") if value == int(value) else rounded(value, 4)

@@ -30,12 +30,12 @@ _FINEST = 44
 
 
 def boundary_scenes(study: Study) -> dict[str, dict[str, Any]]:
-    """Scenes of the boundary by title: undoped, the highest dose before and after exchange, where they are there."""
+    """Scenes of the boundary by title: the highest dose after and before exchange, undoped, where they are there."""
     last = list(study.compositions)[-1] if study.compositions else ""
     wanted = {
-        "undoped": ("boundary", STRUCTURE),
-        f"GB_{last}, doped": (f"doping/GB_{last}/1", STRUCTURE),
         f"GB_{last}, after exchange": (f"bleeding/GB_{last}", "walker-1.extxyz"),
+        f"GB_{last}, doped": (f"doping/GB_{last}/1", STRUCTURE),
+        "undoped": ("boundary", STRUCTURE),
     }
     found = {title: study.file_of(task, name) for title, (task, name) in wanted.items()}
     return {title: ions_scene(read_structure(path), study.dopant) for title, path in found.items() if path is not None}
@@ -78,9 +78,15 @@ def density_scene(item: Item, study: Study) -> dict[str, Any] | None:
     smooth = smoothed(doped, cell, float(item.facts["smoothing_A"]))
     level = LEVEL * float(change.std())
     wanted = (
-        (f"{MOBILE} density, {ENCLOSED:.0%} of all inside", smooth, enclosing(smooth, ENCLOSED), "#009E73", 0.35),
+        (
+            f"{MOBILE} density, {100 * ENCLOSED:.0f} % of all inside",
+            smooth,
+            enclosing(smooth, ENCLOSED),
+            "#009E73",
+            0.35,
+        ),
         (f"less {MOBILE} (−{level:.2g} Å⁻³)", -change, level, "#CC79A7", 0.8),
-        (f"more {MOBILE} (+{level:.2g} Å⁻³)", change, level, "#E69F00", 0.8),
+        (f"more {MOBILE} (+{level:.2g} Å⁻³)", change, level, "#F0E442", 0.8),
     )
     surfaces = [_surface(name, thinned(grid), at, colour, opacity) for name, grid, at, colour, opacity in wanted]
     return {**scene, "surfaces": [one for one in surfaces if one is not None]}

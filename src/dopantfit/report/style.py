@@ -64,14 +64,28 @@ def label(panel: Any, x: str, y: str) -> None:
     """Name the axes, with units."""
     panel.set_xlabel(x, fontsize=_TEXT)
     panel.set_ylabel(y, fontsize=_TEXT)
-    panel.tick_params(labelsize=_SMALL)
+    panel.tick_params(which="both", labelsize=_SMALL)
     panel.spines[["top", "right"]].set_visible(False)
 
 
-def legend(panel: Any, columns: int = 1) -> None:
-    """Say what is what, where there is something to say."""
+def legend(panel: Any, columns: int = 4) -> None:
+    """Say what is what above the panel, where it covers nothing."""
     if panel.get_legend_handles_labels()[1]:
-        panel.legend(fontsize=_SMALL, ncols=columns, frameon=False, handlelength=1.4)
+        panel.legend(
+            fontsize=_SMALL,
+            ncols=columns,
+            frameon=False,
+            handlelength=1.2,
+            columnspacing=1.0,
+            loc="lower left",
+            bbox_to_anchor=(0.0, 1.0),
+        )
+
+
+def logarithmic(panel: Any) -> None:
+    """Make y logarithmic, with room for the arrows of bounds."""
+    panel.set_yscale("log")
+    panel.margins(y=0.15)
 
 
 def named_ticks(panel: Any, names: Sequence[str]) -> None:

@@ -17,7 +17,7 @@ def rounded(value: float, digits: int = 3) -> str:
         return "∞" if value > 0 else "−∞"
     if value == 0.0:
         return "0"
-    if not 1e-3 <= abs(value) < 1e5:
+    if not 1e-4 <= abs(value) < 1e5:
         mantissa, _, exponent = f"{value:.{digits - 1}e}".partition("e")
         return f"{mantissa}·10{_raised(int(exponent))}".replace("-", "−")
     places = max(0, digits - 1 - math.floor(math.log10(abs(value))))
@@ -29,8 +29,13 @@ def _raised(exponent: int) -> str:
 
 
 def interval(row: Mapping[str, Cell], prefix: str) -> Interval:
-    """Return the interval in the columns ``<prefix>_low`` ... of a row; without ends where there is nothing."""
-    value, low, high = (row.get(f"{prefix}_{name}") for name in ("value", "low", "high"))
+    """Return the interval in the columns ``<prefix>_value`` (or ``<prefix>``), ``_low``, ``_high`` of a row.
+
+    It begins at zero where only a bound is known, and has no ends where nothing is.
+    """
+    value, low, high = (row.get(name) for name in (f"{prefix}_value", f"{prefix}_low", f"{prefix}_high"))
+    if value is None:
+        value = row.get(prefix)
     if not isinstance(high, int | float):
         return Interval.unknown()
     return Interval(
@@ -56,7 +61,7 @@ def is_known(one: Interval) -> bool:
 def ranged(one: Interval, unit: str = "", factor: float = 1.0) -> str:
     """Return ``4.95 (4.90 to 5.01) Å``, ``< 3.2 Å`` for a bound, and ``not measured`` where there is nothing."""
     if not is_known(one):
-        return "not measured"
+        return "not measured" if math.isinf(one.low) else "unknown"
     after = f" {unit}" if unit else ""
     if one.value is None:
         return f"< {rounded(one.high * factor, 2)}{after}"

@@ -35,6 +35,10 @@
       result = vec4(colour.rgb * (0.45 + 0.55 * abs(n.z)), colour.a);
     }`;
 
+  const LINE_F = `#version 300 es
+    precision highp float; out vec4 result;
+    void main() { result = vec4(0.55, 0.6, 0.65, 1.0); }`;
+
   function bytes(text) {
     const raw = atob(text), out = new Uint8Array(raw.length);
     for (let i = 0; i < raw.length; i++) out[i] = raw.charCodeAt(i);
@@ -95,6 +99,12 @@
       gl.bufferData(gl.ELEMENT_ARRAY_BUFFER, faces, gl.STATIC_DRAW);
       parts.push({ name: one.name, colour: one.colour, array, faces: faces.length, opacity: one.opacity, shown: true });
     }
+    const edges = [], corner = (c) => [0, 1, 2].map((k) => (c & 1) * cell[0][k] + ((c >> 1) & 1) * cell[1][k] + ((c >> 2) & 1) * cell[2][k]);
+    for (let c = 0; c < 8; c++) for (const bit of [1, 2, 4]) if (!(c & bit)) edges.push(...corner(c), ...corner(c | bit));
+    const array = gl.createVertexArray();
+    gl.bindVertexArray(array);
+    buffer(gl, programs.line, "at", new Float32Array(edges), 3);
+    parts.push({ name: "cell", colour: "#8c99a6", array, edges: edges.length / 3, shown: true });
     return parts;
   }
 
@@ -109,9 +119,9 @@
 
   function start(view) {
     const canvas = view.querySelector("canvas");
-    const gl = canvas.getContext("webgl2", { antialias: true, preserveDrawingBuffer: true });
+    const gl = canvas.getContext("webgl2", { alpha: false, antialias: true, preserveDrawingBuffer: true });
     if (!gl) { view.classList.add("flat"); view.dataset.state = "flat"; return; }
-    const programs = { disc: program(gl, DISC_V, DISC_F), face: program(gl, FACE_V, FACE_F) };
+    const programs = { disc: program(gl, DISC_V, DISC_F), face: program(gl, FACE_V, FACE_F), line: program(gl, FACE_V, LINE_F) };
     const scenes = [...view.querySelectorAll("script")].map((one) => JSON.parse(one.textContent));
     // The normal of a boundary (z) lies along the screen.
     const first = () => product(aboutX(0.25), product(aboutY(Math.PI / 2 - 0.25), aboutX(0)));
@@ -147,6 +157,8 @@
       common(programs.disc);
       gl.uniform1f(gl.getUniformLocation(programs.disc, "pixels"), pixels);
       for (const one of parts) if (one.shown && one.count) { gl.bindVertexArray(one.array); gl.drawArrays(gl.POINTS, 0, one.count); }
+      common(programs.line);
+      for (const one of parts) if (one.shown && one.edges) { gl.bindVertexArray(one.array); gl.drawArrays(gl.LINES, 0, one.edges); }
       common(programs.face);
       gl.enable(gl.BLEND);
       gl.blendFunc(gl.SRC_ALPHA, gl.ONE_MINUS_SRC_ALPHA);

@@ -69,9 +69,7 @@ def mean_profiles(walkers: Sequence[Atoms], width: float = BIN) -> MeanProfiles:
     n_bins = max(1, round(float(walkers[0].cell[2, 2]) / width))
     found = [profiles(atoms, float(atoms.cell[2, 2]) / n_bins) for atoms in walkers]
     labels = sorted({label for one in found for label in one.atomic_percent})
-    stacks = {
-        label: np.array([one.atomic_percent.get(label, np.zeros(n_bins)) for one in found]) for label in labels
-    }
+    stacks = {label: np.array([one.atomic_percent.get(label, np.zeros(n_bins)) for one in found]) for label in labels}
     return MeanProfiles(
         found[0].height,
         {label: stack.mean(axis=0) for label, stack in stacks.items()},

@@ -1,0 +1,324 @@
+"""A study with known answers, in the files that a real one leaves: made-up numbers, the study's own writers."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+
+from dopantfit.potential import Potential
+from dopantfit.provenance import sha256_of, write_json_atomic
+from dopantfit.study.files import STRUCTURE, Item, write_item, write_structure
+
+NUMBER = ("value", "error", "low", "high")
+
+
+def known(value: float, half: float) -> tuple[float, float, float, float]:
+    return value, half / 2, value - half, value + half
+
+
+def bound(high: float) -> tuple[None, None, None, float]:
+    return None, None, None, high
+
+
+def columns(*plain: str, number: str = "", unit: str = "") -> dict[str, str]:
+    return dict.fromkeys(plain, "") | ({f"{number}_{end}": unit for end in NUMBER} if number else {})
+
+
+def interval(value: float | None, low: float | None, high: float | None) -> dict[str, float | None]:
+    return {"value": value, "low": low, "high": high}
+
+
+def boundary_items() -> list[Item]:
+    z = [1.75 + 3.5 * i for i in range(8)]
+    dose = [0, 0, 0, 4.0, 7.0, 4.0, 0, 0]
+    profile = [("GB_1", at, float(x), 0.5, 2) for at, x in zip(z, dose, strict=True)]
+    cations = {"GB_1": {"Li": 2.2, "Al": 0.3, "Ti": 1.2, "Mg": 0.5, "P": 3.0, "O": 12.0}}
+    domains = {
+        "grain": [[-0.2, 0.2]],
+        "complexion": [[0.2, 0.3], [0.7, 0.8]],
+        "amorphous": [[0.3, 0.7]],
+        "order_grain": 1.0,
+        "order_amorphous": 0.0,
+    }
+    swaps = [("GB_1", "Al", 1000, 80, *known(0.08, 0.017)), ("GB_1", "Ti", 1000, 5, *known(0.005, 0.004))]
+    depth = {"value": 31.0, "error": 2.0, "interval_95": [27.0, 35.0]}
+    rounds = [("GB_1", r, w, 1000.0 + 500 * w, -3704.0 - r - w) for r in range(3) for w in range(2)]
+    return [
+        Item(
+            "01-dopant-profiles",
+            "Dopant",
+            {"system": "", "z": "Å", "mean": "at%", "deviation": "at%", "structures": ""},
+            profile,
+            {"compositions": cations},
+        ),
+        Item(
+            "02-acceptance",
+            "Accepted",
+            columns("system", "partner", "attempts", "accepted", number="acceptance"),
+            swaps,
+            {"GB_1": {"penetration_A": depth, "grain_share": None, "walkers": [0, 1]}},
+        ),
+        Item(
+            "03-host-profile",
+            "Al",
+            {"z": "Å", "mean": "at%", "deviation": "at%"},
+            [(at, 1.5 + 0.1 * i, None) for i, at in enumerate(z)],
+            {"label": "Al", "domains": domains},
+        ),
+        Item(
+            "11-walkers",
+            "Walkers",
+            {"system": "", "round": "", "walker": "", "temperature": "K", "energy": "eV"},
+            rounds,
+            {"GB_1": {"exchanges": {"attempted": [4], "accepted": [3]}}},
+        ),
+    ]
+
+
+def crystal_items() -> list[Item]:
+    sites = [("C_1", site, n, n / 4, 0.004, 0.001, 0.007) for site, n in (("Ti", 3), ("Al", 1), ("Li", 0))]
+    shells = [("Ti", 0, low, low + 2.5, value, 1e-4) for low, value in ((0.0, 1e-5), (2.5, 4e-4), (5.0, -1e-5))]
+    sigma = [
+        ("C_ref", "Li", 2, *known(0.10, 0.001)),
+        ("C_ref", "O", 2, None, None, None, None),
+        ("C_1", "Li", 2, *known(0.07, 0.001)),
+        ("C_1", "Mg on Ti", 2, *bound(1e-5)),
+    ]
+    ratios = {"C_ref": interval(1.0, 0.98, 1.02), "C_1": interval(0.7, 0.68, 0.72)}
+    volume = {"volume_change": "", "volume_change_low": "", "volume_change_high": ""}
+    return [
+        Item("04-site-occupancy", "Sites", columns("system", "site", "count", "share") | volume, sites, {}),
+        Item(
+            "li-density",
+            "Li density",
+            {"site": "", "ion": "", "from": "Å", "to": "Å", "difference": "1/Å³", "error": "1/Å³"},
+            shells,
+            {
+                "system": "C_1",
+                "dopants": {"Ti": 1},
+                "smoothing_A": 0.6,
+                "runs_ps": {"doped": 100.0, "reference": 100.0},
+            },
+        ),
+        Item(
+            "06-crystal-conductivities",
+            "Conductivities",
+            columns("system", "species", "structures", number="sigma", unit="S/cm"),
+            sigma,
+            {"ratios": ratios},
+        ),
+    ]
+
+
+def amorphous_items() -> list[Item]:
+    number = {f"density_{end}": "1/Å³" for end in NUMBER}
+    mass = {f"number_density_{end}": "1/Å³" for end in NUMBER}
+    sigma = [
+        ("A_ref", "Li", 2, *known(0.02, 0.004)),
+        ("A_1", "Li", 2, *known(0.024, 0.005)),
+        ("A_1", "Mg", 2, *bound(2e-4)),
+        ("T_0", "Li", 2, *known(2e-4, 1e-4)),
+    ]
+    ratios = {
+        "A_ref": interval(1.0, 0.8, 1.2),
+        "A_1": interval(1.2, 0.9, 1.6),
+        "T_0": interval(0.01, 0.004, 0.02),
+    }
+    return [
+        Item(
+            "07-ternary",
+            "Shares",
+            columns("system", "structure", "x_Ti", "x_Al", "x_Mg", "ions"),
+            [("A_ref", 1, 0.8, 0.2, 0.0, 500), ("A_1", 1, 0.6, 0.15, 0.25, 520), ("T_0", 1, 0.0, 0.4, 0.6, 530)],
+            {"labels": ["Ti", "Al", "Mg"]},
+        ),
+        Item(
+            "08-reducible-distance",
+            "Ti",
+            columns("system", "structures", number="nearest", unit="Å") | number,
+            [
+                ("A_ref", 2, *known(4.95, 0.05), *known(0.0080, 0.0002)),
+                ("A_1", 2, *known(5.20, 0.05), *known(0.0060, 0.0002)),
+            ],
+            {},
+        ),
+        Item(
+            "09-densities",
+            "Densities",
+            columns("system", "structures", number="mass_density", unit="g/cm³") | mass,
+            [
+                ("A_ref", 2, *known(2.7, 0.1), *known(0.077, 0.001)),
+                ("A_1", 2, *known(2.65, 0.1), *known(0.078, 0.001)),
+            ],
+            {},
+        ),
+        Item(
+            "10-amorphous-conductivities",
+            "Conductivities",
+            columns("system", "species", "structures", number="sigma", unit="S/cm"),
+            sigma,
+            {"ratios": ratios},
+        ),
+        Item(
+            "10-arrhenius",
+            "Arrhenius",
+            {"temperature": "K"} | columns("species", number="sigma", unit="S/cm"),
+            [(700.0, "Li", *known(0.024, 0.005)), (1000.0, "Li", *known(0.1, 0.01))],
+            {
+                "system": "A_1",
+                "activation_energy_eV": {"Li": {"value": 0.31, "error": 0.02, "interval_95": [0.27, 0.35]}},
+            },
+        ),
+    ]
+
+
+def verdict() -> dict[str, Any]:
+    check = {
+        "quantity": "σ(Li) of C_1 over C_ref",
+        "unit": "",
+        "interval": interval(0.7, 0.68, 0.72),
+        "rule": "≥ 0.9",
+        "answer": "no",
+        "reason": "",
+    }
+    names = ("the dopant stays out of the grains", "the grains keep their conductivity", "the boundary conducts better")
+    return {
+        "answer": "no",
+        "rule": "yes where some composition meets all three requirements, no where none can",
+        "requirements": dict(zip(names, ("yes", "no", "undecided"), strict=True)),
+        "compositions": {
+            "GB_1": {"answer": "no", "requirements": [{"name": names[1], "answer": "no", "checks": [check]}]}
+        },
+    }
+
+
+def configuration() -> dict[str, Any]:
+    runs = {"production": 100.0, "temperature": 700.0}
+    return {
+        "preset": "quick",
+        "dopant": "Mg",
+        "doping": {"concentrations": [3.9], "realisations": 2},
+        "swaps": {"attempts_per_round": 10, "rounds_per_layer": 5, "layers": 4, "relaxation": 2.0},
+        "crystals": {"replicas": 2, **runs},
+        "amorphous": {"cells": 2, **runs},
+    }
+
+
+def ions(count: int, seed: int = 1) -> Atoms:
+    rng = np.random.default_rng(seed)
+    symbols = (["Li", "Mg", "Al", "Ti", "P", "O"] * (count // 6 + 1))[:count]
+    return Atoms(symbols, scaled_positions=rng.random((count, 3)), cell=[12.0, 12.0, 28.0], pbc=True)
+
+
+def write_study(run: Path, leave_out: tuple[str, ...] = (), n_ions: int = 120) -> Path:
+    """Write a run folder. leave_out: names of results that are skipped because the exchange failed."""
+    tasks: dict[str, Any] = {}
+
+    def done(task: str, folder: Path, names: tuple[str, ...]) -> None:
+        files = {name: sha256_of(folder / name) for name in names}
+        tasks[task] = {"digest": "0" * 64, "files": files, "measured": {"wall_seconds": 36.0, "ions": float(n_ions)}}
+
+    for item in [*boundary_items(), *crystal_items(), *amorphous_items()]:
+        name = "05-li-density" if item.name == "li-density" else item.name
+        if name in leave_out:
+            continue
+        place = run / "summary" / name
+        place.mkdir(parents=True)
+        names = write_item(place, item)
+        if name == "05-li-density":
+            grid = np.random.default_rng(2).random((12, 12, 12))
+            np.savez_compressed(
+                place / "densities.npz", doped=grid, reference=grid, difference=grid**4 - 0.2, cell=12.0 * np.eye(3)
+            )
+            names = (*names, "densities.npz")
+        done(f"items/{name}", place, names)
+    for task, seed in (("boundary", 1), ("doping/GB_1/1", 2), ("crystals/C_1/equilibrate", 3)):
+        (run / task).mkdir(parents=True)
+        write_structure(run / task / STRUCTURE, ions(n_ions, seed))
+        done(task, run / task, (STRUCTURE,))
+    record = {
+        "inputs": {"study": "1" * 64, "potential": "2" * 64},
+        "versions": {"python": "3", "lammps": "2025"},
+        "seed": 7,
+        "configuration": configuration(),
+        "started": "2026-01-01T00:00:00.000+00:00",
+        "wall_seconds": 100.0,
+    }
+    content = {
+        "verdict": verdict(),
+        "gates": {"passed": True, "problem": None, "waiver": None},
+        "tasks": tasks,
+        "failed": {"swaps/GB_1": "the engine stopped"} if leave_out else {},
+        "skipped": {f"items/{name}": "bleeding/GB_1" for name in leave_out}
+        | ({"bleeding/GB_1": "swaps/GB_1"} if leave_out else {}),
+        "done_now": [],
+        "record": record,
+    }
+    write_json_atomic(run / "study.json", content)
+    return run
+
+
+def write_fit(folder: Path) -> Path:
+    """Write a fit of one parameter and its gates."""
+    folder.mkdir(parents=True)
+    Potential.load("latp-mg-2022").save(folder / "potential.toml")
+    record = {
+        "inputs": {},
+        "versions": {},
+        "seed": 1,
+        "configuration": {},
+        "started": "2026-01-01T00:00:00.000+00:00",
+        "wall_seconds": 9.0,
+    }
+    parameter = {
+        "name": "rho Mg-O",
+        "unit": "Å",
+        "start": 0.179,
+        "value": 0.1733655813527802,
+        "standard_error": 0.006,
+        "bounds": [0.13, 0.25],
+        "scale": "linear",
+        "at_bound": False,
+        "identified": True,
+    }
+    flat = parameter | {"name": "C Mg-Al", "identified": False, "standard_error": None, "at_bound": True}
+    errors = {"forces": [{"kind": "all", "name": "all", "rms_error": 0.75, "rms_reference": 1.1}]}
+    write_json_atomic(
+        folder / "fit.json",
+        {
+            "name": "Mg",
+            "parameters": [parameter, flat],
+            "objective": {"start": 10.0, "cost": 5.0, "reduced_chi2": 1.0, "degrees_of_freedom": 90},
+            "errors": {"fitted": {"held_out": errors}, "published": {"held_out": errors}},
+            "compared": {"fitted": "Mg", "published": "latp-mg-2022"},
+            "turn_over": {"Mg-P": {"radius": 1.74, "energy": 20.7}},
+            "budget": [],
+            "frames": {"train": ["a"], "held_out": ["b", "c"]},
+            "record": record,
+        },
+    )
+    check = {
+        "name": "drift",
+        "value": 0.5,
+        "error": None,
+        "unit": "meV",
+        "low": None,
+        "high": 1.0,
+        "reason": "because",
+        "passed": True,
+        "decided": True,
+    }
+    gate = {"name": "parity", "finding": "same", "passed": True, "problem": None, "checks": [check], "figures": []}
+    write_json_atomic(
+        folder / "validation.json",
+        {
+            "name": "Mg",
+            "level": "quick",
+            "passed": True,
+            "potential": {"name": "Mg", "sha256": sha256_of(folder / "potential.toml"), "source": "potential.toml"},
+            "gates": [gate],
+            "record": record,
+        },
+    )
+    return folder

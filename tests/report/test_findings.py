@@ -1,0 +1,85 @@
+"""Captions say what the numbers say, and no more."""
+
+from dataclasses import replace
+
+import pytest
+
+from dopantfit.report.compare import comparisons, published
+from dopantfit.report.records import read_study
+from dopantfit.report.results import RESULTS
+
+
+@pytest.fixture(scope="module")
+def study(study_folder):
+    return read_study(study_folder)
+
+
+def said(study, name, **changes):
+    return RESULTS[name].say(replace(study.items[name], **changes), study)
+
+
+def test_a_loss_of_conductivity_is_stated_with_its_interval(study):
+    text = said(study, "06-crystal-conductivities")
+    assert "lower in 1 of 1 system" in text
+    assert "−30 % (−32 to −28 %)" in text
+
+
+def test_a_gain_within_its_error_is_undecided(study):
+    text = said(study, "10-amorphous-conductivities")
+    assert "undecided in 1 of 1 system" in text
+    assert "T_0: −99 % (−1e+02 to −98 %) (lower)" in text
+
+
+def test_bounds_alone_decide_nothing(study):
+    facts = {"ratios": {"C_ref": None, "C_1": {"value": None, "low": 0.0, "high": None}}}
+    text = said(study, "06-crystal-conductivities", facts=facts)
+    assert "undecided in 1 of 1 system" in text and "upper bound" in text
+
+
+def test_without_a_doped_system_there_is_no_comparison(study):
+    facts = {"ratios": {"C_ref": {"value": 1.0, "low": 0.9, "high": 1.1}}}
+    assert said(study, "06-crystal-conductivities", facts=facts).startswith("Undecided")
+    rows = [row for row in study.items["09-densities"].rows if row["system"] == "A_ref"]
+    assert said(study, "09-densities", rows=rows).startswith("Undecided")
+
+
+def test_distances_that_differ_by_more_than_their_errors_are_longer(study):
+    text = said(study, "08-reducible-distance")
+    assert "4.95 (4.90 to 5.00) Å in A_ref and 5.20 (5.15 to 5.25) Å in A_1 (longer)" in text
+    assert "(lower)" in text
+    assert said(study, "09-densities").count("(undecided)") == 2
+
+
+def test_the_preferred_partner_needs_intervals_that_do_not_touch(study):
+    assert "Mg prefers the places of Al" in said(study, "02-acceptance")
+    rows = [row | {"attempts": 10, "accepted": 1} for row in study.items["02-acceptance"].rows]
+    assert "which partner is preferred is undecided" in said(study, "02-acceptance", rows=rows)
+
+
+def test_li_gathers_where_its_density_rises_by_more_than_its_error(study):
+    assert "0.400 (0.204 to 0.596) 10⁻³ Å⁻³ within 2.5–5 Å of Mg on Ti (Li gathers)" in said(study, "05-li-density")
+    rows = [row | {"error": 1e-3} for row in study.items["05-li-density"].rows]
+    assert "(undecided)" in said(study, "05-li-density", rows=rows)
+
+
+def test_the_profile_of_the_host_is_averaged_domain_by_domain(study):
+    # The middles of layers 2 to 5 of 8 lie in the amorphous 30 to 70 %: 1.7, 1.8, 1.9 and 2.0 at%.
+    assert "1.9 ± 0.06 at% in the amorphous" in said(study, "03-host-profile")
+
+
+def test_every_published_number_has_its_size_and_source_and_ours_beside_it(study):
+    known = published()
+    assert {one.item for one in known.numbers} <= set(RESULTS)
+    shown = {name: comparisons(study.items[name], study, known) for name in RESULTS}
+    assert sum(len(one) for one in shown.values()) == len(known.numbers)
+    assert all(one.source and one.their_size and one.our_size for found in shown.values() for one in found)
+    (loss, framework, channel) = shown["06-crystal-conductivities"]
+    assert loss.ours == "C_1 −30 % (−32 to −28 %)" and loss.theirs == "−0.51 %"
+    assert "C_1 Mg on Ti < 0.00014" in framework.ours
+    assert channel.ours == "undecided, nothing but bounds"
+    assert "200 attempts and 40 ps per walker, 2 walkers" in shown["02-acceptance"][0].our_size
+
+
+def test_shares_of_sites_come_with_their_counts(study):
+    text = said(study, "04-site-occupancy")
+    assert "1 on Al, 0 on Li and 3 on Ti" in text and "0.400 (0.100 to 0.700) % in C_1: it grows" in text

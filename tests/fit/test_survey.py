@@ -5,6 +5,7 @@ import pytest
 
 from dopantfit.energy import expansion as expansion_module
 from dopantfit.energy import species_table
+from dopantfit.energy.expansion import stacked
 from dopantfit.fit.config import Local, parse_config
 from dopantfit.fit.local import refine
 from dopantfit.fit.objective import Objective
@@ -39,15 +40,17 @@ def _compared(survey, point):
     potential = survey.objective.space.potential(survey.objective.space.values(point))
     model = survey.objective.models[0]
     expansion = model.expansion(survey.changing)
-    return model.evaluate(potential), expansion.evaluate(species_table(model.target.frame.labels, potential), True)
+    return model.evaluate(potential), expansion.evaluate(
+        stacked([species_table(model.target.frame.labels, potential)]), True
+    )
 
 
 def test_at_the_anchor_the_expansion_is_the_exact_evaluation(survey, space):
     exact, expanded = _compared(survey, space.start)
     # Shells of the anchor rest to 1e-7 eV/Å, which the expansion takes for zero.
-    assert expanded.energy == pytest.approx(exact.energy, abs=1e-9)
-    np.testing.assert_allclose(expanded.forces, exact.forces, atol=1e-6)
-    np.testing.assert_allclose(expanded.stress, exact.stress, atol=1e-9)
+    assert expanded.settled.all() and expanded.energy[0] == pytest.approx(exact.energy, abs=1e-9)
+    np.testing.assert_allclose(expanded.forces[0], exact.forces, atol=1e-6)
+    np.testing.assert_allclose(expanded.stress[0], exact.stress, atol=1e-9)
 
 
 def test_the_error_of_the_expansion_is_of_second_order(survey, space, rng, monkeypatch):
@@ -58,7 +61,7 @@ def test_the_error_of_the_expansion_is_of_second_order(survey, space, rng, monke
     for part in (1.0, 0.5):
         exact, expanded = _compared(survey, np.clip(space.start + part * direction, 0, 1))
         # The median: a pair that crosses the cutoff changes the forces on two ions by its dispersion, 4e-5 eV/Å.
-        wrong = expanded.forces - exact.forces, expanded.stress - exact.stress
+        wrong = expanded.forces[0] - exact.forces, expanded.stress[0] - exact.stress
         errors.append([np.median(np.abs(one)) for one in wrong])
         changes.append(np.abs(exact.forces - at_anchor.forces).max())
     # The forces change by 0.1 eV/Å or more, and the expansion gets that right to a percent.
@@ -70,7 +73,7 @@ def test_the_error_of_the_expansion_is_of_second_order(survey, space, rng, monke
 def test_near_the_anchor_the_cost_is_that_of_the_exact_objective(survey, space, rng):
     for shift in rng.normal(0, 0.02, (4, len(space.start))):
         point = np.clip(space.start + shift, 0, 1)
-        estimate, exact = survey.estimate(point), survey.exact(point)
+        estimate, exact = survey.estimates(point[None])[0], survey.exact(point)
         assert not estimate.exact and exact.exact
         # Errors of forces of 1e-4 eV/Å beside residuals of 0.02 eV/Å and more.
         assert estimate.cost == pytest.approx(exact.cost, rel=5e-3)
@@ -81,7 +84,7 @@ def test_where_charges_are_free_every_candidate_is_exact(host, targets, config):
     survey = Survey(Objective(space, targets[:2], config.guards))
     survey.anchor(space.start)
     point = space.start + 0.01
-    assert survey.estimate(point) == survey.exact(point)
+    assert survey.estimates(point[None])[0] == survey.exact(point)
 
 
 def test_a_collapse_is_found_by_the_exact_objective(targets, host):
@@ -94,7 +97,7 @@ def test_a_collapse_is_found_by_the_exact_objective(targets, host):
     survey.anchor(space.start)
     point = space.start.copy()
     point[[0, 2]] = 0.0, 1.0
-    found = survey.estimate(point)
+    found = survey.estimates(point[None])[0]
     assert found.exact and found.rejected is not None and found.cost >= survey.objective.penalty
 
 
@@ -109,7 +112,22 @@ def test_an_anchor_that_collapses_leaves_the_expansion_at_the_start(targets, hos
     collapsed[[0, 2]] = 0.0, 1.0
     survey.anchor(collapsed)
     other.anchor(space.start)
-    assert survey.estimate(point) == other.estimate(point)
+    assert survey.estimates(point[None])[0] == other.estimates(point[None])[0]
+
+
+def test_an_estimate_does_not_depend_on_who_else_is_asked_about(survey, space, rng):
+    points = np.clip(space.start + rng.normal(0, 0.05, (5, len(space.start))), 0, 1)
+    alone = [survey.estimates(point[None])[0].cost for point in points]
+    # Only the order of sums in matrix products differs.
+    np.testing.assert_allclose([one.cost for one in survey.estimates(points)], alone, rtol=1e-12)
+
+
+def test_frames_where_the_expansion_does_not_hold_are_evaluated_exactly(survey, space, monkeypatch):
+    point = np.clip(space.start + 0.02, 0, 1)
+    assert survey.estimates(point[None])[0].cost != survey.exact(point).cost
+    monkeypatch.setattr(expansion_module, "FARTHEST", 1e-6)
+    # The same numbers, summed in another order.
+    assert survey.estimates(point[None])[0].cost == pytest.approx(survey.exact(point).cost, rel=1e-12)
 
 
 def test_the_best_of_a_generation_is_exact(survey, space, rng):

@@ -19,7 +19,7 @@ from dopantfit.energy.derivatives import shell_hessian, shells_moved
 from dopantfit.energy.evaluation import Evaluation
 from dopantfit.energy.explicit_pairs import ExplicitPairs, pair_energies
 from dopantfit.energy.real_space import SpeciesTable
-from dopantfit.energy.settling import Springs, settle
+from dopantfit.energy.settling import Springs, settle_all
 from dopantfit.energy.shell_problem import ShellProblem
 from dopantfit.energy.threads import with_one_blas_thread
 from dopantfit.errors import ConvergenceError
@@ -39,15 +39,39 @@ FARTHEST = 0.15
 
 @dataclass(frozen=True)
 class Expanded:
-    """What an expansion says.
+    """What an expansion says of n candidates.
 
-    energy [eV], forces (n_ions, 3) [eV/Å], stress (6,) [eV/Å³] or None, and the longest component of a move [Å].
+    settled: whether their shells came to rest near enough to the anchor, ``shape=(n,)``; what else is said of those
+    where they did not means nothing. energy (n,) [eV], forces (n, n_ions, 3) [eV/Å], stress (n, 6) [eV/Å³] or None,
+    and the longest component of a move (n,) [Å].
     """
 
-    energy: float
+    settled: Flags
+    energy: Floats
     forces: Floats
     stress: Floats | None
-    farthest: float
+    farthest: Floats
+
+
+def stacked(tables: Sequence[SpeciesTable], species: Sequence[int] | None = None) -> SpeciesTable:
+    """One table with a leading axis over candidates in spring, A, inverse_rho and C; what it holds else is the first's.
+
+    species: rows of the tables to take, in this order; all by default.
+    """
+    first = tables[0]
+    rows = np.arange(len(first.spring)) if species is None else np.array(species, dtype=np.int64)
+    square = np.ix_(rows, rows)
+    return SpeciesTable(
+        first.core_charge[rows],
+        first.shell_charge[rows],
+        first.has_shell[rows],
+        np.array([table.spring[rows] for table in tables]),
+        np.array([table.A[square] for table in tables]),
+        np.array([table.inverse_rho[square] for table in tables]),
+        np.array([table.C[square] for table in tables]),
+        first.cutoff,
+        first.coulomb,
+    )
 
 
 class ShellExpansion:
@@ -82,30 +106,32 @@ class ShellExpansion:
             np.zeros_like(self._problem.table.spring),
         )
 
-    def evaluate(self, table: SpeciesTable, with_stress: bool = False) -> Expanded:
+    @with_one_blas_thread
+    def evaluate(self, tables: SpeciesTable, with_stress: bool = False) -> Expanded:
         """Energy and forces, and the stress if asked for, with other parameters; charges are those of the anchor.
 
-        Raises ConvergenceError where the shells do not come to rest near enough to the anchor.
+        tables: of n candidates, ``stacked``. All at once, since reading what belongs to the frame takes longer than
+        computing with it.
         """
         anchor = self._anchor
-        springs = self._springs._replace(stiffer=table.spring - self._problem.table.spring)
-        found = settle(
-            self._compliance, self._pairs, springs, table, len(anchor.forces), TOLERANCE, FARTHEST, with_stress
+        springs = self._springs._replace(stiffer=tables.spring - self._problem.table.spring)
+        found = settle_all(
+            self._compliance, self._pairs, springs, tables, len(anchor.forces), TOLERANCE, FARTHEST, with_stress
         )
-        if found.rounds < 0:
-            raise ConvergenceError(f"{self._problem.frame.name}: shells go too far from the anchor; evaluate exactly")
-        forces = (found.push @ self._core_forces).reshape(-1, 3)
+        forces = (found.push @ self._core_forces).reshape(found.core_force.shape)
         forces += anchor.forces
-        forces += found.core_force.T
+        forces += found.core_force
         stress = None
         if with_stress:
             stress = anchor.stress - (found.virial + found.push @ self._virials) / self._volume
+        moves = found.moves.reshape(found.push.shape)
         return Expanded(
+            settled=found.rounds > 0,
             # At rest H u = w, so that ½ uᵀH u = ½ w·u.
-            energy=anchor.energy + found.energy + 0.5 * float(found.push @ found.moves.ravel()),
+            energy=anchor.energy + found.energy + 0.5 * np.einsum("ni,ni->n", found.push, moves),
             forces=forces,
             stress=stress,
-            farthest=float(np.abs(found.moves).max(initial=0.0)),
+            farthest=np.abs(moves).max(axis=1, initial=0.0),
         )
 
 

@@ -25,7 +25,8 @@ class Springs(NamedTuple):
     """Springs that may differ from those of the anchor.
 
     displacement: of the anchor's shells from their cores [Å], ``shape=(n_shells, 3)``. species: of every shell's ion,
-    ions: its number, ``shape=(n_shells,)``. stiffer: k less the anchor's, ``shape=(n_species,)`` [eV/Å²].
+    ions: its number, ``shape=(n_shells,)``. stiffer: k less the anchor's [eV/Å²], ``shape=(n_species,)`` of one
+    candidate, ``shape=(n, n_species)`` of several.
     """
 
     displacement: Floats
@@ -143,3 +144,53 @@ def settle(
         old_w, old_error = w, error
         w = w + step
     return Settled(-1, w, moves[:, :-1].copy(), 0.0, core_force[:, :-1].copy(), virial)
+
+
+class AllSettled(NamedTuple):
+    """``Settled`` of n candidates, each with a leading axis over them; core_force is ``shape=(n, n_ions, 3)``."""
+
+    rounds: Integers
+    push: Floats
+    moves: Floats
+    energy: Floats
+    core_force: Floats
+    virial: Floats
+
+
+@njit(**JIT)
+def settle_all(
+    compliance: Floats,
+    pairs: ExplicitPairs,
+    springs: Springs,
+    tables: SpeciesTable,
+    n_ions: int,
+    tolerance: float,
+    farthest: float,
+    with_virial: bool,
+) -> AllSettled:
+    """``settle`` for n candidates, one after the other, so that what belongs to the frame stays in the cache.
+
+    tables: A, inverse_rho and C have a leading axis over the candidates, as ``springs.stiffer`` has.
+    """
+    n, n_shells = len(tables.A), len(springs.species)
+    rounds, energy, push = np.zeros(n, np.int64), np.zeros(n), np.zeros((n, 3 * n_shells))
+    moves, core_force = np.zeros((n, 3, n_shells)), np.zeros((n, n_ions, 3))
+    virial = np.zeros((n, 6 if with_virial else 0))
+    for c in range(n):
+        table = SpeciesTable(
+            tables.core_charge,
+            tables.shell_charge,
+            tables.has_shell,
+            tables.spring,
+            tables.A[c],
+            tables.inverse_rho[c],
+            tables.C[c],
+            tables.cutoff,
+            tables.coulomb,
+        )
+        own = Springs(springs.displacement, springs.species, springs.ions, springs.stiffer[c])
+        found = settle(compliance, pairs, own, table, n_ions, tolerance, farthest, with_virial)
+        rounds[c], energy[c], push[c], moves[c] = found.rounds, found.energy, found.push, found.moves
+        core_force[c] = found.core_force.T
+        virial[c] = found.virial
+    return AllSettled(rounds, push, moves, energy, core_force, virial)

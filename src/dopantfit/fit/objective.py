@@ -108,15 +108,18 @@ class Objective:
         try:
             evaluations = tuple(model.evaluate(potential) for model in self.models)
         except (CollapseError, ConvergenceError) as error:
-            rejection = Rejection(type(error).__name__, str(error))
-            self.rejected[rejection.reason] += 1
-            return Candidate(np.array(point), values, self._rejected_cost(point), None, (), rejection)
+            return self.reject(point, Rejection(type(error).__name__, str(error)))
         residuals = self.residuals(values, potential, evaluations)
         if not np.isfinite(residuals).all():
-            rejection = Rejection("NotFinite", "a residual is not a finite number")
-            self.rejected[rejection.reason] += 1
-            return Candidate(np.array(point), values, self._rejected_cost(point), None, (), rejection)
+            return self.reject(point, Rejection("NotFinite", "a residual is not a finite number"))
         return Candidate(np.array(point), values, 0.5 * float(residuals @ residuals), residuals, evaluations)
+
+    def reject(self, point: Floats, rejection: Rejection) -> Candidate:
+        """A point without a value: counted, and steered back by what it costs."""
+        self.rejected[rejection.reason] += 1
+        away = np.asarray(point) - self.anchor_point
+        cost = self.penalty * (1.0 + float(away @ away))
+        return Candidate(np.array(point), self.space.values(point), cost, None, (), rejection)
 
     def cost(self, point: Floats) -> float:
         """Cost of a point."""
@@ -157,19 +160,33 @@ class Objective:
     def residuals(self, values: Floats, potential: Potential, evaluations: Sequence[FrameResult]) -> Floats:
         """All residuals of these values, whose potential is given, and of what it makes of the frames."""
         parts = [frame_residuals(target, one) for target, one in zip(self.targets, evaluations, strict=True)]
-        differences = [one.energy - target.energy for target, one in zip(self.targets, evaluations, strict=True)]
-        parts.append(self._groups.centred(np.array(differences)))
-        parts.append(guard_residuals(potential, self._pairs, self.guards))
-        pairs = zip(self.space.variables, values, strict=True)
-        parts.append(np.array([(v - one.prior.value) / one.prior.error for one, v in pairs if one.prior]))
+        parts += [self._energy_residuals(evaluations), self._other_residuals(values, potential)]
         residuals: Floats = np.concatenate(parts)
         return residuals
 
+    def costs(
+        self, values: Sequence[Floats], potentials: Sequence[Potential], evaluations: Sequence[FrameResult]
+    ) -> Floats:
+        """½ Σ residual² of n candidates, ``shape=(n,)``. evaluations: one per frame, of all candidates."""
+        other = [self._other_residuals(*one) for one in zip(values, potentials, strict=True)]
+        costs = np.array([float(one @ one) for one in other])
+        for target, evaluation in zip(self.targets, evaluations, strict=True):
+            residuals = frame_residuals(target, evaluation)
+            costs += np.einsum("ni,ni->n", residuals, residuals)
+        costs += np.sum(self._energy_residuals(evaluations) ** 2, axis=0)
+        return 0.5 * costs
+
     # --- helpers -------------------------------------------------------------------------------------
 
-    def _rejected_cost(self, point: Floats) -> float:
-        away = np.asarray(point) - self.anchor_point
-        return self.penalty * (1.0 + float(away @ away))
+    def _energy_residuals(self, evaluations: Sequence[FrameResult]) -> Floats:
+        differences = [one.energy - target.energy for target, one in zip(self.targets, evaluations, strict=True)]
+        return self._groups.centred(np.array(differences))
+
+    def _other_residuals(self, values: Floats, potential: Potential) -> Floats:
+        """Of what is not a frame: guards and priors."""
+        pairs = zip(self.space.variables, values, strict=True)
+        priors = np.array([(v - one.prior.value) / one.prior.error for one, v in pairs if one.prior])
+        return np.concatenate([guard_residuals(potential, self._pairs, self.guards), priors])
 
     def _sums(self, model: FrameModel, evaluation: Evaluation) -> FrameSums:
         """Derivatives of one frame with respect to the variables, zeros where it does not feel them."""

@@ -28,10 +28,13 @@ class FrameSums:
 
 
 class FrameResult(Protocol):
-    """What residuals need to know of a frame: forces (n_ions, 3) [eV/Å], stress (6,) [eV/Å³] or None, energy [eV]."""
+    """What residuals need to know of a frame: forces (n_ions, 3) [eV/Å], stress (6,) [eV/Å³] or None, energy [eV].
+
+    Of several candidates all have a leading axis.
+    """
 
     @property
-    def energy(self) -> float: ...  # noqa: D102
+    def energy(self) -> float | Floats: ...  # noqa: D102
 
     @property
     def forces(self) -> Floats: ...  # noqa: D102
@@ -41,15 +44,15 @@ class FrameResult(Protocol):
 
 
 def frame_residuals(target: Target, evaluation: FrameResult) -> Floats:
-    """Residuals of forces and stress of one frame."""
-    parts = []
+    """Residuals of forces and stress of one frame, ``shape=(n_residuals,)``; of several candidates, if they lead."""
+    parts = [np.empty((*evaluation.forces.shape[:-2], 0))]
     weighted = target.force_weight > 0.0
     if weighted.any():
-        difference = evaluation.forces[weighted] - target.forces[weighted]
-        parts.append((difference * target.force_weight[weighted, None]).ravel())
+        difference = evaluation.forces[..., weighted, :] - target.forces[weighted]
+        parts.append((difference * target.force_weight[weighted, None]).reshape(*parts[0].shape[:-1], -1))
     if target.stress_weight and target.stress is not None and evaluation.stress is not None:
         parts.append((evaluation.stress - target.stress) * target.stress_weight)
-    return np.concatenate(parts) if parts else np.empty(0)
+    return np.concatenate(parts, axis=-1)
 
 
 def frame_jacobian(target: Target, sums: FrameSums) -> Floats:

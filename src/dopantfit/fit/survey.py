@@ -1,21 +1,23 @@
 """What a search is told of a candidate: its cost from an expansion of all frames around an anchor, or the exact one.
 
 The expansion is tens of times cheaper than the exact objective, and close to it where shells stay near the anchor's.
-Where they do not, where the potential collapses, and where charges are free, the exact objective is asked instead: so
-whatever is rejected is rejected by the exact objective.
+A frame where they do not is evaluated exactly, and where charges are free all frames are: so whatever is rejected is
+rejected by the exact model. Many candidates are asked about at a time, frame by frame.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 
 from dopantfit.energy import species_table
 from dopantfit.energy.arrays import Floats
-from dopantfit.energy.expansion import ShellExpansion
+from dopantfit.energy.expansion import Expanded, ShellExpansion, stacked
 from dopantfit.energy.real_space import SpeciesTable
 from dopantfit.errors import CollapseError, ConvergenceError
-from dopantfit.fit.objective import Objective
+from dopantfit.fit.objective import Objective, Rejection
+from dopantfit.potential import Potential
 
 
 class Evaluated(NamedTuple):
@@ -30,6 +32,17 @@ class Evaluated(NamedTuple):
     exact: bool = True
 
 
+@dataclass(frozen=True)
+class _Described:
+    """A candidate: its values (n_variables,), what they make, and why frames that were evaluated exactly failed."""
+
+    point: Floats
+    values: Floats
+    potential: Potential
+    table: SpeciesTable
+    failures: list[Rejection] = field(default_factory=list)
+
+
 class Survey:
     """An objective with expansions of its frames; the anchor is moved by whoever asks.
 
@@ -41,6 +54,7 @@ class Survey:
         self._asked: Floats | None = None
         self._stands: Floats | None = None
         self._expansions: tuple[ShellExpansion, ...] = ()
+        self._labels = tuple(dict.fromkeys(label for target in objective.targets for label in target.frame.labels))
         parameters = objective.space.parameters
         self.changing = {(p.of[0], p.of[1]) for p in parameters if len(p.of) == 2}
 
@@ -63,34 +77,52 @@ class Survey:
                 continue
         self._stands = self.objective.anchor_point
 
-    def estimate(self, point: Floats) -> Evaluated:
-        """Cost by the expansion, or the exact one where that does not hold."""
-        cost = self._expanded(point)
-        return self.exact(point) if cost is None else Evaluated(cost, None, cost, exact=False)
+    def estimates(self, points: Floats) -> list[Evaluated]:
+        """Costs of points (n, n_variables) by the expansion, frame by frame; the exact ones where there is none.
+
+        A frame where the expansion does not hold for a candidate is evaluated exactly for this candidate.
+        """
+        if not self._expansions:
+            return [self.exact(point) for point in points]
+        candidates = [self._described(point) for point in points]
+        found = [self._frame(number, candidates) for number in range(len(self._expansions))]
+        costs = self.objective.costs([one.values for one in candidates], [one.potential for one in candidates], found)
+        return [self._evaluated(one, float(cost)) for one, cost in zip(candidates, costs, strict=True)]
 
     def exact(self, point: Floats) -> Evaluated:
         """Cost by the exact objective."""
         candidate = self.objective.candidate(point)
         return Evaluated(candidate.cost, candidate.rejection.reason if candidate.rejection else None)
 
-    def _expanded(self, point: Floats) -> float | None:
-        if not self._expansions:
-            return None
+    def _described(self, point: Floats) -> _Described:
         values = self.objective.space.values(point)
         potential = self.objective.space.potential(values)
-        tables: dict[tuple[str, ...], SpeciesTable] = {}
-        found = []
-        for target, expansion in zip(self.objective.targets, self._expansions, strict=True):
-            labels = target.frame.labels
-            if labels not in tables:
-                tables[labels] = species_table(labels, potential)
+        return _Described(point, values, potential, species_table(self._labels, potential))
+
+    def _frame(self, number: int, candidates: Sequence[_Described]) -> Expanded:
+        """One frame under all candidates."""
+        target, model = self.objective.targets[number], self.objective.models[number]
+        species = [self._labels.index(label) for label in target.frame.labels]
+        tables = stacked([one.table for one in candidates], species)
+        found = self._expansions[number].evaluate(tables, target.stress_weight > 0.0)
+        for row in map(int, np.flatnonzero(~found.settled)):
+            if candidates[row].failures:
+                continue  # Rejected in an earlier frame.
             try:
-                found.append(expansion.evaluate(tables[labels], target.stress_weight > 0.0))
-            except ConvergenceError:
-                return None
-        residuals = self.objective.residuals(values, potential, found)
-        cost = 0.5 * float(residuals @ residuals)
-        return cost if np.isfinite(cost) else None
+                exact = model.evaluate(candidates[row].potential)
+            except (CollapseError, ConvergenceError) as error:
+                candidates[row].failures.append(Rejection(type(error).__name__, str(error)))
+                continue
+            found.energy[row], found.forces[row] = exact.energy, exact.forces
+            if found.stress is not None:
+                found.stress[row] = exact.stress
+        return found
+
+    def _evaluated(self, candidate: _Described, cost: float) -> Evaluated:
+        if candidate.failures:
+            rejected = self.objective.reject(candidate.point, candidate.failures[0])
+            return Evaluated(rejected.cost, candidate.failures[0].reason)
+        return Evaluated(cost, None, cost, exact=False) if np.isfinite(cost) else self.exact(candidate.point)
 
 
 def expansion_errors(results: Iterable[Evaluated]) -> dict[str, float | int | None]:

@@ -22,8 +22,10 @@ from dopantfit.fit.objective import Objective
 from dopantfit.fit.survey import Evaluated, Survey
 from dopantfit.fit.variables import Space
 
-#: The best part of every generation is evaluated exactly, one candidate at least.
-CHECKED = 0.05
+#: So many of the best of every generation are evaluated exactly.
+CHECKED = 2
+#: Candidates whose estimates are computed together.
+BLOCK = 20
 
 _survey: Survey | None = None
 
@@ -39,9 +41,9 @@ def _here() -> Survey:
     return _survey
 
 
-def _estimate(point: Floats, anchor: Floats) -> Evaluated:
+def _estimates(points: Floats, anchor: Floats) -> list[Evaluated]:
     _here().anchor(anchor)
-    return _here().estimate(point)
+    return _here().estimates(points)
 
 
 def _exact(point: Floats, anchor: Floats) -> Evaluated:
@@ -92,12 +94,13 @@ def worker_pool(objective: Objective, workers: int) -> Iterator[Executor | None]
 def evaluate_all(pool: Executor | None, points: Floats, anchor: Floats) -> list[Evaluated]:
     """Results of a generation, in its order: by expansion around the anchor, the best ones exactly.
 
-    Whatever comes out among the best ``CHECKED`` of the generation is exact, its lowest cost in particular.
+    What comes out as the best ``CHECKED`` of the generation is exact, its lowest cost in particular.
     """
-    results = _mapped(pool, _estimate, points, repeat(anchor))
-    best = max(1, round(CHECKED * len(points)))
+    # Sums over a block are rounded by its size, so blocks are cut alike however many workers there are.
+    blocks = [points[first : first + BLOCK] for first in range(0, len(points), BLOCK)]
+    results = [one for block in _mapped(pool, _estimates, blocks, repeat(anchor)) for one in block]
     while True:
-        order = np.argsort([one.cost for one in results], kind="stable")[:best]
+        order = np.argsort([one.cost for one in results], kind="stable")[:CHECKED]
         wanted = [int(number) for number in order if not results[number].exact]
         if not wanted:
             return results

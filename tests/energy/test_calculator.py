@@ -199,3 +199,5 @@ def test_settings_cannot_be_misspelt_or_changed_behind_the_back():
         ShellModel("latp-mg-2022").set(tolerance=1e-9)
     with pytest.raises(ConfigError, match="must be positive"):
         ShellModel("latp-mg-2022", tolerance=0.0)
+    with pytest.raises(ConfigError, match=r"coulomb, .* is -1\.0 eV Å and must be positive"):
+        ShellModel("latp-mg-2022", coulomb=-1.0)

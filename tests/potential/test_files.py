@@ -86,7 +86,7 @@ def test_awkward_text_and_numbers_survive():
         (replaced("cutoff = 8.0", "cutoff = 8.0\nkspace = 1"), "kspace is no known key"),
         (replaced("cutoff = 8.0", "cutoff = -8.0"), "cutoff = -8.0 must be positive"),
         (replaced("cutoff = 8.0", ""), "cutoff is missing"),
-        (replaced("format = 1", "format = 2"), "format = 2"),
+        (replaced("format = 1", "format = 2"), "format = 2 must be 1"),
         (replaced('"salt"', '""'), "name = '' must not be empty"),
         (replaced('"Li-Li" = { A = 0.0, rho = 0.1, C = 0.0 }\n', ""), "pairs: Li-Li missing"),
         (TEXT + '"Li-O_b" = { A = 1.0, rho = 0.3, C = 0.0 }\n', "pairs.Li-O_b is given twice"),

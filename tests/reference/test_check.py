@@ -260,7 +260,7 @@ def test_a_label_s_own_charge_goes_before_its_element_s() -> None:
     assert "add to +1 e" in finding.message
 
 
-@pytest.mark.parametrize(("formula", "balanced"), [("Fe2O3", True), ("Fe3O4", True), ("Fe4O3", False)])
+@pytest.mark.parametrize(("formula", "balanced"), [("Fe2O3", True), ("Fe3O4", True), ("Fe4O3", False), ("Si2", True)])
 def test_several_oxidation_states_balance_if_some_choice_does(formula: str, balanced: bool) -> None:
     assert (list(charge_findings(Atoms(formula))) == []) is balanced
 

@@ -234,6 +234,8 @@ def test_a_missing_file_and_a_missing_family_are_refused(tmp_path: Path) -> None
         import_files([tmp_path / "nowhere.out"], folder, "r")
     with pytest.raises(ReferenceDataError, match="frame 0: belongs to no family; give one with --family"):
         import_files([DATA / "cp2k" / "MgO.out"], folder)
+    with pytest.raises(ReferenceDataError, match="--family '7 x' must start with a letter"):
+        import_files([DATA / "cp2k" / "MgO.out"], folder, "7 x")
 
 
 def test_origin_names_the_file_without_the_path_to_it(tmp_path: Path) -> None:

@@ -40,6 +40,12 @@ def test_a_plan_reads_as_it_is_written() -> None:
         ("strain = 0.01", "strain = 1.0", "p.toml: configurations.0.relaxation.start.strain = 1.0: .*0.2"),
         ("steps = 4", "steps = 4.0", "p.toml: configurations.0.relaxation.steps = 4.0: .*integer"),
         ("sigmas = [0.03, 0.05]", "sigmas = [0.03, -0.05]", "p.toml: configurations.1.rattle.sigmas.1 = -0.05:"),
+        (
+            'kind = "rattle"\nname = "rattle"',
+            'kind = "volumes"\nname = "v"\nstart = { prototype = "MgO" }\nscales = [0.1]\n'
+            '[[configurations]]\nkind = "rattle"\nname = "rattle"',
+            "p.toml: configurations.1.volumes.scales.0 = 0.1: .*0.8",
+        ),
         ('prototype = "MgO"', 'prototype = "MgO", frame = "x"', "give exactly one of prototype, file, frame"),
         ("sigmas = [0.03, 0.05]", "sigmas = [0.03, 0.05]\nstrains = [0.01]", "1 strains for 2 sigmas"),
         ('end_of = "relax"', 'end_of = "rilex"', "rattle: end_of = 'rilex' is no relaxation above it"),

@@ -113,6 +113,14 @@ def test_write_only_writes_input_folders(tmp_path: Path, code: str, file: str) -
     assert (tmp_path / f"work-{code}" / "rattle-01" / file).is_file()
 
 
+def test_write_only_says_when_nothing_is_left_to_write(tmp_path: Path) -> None:
+    text = PLAN.partition("[[")[0] + '[[configurations]]\nkind = "recompute"\nname = "a"\nstart = { frame = "x" }\n'
+    (tmp_path / "plan.toml").write_text(text)
+    done = dopantfit("run", tmp_path, "--write-only", "vasp", "--work", tmp_path / "work")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("no input folders to write") and not (tmp_path / "work-vasp").exists()
+
+
 @pytest.mark.parametrize("verb", ["generate", "run"])
 def test_a_missing_plan_ends_with_status_2(tmp_path: Path, verb: str) -> None:
     done = dopantfit(verb, tmp_path)

@@ -68,6 +68,13 @@ def test_a_split_that_cannot_be_is_refused(tmp_path: Path, held_out: list[str], 
     assert (tmp_path / MANIFEST_FILE).read_bytes() == before
 
 
+def test_a_split_without_a_reason_is_refused_and_not_written(tmp_path: Path) -> None:
+    a_set(tmp_path)
+    with pytest.raises(ReferenceDataError, match="the split has no reason"):
+        fix_split(tmp_path, ["md"], " ")
+    assert load_set(tmp_path).manifest.split.held_out_families == ()
+
+
 def test_a_near_copy_on_the_other_side_is_a_leak(tmp_path: Path) -> None:
     frames = list(a_set(tmp_path).frames)
     # 0.01 Å in each component is 0.017 Å per ion; half a cell of rigid shift leaves images undecided.

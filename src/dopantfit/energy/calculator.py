@@ -46,6 +46,8 @@ class ShellModel(Calculator):
         super().__init__()
         if not tolerance > 0:
             raise ConfigError(f"tolerance of the shell forces is {tolerance} eV/Å and must be positive")
+        if not coulomb > 0:
+            raise ConfigError(f"coulomb, e²/4πε0, is {coulomb} eV Å and must be positive; leave it out for {COULOMB}")
         self._potential = potential if isinstance(potential, Potential) else Potential.load(potential)
         self._tolerance = tolerance
         self._accuracy = accuracy

@@ -97,6 +97,7 @@ def _keyed(pairs: dict[str, Buckingham]) -> dict[Pair, Buckingham]:
 _EXPECTED = {
     "greater_than": "must be positive",
     "greater_than_equal": "must not be negative",
+    "literal_error": "must be 1, the only layout so far",
     "float_type": "must be a number",
     "int_type": "must be a whole number",
     "string_type": "must be text in quotes",

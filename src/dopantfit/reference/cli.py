@@ -164,6 +164,9 @@ def _write_only(plan: "Plan", folder: Path, code: str, work: Path, only: tuple[s
 
     destination = work.with_name(f"{work.name}-{code}")
     folders = write_inputs(plan, folder, code, destination, finished_frames(plan, folder, work), work, only)
+    if not folders:
+        sys.stdout.write(f"no input folders to write: every frame that can be made now is in {folder}\n")
+        return
     sys.stdout.write(f"{len(folders)} input folders in {destination}\n")
 
 

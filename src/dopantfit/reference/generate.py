@@ -237,7 +237,10 @@ def _variants(
 
 def _prototype(item: Item, rng: np.random.Generator) -> tuple[Atoms, str]:
     start = item.start
-    crystal = host(str(start.prototype))
+    try:
+        crystal = host(str(start.prototype))
+    except ConfigError as problem:
+        raise ConfigError(f"{item.name}: start.prototype: {problem}") from None
     what = f"prototype {start.prototype}"
     if start.primitive:
         crystal = crystal.primitive()

@@ -170,6 +170,10 @@ def _described(
     info["composition"] = composition_of(frame)
     if family is not None:
         info["family"] = family
+        if not IDENTIFIER.match(family):
+            raise ReferenceDataError(
+                f"--family {family!r} must start with a letter and hold letters, digits and _ . + - only"
+            )
     if "family" not in info:
         raise ReferenceDataError(f"{path}: frame {number}: belongs to no family; give one with --family")
     if temperature is not None:

@@ -20,6 +20,8 @@ Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
 #: Linear strain; beyond 0.2 a crystal is no longer itself.
 Strain = Annotated[float, Field(ge=-0.2, le=0.2)]
+#: Factor on every length, the same limits.
+Scale = Annotated[float, Field(ge=0.8, le=1.2)]
 StrainTensor = Annotated[tuple[Strain, ...], Field(min_length=6, max_length=6)]
 
 
@@ -84,7 +86,7 @@ class Volumes(_Item):
     """An equation of state: the start with its lengths scaled, fractional coordinates kept."""
 
     kind: Literal["volumes"]
-    scales: Annotated[tuple[Positive, ...], Field(min_length=1)]
+    scales: Annotated[tuple[Scale, ...], Field(min_length=1)]
 
     @property
     def count(self) -> int:

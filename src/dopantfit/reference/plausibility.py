@@ -73,6 +73,8 @@ def charge_findings(atoms: Atoms, charges: Mapping[str, int] | None = None) -> I
     charges: label or element → formal charge [e], where a potential says so; else `FORMAL_CHARGES`.
     """
     symbols = atoms.get_chemical_symbols()
+    if len(set(symbols)) == 1 and not charges:
+        return  # An element by itself is not ionic.
     labels = [str(label) for label in atoms.arrays.get("species", symbols)]
     states = dict(FORMAL_CHARGES) | {label: (q, q) for label, q in (charges or {}).items()}
     ions = [states.get(label, states.get(symbol)) for label, symbol in zip(labels, symbols, strict=True)]

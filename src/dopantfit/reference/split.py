@@ -35,12 +35,15 @@ def train_and_held_out(frame_set: FrameSet) -> tuple[tuple[Atoms, ...], tuple[At
 def fix_split(folder: str | os.PathLike[str], held_out_families: Sequence[str], reason: str) -> Manifest:
     """Write the split into the manifest of the set in ``folder`` and return the manifest.
 
-    Raises ReferenceDataError, and leaves the manifest as it was, where `train_and_held_out` would.
+    Raises ReferenceDataError, and leaves the manifest as it was, where `train_and_held_out` would and where
+    ``reason`` is blank.
     """
     old = load_set(folder)
     split = Split(held_out_families=tuple(held_out_families), reason=reason)
     manifest = old.manifest.model_copy(update={"split": split})
     train_and_held_out(FrameSet(old.name, old.frames, manifest))
+    if not reason.strip():
+        raise ReferenceDataError(f"{folder}: the split has no reason; say in a line why these families are held out")
     save_manifest(Path(folder), manifest)
     return manifest
 

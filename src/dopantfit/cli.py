@@ -67,13 +67,18 @@ def run_all(
     preset: Annotated[str | None, typer.Option(help="Size of the study, instead of the one study.toml names.")] = None,
     level: Annotated[str, typer.Option(help="Level of the gates.")] = "quick",
 ) -> None:
-    """Fit, validate and study one dopant; what is up to date is kept."""
+    """Fit, validate and study one dopant and report on it; what is up to date is kept."""
+    from dopantfit.study.cli import run_folder
+    from dopantfit.study.config import load_study
     from dopantfit.study.steps import run_steps, why_fit, why_validate
+
+    target = run_folder(*load_study(folder, preset))
 
     steps = (
         ("fit", lambda: why_fit(folder), lambda: fit(folder)),
         ("validate", lambda: why_validate(folder, level), lambda: validate(folder, level=level)),
         ("study", lambda: "its tasks know themselves what is up to date", lambda: study(folder, preset=preset)),
+        ("report", lambda: "it is quick", lambda: report(target, fit=folder)),
     )
     raise typer.Exit(run_steps(steps))
 

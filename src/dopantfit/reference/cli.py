@@ -98,6 +98,7 @@ def split(
     folder: SetArgument,
     hold_out: Annotated[list[str], typer.Option(help="A family to hold out whole; once for each.")],
     reason: Annotated[str, typer.Option(help="Why these families.")],
+    json: JsonOption = False,
 ) -> None:
     """Fix in the manifest which families are held out of the fit; refused if they leak."""
     from dopantfit.reference.frames import load_set
@@ -105,11 +106,14 @@ def split(
 
     fix_split(folder, hold_out, reason)
     train, held_out = train_and_held_out(load_set(folder))
+    if json:
+        _print_json({"training": len(train), "held_out": len(held_out), "held_out_families": hold_out})
+        return
     sys.stdout.write(f"{folder}: {len(train)} frames for training, {len(held_out)} held out\n")
 
 
 @reference_app.command("generate")
-def generate(folder: PlanArgument, only: OnlyOption = None, work: WorkOption = None) -> None:
+def generate(folder: PlanArgument, only: OnlyOption = None, work: WorkOption = None, json: JsonOption = False) -> None:
     """Write the configurations of a plan that can be made now; `run` makes them by itself."""
     from dopantfit.reference.collect import finished_frames
     from dopantfit.reference.generate import configurations, near_duplicates, write_configurations
@@ -120,7 +124,12 @@ def generate(folder: PlanArgument, only: OnlyOption = None, work: WorkOption = N
     place = work or default_work(plan)
     made = configurations(plan, folder, finished_frames(plan, folder, place), place, tuple(only or ()))
     paths = write_configurations(made.configurations, place)
-    for one, other, distance in near_duplicates([c.atoms for c in made.configurations], plan.min_distance):
+    near = near_duplicates([c.atoms for c in made.configurations], plan.min_distance)
+    if json:
+        pairs = [{"frames": [one, other], "distance_A": distance} for one, other, distance in near]
+        _print_json({"written": [str(path) for path in paths], "near_duplicates": pairs, "waiting": list(made.waiting)})
+        return
+    for one, other, distance in near:
         sys.stdout.write(f"near-duplicates: {one} and {other} are {distance:.3f} Å per ion apart\n")
     sys.stdout.writelines(f"{line}\n" for line in made.waiting)
     sys.stdout.write(f"{len(paths)} configurations in {place / 'configurations'}\n")
@@ -136,6 +145,7 @@ def run(
     ] = None,
     only: OnlyOption = None,
     work: WorkOption = None,
+    json: JsonOption = False,
 ) -> None:
     """Compute the plan of a set with CP2K and collect the frames; started again, it goes on where it was."""
     from dopantfit.reference.plan import load_plan
@@ -148,10 +158,16 @@ def run(
         return
     ahead = outlook(plan, folder, place, jobs, ranks, names)
     left = ahead.planned - ahead.finished
-    sys.stdout.write(f"{left} of {ahead.planned} frames to compute, about {_duration(ahead.seconds)}\n")
-    sys.stdout.flush()
-    with _progress(left) as report:
+    # With --json what is printed on the way goes to standard error.
+    said = sys.stderr if json else sys.stdout
+    said.write(f"{left} of {ahead.planned} frames to compute, about {_duration(ahead.seconds)}\n")
+    said.flush()
+    with _progress(left, _console(stderr=json)) as report:
         summary = run_set(folder, work=place, jobs=jobs, ranks=ranks, only=names, report=report)
+    if json:
+        parts = {"computed": summary.done, "failed": summary.failed, "waiting": summary.waiting}
+        _print_json({name: list(part) for name, part in parts.items()})
+        raise typer.Exit(1 if summary.failed else 0)
     sys.stdout.writelines(f"{line}\n" for line in summary.waiting)
     sys.stdout.write(f"{len(summary.done)} frames computed, {len(summary.failed)} failed; set in {folder}\n")
     if summary.failed:
@@ -171,12 +187,12 @@ def _write_only(plan: "Plan", folder: Path, code: str, work: Path, only: tuple[s
 
 
 @contextmanager
-def _progress(total: int) -> "Iterator[Callable[..., None]]":
+def _progress(total: int, console: "Console") -> "Iterator[Callable[..., None]]":
     """Show a bar with the time left, and a line per frame above it; yields what `run_set` reports to."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
 
     columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=_console()) as progress:
+    with Progress(*columns, console=console) as progress:
         task = progress.add_task("frames", total=total)
 
         def report(line: str, *_: object) -> None:
@@ -197,8 +213,9 @@ def _print_json(payload: object) -> None:
     sys.stdout.write(json.dumps(payload, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def _console() -> "Console":
+def _console(stderr: bool = False) -> "Console":
     from rich.console import Console
 
     # A pipe has no width; the table needs this much.
-    return Console(highlight=False, width=None if sys.stdout.isatty() else 140)
+    stream = sys.stderr if stderr else sys.stdout
+    return Console(highlight=False, stderr=stderr, width=None if stream.isatty() else 140)

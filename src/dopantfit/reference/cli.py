@@ -165,8 +165,7 @@ def run(
     with _progress(left, _console(stderr=json)) as report:
         summary = run_set(folder, work=place, jobs=jobs, ranks=ranks, only=names, report=report)
     if json:
-        parts = {"computed": summary.done, "failed": summary.failed, "waiting": summary.waiting}
-        _print_json({name: list(part) for name, part in parts.items()})
+        _print_json({"computed": list(summary.done), "failed": dict(summary.failed), "waiting": list(summary.waiting)})
         raise typer.Exit(1 if summary.failed else 0)
     sys.stdout.writelines(f"{line}\n" for line in summary.waiting)
     sys.stdout.write(f"{len(summary.done)} frames computed, {len(summary.failed)} failed; set in {folder}\n")

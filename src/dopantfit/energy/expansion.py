@@ -24,7 +24,7 @@ from dopantfit.energy.shell_problem import ShellProblem
 from dopantfit.energy.threads import with_one_blas_thread
 from dopantfit.errors import ConvergenceError
 
-#: Pairs closer than this at the anchor [Å] are computed outright, whatever their parameters: all bonds, and the edges of
+#: Pairs closer than this at the anchor [Å] are computed outright, whatever their parameters: all bonds and the edges of
 #: PO4. On cells of LAMTP costs over a whole box of Mg parameters are then off by 4e-4 (median); with 3.2 Å by 8e-5, for
 #: a quarter more time.
 BENDING = 2.6

@@ -8,7 +8,7 @@ from dopantfit.study.files import Cell
 from dopantfit.study.verdict import Interval
 
 #: From here on a ratio reads better as a power of ten.
-_WIDE = 100.0
+_WIDE = 10.0
 
 
 def rounded(value: float, digits: int = 3) -> str:

@@ -14,6 +14,7 @@ from dopantfit.reference.collect import finished_frames
 from dopantfit.reference.cp2k import find_data_folder, find_executable
 from dopantfit.reference.cp2k_process import own_words
 from dopantfit.reference.frames import load_set, read_frames
+from dopantfit.reference.manifest import save_manifest
 from dopantfit.reference.plan import load_plan
 from dopantfit.reference.run import core_seconds, outlook, run_set
 
@@ -96,6 +97,12 @@ def test_a_frame_with_a_denser_mesh_goes_into_the_manifest_and_not_into_the_set(
     moved = np.abs(k.get_forces() - a.get_forces())
     assert check.force_max_difference == moved.max()
     assert check.force_rms_difference == pytest.approx(np.sqrt((moved**2).mean()))
+
+    # What somebody wrote beside the numbers stays when the plan is run again.
+    noted = check.model_copy(update={"note": "two frames"})
+    save_manifest(folder, found.manifest.model_copy(update={"k_point_check": noted}))
+    run_set(folder, work=tmp_path / "work")
+    assert load_set(folder).manifest.k_point_check == noted
 
 
 @needs_cp2k

@@ -146,7 +146,11 @@ def _new_manifest(plan: Plan, made: tuple[Configuration, ...], version: str) -> 
 def _note_k_points(plan: Plan, folder: Path, finished: Mapping[str, Atoms]) -> None:
     """Write the check of the k-mesh into the manifest once it is there."""
     check, manifest = k_point_check(plan, finished), load_manifest(folder)
-    if check is not None and check != manifest.k_point_check:
+    if check is None:
+        return
+    if manifest.k_point_check is not None:  # What somebody has said of it stays.
+        check = check.model_copy(update={"note": manifest.k_point_check.note})
+    if check != manifest.k_point_check:
         save_manifest(folder, manifest.model_copy(update={"k_point_check": check}))
 
 

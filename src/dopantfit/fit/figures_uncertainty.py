@@ -102,6 +102,7 @@ def draw_budget(payload: Mapping[str, Any], folder: Path) -> None:
         first, last = (level["forces"][side]["all"] for level in (levels[0], levels[-1]))
         word = side.replace("_", " ")
         left.set_title(f"{word}: force error {first:.2f} → {last:.2f} eV/Å with everything here free", fontsize=9)
-    panels[0, 0].legend(fontsize=6)
+    panels[0, 0].set_ylim(top=1.25 * panels[0, 0].get_ylim()[1])  # room for the legend above the bars
+    panels[0, 0].legend(fontsize=6, ncols=3, loc="upper center")
     save_figure(figure, folder, "budget")
     save_numbers(folder, "budget", ("level", "free", "side", "kind", "of", "rms_error"), rows)

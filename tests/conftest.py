@@ -1,9 +1,13 @@
 """What all tests share."""
 
+import signal
 from collections.abc import Iterator
 
 import pytest
 from threadpoolctl import threadpool_limits
+
+# Shells start background jobs with Ctrl-C ignored, and children inherit that; some tests send it to theirs.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -124,9 +124,9 @@ def test_all_gates_run_and_leave_a_record_with_figures(folder, monkeypatch):
             assert (asked.figures / figure).stat().st_size > 5000
             assert len((asked.figures / figure).with_suffix(".csv").read_text().splitlines()) > 2
     payload = write_validation(asked.subject(), gates, 0.0)
-    # A run of 2 ps shows no four hops: too short a validation fails instead of passing by default.
+    # The published set makes farringtonite 9 % too large.
     assert not payload["passed"]
-    with pytest.raises(ConfigError, match="mobility"):
+    with pytest.raises(ConfigError, match="compound"):
         require_valid("latp-mg-2022", folder / "validation-latp-mg-2022.json")
     again = run_gates(asked, list(GATES), 1, nothing)
     assert [gate.as_dict() for gate in again] == [gate.as_dict() for gate in gates]

@@ -136,7 +136,8 @@ def _processes(workers: int) -> Executor:
     # Read by the libraries of a worker when it starts; this process has long read its own.
     for name in _ONE_THREAD:
         os.environ.setdefault(name, "1")
-    return ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=end_with_parent)
+    spawn = get_context("spawn")
+    return ProcessPoolExecutor(workers, mp_context=spawn, initializer=end_with_parent, initargs=(os.getpid(),))
 
 
 def site_pool(site: Site, folder: Path) -> Pool:

@@ -156,12 +156,12 @@ def _clear_unless_begun(folder: Path, key: str) -> None:
     write_json_atomic(mark, key)
 
 
-def end_with_parent() -> None:
-    """Make this worker end when the process that started it is gone, however that ended.
+def end_with_parent(parent: int) -> None:
+    """Make this worker end when the process of this id, which started it, is gone, however that ended.
 
-    A worker of a killed driver would otherwise wait for orders for ever.
+    A worker of a killed driver would otherwise wait for orders for ever. The id is given, because a driver may be gone
+    before the worker could ask for it.
     """
-    parent = os.getppid()
 
     def watch() -> None:
         while os.getppid() == parent:

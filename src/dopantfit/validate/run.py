@@ -103,7 +103,8 @@ def _on_processes(request: Request, names: Sequence[str], workers: int, observe:
                 observe(*said.get())
             for future in finished:
                 try:
-                    future.result()
+                    # What a process says last may still be on its way when its gate is there.
+                    observe(futures[future], future.result().finding, 1.0)
                 except BrokenProcessPool:
                     raise EngineError(
                         f"the process of a gate was killed (perhaps {futures[future]}: out of memory?); run the same "

@@ -176,7 +176,7 @@ def _scf(settings: Cp2kSettings, guess: str | None) -> list[str]:
     """Return the section that finds the density.
 
     Near the solution orbital transformation takes half the steps of diagonalisation with mixing (8 against 17
-    on 112 ions, forces equal to 1e-5 eV/Å); from atomic densities it takes more (32 against 20).
+    on 112 ions; forces equal to 2e-4 eV/Å); from atomic densities it takes more (32 against 20).
     """
     lines = ["&SCF", f"EPS_SCF {settings.eps_scf!r}", f"SCF_GUESS {'ATOMIC' if guess is None else 'RESTART'}"]
     if guess is not None:

@@ -20,7 +20,7 @@ class Table(BaseModel):
 AnyTable = TypeVar("AnyTable", bound=Table)
 
 
-def read_text(path: Path, remedy: str, error: type[DopantFitError] = ConfigError) -> str:
+def read_text(path: Path, remedy: str = "check the path", error: type[DopantFitError] = ConfigError) -> str:
     """Return the text of a file; raise ``error`` with the reason and the remedy where it cannot be read."""
     try:
         return path.read_text(encoding="utf-8")

@@ -7,9 +7,9 @@ from dopantfit import Potential
 from dopantfit.boundary.build import build_grain, composition, initial_boundary, phosphate_of
 from dopantfit.boundary.build_config import SIZES, BuildConfig, amorphous_counts, load_build, size_text
 from dopantfit.boundary.build_health import checkup, grain_thickness
-from dopantfit.boundary.build_tables import parse_table
 from dopantfit.boundary.schedule import compressed
 from dopantfit.errors import ConfigError
+from dopantfit.strict_toml import parse_strict
 from dopantfit.structures import check_distances, formal_charges, total_formal_charge
 
 HOST = Potential.load("latp-2021")
@@ -140,7 +140,7 @@ TEXT = size_text("tiny")
 def test_what_cannot_be_built_is_one_clear_line(old, new, message):
     assert TEXT.count(old) >= 1
     with pytest.raises(ConfigError, match=message) as caught:
-        config = parse_table(BuildConfig, TEXT.replace(old, new, 1), "boundary.toml")
+        config = parse_strict(BuildConfig, TEXT.replace(old, new, 1), "boundary.toml")
         initial_boundary(config, HOST, np.random.default_rng(1))
     assert "\n" not in str(caught.value)
 

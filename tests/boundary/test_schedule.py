@@ -11,18 +11,18 @@ from dopantfit import Potential
 from dopantfit.boundary.build import initial_boundary
 from dopantfit.boundary.build_config import BuildConfig, size_text
 from dopantfit.boundary.build_health import checkup, require
-from dopantfit.boundary.build_tables import parse_table
 from dopantfit.boundary.dope_config import DopeConfig
 from dopantfit.boundary.dope_run import dope_boundary
 from dopantfit.boundary.schedule import Schedule
 from dopantfit.boundary.schedule_stages import Health, total_duration
 from dopantfit.boundary.sinter import build_boundary, read_boundary
 from dopantfit.errors import CollapseError, ConfigError
+from dopantfit.strict_toml import parse_strict
 from dopantfit.structures import labels_of, total_formal_charge
 
 HOST = Potential.load("latp-2021")
 WITH_MG = Potential.load("latp-mg-2022")
-TINY = parse_table(BuildConfig, size_text("tiny"), "tiny")
+TINY = parse_strict(BuildConfig, size_text("tiny"), "tiny")
 
 
 @pytest.fixture(scope="module")

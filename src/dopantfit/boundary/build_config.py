@@ -7,10 +7,11 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from dopantfit.boundary.build_tables import Count, NonNegative, Positive, Table, Text, load_table, parse_table
+from dopantfit.boundary.build_tables import Count, NonNegative, Positive, Text, load_table
 from dopantfit.boundary.schedule_stages import Health, Stage, check_stages
 from dopantfit.errors import ConfigError
 from dopantfit.potential import Potential
+from dopantfit.strict_toml import Table, parse_strict
 
 BUILD_FILE = "boundary.toml"
 SIZES = ("tiny", "quick", "desk", "paper")
@@ -83,7 +84,7 @@ def load_build(source: str | os.PathLike[str]) -> BuildConfig:
     Raises ConfigError naming the file and the key.
     """
     if str(source) in SIZES:
-        return parse_table(BuildConfig, size_text(str(source)), f"size {source}")
+        return parse_strict(BuildConfig, size_text(str(source)), f"size {source}")
     path = Path(source)
     path = path / BUILD_FILE if path.is_dir() else path
     if not path.exists():

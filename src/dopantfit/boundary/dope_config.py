@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from dopantfit.boundary.build_tables import Count, Positive, Table, Text, load_table, read_text
+from dopantfit.boundary.build_tables import Count, Positive, Text, load_table
 from dopantfit.boundary.domains import Interval
 from dopantfit.boundary.schedule_stages import Health, Stage, check_stages
 from dopantfit.errors import ConfigError
+from dopantfit.strict_toml import Table, read_text
 
 Floats = NDArray[np.float64]
 

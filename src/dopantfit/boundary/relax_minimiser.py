@@ -79,24 +79,40 @@ def minimise(
                 f"a relaxation still expects to gain {expected:.3g} eV after {calls} evaluations, {tolerance:g} eV "
                 "wanted; start from a structure nearer to equilibrium or allow more evaluations"
             )
-        step = min(1.0, LONGEST_STEP / float(np.linalg.norm(direction.reshape(-1, 3), axis=1).max()))
-        while True:
-            moved = sites + step * direction.reshape(-1, 3)
-            moved_energy, moved_forces = function(moved)
-            calls += 1
-            if moved_energy <= energy + 1e-4 * step * float(gradient @ direction) + ROUGHNESS:
-                break
-            step *= 0.4
-            if step < SHORTEST or calls >= most_calls:
-                raise ConvergenceError(
-                    f"a relaxation finds no way down after {calls} evaluations, {expected:.3g} eV from its minimum; "
-                    "check the structure for ions too close"
-                )
+        moved, moved_energy, moved_forces, step, tried = _downhill(
+            function, sites, energy, gradient, direction, most_calls - calls
+        )
+        calls += tried
         change = -moved_forces.ravel() - gradient
         product = float(step * direction @ change)
         if product > 0:
             history.append((step * direction, change, 1.0 / product))
         sites, energy, forces = moved, moved_energy, moved_forces
+
+
+def _downhill(
+    function: EnergyAndForces, sites: Floats, energy: float, gradient: Floats, direction: Floats, most_calls: int
+) -> tuple[Floats, float, Floats, float, int]:
+    """Where a step along ``direction`` lowers the energy enough (Armijo), with energy and forces there.
+
+    Returns also the part of the direction that was gone, and how many calls it took. Raises ConvergenceError when no
+    part leads downhill, or none that was tried in ``most_calls`` calls.
+    """
+    slope = float(gradient @ direction)
+    step = min(1.0, LONGEST_STEP / float(np.linalg.norm(direction.reshape(-1, 3), axis=1).max()))
+    calls = 0
+    while True:
+        moved = sites + step * direction.reshape(-1, 3)
+        moved_energy, moved_forces = function(moved)
+        calls += 1
+        if moved_energy <= energy + 1e-4 * step * slope + ROUGHNESS:
+            return moved, moved_energy, moved_forces, step, calls
+        step *= 0.4
+        if step < SHORTEST or calls >= most_calls:
+            raise ConvergenceError(
+                f"a relaxation finds no way down in {calls} evaluations, {-0.5 * slope:.3g} eV from its minimum; "
+                "check the structure for ions too close"
+            )
 
 
 def _direction(

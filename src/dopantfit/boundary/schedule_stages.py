@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from dopantfit.boundary.build_tables import Count, Name, Positive, Table, Text
+from dopantfit.boundary.build_tables import Count, Name, Positive, Text
+from dopantfit.strict_toml import Table
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 

@@ -8,8 +8,9 @@ from typing import Any, Literal
 
 from pydantic import ValidationError, model_validator
 
-from dopantfit.boundary.build_tables import Count, NonNegative, Positive, Table, Text, load_table
+from dopantfit.boundary.build_tables import Count, NonNegative, Positive, Text, load_table
 from dopantfit.errors import ConfigError
+from dopantfit.strict_toml import Table
 
 Mode = Literal["delayed", "full", "rigid"]
 SWAP_FILE = "swap.toml"

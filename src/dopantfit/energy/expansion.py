@@ -28,10 +28,8 @@ from dopantfit.errors import ConvergenceError
 #: PO4. On cells of LAMTP costs over a whole box of Mg parameters are then off by 4e-4 (median); with 3.2 Å by 8e-5, for
 #: a quarter more time.
 BENDING = 2.6
-#: A pair that begins within this [Å] beyond the cutoff may come inside it.
-MARGIN = 0.3
-#: Pairs that only differ in their parameters, and begin farther apart than this [Å], pull on the shells as they do at
-#: the anchor: beyond the first neighbours, and where the stiffness of a change is below 0.01 eV/Å².
+#: Pairs that only differ in their parameters, and begin farther apart than this [Å], pull as they do at the anchor's
+#: shells: beyond the first neighbours, and where the stiffness of a change is below 0.01 eV/Å².
 DISTANT = 5.0
 #: Forces on the shells of an expansion are below this [eV/Å]; what it leaves out is larger.
 TOLERANCE = 1e-3
@@ -55,24 +53,30 @@ class Expanded:
     farthest: Floats
 
 
-def stacked(tables: Sequence[SpeciesTable], species: Sequence[int] | None = None) -> SpeciesTable:
-    """One table with a leading axis over candidates in spring, A, inverse_rho and C; what it holds else is the first's.
+def stacked(tables: Sequence[SpeciesTable]) -> SpeciesTable:
+    """One table with a leading axis over candidates in spring, A, inverse_rho and C; the rest is that of the first."""
+    return tables[0]._replace(
+        spring=np.array([table.spring for table in tables]),
+        A=np.array([table.A for table in tables]),
+        inverse_rho=np.array([table.inverse_rho for table in tables]),
+        C=np.array([table.C for table in tables]),
+    )
 
-    species: rows of the tables to take, in this order; all by default.
-    """
-    first = tables[0]
-    rows = np.arange(len(first.spring)) if species is None else np.array(species, dtype=np.int64)
-    square = np.ix_(rows, rows)
+
+def of_species(tables: SpeciesTable, species: Sequence[int]) -> SpeciesTable:
+    """These species of stacked tables, in this order."""
+    rows = np.array(species, dtype=np.int64)
+    pairs = (slice(None), rows[:, None], rows)
     return SpeciesTable(
-        first.core_charge[rows],
-        first.shell_charge[rows],
-        first.has_shell[rows],
-        np.array([table.spring[rows] for table in tables]),
-        np.array([table.A[square] for table in tables]),
-        np.array([table.inverse_rho[square] for table in tables]),
-        np.array([table.C[square] for table in tables]),
-        first.cutoff,
-        first.coulomb,
+        tables.core_charge[rows],
+        tables.shell_charge[rows],
+        tables.has_shell[rows],
+        tables.spring[:, rows],
+        tables.A[pairs],
+        tables.inverse_rho[pairs],
+        tables.C[pairs],
+        tables.cutoff,
+        tables.coulomb,
     )
 
 
@@ -174,11 +178,11 @@ def explicit_pairs(problem: ShellProblem, displacement: Floats, changing: Collec
     distance = np.linalg.norm(sites.vector, axis=1)
     moves = sites.first_shell | sites.second_shell
     bends = moves & (distance < BENDING)
-    varies = changes[frame.species[sites.first], frame.species[sites.second]] & (distance < table.cutoff + MARGIN)
+    varies = changes[frame.species[sites.first], frame.species[sites.second]] & (distance < table.cutoff)
     touching = np.linalg.norm(cores.vector, axis=1) < BENDING
-    distant = varies & moves & ~bends & (distance > DISTANT)
-    close = sites.chosen(varies & moves & ~bends & ~distant), sites.chosen(bends), cores.chosen(touching)
-    return _grouped(problem, [*close, sites.chosen(distant), sites.chosen(varies & ~moves)])
+    near = varies & moves & ~bends & (distance <= DISTANT)
+    close = sites.chosen(near), sites.chosen(bends), cores.chosen(touching)
+    return _grouped(problem, [*close, sites.chosen(varies & ~bends & ~near)])
 
 
 def _listed(problem: ShellProblem, displacement: Floats) -> tuple[_Ends, _Ends]:
@@ -209,7 +213,7 @@ def _listed(problem: ShellProblem, displacement: Floats) -> tuple[_Ends, _Ends]:
 
 
 def _grouped(problem: ShellProblem, kinds: Sequence[_Ends]) -> ExplicitPairs:
-    """Groups by species within each kind; the last kind stands still, and the one before it is distant."""
+    """Groups by species within each kind; the last kind is distant, or stands still."""
     species, n_species = problem.frame.species, len(problem.frame.labels)
     ordered: list[tuple[_Ends, Floats]] = []
     groups: list[list[int]] = []
@@ -217,27 +221,30 @@ def _grouped(problem: ShellProblem, kinds: Sequence[_Ends]) -> ExplicitPairs:
     starts: list[int] = []
     position = 0
     for ends in kinds:
+        close = ends is not kinds[-1]
         starts.append(len(groups))
         key = species[ends.first] * n_species + species[ends.second]
         for value in np.unique(key):
             group = ends.chosen(key == value)
             s, t = int(value) // n_species, int(value) % n_species
-            bends = np.linalg.norm(group.vector[0]) < BENDING
+            bends = close and np.linalg.norm(group.vector[0]) < BENDING
             strength = _strength(problem.table, s, t, ends.buckingham) if bends else 0.0
             groups.append([s, t, int(ends.buckingham), position, position + len(group.first)])
             strengths.append(strength)
             ordered.append((group, _anchor_terms(problem.table, group, s, t, strength)))
             position += len(group.first)
+    vector = _joined([group.vector.T for group, _ in ordered], (3, 0))
+    square = np.sum(vector**2, axis=0)
     return ExplicitPairs(
-        vector=_joined([group.vector.T for group, _ in ordered], (3, 0)),
+        vector=vector,
         shells=_shell_numbers(problem, ordered),
         cores=_core_numbers(problem, ordered),
         anchor=_joined([terms for _, terms in ordered], (3, 0)),
+        powers=np.array([np.sqrt(square), 1.0 / square, 1.0 / square**3]),
         share=_joined([group.share for group, _ in ordered], (0,)),
         groups=np.array(groups, dtype=np.int64).reshape(-1, 5),
         strength=np.array(strengths, dtype=np.float64),
-        n_close=starts[-2],
-        n_moving=starts[-1],
+        n_close=starts[-1],
     )
 
 
@@ -251,7 +258,7 @@ def _anchor_terms(table: SpeciesTable, group: _Ends, s: int, t: int, strength: f
     """φ₀, a = φ'/r and b = (φ'' - φ'/r)/r² at the anchor, ``shape=(3, n)``."""
     A, C = (float(table.A[s, t]), float(table.C[s, t])) if group.buckingham else (0.0, 0.0)
     inverse_rho = float(table.inverse_rho[s, t])
-    terms = np.zeros((8, len(group.first)))
+    terms = np.zeros((5, len(group.first)))
     terms[:3] = group.vector.T
     pair_energies(len(group.first), table.cutoff, A, inverse_rho, C, strength, terms)
     r = np.linalg.norm(group.vector, axis=1)

@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit
 
 from dopantfit.energy.arrays import Floats, Integers
-from dopantfit.energy.explicit_pairs import ExplicitPairs, add_pair_changes, pair_buffer
+from dopantfit.energy.explicit_pairs import ExplicitPairs, add_distant_changes, add_pair_changes, pair_buffer
 from dopantfit.energy.functions import JIT
 from dopantfit.energy.real_space import SpeciesTable
 
@@ -116,12 +116,11 @@ def settle(
     old_w, old_error = np.zeros(n), np.zeros(n)
     w_changes, error_changes = np.zeros((MIXED, n)), np.zeros((MIXED, n))
     no_force, no_virial = np.zeros((3, 0)), np.zeros(0)
-    # The pull of distant pairs hardly changes on the way: it is that at the anchor's shells until the last sum.
-    distant = np.zeros_like(moves)
-    add_pair_changes(pairs, moves, table, pairs.n_close, pairs.n_moving, t, distant, no_force, no_virial)
-    core_force, virial = np.zeros((3, n_ions + 1)), np.zeros(6 if with_virial else 0)
+    distant, core_force, virial = np.zeros_like(moves), np.zeros((3, n_ions + 1)), np.zeros(6 if with_virial else 0)
+    at_anchor = add_distant_changes(pairs, table, t, distant, core_force, virial)
     for number in range(MAX_ROUNDS):
-        moves[:, :-1] = np.dot(compliance, w).reshape(3, n_shells)
+        if number > 0:
+            moves[:, :-1] = np.dot(compliance, w).reshape(3, n_shells)
         if not np.abs(moves).max() <= farthest:
             break
         force[:] = distant
@@ -129,7 +128,8 @@ def settle(
         add_springs(springs, moves, force, no_force, no_virial)
         error = np.ascontiguousarray(force[:, :-1]).reshape(n) - w
         if np.abs(error).max() <= tolerance:
-            energy = add_pair_changes(pairs, moves, table, 0, len(pairs.groups), t, force, core_force, virial)
+            energy = at_anchor - np.sum(distant * moves)
+            energy += add_pair_changes(pairs, moves, table, 0, pairs.n_close, t, force, core_force, virial)
             energy += add_springs(springs, moves, force, core_force, virial)
             return Settled(number + 1, w, moves[:, :-1].copy(), energy, core_force[:, :-1].copy(), virial)
         step = error.copy()

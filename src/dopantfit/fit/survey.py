@@ -13,7 +13,7 @@ import numpy as np
 
 from dopantfit.energy import species_table
 from dopantfit.energy.arrays import Floats
-from dopantfit.energy.expansion import Expanded, ShellExpansion, stacked
+from dopantfit.energy.expansion import Expanded, ShellExpansion, of_species, stacked
 from dopantfit.energy.real_space import SpeciesTable
 from dopantfit.errors import CollapseError, ConvergenceError
 from dopantfit.fit.objective import Objective, Rejection
@@ -39,7 +39,6 @@ class _Described:
     point: Floats
     values: Floats
     potential: Potential
-    table: SpeciesTable
     failures: list[Rejection] = field(default_factory=list)
 
 
@@ -85,7 +84,8 @@ class Survey:
         if not self._expansions:
             return [self.exact(point) for point in points]
         candidates = [self._described(point) for point in points]
-        found = [self._frame(number, candidates) for number in range(len(self._expansions))]
+        tables = stacked([species_table(self._labels, one.potential) for one in candidates])
+        found = [self._frame(number, candidates, tables) for number in range(len(self._expansions))]
         costs = self.objective.costs([one.values for one in candidates], [one.potential for one in candidates], found)
         return [self._evaluated(one, float(cost)) for one, cost in zip(candidates, costs, strict=True)]
 
@@ -96,15 +96,13 @@ class Survey:
 
     def _described(self, point: Floats) -> _Described:
         values = self.objective.space.values(point)
-        potential = self.objective.space.potential(values)
-        return _Described(point, values, potential, species_table(self._labels, potential))
+        return _Described(point, values, self.objective.space.potential(values))
 
-    def _frame(self, number: int, candidates: Sequence[_Described]) -> Expanded:
-        """One frame under all candidates."""
+    def _frame(self, number: int, candidates: Sequence[_Described], tables: SpeciesTable) -> Expanded:
+        """One frame under all candidates; tables: theirs, of all labels."""
         target, model = self.objective.targets[number], self.objective.models[number]
         species = [self._labels.index(label) for label in target.frame.labels]
-        tables = stacked([one.table for one in candidates], species)
-        found = self._expansions[number].evaluate(tables, target.stress_weight > 0.0)
+        found = self._expansions[number].evaluate(of_species(tables, species), target.stress_weight > 0.0)
         for row in map(int, np.flatnonzero(~found.settled)):
             if candidates[row].failures:
                 continue  # Rejected in an earlier frame.

@@ -41,6 +41,34 @@ def test_what_is_not_there_is_named(words, message):
     assert message in str(result.exception)
 
 
+def validation(potential, failed=()):
+    """What ``dopantfit validate`` writes, for the potential in a file."""
+    from dopantfit.validate.record import FORMAT
+    from dopantfit.validate.run import GATES
+    from dopantfit.validate.subject import potential_sha256
+
+    gates = [{"name": name, "passed": name not in failed} for name in GATES]
+    return {"format": FORMAT, "level": "quick", "potential": {"sha256": potential_sha256(potential)}, "gates": gates}
+
+
+def test_only_a_validation_that_passed_and_is_of_this_potential_counts(tmp_path):
+    from dopantfit import Potential
+    from dopantfit.boundary.dope_run import check_validated
+
+    file, record = tmp_path / "potential.toml", tmp_path / "validation.json"
+    Potential.load("latp-mg-2022").save(file)
+    record.write_text(json.dumps(validation(file)))
+    check_validated(str(file))
+    check_validated("latp-mg-2022")
+    record.write_text(json.dumps(validation(file, failed=("mobility",))))
+    with pytest.raises(ConfigError, match="failed mobility"):
+        check_validated(str(file))
+    record.write_text(json.dumps(validation(file)))
+    Potential.load("latp-2021").save(file)
+    with pytest.raises(ConfigError, match="stale"):
+        check_validated(str(file))
+
+
 def test_a_potential_that_was_not_validated_is_refused(tmp_path):
     from dopantfit import Potential
 
@@ -50,7 +78,7 @@ def test_a_potential_that_was_not_validated_is_refused(tmp_path):
     words = ("dope", str(tmp_path), "--config", str(tmp_path), "--potential", str(tmp_path / "potential.toml"))
     refused = run(*words)
     assert isinstance(refused.exception, ConfigError)
-    assert "validate" in str(refused.exception)
+    assert "dopantfit validate" in str(refused.exception) and "--unvalidated" in str(refused.exception)
     accepted = run(*words, "--unvalidated", "--realisations", "1", "--json")
     assert accepted.exit_code == 0, accepted.output
     assert json.loads(accepted.stdout)["realisations"][0]["doping"]["extra"] > 0

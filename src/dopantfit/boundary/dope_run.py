@@ -19,6 +19,7 @@ from dopantfit.errors import CollapseError, ConfigError, ConvergenceError, Engin
 from dopantfit.potential import Potential
 from dopantfit.provenance import Record, write_json_atomic, write_text_atomic
 from dopantfit.reference.frames import dump_frames
+from dopantfit.validate import require_valid
 
 DOPED, RECORD = "doped.extxyz", "dope.json"
 #: What `dopantfit validate` writes beside a fitted potential.
@@ -65,12 +66,17 @@ class _Task:
 
 
 def check_validated(potential: str) -> None:
-    """Raise ConfigError when a potential is a file without its validation beside it; published sets need none."""
+    """Raise ConfigError when a potential is a file that the validation beside it does not speak for, or refuses.
+
+    Published sets need none.
+    """
     file = Path(potential)
-    if file.is_file() and not file.with_name(VALIDATION).is_file():
-        raise ConfigError(
-            f"{file}: has no {VALIDATION} beside it; run `dopantfit validate {file.parent}` first, or say --unvalidated"
-        )
+    if not file.is_file():
+        return
+    try:
+        require_valid(file, file.with_name(VALIDATION))
+    except ConfigError as problem:
+        raise ConfigError(f"{problem} (--unvalidated)") from None
 
 
 def dope_boundary(

@@ -174,7 +174,11 @@ def swarm_speed(plan: Plan, objective: Objective, generations: int) -> tuple[flo
     with worker_pool(objective, 1) as pool:
         started = time.process_time()
         found = run_search(
-            lambda points, anchor: evaluate_all(pool, points, anchor), first, settings, rng, Journal(None, "")
+            lambda points, anchor, lowest: evaluate_all(pool, points, anchor, lowest),
+            first,
+            settings,
+            rng,
+            Journal(None, ""),
         )
     return len(found.points) / (time.process_time() - started), len(found.points)
 

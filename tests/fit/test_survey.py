@@ -138,6 +138,8 @@ def test_the_best_of_a_generation_is_exact(survey, space, rng):
     assert best.exact and best.estimate is not None
     assert sum(one.exact for one in results) < len(results)
     assert best.cost == survey.exact(points[results.index(best)]).cost
+    with worker_pool(survey.objective, 1) as pool:
+        assert not any(one.exact for one in evaluate_all(pool, points, space.start, lowest=0.9 * best.cost))
 
 
 def test_errors_are_counted_where_both_costs_are_known():

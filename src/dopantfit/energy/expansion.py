@@ -33,8 +33,9 @@ BENDING = 2.6
 DISTANT = 5.0
 #: Forces on the shells of an expansion are below this [eV/Å]; what it leaves out is larger.
 TOLERANCE = 1e-3
-#: No component of a shell's move from the anchor is trusted beyond this [Å].
-FARTHEST = 0.15
+#: No component of a shell's move from the anchor is trusted beyond this [Å]. Over a whole box of Mg parameters costs
+#: with moves up to 0.25 Å are off by 5e-3 at most; whoever gets that far is no good candidate.
+FARTHEST = 0.3
 
 
 @dataclass(frozen=True)

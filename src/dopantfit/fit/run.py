@@ -243,8 +243,8 @@ def _search(
     rejected: Counter[str] = Counter()
     generations: list[Generation] = []
 
-    def evaluate(points: Floats, anchor: Floats) -> list[Evaluated]:
-        return evaluate_all(pool, points, anchor)
+    def evaluate(points: Floats, anchor: Floats, lowest: float = float("inf")) -> list[Evaluated]:
+        return evaluate_all(pool, points, anchor, lowest)
 
     def watch(number: int, results: list[Evaluated]) -> None:
         costs, reasons = [one.cost for one in results], [one.rejected for one in results if one.rejected]

@@ -23,8 +23,9 @@ from dopantfit.errors import ConfigError
 from dopantfit.fit.config import Swarm
 from dopantfit.fit.survey import Evaluated, expansion_errors
 
-#: Generations from one anchor of the expansion to the next.
-ANCHORED = 5
+#: Where the expansion was off by more than this for a new best point, relative to its cost, the next generations are
+#: expanded around that point.
+ANCHOR_ERROR = 1e-4
 #: Costs of the points (n, n_variables) of one generation.
 Evaluate = Callable[[Floats], list[float]]
 
@@ -176,7 +177,7 @@ class Searched:
 
 
 def run_search(
-    evaluate: Callable[[Floats, Floats], list[Evaluated]],
+    evaluate: Callable[[Floats, Floats, float], list[Evaluated]],
     first: Floats,
     settings: Swarm,
     rng: np.random.Generator,
@@ -185,21 +186,25 @@ def run_search(
 ) -> Searched:
     """Search from the first generation, whose first point is one that the potential survives.
 
-    evaluate: results of the points of a generation, around an anchor: the best point that was evaluated exactly, as of
-    every ``ANCHORED`` generations. observe: called with the number of every finished generation and its results.
+    evaluate: results of the points of a generation, around an anchor, given the lowest exact cost so far. observe:
+    called with the number of every finished generation and its results.
     """
     points_seen: list[Floats] = []
     seen: list[Evaluated] = []
-    anchor, generation = first[0], 0
+    anchor, lowest, generation = first[0], float("inf"), 0
 
     def recorded(points: Floats) -> list[float]:
-        nonlocal anchor, generation
-        if seen and generation % ANCHORED == 0:
-            anchor = points_seen[_best(seen)]
+        nonlocal anchor, lowest, generation
         results = journal.recall(generation, points)
         if results is None:
-            results = evaluate(points, anchor)
+            results = evaluate(points, anchor, lowest)
             journal.add(points, results)
+        best = int(np.argmin([one.cost if one.exact else np.inf for one in results]))
+        cost, _, estimate, exact = results[best]
+        if exact and cost < lowest:
+            lowest = cost
+            if estimate is not None and abs(estimate - cost) > ANCHOR_ERROR * cost:
+                anchor = points[best]
         points_seen.extend(points)
         seen.extend(results)
         observe(generation, results)
@@ -208,8 +213,3 @@ def run_search(
 
     method_of(settings)(recorded, first, settings, rng)
     return Searched(np.array(points_seen), tuple(seen))
-
-
-def _best(results: Sequence[Evaluated]) -> int:
-    """The lowest exact cost."""
-    return int(np.argmin([one.cost if one.exact else np.inf for one in results]))

@@ -22,8 +22,6 @@ from dopantfit.fit.objective import Objective
 from dopantfit.fit.survey import Evaluated, Survey
 from dopantfit.fit.variables import Space
 
-#: So many of the best of every generation are evaluated exactly.
-CHECKED = 2
 #: Candidates whose estimates are computed together.
 BLOCK = 20
 
@@ -91,22 +89,22 @@ def worker_pool(objective: Objective, workers: int) -> Iterator[Executor | None]
                 os.environ[name] = value
 
 
-def evaluate_all(pool: Executor | None, points: Floats, anchor: Floats) -> list[Evaluated]:
-    """Results of a generation, in its order: by expansion around the anchor, the best ones exactly.
+def evaluate_all(
+    pool: Executor | None, points: Floats, anchor: Floats, lowest: float = float("inf")
+) -> list[Evaluated]:
+    """Results of a generation, in its order: by expansion around the anchor, exactly where they are a new best.
 
-    What comes out as the best ``CHECKED`` of the generation is exact, its lowest cost in particular.
+    lowest: exact cost of the best point so far. Where something falls below it, the lowest cost of all is exact.
     """
     # Sums over a block are rounded by its size, so blocks are cut alike however many workers there are.
     blocks = [points[first : first + BLOCK] for first in range(0, len(points), BLOCK)]
     results = [one for block in _mapped(pool, _estimates, blocks, repeat(anchor)) for one in block]
     while True:
-        order = np.argsort([one.cost for one in results], kind="stable")[:CHECKED]
-        wanted = [int(number) for number in order if not results[number].exact]
-        if not wanted:
+        best = int(np.argmin([one.cost for one in results]))
+        if results[best].exact or results[best].cost >= lowest:
             return results
-        checked = _mapped(pool, _exact, [points[number] for number in wanted], repeat(anchor))
-        for number, exact in zip(wanted, checked, strict=True):
-            results[number] = exact._replace(estimate=results[number].estimate)
+        (exact,) = _mapped(pool, _exact, [points[best]], [anchor])
+        results[best] = exact._replace(estimate=results[best].estimate)
 
 
 def refine_all(pool: Executor | None, starts: Sequence[Floats], settings: Local) -> list[Refined]:

@@ -8,7 +8,7 @@ import pytest
 from dopantfit.fit.config import Guards, parse_config
 from dopantfit.fit.data import information
 from dopantfit.fit.guard import guard_jacobian, guard_residuals
-from dopantfit.fit.objective import Objective
+from dopantfit.fit.objective import KINDS, Objective
 from dopantfit.fit.variables import make_space
 from dopantfit.potential import Parameter
 from dopantfit.potential.turnover import turn_over
@@ -66,6 +66,21 @@ def test_the_jacobian_of_every_kind_of_residual_is_its_derivative(targets, host)
     assert found.shape == (78 + 6 + 78 + 2 + 3 + 1, 8)
     # 1e-4 of a column's largest: noise as above, and the third derivative over a step of 1e-4 of the box.
     np.testing.assert_allclose(found / np.abs(found).max(axis=0), expected / np.abs(found).max(axis=0), atol=1e-4)
+
+
+def test_the_parts_of_a_cost_are_its_kinds(targets, space, config):
+    def parts(stress_weight, others):
+        frames = [replace(targets[0], stress_weight=stress_weight, stress=np.ones(6)), *others]
+        objective = Objective(space, frames, config.guards)
+        candidate = objective.candidate(space.start + 0.01)
+        found = objective.parts(candidate)
+        assert sum(found) == pytest.approx(candidate.cost, rel=1e-12)
+        return dict(zip(KINDS, found, strict=True))
+
+    once, twice, alone = parts(10.0, targets[1:2]), parts(20.0, targets[1:2]), parts(10.0, [])
+    assert twice.pop("stresses") == pytest.approx(4 * once.pop("stresses"))
+    assert twice == pytest.approx(once)
+    assert once["energies"] > 0.0 and alone["energies"] == 0.0 and alone["forces"] < once["forces"]
 
 
 def test_a_constant_in_the_energies_of_a_composition_changes_nothing(objective, space, targets, config):

@@ -43,23 +43,28 @@ def fit(
 
 
 def _run(plan: "Plan", work: Path, workers: int) -> "Result":
-    """Run the fit with a progress bar on standard error."""
+    """Run the fit with a progress bar on standard error; in a log, with a line per step."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from dopantfit.fit.run import Generation, run_fit
 
+    console = Console(stderr=True, highlight=False)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         task = progress.add_task("search", total=plan.config.swarm.generations + 1)
 
+        def show(text: str, **more: int) -> None:
+            progress.update(task, description=text, **more)  # type: ignore[arg-type]
+            if not console.is_terminal:
+                console.print(text, soft_wrap=True)
+
         def observe(one: Generation, total: int) -> None:
-            text = f"best {one.best_so_far:.6g}, median {one.median:.4g}, rejected {one.rejected}"
-            progress.update(task, completed=one.number + 1, description=text)
+            show(f"search {one.number + 1} of {total}: {one.as_text()}", completed=one.number + 1)
 
         def say(step: str) -> None:
             if step != "search":
-                progress.update(task, description=step)
+                show(step)
 
         return run_fit(plan, work, workers, observe, say)
 

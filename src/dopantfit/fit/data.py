@@ -49,6 +49,16 @@ class Target:
         """Species label of every ion."""
         return [self.frame.labels[s] for s in self.frame.species]
 
+    @property
+    def force_count(self) -> int:
+        """Components of forces that are fitted."""
+        return 3 * int(np.count_nonzero(self.force_weight))
+
+    @property
+    def stress_count(self) -> int:
+        """Components of the stress that are fitted."""
+        return 6 if self.stress_weight and self.stress is not None else 0
+
 
 def load_targets(config: FitConfig, base: Potential, folder: Path, source: str) -> tuple[Target, ...]:
     """All frames of all sets, in the order of the file; training and held-out ones.

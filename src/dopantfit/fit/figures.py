@@ -44,8 +44,8 @@ def draw_all(
 
 def _convergence(result: Result, folder: Path) -> None:
     figure, ((panel,),) = new_figure()
-    rows = [(one.number, one.best_so_far, one.best, one.median, one.rejected) for one in result.generations]
-    numbers, best, _, median, _ = np.array(rows).T
+    rows = [(one.number, one.best_so_far, one.best, one.median, one.rejected, one.spread) for one in result.generations]
+    numbers, best, _, median, _, _ = np.array(rows).T
     panel.plot(numbers, best, color=COLOURS[0], label="best so far")
     panel.plot(numbers, median, color=GREY, label="median of the generation")
     for one in result.starts:
@@ -57,7 +57,7 @@ def _convergence(result: Result, folder: Path) -> None:
     panel.set_title(f"Best of the search {best[-1]:.4g}, refined {result.cost:.4g}", fontsize=9)
     panel.legend(fontsize=8)
     save_figure(figure, folder, "convergence")
-    header = ("generation", "best_so_far", "best", "median", "rejected")
+    header = ("generation", "best_so_far", "best", "median", "rejected", "spread")
     save_numbers(folder, "convergence", header, rows)
 
 

@@ -26,6 +26,8 @@ from dopantfit.potential import Potential
 SHELL_TOLERANCE = 1e-7
 #: A rejected candidate costs this many times the anchor's cost, and more with its distance.
 REJECTION = 100.0
+#: What a cost is made of.
+KINDS = ("forces", "stresses", "energies", "priors and guards")
 
 
 @dataclass(frozen=True)
@@ -84,8 +86,7 @@ class Objective:
     @property
     def data_count(self) -> int:
         """Residuals of frames: forces, stresses and energies, without guards and priors."""
-        forces = sum(3 * int(np.count_nonzero(target.force_weight)) for target in self.targets)
-        return forces + 6 * sum(bool(target.stress_weight) for target in self.targets) + len(self._groups.rows)
+        return sum(target.force_count + target.stress_count for target in self.targets) + len(self._groups.rows)
 
     @property
     def offset_count(self) -> int:
@@ -120,6 +121,21 @@ class Objective:
         away = np.asarray(point) - self.anchor_point
         cost = self.penalty * (1.0 + float(away @ away))
         return Candidate(np.array(point), self.space.values(point), cost, None, (), rejection)
+
+    def parts(self, candidate: Candidate) -> tuple[float, ...]:
+        """The cost of a candidate by ``KINDS``; empty where it was rejected."""
+        if candidate.residuals is None:
+            return ()
+        sums = dict.fromkeys(KINDS, 0.0)
+        place = 0
+        for target in self.targets:
+            for kind, count in (("forces", target.force_count), ("stresses", target.stress_count)):
+                sums[kind] += float(np.sum(candidate.residuals[place : place + count] ** 2))
+                place += count
+        energies = place + len(self._groups.rows)
+        sums["energies"] = float(np.sum(candidate.residuals[place:energies] ** 2))
+        sums["priors and guards"] = float(np.sum(candidate.residuals[energies:] ** 2))
+        return tuple(0.5 * value for value in sums.values())
 
     def cost(self, point: Floats) -> float:
         """Cost of a point."""

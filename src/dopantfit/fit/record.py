@@ -171,7 +171,9 @@ def _course(result: Result) -> dict[str, Any]:
             "evaluations": result.evaluations,
             "rejected": result.rejected,
             "expansion": result.expansion,
-            "generations": [[one.best_so_far, one.best, one.median, one.rejected] for one in result.generations],
+            "generations": [
+                [one.best_so_far, one.best, one.median, one.rejected, one.spread] for one in result.generations
+            ],
         },
         "local": starts_as_json(result),
     }

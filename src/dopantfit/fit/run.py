@@ -20,7 +20,7 @@ from dopantfit.fit.config import FitConfig, load_config
 from dopantfit.fit.data import Information, Target, information, load_targets
 from dopantfit.fit.ensemble import Member, make_ensemble
 from dopantfit.fit.local import Refined
-from dopantfit.fit.objective import Objective
+from dopantfit.fit.objective import KINDS, Objective
 from dopantfit.fit.preoptimise import Preoptimised, ReferenceCell, check_parameters, preoptimise, reference_cell
 from dopantfit.fit.search import Journal, Searched, first_generation, run_search
 from dopantfit.fit.sensitivity import Sensitivity, sensitivity_at
@@ -56,7 +56,9 @@ class Plan:
 class Generation:
     """One generation of the search: best cost so far, best and median of its own, and how many it had rejected.
 
-    Best costs are exact; the median is of costs as the search was told them, most of them from an expansion.
+    The best cost so far is exact, the others are as the search was told them, most of them from an expansion. spread:
+    standard deviation of the points in the box, root mean square over its edges (0.29 where they fill it evenly).
+    parts: the best cost so far by ``objective.KINDS``.
     """
 
     number: int
@@ -64,6 +66,15 @@ class Generation:
     best: float
     median: float
     rejected: int
+    spread: float
+    parts: tuple[float, ...]
+
+    def as_text(self) -> str:
+        """Return a line for whoever watches."""
+        pairs = zip(KINDS, self.parts, strict=False)
+        shares = ", ".join(f"{kind} {part / self.best_so_far:.0%}" for kind, part in pairs if part)
+        best = f"best {self.best_so_far:.6g} ({shares})" if shares else f"best {self.best_so_far:.6g}"
+        return f"{best}, median {self.median:.4g}, spread {self.spread:.2f}, rejected {self.rejected}"
 
 
 @dataclass(frozen=True)
@@ -246,11 +257,15 @@ def _search(
     def evaluate(points: Floats, anchor: Floats, lowest: float = float("inf")) -> list[Evaluated]:
         return evaluate_all(pool, points, anchor, lowest)
 
-    def watch(number: int, results: list[Evaluated]) -> None:
+    def watch(points: Floats, results: list[Evaluated]) -> None:
         costs, reasons = [one.cost for one in results], [one.rejected for one in results if one.rejected]
         rejected.update(reasons)
-        best = min([*(one.best for one in generations), min(costs)])
-        generations.append(Generation(number, best, min(costs), float(np.median(costs)), len(reasons)))
+        best, parts = min(costs), results[int(np.argmin(costs))].parts
+        if generations and generations[-1].best_so_far <= best:
+            best, parts = generations[-1].best_so_far, generations[-1].parts
+        spread = float(np.sqrt(np.mean(np.var(points, axis=0))))
+        median = float(np.median(costs))
+        generations.append(Generation(len(generations), best, min(costs), median, len(reasons), spread, parts))
         observe(generations[-1], settings.generations + 1)
 
     if settings.generations:

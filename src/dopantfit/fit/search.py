@@ -126,7 +126,7 @@ class Journal:
                 entry = _read(line)
                 if entry is None:
                     break  # A kill cut this line off.
-                self.known.append((np.array(entry["points"]), [Evaluated(*one) for one in entry["results"]]))
+                self.known.append((np.array(entry["points"]), [_evaluated(one) for one in entry["results"]]))
         text = "".join(json.dumps(self._entry(*one)) + "\n" for one in self.known)
         temporary = path.with_name(path.name + ".part")
         temporary.write_text(json.dumps({"search": key}) + "\n" + text, encoding="utf-8")
@@ -148,6 +148,10 @@ class Journal:
     @staticmethod
     def _entry(points: Floats, results: list[Evaluated]) -> dict[str, Any]:
         return {"points": points.tolist(), "results": [list(result) for result in results]}
+
+
+def _evaluated(entry: list[Any]) -> Evaluated:
+    return Evaluated(*entry)._replace(parts=tuple(entry[-1]))
 
 
 def _read(line: str) -> dict[str, Any] | None:
@@ -182,33 +186,32 @@ def run_search(
     settings: Swarm,
     rng: np.random.Generator,
     journal: Journal,
-    observe: Callable[[int, list[Evaluated]], None] = lambda generation, results: None,
+    observe: Callable[[Floats, list[Evaluated]], None] = lambda points, results: None,
 ) -> Searched:
     """Search from the first generation, whose first point is one that the potential survives.
 
     evaluate: results of the points of a generation, around an anchor, given the lowest exact cost so far. observe:
-    called with the number of every finished generation and its results.
+    called with the points of every finished generation and their results.
     """
     points_seen: list[Floats] = []
     seen: list[Evaluated] = []
-    anchor, lowest, generation = first[0], float("inf"), 0
+    anchor, lowest = first[0], float("inf")
 
     def recorded(points: Floats) -> list[float]:
-        nonlocal anchor, lowest, generation
-        results = journal.recall(generation, points)
+        nonlocal anchor, lowest
+        results = journal.recall(len(seen) // len(first), points)
         if results is None:
             results = evaluate(points, anchor, lowest)
             journal.add(points, results)
         best = int(np.argmin([one.cost if one.exact else np.inf for one in results]))
-        cost, _, estimate, exact = results[best]
-        if exact and cost < lowest:
-            lowest = cost
-            if estimate is not None and abs(estimate - cost) > ANCHOR_ERROR * cost:
+        found = results[best]
+        if found.exact and found.cost < lowest:
+            lowest = found.cost
+            if found.estimate is not None and abs(found.estimate - lowest) > ANCHOR_ERROR * lowest:
                 anchor = points[best]
         points_seen.extend(points)
         seen.extend(results)
-        observe(generation, results)
-        generation += 1
+        observe(points, results)
         return [one.cost for one in results]
 
     method_of(settings)(recorded, first, settings, rng)

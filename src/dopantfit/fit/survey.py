@@ -24,12 +24,14 @@ class Evaluated(NamedTuple):
     """A candidate: its cost, exact or that of the expansion; why it was rejected, if it was; what the expansion said.
 
     estimate: cost by the expansion, None where it was not used. exact: whether ``cost`` is that of the exact objective.
+    parts: the exact cost by ``objective.KINDS``, empty where it is not known.
     """
 
     cost: float
     rejected: str | None = None
     estimate: float | None = None
     exact: bool = True
+    parts: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,8 @@ class Survey:
     def exact(self, point: Floats) -> Evaluated:
         """Cost by the exact objective."""
         candidate = self.objective.candidate(point)
-        return Evaluated(candidate.cost, candidate.rejection.reason if candidate.rejection else None)
+        reason = candidate.rejection.reason if candidate.rejection else None
+        return Evaluated(candidate.cost, reason, parts=self.objective.parts(candidate))
 
     def _described(self, point: Floats) -> _Described:
         values = self.objective.space.values(point)

@@ -45,6 +45,27 @@ def test_version():
     assert dopantfit("--version").stdout.strip() == f"dopantfit {version('dopantfit')}"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["study", ".", "--workers", "0"], "--workers"),
+        (["study"], "folder"),
+        (["stdy"], "study"),
+        (["fit", "--nope"], "--nope"),
+    ],
+)
+def test_a_wrong_call_is_one_line_that_names_what_is_wrong_and_where_help_is(arguments, said):
+    done = dopantfit(*arguments)
+    assert done.returncode == 2 and done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("dopantfit: error: ") and said in line and line.endswith("--help")
+
+
+def test_without_arguments_comes_the_help():
+    done = dopantfit()
+    assert "Usage" in done.stdout and done.stderr == ""
+
+
 def test_show_prints_species_pairs_and_marks():
     done = dopantfit("potential", "show", "latp-mg-2022")
     assert done.returncode == 0

@@ -2,9 +2,10 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
+from typer.exceptions import TyperException
 
 from dopantfit.boundary.cli import boundary_app
 from dopantfit.errors import DopantFitError
@@ -120,12 +121,24 @@ def export_potential(
 
 
 def main() -> None:
-    """Run the command line; a DopantFitError ends it with one line on standard error and exit status 2."""
+    """Run the command line; bad input or usage ends it with one line on standard error and exit status 2."""
     try:
-        app()
+        # Not standalone: usage errors come here too, instead of being drawn as a box.
+        sys.exit(app(standalone_mode=False))
     except DopantFitError as error:
-        sys.stderr.write(f"dopantfit: error: {' '.join(str(error).split())}\n")
-        sys.exit(2)
+        _end(str(error), 2)
+    except TyperException as error:
+        message, context = error.format_message().rstrip("."), getattr(error, "ctx", None)
+        if not message:  # The help was all that there is to say, and has been printed.
+            sys.exit(error.exit_code)
+        _end(f"{message}; see {context.command_path} --help" if context else message, error.exit_code)
+    except typer.Abort:
+        _end("interrupted", 130)
+
+
+def _end(message: str, status: int) -> NoReturn:
+    sys.stderr.write(f"dopantfit: error: {' '.join(message.split())}\n")
+    sys.exit(status)
 
 
 def _print_json(payload: object) -> None:

@@ -15,8 +15,7 @@ $(READY): pyproject.toml constraints.txt
 	@touch $@
 
 run: $(READY)
-	@$(BIN)/dopantfit potential show latp-mg-2022
-	@$(BIN)/python examples/relax_ltp.py
+	$(BIN)/dopantfit run fits/Mg
 
 lint: $(READY)
 	$(BIN)/ruff check .

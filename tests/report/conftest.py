@@ -27,11 +27,12 @@ def make_ions() -> Callable[..., Any]:
 
 @pytest.fixture
 def edit_study() -> Callable[[Path, Callable[[dict[str, Any]], None]], None]:
-    """Change study.json of a folder."""
+    """Change study.json of a run folder and of its summary."""
 
     def edit(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
-        content = json.loads((folder / "study.json").read_text())
-        change(content)
-        (folder / "study.json").write_text(json.dumps(content))
+        for path in (folder / "study.json", folder / "summary" / "study.json"):
+            content = json.loads(path.read_text())
+            change(content)
+            path.write_text(json.dumps(content))
 
     return edit

@@ -8,7 +8,7 @@ from ase import Atoms
 
 from dopantfit.potential import Potential
 from dopantfit.provenance import sha256_of, write_json_atomic
-from dopantfit.study.files import STRUCTURE, Item, write_item, write_structure
+from dopantfit.study.files import LOWEST_WALKER, PROFILE, STRUCTURE, Item, write_item, write_structure, write_table
 
 NUMBER = ("value", "error", "low", "high")
 
@@ -223,7 +223,7 @@ def write_study(run: Path, leave_out: tuple[str, ...] = (), n_ions: int = 120) -
         name = "05-li-density" if item.name == "li-density" else item.name
         if name in leave_out:
             continue
-        place = run / "summary" / name
+        place = run / "summary" / "items" / name
         place.mkdir(parents=True)
         names = write_item(place, item)
         if name == "05-li-density":
@@ -234,9 +234,15 @@ def write_study(run: Path, leave_out: tuple[str, ...] = (), n_ions: int = 120) -
             names = (*names, "densities.npz")
         done(f"items/{name}", place, names)
     for task, seed in (("boundary", 1), ("doping/GB_1/1", 2), ("crystals/C_1/equilibrate", 3)):
-        (run / task).mkdir(parents=True)
-        write_structure(run / task / STRUCTURE, ions(n_ions, seed))
-        done(task, run / task, (STRUCTURE,))
+        place = run / "summary" / task
+        place.mkdir(parents=True)
+        write_structure(place / STRUCTURE, ions(n_ions, seed))
+        done(task, place, (STRUCTURE,))
+    place = run / "summary" / "bleeding" / "GB_1"
+    place.mkdir(parents=True)
+    write_structure(place / LOWEST_WALKER, ions(n_ions, 4))
+    write_table(place / PROFILE, ("z_A", "mean_percent", "deviation_percent"), [(1.75, 0.5, 0.1), (5.25, 3.0, 0.2)])
+    done("bleeding/GB_1", place, (LOWEST_WALKER, PROFILE))
     record = {
         "inputs": {"study": "1" * 64, "potential": "2" * 64},
         "versions": {"python": "3", "lammps": "2025"},
@@ -255,7 +261,8 @@ def write_study(run: Path, leave_out: tuple[str, ...] = (), n_ions: int = 120) -
         "done_now": [],
         "record": record,
     }
-    write_json_atomic(run / "study.json", content)
+    for place in (run, run / "summary"):
+        write_json_atomic(place / "study.json", content)
     return run
 
 

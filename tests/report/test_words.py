@@ -26,6 +26,9 @@ def test_an_interval_shows_its_ends_and_a_bound_only_its_limit():
     assert ranged(Interval(0.0, 0.71), "Å") == "< 0.71 Å"
     assert ranged(Interval.unknown(), "Å") == "not measured"
     assert ranged(Interval(0.0, math.inf)) == "unknown"
+    assert ranged(Interval(1.37, math.inf)) == "> 1.4"
+    # Counted without a spread: an interval of no width would claim certainty.
+    assert ranged(Interval(0.0, 0.0, 0.0), "Å") == "0 Å"
 
 
 def test_a_direction_is_stated_only_where_the_whole_interval_agrees():
@@ -40,6 +43,7 @@ def test_a_direction_is_stated_only_where_the_whole_interval_agrees():
 def test_changes_are_in_percent_and_orders_of_magnitude_are_ratios():
     assert percent_change(Interval(1.05, 1.38, 1.22)) == "+22 % (+5 to +38 %)"
     assert percent_change(Interval(0.002, 0.01, 0.005)) == "0.0050 times (0.0020 to 0.010)"
+    assert percent_change(Interval(1.37, math.inf)) == "at least 1.4 times"
 
 
 def test_a_row_without_a_value_is_a_bound_and_an_empty_one_is_unknown():

@@ -5,6 +5,7 @@ import time
 
 import numpy as np
 import pytest
+import typer
 
 from dopantfit import Potential
 from dopantfit.errors import ConfigError
@@ -127,8 +128,6 @@ def test_steps_know_by_hash_what_is_up_to_date(fit):
 
 
 def test_only_steps_that_are_not_up_to_date_are_run(capsys):
-    import typer
-
     done = []
 
     def gate_fails():
@@ -144,3 +143,10 @@ def test_only_steps_that_are_not_up_to_date_are_run(capsys):
     assert done == ["validate", "study"]
     assert "fit: up to date" in capsys.readouterr().err
     assert run_steps(steps[:2]) == 1
+
+
+def test_what_a_study_says_is_not_lost_when_the_report_was_written():
+    def says_no():
+        raise typer.Exit(1)
+
+    assert run_steps((("study", lambda: "changed", says_no), ("report", lambda: "it is quick", lambda: None))) == 1

@@ -8,7 +8,10 @@ import typer
 
 
 def report(
-    folder: Annotated[Path, typer.Argument(help="Run folder of a study, its summary, or the folder of a fit.")],
+    folder: Annotated[
+        Path,
+        typer.Argument(help="Run folder of a study, or folder of a fit and the study kept in it."),
+    ],
     fit: Annotated[
         Path | None, typer.Option(help="Folder with fit.json and validation.json; found by hash where it is in fits/.")
     ] = None,

@@ -113,6 +113,8 @@ def _penetration(item: Item, study: Study) -> str:
         depth = found.get("penetration_A") if isinstance(found, dict) else None
         if depth and "upper_bound_95" in depth:
             parts.append(f"{system} < {rounded(depth['upper_bound_95'], 2)} Å")
+        elif depth and not depth["value"]:
+            parts.append(f"{system}: no {study.dopant} in the grain")
         elif depth:
             low, high = depth["interval_95"]
             parts.append(f"{system} {ranged(Interval(low, high, depth['value']), 'Å')}")
@@ -129,6 +131,8 @@ def _minima(item: Item, study: Study) -> str:
         for i in range(count)
         if mean[i] < mean[i - 1] and mean[i] <= mean[(i + 1) % count]
     )
+    if 0.0 in mean:
+        return f"undecided: some layers hold no {item.facts['label']} at all"
     grain = sum(high - low for low, high in item.facts["domains"]["grain"]) * length
     inside = [depth for depth in minima if depth < 0.5 * grain][:2]
     return f"{listed([f'−{depth:.0f}' for depth in inside])} Å" if inside else "none in this half of the grain"

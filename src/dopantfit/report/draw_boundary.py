@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from dopantfit.report import style
 from dopantfit.report.records import Item, Study
 from dopantfit.report.words import interval
-from dopantfit.study.files import Cell
+from dopantfit.study.files import PROFILE, Cell
 
 #: Cations of a composition, from the bottom of its bar.
 _STACK = ("Ti", "Al", "Li")
@@ -76,7 +76,7 @@ def _compositions(panel: Any, compositions: Mapping[str, Mapping[str, float]], d
 
 
 def acceptance(item: Item, study: Study) -> Figure:
-    """Share of accepted exchanges by partner; below it the profiles after exchange where the run still has them."""
+    """Share of accepted exchanges by partner; below it the profiles after exchange."""
     after = profiles_after(study)
     figure, panels = style.new_figure(2 if after else 1)
     groups = by_system(item.rows)
@@ -104,10 +104,10 @@ def acceptance(item: Item, study: Study) -> Figure:
 
 
 def profiles_after(study: Study) -> dict[str, list[Mapping[str, Cell]]]:
-    """Profiles of the walkers of lowest energy, by composition, where the tasks' own folders are still there."""
+    """Profiles of the walkers of lowest energy, by composition."""
     found: dict[str, list[Mapping[str, Cell]]] = {}
     for index in study.compositions:
-        rows = study.table_of(f"bleeding/GB_{index}", "profile.csv")
+        rows = study.table_of(f"bleeding/GB_{index}", PROFILE)
         if rows:
             names = {"z": "z_A", "mean": "mean_percent", "deviation": "deviation_percent"}
             found[f"GB_{index}"] = [{name: row[column] for name, column in names.items()} for row in rows]

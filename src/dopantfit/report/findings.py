@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dopantfit.report.draw_boundary import by_system, numbers, period, profiles_after
+from dopantfit.report.draw_boundary import by_system, numbers, period
 from dopantfit.report.draw_crystals import is_shown, shell_change
 from dopantfit.report.records import Item, Study
 from dopantfit.report.words import (
@@ -76,7 +76,9 @@ def host_profile(item: Item, study: Study) -> str:
         inside = [
             value for at, value in zip(z, mean, strict=True) if _inside(at / length, item.facts["domains"][domain])
         ]
-        if len(inside) > 1:
+        if len(inside) > 1 and not any(inside):
+            parts.append(f"none in the {len(inside)} layers of the {domain}")
+        elif len(inside) > 1:
             average = sum(inside) / len(inside)
             error = math.sqrt(sum((x - average) ** 2 for x in inside) / (len(inside) - 1) / len(inside))
             parts.append(f"{rounded(average, 2)} ± {rounded(error, 1)} at% in the {domain}")
@@ -140,8 +142,22 @@ def conductivities(item: Item, study: Study) -> str:
     more = "".join(f"; {name}: {percent_change(ratios[name])} ({direction(ratios[name])})" for name in rest)
     return (
         f"The {MOBILE} conductivity against {reference} is {told} of {counted(len(doped), 'system')}; "
-        f"{last}: {percent_change(ratios[last])}{more}."
+        f"{last}: {percent_change(ratios[last])}{more}.{_without_dopant(item, study)}"
     )
+
+
+def _without_dopant(item: Item, study: Study) -> str:
+    """Say which systems hold no dopant, so that they tell of the scatter between runs and of nothing else."""
+    plain = [
+        name
+        for name, rows in by_system(item.rows).items()
+        if not name.endswith("_ref") and not any(str(row["species"]).startswith(study.dopant) for row in rows)
+    ]
+    if plain:
+        return f" {listed(plain)}: no {study.dopant} inside, the reference run once more."
+    if any(name.endswith("_0") for name in item.facts["ratios"]):
+        return " A_ref and T_0 are one structure each: their intervals tell of runs, not of structures."
+    return ""
 
 
 def arrhenius(item: Item, study: Study) -> str:
@@ -222,10 +238,10 @@ def walkers(item: Item, study: Study) -> str:
             ends.append(energies[-1] - energies[0])
         found = item.facts[system]["exchanges"]
         tried, accepted = (sum(_flat(found[name])) for name in ("attempted", "accepted"))
-        rounds = len({row["round"] for row in rows})
-        moved = f"energies moved by {rounded(min(ends), 2)} to {rounded(max(ends), 2)} eV over {rounds} rounds"
-        if rounds < 2:
-            moved = "undecided how energies move, after one round"
+        rounds = len({row["round"] for row in rows}) - 1  # the first row is the start
+        moved = f"energies moved by {rounded(min(ends), 2)} to {rounded(max(ends), 2)} eV in {counted(rounds, 'round')}"
+        if not rounds:
+            moved = "undecided how energies move, without a round"
         exchanged = f"{accepted} of {counted(tried, 'exchange')} between temperatures accepted"
         parts.append(f"{system}: {moved}, {exchanged}")
     return "; ".join(parts) + "."
@@ -238,8 +254,3 @@ def _flat(found: Any) -> list[int]:
 def counted(count: int, what: str) -> str:
     """Return a number of things in words."""
     return f"{count} {what}{'' if count == 1 else 's'}"
-
-
-def after_exchange(study: Study) -> str:
-    """A word on where the profiles after exchange are, for the caption of result 2."""
-    return "" if profiles_after(study) else " Profiles after exchange stay in the run folder, which is not here."

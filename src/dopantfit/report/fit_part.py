@@ -55,8 +55,9 @@ def _parameter_table(parameters: Sequence[Parameter]) -> TableView:
         error = "–" if one.standard_error is None else rounded(one.standard_error, 2)
         flags = ["at bound"] * one.at_bound + ["not identified"] * (not one.identified)
         bounds = f"{rounded(one.bounds[0])} to {rounded(one.bounds[1])}"
-        rows.append((one.name, one.unit, rounded(one.value, 5), error, bounds, rounded(one.start, 5), ", ".join(flags)))
-    return TableView(("parameter", "unit", "value", "std. error", "bounds", "start", ""), rows)
+        name = f"{one.name} ({one.unit})"
+        rows.append((name, rounded(one.value, 5), error, bounds, rounded(one.start, 5), ", ".join(flags)))
+    return TableView(("parameter", "value", "std. error", "bounds", "start", ""), rows)
 
 
 def _positions(fit: FitFile, folder: Path, caption: str) -> style.Picture:

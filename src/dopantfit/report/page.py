@@ -114,7 +114,7 @@ def boundary_view(study: Study, folder: Path) -> View:
     title = "The boundary"
     scenes = scene.boundary_scenes(study)
     if not scenes:
-        return View("boundary-3d", title, "", {}, None, "its structures stay in the run folder, which is not here")
+        return View("boundary-3d", title, "", {}, None, "the study made no structure of it")
     first, shown = next(iter(scenes.items()))
     figure, rows = scene.side_view(shown, study.dopant)
     ions = sum(one["count"] for one in shown["kinds"])
@@ -126,18 +126,25 @@ def boundary_view(study: Study, folder: Path) -> View:
 
 def density_view(study: Study, folder: Path) -> View:
     """The Li density of the doped crystal and its change, to be turned."""
-    title, item = "Li density in the doped crystal", study.items.get("05-li-density")
+    title, item = "Li density in the crystal of the highest dose", study.items.get("05-li-density")
     found = scene.density_scene(item, study) if item else None
     flat = scene.projections(item) if item else None
     if item is None or found is None or flat is None:
         return View("li-density-3d", title, "", {}, None, study.why_missing("05-li-density"))
+    none = "" if any(item.facts["dopants"].values()) else (
+        f" It holds no {study.dopant}: the change is that between two runs of one crystal, noise.")  # fmt: skip
     caption = (
         f"{item.facts['system']} after {item.facts['runs_ps']['doped']:g} ps (reference "
         f"{item.facts['runs_ps']['reference']:g} ps): {100 * scene.ENCLOSED:.0f} % of the Li density lies inside the "
-        f"surface; its change against C_ref is drawn at ± {scene.LEVEL:g} standard deviations over all voxels."
+        f"surface; its change against C_ref is drawn at ± {scene.LEVEL:g} standard deviations over all voxels.{none}"
     )
     picture = style.save(flat[0], folder, "li-density-map", caption, flat[1], flat[2])
     return View("li-density-3d", title, caption, {item.facts["system"]: as_json(found)}, picture)
+
+
+def hours(seconds: float) -> str:
+    """Return a time in hours as a person reads it."""
+    return "< 0.001" if seconds < 3.6 else rounded(seconds / 3600.0, 2)
 
 
 def _counts(study: Study | None) -> dict[str, int]:
@@ -164,4 +171,4 @@ def _costs(study: Study | None) -> list[tuple[str, int, str, int]]:
         entry[0], entry[1] = entry[0] + 1, entry[1] + done.measured.get("wall_seconds", 0.0)
     for name in [*study.file.failed, *study.file.skipped] if study else []:
         stages.setdefault(name.split("/")[0], [0, 0.0, 0])[2] += 1
-    return [(name, int(n), rounded(seconds / 3600.0, 3), int(lost)) for name, (n, seconds, lost) in stages.items()]
+    return [(name, int(n), hours(seconds), int(lost)) for name, (n, seconds, lost) in stages.items()]

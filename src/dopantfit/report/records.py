@@ -13,7 +13,8 @@ from dopantfit.errors import ConfigError
 from dopantfit.provenance import sha256_of
 from dopantfit.study.files import CAPTION, TABLE, Cell
 
-STUDY, SUMMARY, FIT, VALIDATION, POTENTIAL = "study.json", "summary", "fit.json", "validation.json", "potential.toml"
+STUDY, SUMMARY, KEPT = "study.json", "summary", "study"
+FIT, VALIDATION, POTENTIAL = "fit.json", "validation.json", "potential.toml"
 
 
 class Seen(BaseModel):
@@ -183,10 +184,9 @@ class Item:
 
 @dataclass(frozen=True)
 class Study:
-    """A study as it stands. run: folder with the tasks' own folders, None where only a summary was kept."""
+    """A study as it stands, read from its summary. folder: holds a folder for each task that a report reads."""
 
     folder: Path
-    run: Path | None
     file: StudyFile
     items: Mapping[str, Item]
 
@@ -208,20 +208,20 @@ class Study:
         return None if count is None else round(count)
 
     def file_of(self, task: str, name: str) -> Path | None:
-        """Path of a file in a task's own folder; None where it is not there any more.
+        """Path of a file that a task wrote; None where the summary does not hold it.
 
         Raises ConfigError when it is not what the task wrote.
         """
         done = self.file.tasks.get(task)
-        if self.run is None or done is None or name not in done.files or not (self.run / task / name).is_file():
+        path = self.folder / task / name
+        if done is None or name not in done.files or not path.is_file():
             return None
-        path = self.run / task / name
         if sha256_of(path) != done.files[name]:
             raise ConfigError(f"{path}: is not what the study wrote; run `dopantfit study` again")
         return path
 
     def table_of(self, task: str, name: str) -> list[dict[str, Cell]]:
-        """A table in a task's own folder; empty where it is not there any more."""
+        """A table that a task wrote; empty where the summary does not hold it."""
         path = self.file_of(task, name)
         return [] if path is None else read_table(path)
 
@@ -277,7 +277,7 @@ def read_model(path: Path, model: type[Model]) -> Model:
 
 
 def read_sources(folder: Path, fit_folder: Path | None = None) -> Sources:
-    """Read what is in `folder`: a study, its summary, or a fit.
+    """Read what is in `folder`: a study, its summary, or a fit with the study that was kept with it.
 
     fit_folder: where fit.json and validation.json lie; without it they are looked for in `folder`, beside it, and in
     ``fits``, and taken where their potential is the study's. Raises ConfigError when there is no record at all, one is
@@ -344,18 +344,22 @@ def _notes(study: Study | None, fit_path: Path | None, gates: ValidationFile | N
 
 
 def read_study(folder: Path) -> Study | None:
-    """Return the study in a run folder or a summary; None when there is none. ConfigError when it is not whole."""
-    if not (folder / STUDY).is_file():
+    """Return the study of a run folder, a summary, or a fit that one was kept with; None when there is none.
+
+    Raises ConfigError when it is not whole.
+    """
+    summary = next((place for place in (folder / SUMMARY, folder, folder / KEPT) if (place / STUDY).is_file()), None)
+    if summary is None:
         return None
-    run = folder if (folder / SUMMARY).is_dir() else None
-    summary = folder / SUMMARY if run else folder
-    file = read_model(folder / STUDY, StudyFile)
+    file = read_model(summary / STUDY, StudyFile)
     for key in ("dopant", "doping"):
         if key not in file.record.configuration:
-            raise ConfigError(f"{folder / STUDY}: record.configuration.{key} is missing; run `dopantfit study` again")
+            raise ConfigError(f"{summary / STUDY}: record.configuration.{key} is missing; run `dopantfit study` again")
     names = [task.rpartition("/")[2] for task in file.tasks if task.startswith("items/")]
-    items = {name: read_item(summary / name, name, file.tasks[f"items/{name}"].files) for name in sorted(names)}
-    return Study(folder, run, file, items)
+    items = {
+        name: read_item(summary / "items" / name, name, file.tasks[f"items/{name}"].files) for name in sorted(names)
+    }
+    return Study(summary, file, items)
 
 
 def read_item(folder: Path, name: str, hashes: Mapping[str, str]) -> Item:

@@ -101,8 +101,6 @@ def _section(name: str, result: Result, study: Study, known: Published, folder: 
     if rows:
         caption = result.say(item, study)
         picture = style.save(result.draw(item, study), folder, name, f"{result.title}. {caption}", columns, rows)
-    if name == "02-acceptance":
-        caption += findings.after_exchange(study)
     compared = comparisons(item, study, known)
     return Section(name, result.number, result.title, caption, picture, table, compared, item.missing)
 
@@ -111,7 +109,8 @@ def table_of(item: Item) -> TableView:
     """A table with units in its head and rounded numbers, the first rows of it; an interval is one column."""
     spread = [name.removesuffix("_low") for name in item.columns if name.endswith("_low")]
     parts = {f"{one}_{end}" for one in spread for end in ("value", "error", "low", "high")} | set(spread)
-    columns = [name for name in item.columns if name not in parts] + spread
+    told = [name for name in item.columns if any(row[name] is not None for row in item.rows)]
+    columns = [name for name in told if name not in parts] + spread
     header = []
     for name in columns:
         unit = item.columns.get(name) or item.columns.get(f"{name}_low")
@@ -135,4 +134,7 @@ def shown(value: Cell) -> str:
         return "–"
     if isinstance(value, str):
         return value
-    return f"{value:,.0f}".replace("-", "−") if value == int(value) else rounded(value, 4)
+    if value == int(value):
+        return f"{value:,.0f}".replace("-", "−")
+    # An energy of ten thousand eV changes in its decimals.
+    return rounded(value, max(4, len(str(int(abs(value)))) + 2))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from dopantfit.report import style
 from dopantfit.report.records import Item, Study
-from dopantfit.study.files import STRUCTURE, read_structure
+from dopantfit.study.files import LOWEST_WALKER, STRUCTURE, read_structure
 from dopantfit.study.host import MOBILE
 
 Floats = NDArray[np.float64]
@@ -33,7 +33,7 @@ def boundary_scenes(study: Study) -> dict[str, dict[str, Any]]:
     """Scenes of the boundary by title: the highest dose after and before exchange, undoped, where they are there."""
     last = list(study.compositions)[-1] if study.compositions else ""
     wanted = {
-        f"GB_{last}, after exchange": (f"bleeding/GB_{last}", "walker-1.extxyz"),
+        f"GB_{last}, after exchange": (f"bleeding/GB_{last}", LOWEST_WALKER),
         f"GB_{last}, doped": (f"doping/GB_{last}/1", STRUCTURE),
         "undoped": ("boundary", STRUCTURE),
     }

@@ -11,6 +11,7 @@ import matplotlib
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from dopantfit.provenance import write_text_atomic
 from dopantfit.study.files import Cell, write_table
 from dopantfit.study.verdict import Interval
 
@@ -140,18 +141,20 @@ def shade_domains(panel: Any, domains: Mapping[str, Any] | None, length: float) 
 def save(
     figure: Figure, folder: Path, name: str, alt: str, columns: Sequence[str], rows: Sequence[Sequence[Cell]]
 ) -> Picture:
-    """Write ``name.pdf`` and ``name.csv`` into `folder`; return the picture. Same numbers, same bytes."""
+    """Write ``name.pdf``, ``.svg`` and ``.csv`` into `folder`; return the picture. Same numbers, same bytes."""
     figure.savefig(folder / f"{name}.pdf", metadata={"CreationDate": None, "Producer": None, "Creator": None})
+    drawn = svg_of(figure, name)
+    write_text_atomic(folder / f"{name}.svg", drawn)
     write_table(folder / f"{name}.csv", columns, rows)
-    return Picture(name, svg_address(figure, name), alt, f"{name}.csv")
+    return Picture(name, data_address(drawn.encode(), "image/svg+xml"), alt, f"{name}.csv")
 
 
-def svg_address(figure: Figure, name: str) -> str:
-    """Return a figure as a data address; `name` makes its inner names its own."""
+def svg_of(figure: Figure, name: str) -> str:
+    """Return a figure as SVG; `name` makes its inner names its own."""
     drawn = io.StringIO()
     with matplotlib.rc_context({"svg.hashsalt": name}):
         figure.savefig(drawn, format="svg", metadata={"Date": None, "Creator": None})
-    return data_address(drawn.getvalue().encode(), "image/svg+xml")
+    return drawn.getvalue()
 
 
 def data_address(content: bytes, kind: str) -> str:

@@ -59,10 +59,17 @@ def is_known(one: Interval) -> bool:
 
 
 def ranged(one: Interval, unit: str = "", factor: float = 1.0) -> str:
-    """Return ``4.95 (4.90 to 5.01) Å``, ``< 3.2 Å`` for a bound, and ``not measured`` where there is nothing."""
-    if not is_known(one):
-        return "not measured" if math.isinf(one.low) else "unknown"
+    """Return ``4.95 (4.90 to 5.01) Å``, ``< 3.2 Å`` or ``> 3.2 Å`` for a bound, ``not measured`` for nothing.
+
+    What was counted without a spread, and so has no interval, stands alone.
+    """
     after = f" {unit}" if unit else ""
+    if not is_known(one):
+        if one.low > 0.0:
+            return f"> {rounded(one.low * factor, 2)}{after}"
+        return "not measured" if math.isinf(one.low) else "unknown"
+    if one.value == one.low == one.high:
+        return f"{rounded(one.value * factor)}{after}"
     if one.value is None:
         return f"< {rounded(one.high * factor, 2)}{after}"
     low, high = rounded(one.low * factor), rounded(one.high * factor)
@@ -72,6 +79,8 @@ def ranged(one: Interval, unit: str = "", factor: float = 1.0) -> str:
 def percent_change(ratio: Interval) -> str:
     """Return a ratio as a change in percent; as a ratio where it is far from 1."""
     if not is_known(ratio):
+        if ratio.low > 0.0:
+            return f"at least {rounded(ratio.low, 2)} times"
         return "unknown, because one of the two is only an upper bound"
     if ratio.value is None:
         return f"at most {rounded(ratio.high, 2)} times"

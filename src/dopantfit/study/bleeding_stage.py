@@ -16,13 +16,12 @@ from dopantfit.boundary.swap_config import Layers
 from dopantfit.boundary.swap_layers import depths
 from dopantfit.structures import labels_of
 from dopantfit.study.boundary_stage import domains_in
-from dopantfit.study.files import STRUCTURE, read_structure, write_structure, write_table
+from dopantfit.study.files import PROFILE, STRUCTURE, read_structure, write_structure, write_table
 from dopantfit.study.graph import action
 from dopantfit.study.swap_stage import walker_file
 from dopantfit.study.work import Outcome, Work
 from dopantfit.transport.estimate import Estimate, chi_squared_quantile
 
-PROFILE = "profile.csv"
 #: Part of the dopant in the grain that the penetration depth leaves above it.
 _ABOVE = 0.95
 

@@ -16,6 +16,9 @@ PresetOption = Annotated[str | None, typer.Option(help="quick, desk or paper, in
 RunOption = Annotated[Path | None, typer.Option("--run", help="Run folder.", show_default="runs/study-<name>")]
 WorkersOption = Annotated[int | None, typer.Option(min=1, help="Tasks at a time.", show_default="cores")]
 SiteOption = Annotated[Path | None, typer.Option(help="Site file (TOML): run through Slurm, PBS or Kubernetes.")]
+KeepOption = Annotated[
+    bool, typer.Option("--keep", help="Copy the summary to <folder>/study, to be kept with the fit and reported from.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")]
 
 
@@ -25,16 +28,19 @@ def study(
     run: RunOption = None,
     workers: WorkersOption = None,
     site: SiteOption = None,
+    keep: KeepOption = False,
     json: JsonOption = False,
 ) -> None:
     """Study a dopant in the grain boundary: build, dope, exchange, run, analyse, answer. Goes on where it was ended."""
     from dopantfit.study.config import load_study
-    from dopantfit.study.run import plan_study
+    from dopantfit.study.run import SUMMARY, plan_study
+    from dopantfit.study.run import keep as keep_summary
 
     config, file = load_study(folder, preset)
     target = run or run_folder(config, file)
     record = _run(plan_study(config, file), target, workers or len(os.sched_getaffinity(0)), site)
-    _print_json(record) if json else _print_verdict(record, target)
+    summary = keep_summary(target, file.parent) if keep else target / SUMMARY
+    _print_json(record) if json else _print_verdict(record, summary)
     if record["failed"] or (record["verdict"] or {}).get("answer") == "no":
         raise typer.Exit(1)
 
@@ -59,12 +65,13 @@ def _run(study: "Study", folder: Path, workers: int, site: Path | None) -> dict[
         return run_study(study, folder, pool, resources, overview.observe, overview.tick)
 
 
-def _print_verdict(record: dict[str, Any], folder: Path) -> None:
+def _print_verdict(record: dict[str, Any], summary: Path) -> None:
     from rich.console import Console
 
-    from dopantfit.study.tables import verdict_tables
+    from dopantfit.study.tables import verdict_lines
 
-    Console(highlight=False).print(*verdict_tables(record), f"tables and records: {folder / 'summary'}", sep="\n")
+    lines = (*verdict_lines(record), f"tables and records: {summary}")
+    Console(highlight=False).print(*lines, sep="\n", soft_wrap=True)
 
 
 def _print_json(payload: object) -> None:

@@ -14,6 +14,8 @@ from dopantfit.reference.frames import dump_frames, read_frames
 
 STRUCTURE = "structure.extxyz"
 TABLE, CAPTION = "table.csv", "item.json"
+#: Mean profile of a composition's walkers of lowest energy, and the first of them.
+PROFILE, LOWEST_WALKER = "profile.csv", "walker-1.extxyz"
 
 Cell = str | int | float | None
 

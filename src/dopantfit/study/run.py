@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from dopantfit.potential import Potential
 from dopantfit.provenance import Record, write_json_atomic
 from dopantfit.study.config import StudyConfig
 from dopantfit.study.driver import Event, Summary, run_graph
+from dopantfit.study.files import LOWEST_WALKER, PROFILE, STRUCTURE
 from dopantfit.study.graph import Graph
 from dopantfit.study.site import Pool
 from dopantfit.study.tasks import Planner
@@ -19,8 +20,8 @@ from dopantfit.study.work import Finished, Resources
 from dopantfit.validate import require_valid
 
 RECORD, SUMMARY = "study.json", "summary"
-#: Stages whose files make up the summary: tables, captions and the verdict; no structures, no trajectories.
-_REPORTED = ("items", "verdict")
+#: Folder beside study.toml that a summary is kept in.
+KEPT = "study"
 
 
 @dataclass(frozen=True)
@@ -66,8 +67,7 @@ def run_study(
 ) -> dict[str, Any]:
     """Run a study in `folder`, or go on with it; return its record, which is also ``study.json`` there.
 
-    Tables, captions and the verdict are copied to ``summary``. Raises ConfigError when the folder is held or cannot be
-    written to.
+    What a report needs is copied to ``summary``. Raises ConfigError when the folder is held or cannot be written to.
     """
     started = time.time()
     try:
@@ -77,7 +77,7 @@ def run_study(
     summary = run_graph(study.graph, folder, pool, resources, observe, tick)
     record = _record(study, summary, started)
     write_json_atomic(folder / RECORD, record)
-    _put_together(summary, folder / SUMMARY, record)
+    _put_together(study.config, summary, folder / SUMMARY, record)
     return record
 
 
@@ -109,14 +109,57 @@ def _task(found: Finished) -> dict[str, Any]:
     }
 
 
-def _put_together(summary: Summary, target: Path, record: dict[str, Any]) -> None:
-    """Copy what a report needs to `target`, which is small enough to be kept with the fit."""
-    target.mkdir(exist_ok=True)
+def reported_files(study: StudyConfig, name: str, files: Iterable[str]) -> tuple[str, ...]:
+    """Which files of a task a report needs: tables and the verdict, profiles, and the structures that it draws.
+
+    The structures are those of the highest dose and of the undoped boundary; no trajectory is among them.
+    """
+    if name.split("/")[0] in ("items", "verdict"):
+        return tuple(files)
+    last = study.compositions[-1]
+    structures = {
+        "boundary": STRUCTURE,
+        f"doping/GB_{last}/1": STRUCTURE,
+        f"bleeding/GB_{last}": LOWEST_WALKER,
+        f"crystals/C_{last}/equilibrate": STRUCTURE,
+    }
+    wanted = {structures.get(name), PROFILE if name.startswith("bleeding/") else None}
+    return tuple(file for file in files if file in wanted)
+
+
+def _put_together(study: StudyConfig, summary: Summary, target: Path, record: dict[str, Any]) -> None:
+    """Make `target` hold what a report needs and nothing else, each file under the name of its task."""
+    new = target.with_name(f".{target.name}.new")
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir()
     for name, found in summary.finished.items():
-        if name.split("/")[0] not in _REPORTED:
-            continue
-        place = target / name.rpartition("/")[2]
-        place.mkdir(exist_ok=True)
-        for file in found.record.files:
-            shutil.copyfile(found.folder / file, place / file)
-    write_json_atomic(target / RECORD, record)
+        for file in reported_files(study, name, found.record.files):
+            (new / name / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(found.folder / file, new / name / file)
+    write_json_atomic(new / RECORD, record)
+    _replace(new, target)
+
+
+def keep(run: Path, fit: Path) -> Path:
+    """Copy the summary of a run to ``study`` in the folder of its fit, in the place of an older one; return where.
+
+    Raises ConfigError when that folder holds something else, or cannot be written to.
+    """
+    target = fit / KEPT
+    if target.exists() and not (target / RECORD).is_file():
+        raise ConfigError(f"{target}: holds no {RECORD}, so it is no summary; move it away to keep one there")
+    new = target.with_name(f".{KEPT}.new")
+    try:
+        shutil.rmtree(new, ignore_errors=True)
+        shutil.copytree(run / SUMMARY, new)
+        _replace(new, target)
+    except OSError as problem:
+        raise ConfigError(f"{problem.filename or target}: {problem.strerror}; the summary was not kept") from None
+    return target
+
+
+def _replace(new: Path, target: Path) -> None:
+    """Put a folder that is whole in the place of an older one."""
+    if target.exists():
+        shutil.rmtree(target)
+    new.rename(target)

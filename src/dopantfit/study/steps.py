@@ -68,22 +68,24 @@ def why_validate(folder: Path, level: str) -> str:
 
 
 def run_steps(steps: Iterable[tuple[str, Callable[[], str], Callable[[], None]]]) -> int:
-    """Run the steps that have to be run; return the exit status of the last one that was.
+    """Run the steps that have to be run; return the exit status of all.
 
-    steps: name, why it has to be run (empty when it need not), and how. A gate that fails ends nothing here: whether a
-    potential may be used all the same is for the study to say.
+    steps: name, why it has to be run (empty when it need not), and how. A fit or a gate that fails ends nothing here:
+    whether a potential may be used all the same is for the study to say, and what it says stands, whatever the report.
     """
-    status = 0
+    ended: dict[str, int] = {}
     for name, why, do in steps:
         reason = why()
         sys.stderr.write(f"{name}: {reason or 'up to date'}\n")
         if reason:
             try:
                 do()
-                status = 0
+                ended[name] = 0
             except typer.Exit as end:
-                status = end.exit_code
-    return status
+                ended[name] = end.exit_code
+    if "study" in ended:
+        ended = {name: ended[name] for name in ("study", "report") if name in ended}
+    return max(ended.values(), default=0)
 
 
 def _json(path: Path) -> Any:

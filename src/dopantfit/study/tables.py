@@ -1,46 +1,38 @@
-"""What a person reads in the terminal when a study ends."""
+"""What a person reads in the terminal, or in a log, when a study ends."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
-
-from rich.table import Table
 
 _COLOURS = {"yes": "green", "no": "red", "undecided": "yellow"}
 
 
-def verdict_tables(record: Mapping[str, Any]) -> list[Table | str]:
-    """Return the verdict with the numbers behind it, and what failed."""
-    shown: list[Table | str] = []
+def verdict_lines(record: Mapping[str, Any]) -> list[str]:
+    """Return the verdict with the numbers behind it, and what failed; answers in colour for `rich`."""
     verdict = record["verdict"]
-    if verdict is None:
-        shown.append("no verdict: the study did not get that far")
-    else:
-        shown += [_numbers(verdict), f"verdict: {_word(verdict['answer'])} ({verdict['rule']})"]
+    shown = ["no verdict: the study did not get that far"] if verdict is None else [*_numbers(verdict)]
     shown += [f"failed   {name}: {reason}" for name, reason in record["failed"].items()]
     shown += [f"skipped  {name}, for want of {need}" for name, need in record["skipped"].items()]
     return shown
 
 
-def _numbers(verdict: Mapping[str, Any]) -> Table:
-    table = Table(title="Requirements, with the numbers behind them")
-    for column in ("composition", "requirement", "quantity", "95 % interval", "rule", "answer"):
-        table.add_column(column)
+def _numbers(verdict: Mapping[str, Any]) -> Iterator[str]:
     for name, composition in verdict["compositions"].items():
+        yield f"{name}: {_word(composition['answer'])}"
         for requirement in composition["requirements"]:
+            yield f"  {requirement['name']}: {_word(requirement['answer'])}"
             for check in requirement["checks"]:
-                answer = _word(check["answer"]) + (f" ({check['reason']})" if check["reason"] else "")
-                quantity = f"{check['quantity']} {check['unit']}".strip()
-                table.add_row(name, requirement["name"], quantity, _range(check["interval"]), check["rule"], answer)
-        table.add_section()
-    return table
+                interval = _range(check["interval"], check["unit"])
+                reason = f" ({check['reason']})" if check["reason"] else ""
+                yield f"    {check['quantity']}: {interval}, asked {check['rule']}: {_word(check['answer'])}{reason}"
+    yield f"verdict: {_word(verdict['answer'])} ({verdict['rule']})"
 
 
-def _range(interval: Mapping[str, float | None]) -> str:
+def _range(interval: Mapping[str, float | None], unit: str) -> str:
     low, high, value = interval["low"], interval["high"], interval["value"]
-    if low is None and high is None:
-        return "-"
+    if high is None and not low:
+        return "not known"
     ends = f"{'-∞' if low is None else f'{low:.3g}'} … {'∞' if high is None else f'{high:.3g}'}"
-    return ends if value is None else f"{value:.3g} ({ends})"
+    return f"{ends if value is None else f'{value:.3g} ({ends})'} {unit}".rstrip()
 
 
 def _word(answer: str) -> str:

@@ -28,7 +28,7 @@ NAMES = (
 )
 
 
-@action(version=1)
+@action(version=2)
 def verdict(work: Work) -> Outcome:
     """Answer the three requirements for every composition, and the question for the dopant.
 
@@ -76,7 +76,9 @@ def _confinement(bleeding: Finished | None, rules: Mapping[str, Any]) -> tuple[C
     depth = interval_of(estimate_from(result.get("penetration_A")))
     tried = result.get("attempts_per_dopant", 0.0)
     enough = tried >= rules["attempts_per_dopant"]
-    reason = f"{tried:.3g} attempts per dopant ion and walker, {rules['attempts_per_dopant']:g} are asked for"
+    reason = (
+        f"{tried:.3g} of the {rules['attempts_per_dopant']:g} attempts per dopant ion and walker that are asked for"
+    )
     return (
         only_if(at_most("dopant fraction, grain over boundary", "", share, rules["grain_share"]), enough, reason),
         only_if(at_most("depth of 95 % of the dopant in the grain", "Å", depth, rules["penetration"]), enough, reason),

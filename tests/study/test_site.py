@@ -1,8 +1,6 @@
 """Where tasks run changes nothing about what comes out."""
 
-import shutil
 import textwrap
-from pathlib import Path
 
 import pytest
 
@@ -86,14 +84,3 @@ def test_two_workers_of_parsl_make_the_same_tables(tmp_path, local_table):
     pytest.importorskip("parsl", reason="Parsl is not installed")
     pool = site_pool(Site(workers_per_node=2), tmp_path / "parsl")
     assert table_of(pool, tmp_path / "run") == local_table
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(shutil.which("sbatch") is None, reason="Slurm is not installed (apt-get install slurm-wlm munge)")
-@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_a_slurm_node_makes_the_same_tables(tmp_path, local_table, slurm_node):
-    pytest.importorskip("parsl", reason="Parsl is not installed")
-    path = [f"export PYTHONPATH={Path(__file__).parent}", f"export PATH={Path(slurm_node).parent}:$PATH"]
-    site = Site(provider="slurm", workers_per_node=2, walltime="00:10:00", worker_init="\n".join(path))
-    assert table_of(site_pool(site, tmp_path / "parsl"), tmp_path / "run") == local_table

@@ -1,0 +1,100 @@
+"""A whole study, as small as it can be, from a boundary to a verdict: the same tables wherever its tasks run."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+# One process runs them all: the local study is made once.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("tiny study")]
+
+STUDY = """
+preset = "quick"
+seed = 3
+dopant = "Mg"
+potential = "potential.toml"
+validation = "validation.json"
+accept_failed_gates = "a test of the machinery, not of the dopant"
+[engine]
+frame_interval = 0.02
+[boundary]
+build = "tiny"
+[doping]
+concentrations = [5.0]
+relaxation = 0.02
+[swaps]
+attempts_per_round = 2
+layers = 1
+relaxation = 0.02
+[crystals]
+equilibration = 0.2
+heating = 0.02
+production = 0.4
+[amorphous]
+equilibration = 0.2
+heating = 0.02
+production = 0.4
+cells = 1
+arrhenius_temperatures = [1000.0]
+titanium_free = false
+"""
+#: Every item of a study has a table; the Arrhenius lines are the second one of the tenth.
+TABLES = 12
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    made = tmp_path_factory.mktemp("tiny")
+    (made / "study.toml").write_text(STUDY)
+    library = Path(__file__).parents[2] / "src/dopantfit/potential/library"
+    shutil.copy(library / "latp-mg-2022.toml", made / "potential.toml")
+    return made
+
+
+def tables(folder, run, *options, **environment):
+    """The tables of all items, and the verdict, of a study that is run to its end."""
+    command = [sys.executable, "-m", "dopantfit.cli", "study", str(folder), "--run", str(run), "--json", *options]
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | environment, check=False)
+    assert done.returncode in (0, 1) and not json.loads(done.stdout)["failed"], done.stderr
+    found = {path.parent.name: path.read_bytes() for path in sorted((run / "items").glob("*/table.csv"))}
+    return found | {"verdict": (run / "summary" / "verdict" / "verdict.json").read_bytes()}
+
+
+@pytest.fixture(scope="module")
+def local(folder):
+    return tables(folder, folder / "local", "--workers", "2")
+
+
+def test_a_study_ends_with_all_its_tables_and_claims_nothing(folder, local):
+    assert len(local) == TABLES + 1 and all(local.values())
+    # Half a picosecond tells nothing: whatever the numbers are, no requirement may be called met or failed.
+    verdict = json.loads(local["verdict"])
+    assert verdict["answer"] == "undecided"
+    structure = folder / "local" / "boundary" / "structure.extxyz"
+    assert int(structure.read_text().split("\n", 1)[0]) > 200
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+def test_two_workers_of_parsl_make_the_same_tables(folder, local):
+    pytest.importorskip("parsl", reason="Parsl is not installed")
+    site = folder / "parsl.toml"
+    site.write_text('provider = "local"\nworkers_per_node = 2\n')
+    assert tables(folder, folder / "parsl", "--site", str(site)) == local
+
+
+@pytest.mark.skipif(shutil.which("sbatch") is None, reason="Slurm is not installed (apt-get install slurm-wlm munge)")
+def test_a_node_of_slurm_makes_the_same_tables(folder, local, slurm_node):
+    pytest.importorskip("parsl", reason="Parsl is not installed")
+    site = folder / "slurm.toml"
+    lines = [
+        'provider = "slurm"',
+        "workers_per_node = 2",
+        'walltime = "00:10:00"',
+        f'worker_init = "export PATH={Path(slurm_node).parent}:$PATH"',
+    ]
+    site.write_text("\n".join(lines) + "\n")
+    assert tables(folder, folder / "slurm", "--site", str(site)) == local

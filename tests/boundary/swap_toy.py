@@ -33,7 +33,8 @@ class ToyModel:
     def __init__(self, error=0.15, seed=3):
         rng = np.random.default_rng(seed)
         self.energies = rng.normal(0.0, 0.1, len(ALL_STATES))
-        self.errors = rng.normal(0.05, error, (len(ALL_STATES), len(ALL_STATES)))
+        self.errors, later = rng.normal(0.05, error, (2, len(ALL_STATES), len(ALL_STATES)))
+        self.later_errors = 0.6 * later
 
     def state(self, species):
         """The state of these species."""
@@ -55,11 +56,12 @@ class ToyModel:
         return Estimate(self.rigid(state, swap) + float(self.errors[number(state.species), number(end)]))
 
     def relax(self, state, swap, estimate, ceiling):
-        """The state after a swap, or nothing above the ceiling."""
+        """The state after a swap, or nothing where the second estimate is above the ceiling."""
         end = self.state(swap.exchanged(state.species))
-        if end.energy - state.energy > ceiling:
-            return Relaxation(None, 1, stopped=True)
-        return Relaxation(end, 1)
+        early = end.energy - state.energy + float(self.later_errors[number(state.species), number(end.species)])
+        if early >= ceiling:
+            return Relaxation(None, 1, early, stopped=True)
+        return Relaxation(end, 1, early)
 
 
 def weights(model, temperature):

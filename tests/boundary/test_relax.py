@@ -142,20 +142,23 @@ def test_the_inner_region_alone_costs_more_and_the_response_makes_up_for_it(rela
     engine, state = relaxed
     swaps = [swap_of(engine, state, partner, seed) for partner in ("Al", "Ti") for seed in (1, 2)]
     response, found = measure_response(engine, state, swaps)
-    assert all(inner > full for _, inner, full in found)
+    # On its way a relaxation stands between what it starts from and where it ends.
+    assert all(one.inner > one.early > one.full for one in found)
+    assert response.late_mean["Ti"] < response.mean["Ti"]
     assert response.mean["Ti"] > response.mean["Al"] > 0.0  # Twice the charge polarises four times as much.
     assert response.of("P", 1.0) == 0.0
 
 
-def test_a_hopeless_relaxation_stops_early_and_says_so(relaxed):
+def test_a_relaxation_stops_on_its_way_at_its_second_estimate_and_nowhere_else(relaxed):
     engine, state = relaxed
     swap = swap_of(engine, state, "Ti")
     whole = engine.relax(state, swap, None, np.inf)
-    change = whole.state.energy - state.energy
-    stopped = engine.relax(state, swap, None, change - 1.0)
-    assert stopped.stopped and stopped.state is None and stopped.calls < whole.calls
-    # Well above what the swap costs, nothing stops it.
-    assert engine.relax(state, swap, None, change + 1.0).state.energy == whole.state.energy
+    assert whole.early > whole.state.energy - state.energy
+    stopped = engine.relax(state, swap, None, whole.early)
+    assert stopped.stopped and stopped.state is None and stopped.early == whole.early
+    # A few evaluations of one step more than asked for.
+    assert engine.settings.early_calls <= stopped.calls <= engine.settings.early_calls + 5 < whole.calls
+    assert engine.relax(state, swap, None, np.nextafter(whole.early, np.inf)).state.energy == whole.state.energy
 
 
 def test_collapsed_ions_are_no_state(relaxed):

@@ -62,7 +62,8 @@ def test_visited_states_have_boltzmann_frequencies(mode, by_species):
     walker, rng = chain(model, mode, by_species), np.random.default_rng(11)
     visits = np.zeros(len(toy.ALL_STATES))
     for _ in range(2500):
-        for _ in range(12):  # Attempts between samples: more than the chain remembers, a third of them succeed.
+        # Attempts between samples: more than the chain remembers. Of three one succeeds, of ten after two estimates.
+        for _ in range(30 if mode == "delayed" else 12):
             walker.attempt(rng)
         visits[toy.number(walker.state.species)] += 1
     expected = toy.weights(model, toy.TEMPERATURE) * visits.sum()

@@ -5,8 +5,8 @@ g(x,y) = min(1, exp(-Δ₁(x→y)/kT)); one that passes is accepted with min(1, 
 depend on the state they start from in any way: g(y,x) is computed from y. The product of both steps satisfies detailed
 balance with respect to exp(-E/kT), whatever the estimate is; a bad one only wastes work.
 
-Random numbers are drawn before anything is computed, so that the largest energy that could still be accepted is known
-when a relaxation begins: since g(y,x) ≤ 1, a swap can only pass if ΔE < -kT ln(u g(x,y)).
+There are two estimates, the second more costly and made only of what the first lets pass. Both are held against one
+random number, so that g is the smaller of their probabilities.
 """
 
 import math
@@ -24,7 +24,7 @@ def passing(change: float, temperature: float) -> float:
 def ceiling(draw: float, forward: float, temperature: float) -> float:
     """The energy change [eV] from which on no swap can be accepted, given its random number in [0, 1).
 
-    forward: g(x,y), or 1 where there is no first stage.
+    forward: g(x,y), or 1 where there is no estimate before.
     """
     product = draw * forward
     return math.inf if product <= 0.0 else -BOLTZMANN * temperature * math.log(product)
@@ -41,7 +41,7 @@ def accepted(change: float, draw: float, temperature: float, forward: float = 1.
 class Counts:
     """What became of the attempts of one pair of species.
 
-    attempted; passed: the first stage; stopped: relaxations given up because they could not pass any more; failed:
+    attempted; passed: the first estimate; stopped: of those, relaxations given up at the second one; failed:
     relaxations without a minimum (counted as rejected); accepted. undone: accepted swaps whose undoing was tried;
     hysteretic: of those, the ones that did not come back. calls: evaluations of all sites.
     """

@@ -2,11 +2,12 @@
 
 The estimate is the two-region idea of Mott and Littleton: ions within a radius of either site relax explicitly while
 the rest stands still, and what the rest would still give (the dielectric and elastic response of the outer region) is
-taken as its mean over fully relaxed swaps of the same pair of species, measured before the first round.
+taken as its mean over fully relaxed swaps of the same pair of species, measured before the first round. What passes is
+relaxed as a whole; on its way, after a few evaluations, it gives a second and better estimate of the same kind.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import ase
 import numpy as np
@@ -55,14 +56,24 @@ class CellState:
 
 @dataclass(frozen=True)
 class OuterResponse:
-    """What the outer region gives, by partner species: typical energy and its scatter [eV] (median, scaled MAD)."""
+    """What estimates leave out, by partner species: typical energy and its scatter [eV] (median, scaled MAD).
 
-    mean: Mapping[str, float]
-    deviation: Mapping[str, float]
+    mean, deviation: of the outer region, when the inner one has relaxed. late_mean, late_deviation: of what is left
+    when the whole cell has relaxed for ``early_calls`` evaluations.
+    """
+
+    mean: Mapping[str, float] = field(default_factory=dict)
+    deviation: Mapping[str, float] = field(default_factory=dict)
+    late_mean: Mapping[str, float] = field(default_factory=dict)
+    late_deviation: Mapping[str, float] = field(default_factory=dict)
 
     def of(self, partner: str, margin: float) -> float:
         """What is taken off the energy of the inner region [eV]; 0 for a partner that was not measured."""
         return self.mean.get(partner, 0.0) + margin * self.deviation.get(partner, 0.0)
+
+    def late(self, partner: str, margin: float) -> float:
+        """What is taken off the energy of the second estimate [eV]; 0 for a partner that was not measured."""
+        return self.late_mean.get(partner, 0.0) + margin * self.late_deviation.get(partner, 0.0)
 
 
 @dataclass(frozen=True)
@@ -87,7 +98,7 @@ class RelaxedCell:
         self.table = species_table(self.labels, potential, COULOMB)
         self.cell = np.ascontiguousarray(atoms.cell.array, dtype=np.float64)
         self.settings = settings
-        self.response = response or OuterResponse({}, {})
+        self.response = response or OuterResponse()
         self.mesh = make_mesh(self.cell, ALPHA, SPACING, COULOMB)
         self.coarse = make_mesh(self.cell, ALPHA, COARSE_SPACING, COULOMB)
         turn_over = {pair: found.radius for pair, found in turn_overs(potential).items() if found}
@@ -109,7 +120,7 @@ class RelaxedCell:
         start = CellState(species, cores, cores + offsets, np.nan)
         self._near, self._steering = None, None
         region = self._whole(start)
-        relaxed, _, _ = self._down(start, region.start(), np.inf, self.settings.most_calls * 5)
+        relaxed, _, _ = self._down(start, region.start(), self.settings.most_calls * 5)
         self._near, self._steering = None, None
         return self.summed(relaxed)
 
@@ -162,7 +173,7 @@ class RelaxedCell:
     def relax(self, state: CellState, swap: Swap, estimate: Estimate | None, ceiling: float) -> Relaxation[CellState]:
         """See ``SwapModel.relax``: from the relaxed inner region on, everything moves.
 
-        A relaxation that ends in collapsed ions or in no minimum gives None.
+        A relaxation that ends in collapsed ions or in no minimum gives None, the latter with an infinite ``early``.
         """
         moved = self._swapped(state, swap)
         region = self._whole(moved)
@@ -170,27 +181,32 @@ class RelaxedCell:
         if estimate is not None and estimate.guess is not None:
             guess: _Inner = estimate.guess
             start = region.with_sites(start, guess.region, guess.sites)
+        left = state.energy + self.response.late(self.partner(state, swap), self.settings.margin)
+        seen: list[float] = []
+
+        def unlikely(progress: Progress) -> bool:
+            if seen or progress.calls < self.settings.early_calls:
+                return False
+            seen.append(progress.energy - left)
+            return not seen[0] < ceiling
+
         try:
-            relaxed, calls, stopped = self._down(moved, start, state.energy + ceiling, self.settings.most_calls)
+            relaxed, calls, stopped = self._down(moved, start, self.settings.most_calls, unlikely)
         except ConvergenceError:
-            return Relaxation(None, self.settings.most_calls)
+            return Relaxation(None, self.settings.most_calls, np.inf)
+        early = seen[0] if seen else relaxed.energy - left
+        stopped |= not early < ceiling
         if stopped or self._collapsed(relaxed):
-            return Relaxation(None, calls, stopped)
-        return Relaxation(relaxed, calls)
+            return Relaxation(None, calls, early, stopped)
+        return Relaxation(relaxed, calls, early)
 
-    def _down(self, start: CellState, sites: Floats, highest: float, most_calls: int) -> tuple[CellState, int, bool]:
-        """Everything relaxed from these sites on; the state, evaluations, and whether it was stopped as hopeless.
-
-        highest: total energy [eV] from which on the end is of no use.
-        """
-        factor, slack = self.settings.stop_factor, self.settings.stop_slack
+    def _down(
+        self, start: CellState, sites: Floats, most_calls: int, stop: Callable[[Progress], bool] | None = None
+    ) -> tuple[CellState, int, bool]:
+        """Everything relaxed from these sites on; the state, evaluations, and whether it was stopped."""
         whole = _Relisting(self, start)
-
-        def hopeless(progress: Progress) -> bool:
-            return progress.energy - factor * progress.expected - slack > highest
-
         steer = self._steer(start).inverse
-        done = minimise(whole, sites, steer, self.settings.tolerance, most_calls, hopeless)
+        done = minimise(whole, sites, steer, self.settings.tolerance, most_calls, stop)
         cores, shells = whole.region.split(done.sites)
         return CellState(start.species.copy(), cores, shells, done.energy), done.calls, done.stopped
 
@@ -265,23 +281,38 @@ def _farthest(vectors: Floats) -> float:
     return float(np.sqrt(np.einsum("ij,ij->i", vectors, vectors).max(initial=0.0)))
 
 
-def measure_response(
-    cell: RelaxedCell, state: CellState, swaps: Sequence[Swap]
-) -> tuple[OuterResponse, list[tuple[str, float, float]]]:
-    """The response of the outer region from fully relaxed swaps, and (partner, inner energy, full energy) of each [eV].
+@dataclass(frozen=True)
+class Sample:
+    """A fully relaxed swap: the partner, and energy changes [eV] of the inner region, on the way, in the end."""
+
+    partner: str
+    inner: float
+    early: float
+    full: float
+
+
+def measure_response(cell: RelaxedCell, state: CellState, swaps: Sequence[Swap]) -> tuple[OuterResponse, list[Sample]]:
+    """What both estimates leave out, from fully relaxed swaps, and those.
 
     Median and scaled median deviation, as Li that moves to another site makes outliers; swaps without a minimum are
     left out.
     """
-    found: list[tuple[str, float, float]] = []
+    found: list[Sample] = []
     for swap in swaps:
-        inner = cell.inner(state, swap, cell.settings.inner_radius)
+        inner, partner = cell.inner(state, swap, cell.settings.inner_radius), cell.partner(state, swap)
         end = cell.relax(state, swap, Estimate(0.0, inner), np.inf)
         if end.state is not None:
-            found.append((cell.partner(state, swap), inner.energy_change, end.state.energy - state.energy))
-    mean, deviation = {}, {}
-    for partner in sorted({one for one, _, _ in found}):
-        excess = np.array([inner - full for one, inner, full in found if one == partner])
-        mean[partner] = float(np.median(excess))
-        deviation[partner] = float(max(LEAST_DEVIATION, 1.4826 * np.median(np.abs(excess - np.median(excess)))))
-    return OuterResponse(mean, deviation), found
+            early = end.early + cell.response.late(partner, cell.settings.margin)
+            found.append(Sample(partner, inner.energy_change, early, end.state.energy - state.energy))
+    mean, deviation = _typical((one.partner, one.inner - one.full) for one in found)
+    return OuterResponse(mean, deviation, *_typical((one.partner, one.early - one.full) for one in found)), found
+
+
+def _typical(excess: Iterable[tuple[str, float]]) -> tuple[dict[str, float], dict[str, float]]:
+    """Median and scaled median deviation of energies [eV] by partner."""
+    grouped: dict[str, list[float]] = {}
+    for partner, energy in excess:
+        grouped.setdefault(partner, []).append(energy)
+    mean = {partner: float(np.median(grouped[partner])) for partner in sorted(grouped)}
+    spread = {one: float(np.median(np.abs(np.array(grouped[one]) - mean[one]))) for one in mean}
+    return mean, {one: max(LEAST_DEVIATION, 1.4826 * spread[one]) for one in mean}

@@ -1,5 +1,6 @@
 """A burst of relaxed-swap Monte Carlo: attempts to exchange a dopant with another cation, each judged by its energy."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Generic
@@ -94,7 +95,7 @@ class Chain(Generic[S]):
     def _full(self, swap: Swap, first: float, second: float) -> S | None:
         self.statistics.of(self._partner(swap)).passed += 1
         estimate = self.model.estimate(self.state, swap)
-        moved = self._relaxed(swap, estimate, ceiling(second, 1.0, self.temperature))
+        moved = self._relaxed(swap, estimate, math.inf).state
         if moved is None or not accepted(moved.energy - self.state.energy, second, self.temperature):
             return None
         return moved
@@ -105,27 +106,36 @@ class Chain(Generic[S]):
         if not first < forward:
             return None
         self.statistics.of(self._partner(swap)).passed += 1
-        moved = self._relaxed(swap, estimate, ceiling(second, forward, self.temperature))
+        # One number for both estimates: together they let the swap pass with the smaller of their probabilities.
+        result = self._relaxed(swap, estimate, ceiling(first, 1.0, self.temperature))
+        moved = result.state
         if moved is None:
             return None
+        forward = min(forward, passing(result.early, self.temperature))
         change = moved.energy - self.state.energy
         if not accepted(change, second, self.temperature, forward):
             return None  # Not even if the way back were certain to pass.
-        backward = passing(self.model.estimate(moved, swap).change, self.temperature)
+        back = self.model.estimate(moved, swap)
+        backward = passing(back.change, self.temperature)
+        if not accepted(change, second, self.temperature, forward, backward):
+            return None
+        returned = self.model.relax(moved, swap, back, -math.inf)
+        self.statistics.of(self._partner(swap)).calls += returned.calls
+        backward = min(backward, passing(returned.early, self.temperature))
         return moved if accepted(change, second, self.temperature, forward, backward) else None
 
-    def _relaxed(self, swap: Swap, estimate: Estimate | None, highest: float) -> S | None:
-        result: Relaxation[S] = self.model.relax(self.state, swap, estimate, highest)
+    def _relaxed(self, swap: Swap, estimate: Estimate | None, highest: float) -> Relaxation[S]:
+        result = self.model.relax(self.state, swap, estimate, highest)
         counts = self.statistics.of(self._partner(swap))
         counts.calls += result.calls
         counts.stopped += result.stopped
         counts.failed += result.state is None and not result.stopped
-        return result.state
+        return result
 
     def _undo(self, before: S, swap: Swap) -> None:
         """Undoes an accepted swap on trial and counts whether it came back to where it was."""
         counts = self.statistics.of(self._partner(swap, before))
-        back = self.model.relax(self.state, swap, self.model.estimate(self.state, swap), np.inf)
+        back = self.model.relax(self.state, swap, self.model.estimate(self.state, swap), math.inf)
         counts.calls += back.calls
         counts.undone += 1
         counts.hysteretic += back.state is None or not abs(back.state.energy - before.energy) < CAME_BACK

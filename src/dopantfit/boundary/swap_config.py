@@ -28,18 +28,16 @@ class Burst(Table):
     draw: Literal["ion", "species"] = "ion"
     #: Ions within this distance of either site relax in the estimate [Å]; beyond 5 Å the error hardly shrinks.
     inner_radius: Positive = 5.0
-    #: Fully relaxed swaps of each pair from which the response of the outer region is learned before the first round.
+    #: Fully relaxed swaps of each pair from which both estimates learn, before the first round, what they leave out.
     calibration: Count = 6
-    #: The estimate is lowered by this many standard deviations of its own error: what could be accepted then passes.
+    #: Estimates are lowered by this many standard deviations of their own error: what could be accepted then passes.
     margin: NonNegative = 1.0
     #: A relaxation of the whole cell ends when it expects to gain less than this [eV].
     tolerance: Positive = 1e-4
     #: Most evaluations of one relaxation.
     most_calls: Count = 600
-    #: A relaxation stops when its energy less so many times the expected gain, less the slack [eV], is still too high
-    #: to be accepted. The pair is measured, not proven: see docs/swap.md.
-    stop_factor: Positive = 4.0
-    stop_slack: NonNegative = 0.3
+    #: Evaluations of the whole cell after which a relaxation gives the second estimate, and ends or goes on.
+    early_calls: Count = 15
     #: Of the accepted swaps one in so many is undone on trial, to see whether it comes back; 0 never.
     undo_every: int = 10
 

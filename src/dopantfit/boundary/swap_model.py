@@ -50,10 +50,14 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Relaxation(Generic[S]):
-    """The end of a complete relaxation: the new state, or None where it was stopped or found no minimum."""
+    """The end of a complete relaxation: the new state, or None where it was stopped or found no minimum.
+
+    early: energy change [eV] as estimated on the way, a function of the state and the swap alone.
+    """
 
     state: S | None
     calls: int
+    early: float
     stopped: bool = False
 
 
@@ -69,7 +73,7 @@ class SwapModel(Protocol[S]):
         ...
 
     def relax(self, state: S, swap: Swap, estimate: Estimate | None, ceiling: float) -> Relaxation[S]:
-        """The state after the swap, everything relaxed; it may stop once a change above ``ceiling`` [eV] is certain."""
+        """The state after the swap, everything relaxed, or none once ``early`` is not below ``ceiling`` [eV]."""
         ...
 
     def unrelaxed(self, state: S, swap: Swap, change: float) -> S:

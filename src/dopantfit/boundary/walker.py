@@ -16,7 +16,7 @@ import numpy as np
 from ase import Atoms
 
 from dopantfit.boundary.acceptance import Statistics
-from dopantfit.boundary.relax_cell import CellState, OuterResponse, RelaxedCell, measure_response
+from dopantfit.boundary.relax_cell import CellState, OuterResponse, RelaxedCell, Sample, measure_response
 from dopantfit.boundary.swap import Chain, Sites
 from dopantfit.boundary.swap_config import SwapConfig
 from dopantfit.boundary.swap_layers import active_sites, depths, open_layers
@@ -110,7 +110,7 @@ class Player:
         cell = RelaxedCell(before.atoms, potential, self.config.burst, before.response)
         state = cell.minimum(before.atoms, before.shells)
         sites = self.sites(cell, state, before, task.round_number)
-        found: list[tuple[str, float, float]] = []
+        found: list[Sample] = []
         if before.response is None and self.config.burst.mode == "delayed":
             cell.response, found = measure_response(cell, state, self._samples(state, sites, rng))
         chain = Chain(cell, state, sites, task.temperature, self.config.burst, cell.labels)
@@ -129,7 +129,7 @@ class Player:
             "energy": ended.energy,
             "open_layers": open_layers(self.config.layers, task.round_number),
             "response": asdict(cell.response),
-            "calibration": found,
+            "calibration": [asdict(one) for one in found],
         }
         result = RoundResult(after[2], str(path), record)
         write_json_atomic(_result_file(path), {"task": asdict(task), "result": asdict(result)})

@@ -1,12 +1,17 @@
 """Relaxed swaps against LAMMPS minimising the whole cell for every attempt, both judged by the same rule, in one run.
 
-    python benchmarks/swap.py                          about 1,000 ions of Mg-doped LATP (some ten minutes)
-    python benchmarks/swap.py --tile 1 1 3             about 3,000 ions
-    python benchmarks/swap.py --tile 2 2 3             about 12,000 ions
-    python benchmarks/swap.py --estimate 70 --plot swap.png     the estimate against full relaxation, 70 of each pair
+    python benchmarks/swap.py --start start.xyz                     1,008 ions of Mg-doped LATP (some ten minutes)
+    python benchmarks/swap.py --start start.xyz --tile 1 1 3        3,024 ions
+    python benchmarks/swap.py --start start.xyz --tile 2 2 3 --rates-only       12,096 ions
+    python benchmarks/swap.py --start start.xyz --no-race --estimate 67 --plot swap.png
+                                                                    estimates against full relaxation, 67 of each pair
 
 Times are those of the processor (one thread each), so that what else the machine does hardly matters. The start is a
-crystal after molecular dynamics at 1000 K, minimised, and then moved on by swaps of our own.
+crystal after molecular dynamics at 1000 K, minimised, and moved on by swaps of our own; the first call keeps it.
+
+LAMMPS relaxes few swaps: they give its seconds per attempt. How likely a swap is to be accepted is a matter of its
+energy and of the rule, not of who relaxes it, and is averaged over more swaps that our own full relaxation was made of:
+min(1, exp(-ΔE/kT)) where every attempt is relaxed, and what is left of it where the estimates must let it pass too.
 """
 
 import os
@@ -17,6 +22,7 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 import argparse
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -29,7 +35,7 @@ from rich.table import Table
 
 from dopantfit import Potential
 from dopantfit.boundary.acceptance import passing
-from dopantfit.boundary.relax_cell import CellState, RelaxedCell, measure_response
+from dopantfit.boundary.relax_cell import CellState, RelaxedCell, Sample, measure_response
 from dopantfit.boundary.swap import Chain, Sites
 from dopantfit.boundary.swap_config import Burst
 from dopantfit.boundary.swap_model import Swap
@@ -37,6 +43,7 @@ from dopantfit.boundary.walker import ions
 from dopantfit.lammps import md_snapshots
 from dopantfit.lammps.inprocess import InProcessLammps
 from dopantfit.structures import host, lamtp
+from dopantfit.units import BOLTZMANN
 
 CONSOLE = Console(width=120)
 POTENTIAL = Potential.load("latp-mg-2022")
@@ -84,20 +91,30 @@ class WholeCell(InProcessLammps):
 
 
 @dataclass
-class Attempt:
-    """One swap by both: pair, ΔE [eV], seconds, whether both end in one basin, and ΔE of LAMMPS from our end."""
+class Judged:
+    """A swap relaxed by us: pair, ΔE [eV], how likely it is to be accepted by the full rule and after the estimates."""
 
+    swap: Swap
     partner: str
-    ours: float
-    peer: float
+    change: float
+    full: float
+    delayed: float
+    end: CellState
+
+
+@dataclass
+class Attempt:
+    """The same by LAMMPS: seconds, and of a finer minimum ΔE [eV], whether it is our basin, and ΔE from our end."""
+
     seconds: float
-    same_basin: bool
-    peer_from_ours: float
+    change: float = np.nan
+    same_basin: bool = False
+    from_ours: float = np.nan
 
 
 def start(arguments: argparse.Namespace) -> Atoms:
-    """A crystal after dynamics at 1000 K, tiled."""
-    if arguments.start:
+    """A crystal after dynamics at 1000 K and swaps, tiled; kept in, or taken from, the file of ``--start``."""
+    if arguments.start and arguments.start.is_file():
         atoms = ase.io.read(arguments.start)
     else:
         rng = np.random.default_rng(1)
@@ -106,7 +123,22 @@ def start(arguments: argparse.Namespace) -> Atoms:
         )
         with tempfile.TemporaryDirectory() as folder:
             atoms = md_snapshots(crystal, POTENTIAL, 1000.0, arguments.picoseconds, 1, 7, Path(folder))[-1]
+        atoms = moved_on(atoms, arguments, rng)
+        if arguments.start:
+            ase.io.write(arguments.start, atoms, format="extxyz")
     return atoms.repeat(arguments.tile)
+
+
+def moved_on(atoms: Atoms, arguments: argparse.Namespace, rng: np.random.Generator) -> Atoms:
+    """The structure after swaps that anneal what the quench left, every attempt relaxed."""
+    cell = RelaxedCell(atoms, POTENTIAL, Burst(mode="full", undo_every=0))
+    state = cell.minimum(atoms)
+    chain = Chain(cell, state, sites_of(cell, state), arguments.temperature, cell.settings, cell.labels)
+    for _ in range(arguments.burn_in):
+        chain.attempt(rng)
+    gained = state.energy - chain.state.energy
+    CONSOLE.print(f"start: {chain.statistics.total.accepted} of {arguments.burn_in} swaps, {gained:.2f} eV lower")
+    return ions(chain.state, cell)
 
 
 def sites_of(cell: RelaxedCell, state: CellState) -> Sites:
@@ -116,45 +148,63 @@ def sites_of(cell: RelaxedCell, state: CellState) -> Sites:
 
 
 def drawn(cell: RelaxedCell, state: CellState, each: int, rng: np.random.Generator) -> list[Swap]:
-    """Swaps of each pair."""
+    """Swaps of each pair, the pairs in turn."""
     sites = sites_of(cell, state)
     return [
         swap
-        for partner in sites.partners
         for _ in range(each)
+        for partner in sites.partners
         if (swap := Sites(sites.active, sites.dopant, (partner,)).draw(state.species, rng)) is not None
     ]
 
 
-def race(cell: RelaxedCell, state: CellState, swaps: list[Swap]) -> list[Attempt]:
-    """The peer's relaxation of every swap, timed, and what ours gives."""
+def judged(cell: RelaxedCell, state: CellState, swaps: list[Swap], temperature: float) -> list[Judged]:
+    """Every swap relaxed to its end, whatever the estimates say; those without a minimum are left out."""
+    found = []
+    for swap in swaps:
+        estimate = cell.estimate(state, swap)
+        done = cell.relax(state, swap, estimate, np.inf)
+        if done.state is None:
+            continue
+        back = cell.estimate(done.state, swap)
+        returned = cell.relax(done.state, swap, back, -np.inf)
+        there, again = (
+            passing(max(first.change, second.early), temperature)
+            for first, second in ((estimate, done), (back, returned))
+        )
+        change = done.state.energy - state.energy
+        boltzmann = np.exp(min(-change / (BOLTZMANN * temperature), 50.0))
+        # What passes times what is accepted then: g min(1, exp(-ΔE/kT) g'/g).
+        delayed = min(there, boltzmann * again)
+        found.append(Judged(swap, cell.partner(state, swap), change, min(1.0, boltzmann), delayed, done.state))
+    return found
+
+
+def race(cell: RelaxedCell, state: CellState, swaps: list[Judged], rates_only: bool) -> list[Attempt]:
+    """The peer's relaxation of every swap, timed; unless ``rates_only``, then to a finer minimum, and from our end."""
     attempts = []
     with WholeCell(state, cell) as peer:
         peer.set_positions(state.cores, state.shells)
-        peer.accuracy("pppm 1e-6")
-        before = peer.minimise(FINE_FORCE)
-        for swap in swaps:
-            ours = cell.relax(state, swap, cell.estimate(state, swap), np.inf).state
+        before = np.nan
+        if not rates_only:
+            peer.accuracy("pppm 1e-6")
+            before = peer.minimise(FINE_FORCE)
+        for one in swaps:
             peer.set_positions(state.cores, state.shells)
-            peer.exchange(swap)
+            peer.exchange(one.swap)
             peer.accuracy("pppm 1e-4")
             began = time.process_time()
             peer.minimise(RACE_FORCE)
-            seconds = time.process_time() - began
-            peer.accuracy("pppm 1e-6")
-            energy, end = peer.minimise(FINE_FORCE), peer.cores()
-            if ours is not None:
-                peer.set_positions(ours.cores, ours.shells)
-                from_ours = peer.minimise(FINE_FORCE)
-                apart = (end - ours.cores) @ np.linalg.inv(cell.cell)
+            attempts.append(Attempt(time.process_time() - began))
+            if not rates_only:
+                peer.accuracy("pppm 1e-6")
+                energy, end = peer.minimise(FINE_FORCE), peer.cores()
+                peer.set_positions(one.end.cores, one.end.shells)
+                apart = (end - one.end.cores) @ np.linalg.inv(cell.cell)
                 farthest = np.linalg.norm((apart - np.round(apart)) @ cell.cell, axis=1).max()
-                attempts.append(
-                    Attempt(
-                        cell.partner(state, swap), ours.energy - state.energy, energy - before, seconds,
-                        farthest < SAME_BASIN, from_ours - before,
-                    )
-                )  # fmt: skip
-            peer.exchange(swap)
+                attempts[-1].change, attempts[-1].same_basin = energy - before, bool(farthest < SAME_BASIN)
+                attempts[-1].from_ours = peer.minimise(FINE_FORCE) - before
+            peer.exchange(one.swap)
     return attempts
 
 
@@ -163,20 +213,23 @@ def show_race(cell: RelaxedCell, state: CellState, arguments: argparse.Namespace
     rng = np.random.default_rng(arguments.seed)
     cell.response, _ = measure_response(cell, state, drawn(cell, state, cell.settings.calibration, rng))
     chain = Chain(cell, state, sites_of(cell, state), arguments.temperature, cell.settings, cell.labels)
-    for _ in range(arguments.burn_in):
-        chain.attempt(rng)
-    state = chain.state
-    chain = Chain(cell, state, chain.sites, arguments.temperature, cell.settings, cell.labels)
     began = time.process_time()
     for _ in range(arguments.attempts):
         chain.attempt(rng)
     seconds, total = time.process_time() - began, chain.statistics.total
-    sample = race(cell, state, drawn(cell, state, arguments.peer_attempts, rng))
+    began = time.process_time()
+    swaps = judged(cell, state, drawn(cell, state, arguments.sample, rng), arguments.temperature)
+    CONSOLE.print(
+        f"ours: {total.attempted} attempts, {total.passed} passed the first estimate, {total.stopped} stopped at the "
+        f"second, {total.accepted} accepted, {total.calls} evaluations of everything, {seconds:.1f} s; "
+        f"{len(swaps)} swaps relaxed to their end in {time.process_time() - began:.1f} s"
+    )
+    sample = race(cell, state, swaps[: arguments.peer_attempts], arguments.rates_only)
     peer_seconds = float(np.mean([one.seconds for one in sample]))
-    peer_share = float(np.mean([passing(one.peer, arguments.temperature) for one in sample]))
+    full, delayed = (float(np.mean([getattr(one, rule) for one in swaps])) for rule in ("full", "delayed"))
     rates = {
-        "ours, delayed": (3600 * total.attempted / seconds, 3600 * total.accepted / seconds),
-        "LAMMPS, whole cell": (3600 / peer_seconds, 3600 * peer_share / peer_seconds),
+        "ours, delayed": (3600 * total.attempted / seconds, 3600 * total.attempted / seconds * delayed),
+        "LAMMPS, whole cell": (3600 / peer_seconds, 3600 / peer_seconds * full),
     }
     table = Table(title=f"{len(state.species)} ions, {arguments.temperature:g} K, per core-hour")
     for heading in ("", "attempts", "accepted"):
@@ -187,13 +240,24 @@ def show_race(cell: RelaxedCell, state: CellState, arguments: argparse.Namespace
     table.add_row("ratio", *(f"{a / b:.1f}" if b else "-" for a, b in zip(ours, theirs, strict=True)))
     CONSOLE.print(table)
     CONSOLE.print(
-        f"ours: {total.attempted} attempts, {total.passed} passed the estimate, {total.stopped} stopped early, "
-        f"{total.accepted} accepted, {total.calls} evaluations, {seconds:.1f} s; peer: {len(sample)} swaps, "
-        f"{peer_seconds:.2f} s each (median {np.median([one.seconds for one in sample]):.2f} s), mean probability of "
-        f"acceptance {peer_share:.3f}"
+        f"accepted = attempts x mean probability over {len(swaps)} swaps relaxed by us: {full:.3f} by the full rule, "
+        f"{delayed:.3f} after the estimates; LAMMPS: {len(sample)} swaps, {peer_seconds:.1f} s each"
     )
-    apart = np.array([abs(one.ours - one.peer) for one in sample if one.same_basin])
-    own = np.array([abs(one.ours - one.peer_from_ours) for one in sample])
+    for partner in cell.settings.partners:
+        of_pair = [one for one in swaps if one.partner == partner]
+        means = [float(np.mean([getattr(one, rule) for one in of_pair])) for rule in ("full", "delayed", "change")]
+        CONSOLE.print(
+            f"  Mg-{partner}: {len(of_pair)} swaps, probability {means[0]:.3f} and {means[1]:.3f}, ΔE {means[2]:.2f} eV"
+        )
+    if not arguments.rates_only:
+        show_agreement(swaps, sample)
+
+
+def show_agreement(swaps: list[Judged], sample: list[Attempt]) -> None:
+    """How often both end in one basin, and how far ΔE is apart there."""
+    pairs = list(zip(swaps, sample, strict=False))
+    apart = np.array([abs(one.change - other.change) for one, other in pairs if other.same_basin])
+    own = np.array([abs(one.change - other.from_ours) for one, other in pairs])
     shares = f"same basin {len(apart)}/{len(sample)}"
     if len(apart):
         shares += f", there |ΔΔE| median {np.median(apart) * 1e3:.1f}, largest {apart.max() * 1e3:.1f} meV"
@@ -204,38 +268,48 @@ def show_race(cell: RelaxedCell, state: CellState, arguments: argparse.Namespace
 
 
 def show_estimate(cell: RelaxedCell, state: CellState, arguments: argparse.Namespace) -> None:
-    """Scatter and bias of the estimate over swaps of each pair, and how safe early stopping is."""
+    """Scatter and bias of both estimates over swaps of each pair."""
     rng = np.random.default_rng(arguments.seed + 1)
-    swaps = drawn(cell, state, arguments.estimate, rng)
-    response, found = measure_response(cell, state, swaps)
-    table = Table(title=f"Estimate (inner radius {cell.settings.inner_radius:g} Å) against full relaxation")
-    for heading in ("pair", "swaps", "outer response eV", "its scatter eV", "bias eV", "rms error eV", "mean ΔE eV"):
-        table.add_column(heading, justify="left" if heading == "pair" else "right")
-    for partner, mean in response.mean.items():
-        pairs = np.array([(inner - mean, full) for one, inner, full in found if one == partner])
-        error = pairs[:, 0] - pairs[:, 1]
-        numbers = (mean, response.deviation[partner], error.mean(), np.sqrt(np.mean(error**2)), pairs[:, 1].mean())
-        table.add_row(f"Mg-{partner}", str(len(pairs)), *(f"{number:.3f}" for number in numbers))
+    response, found = measure_response(cell, state, drawn(cell, state, arguments.estimate, rng))
+    table = Table(title=f"Estimates against full relaxation, {len(state.species)} ions")
+    for heading in ("pair", "swaps", "mean ΔE eV", "estimate", "left out eV", "scatter eV", "bias eV", "rms error eV"):
+        table.add_column(heading, justify="left" if heading in ("pair", "estimate") else "right")
+    stages = {"inner": (response.mean, response.deviation), "early": (response.late_mean, response.late_deviation)}
+    for partner in response.mean:
+        mine = [one for one in found if one.partner == partner]
+        full = np.array([one.full for one in mine])
+        for stage, (mean, deviation) in stages.items():
+            error = np.array([getattr(one, stage) for one in mine]) - mean[partner] - full
+            numbers = (mean[partner], deviation[partner], error.mean(), np.sqrt(np.mean(error**2)))
+            table.add_row(
+                f"Mg-{partner}", str(len(mine)), f"{full.mean():.3f}", stage, *(f"{number:.3f}" for number in numbers)
+            )
     CONSOLE.print(table)
     if arguments.plot:
-        plot_estimate(found, response.mean, arguments.plot)
+        plot_estimate(found, stages, arguments.plot)
 
 
-def plot_estimate(found: list[tuple[str, float, float]], mean: dict[str, float], path: Path) -> None:
-    """Scatter of estimate against full relaxation."""
+def plot_estimate(
+    found: list[Sample], stages: dict[str, tuple[Mapping[str, float], Mapping[str, float]]], path: Path
+) -> None:
+    """Scatter of both estimates against full relaxation."""
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(figsize=(5, 5), constrained_layout=True)
-    for partner in mean:
-        points = np.array([(full, inner - mean[partner]) for one, inner, full in found if one == partner])
-        axes.scatter(*points.T, s=12, label=f"Mg-{partner}")
-    edge = np.array(axes.get_xlim())
-    axes.plot(edge, edge, color="0.5", lw=0.8)
-    axes.set(xlabel="ΔE, everything relaxed (eV)", ylabel="estimate (eV)")
-    axes.legend()
+    figure, both = plt.subplots(1, 2, figsize=(9, 4.5), sharex=True, sharey=True, constrained_layout=True)
+    for axes, (stage, (mean, _)) in zip(both, stages.items(), strict=True):
+        for partner in mean:
+            mine = [one for one in found if one.partner == partner]
+            axes.scatter(
+                [one.full for one in mine], [getattr(one, stage) - mean[partner] for one in mine], s=12,
+                label=f"Mg-{partner}",
+            )  # fmt: skip
+        edge = np.array(axes.get_xlim())
+        axes.plot(edge, edge, color="0.5", lw=0.8)
+        axes.set(xlabel="ΔE, everything relaxed (eV)", ylabel=f"estimate, {stage} (eV)")
+    both[0].legend()
     figure.savefig(path, dpi=150)
     plt.close(figure)
 
@@ -246,11 +320,13 @@ def main() -> None:
     parser.add_argument("--cells", type=int, nargs=3, default=(3, 3, 1), help="hexagonal cells of about 112 ions")
     parser.add_argument("--tile", type=int, nargs=3, default=(1, 1, 1), help="repeats of the cell after its dynamics")
     parser.add_argument("--picoseconds", type=float, default=1.0, help="of dynamics at 1000 K before")
-    parser.add_argument("--start", type=Path, help="a structure to take instead")
+    parser.add_argument("--start", type=Path, help="extended XYZ: taken where it exists, else made and kept there")
     parser.add_argument("--temperature", type=float, default=1000.0)
     parser.add_argument("--burn-in", type=int, default=30)
     parser.add_argument("--attempts", type=int, default=60)
-    parser.add_argument("--peer-attempts", type=int, default=4, help="swaps of each pair that LAMMPS relaxes")
+    parser.add_argument("--sample", type=int, default=8, help="swaps of each pair that we relax to their end")
+    parser.add_argument("--peer-attempts", type=int, default=6, help="of those, how many LAMMPS relaxes")
+    parser.add_argument("--rates-only", action="store_true", help="no finer minima by LAMMPS to compare ΔE with")
     parser.add_argument("--calibration", type=int, default=4)
     parser.add_argument("--estimate", type=int, default=0, help="swaps of each pair for scatter and bias")
     parser.add_argument("--no-race", action="store_true")

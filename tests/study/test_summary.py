@@ -64,6 +64,6 @@ def test_a_folder_that_is_no_summary_is_left_alone(tmp_path):
     fit = tmp_path / "Mg"
     (fit / "study").mkdir(parents=True)
     (fit / "study" / "notes.txt").write_text("mine")
-    with pytest.raises(ConfigError, match="holds no study.json"):
+    with pytest.raises(ConfigError, match=r"holds no study\.json"):
         keep(made_summary(tmp_path / "run", "new"), fit)
     assert (fit / "study" / "notes.txt").read_text() == "mine"

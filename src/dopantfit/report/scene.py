@@ -155,13 +155,14 @@ def side_view(scene: Mapping[str, Any], dopant: str) -> tuple[Any, Sequence[Sequ
     figure, (panel,) = style.new_figure(height=2.4)
     order = [number for number, one in enumerate(scene["kinds"]) if one["name"] not in ("O", dopant)]
     order += [number for number, one in enumerate(scene["kinds"]) if one["name"] == dopant]
-    size = 500.0 / max(at[:, 2].max(), 1.0)
+    # To scale: some 290 points of paper for the length of the cell.
+    size = 290.0 / max(at[:, 2].max(), 1.0)
     for number in order:
         about, here = scene["kinds"][number], at[kind == number]
         panel.scatter(
             here[:, 2],
             here[:, 0],
-            s=(size * about["radius"]) ** 1.5 / 4.0,
+            s=(2.0 * size * about["radius"]) ** 2,
             color=about["colour"],
             label=about["name"],
             alpha=1.0 if about["name"] == dopant else 0.45,

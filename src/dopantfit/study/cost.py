@@ -30,6 +30,8 @@ CALIBRATION, CALIBRATION_EDGE = 0.1, 1
 _SWAP_SECONDS = 1.0e-3
 #: Bytes of one ion in a frame of a trajectory, and of a finished run beside its trajectory (structures, restarts).
 _FRAME_BYTES, _RUN_BYTES = 12, 2000
+#: Bytes of the tabulated guard in a task's two runs (equilibration or heating, production), whatever its size.
+_TABLE_BYTES = 2.2e6
 #: Seconds of a task that gathers results.
 _SMALL = 5.0
 
@@ -217,7 +219,7 @@ def _seconds(task: Task, ions: int, rates: Rates, between: float) -> float:
 def _bytes(task: Task, sizes: Sizes, planner: Planner) -> float:
     ions = sizes.ions(task)
     if task.unit == "ps":
-        return ions * (task.cost / planner.study.engine.frame_interval * _FRAME_BYTES + _RUN_BYTES)
+        return ions * (task.cost / planner.study.engine.frame_interval * _FRAME_BYTES + _RUN_BYTES) + _TABLE_BYTES
     if task.unit == "swaps":
         return ions * _RUN_BYTES * planner.study.doping.realisations
     return 20_000.0

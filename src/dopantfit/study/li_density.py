@@ -35,9 +35,8 @@ def li_density(work: Work) -> Outcome:
     before = density_of(reference, want["mobile"], shape=(*there.values.shape,))
     change = density_difference(there.smoothed(_SMOOTHING), before.smoothed(_SMOOTHING))
     # Grids are looked at, not reckoned with: single precision halves the largest file of a summary.
-    grids = {"doped": there.values, "reference": before.values, "difference": change.values}
-    single = {name: values.astype(np.float32) for name, values in grids.items()}
-    np.savez_compressed(work.folder / GRIDS, **single, cell=there.cell)
+    d, r, c = (grid.values.astype(np.float32) for grid in (there, before, change))
+    np.savez_compressed(work.folder / GRIDS, doped=d, reference=r, difference=c, cell=there.cell)
     rows: list[tuple[Cell, ...]] = []
     for site in kinds:
         for ion, place in zip(kinds[site], _places(doped, f"{want['dopant']} on {site}"), strict=True):

@@ -32,7 +32,8 @@ CONSOLE = Console(width=110)
 SHARES = {"O": 0.645, "P": 0.161, "Ti": 0.075, "Li": 0.085, "Al": 0.022, "Mg": 0.012}
 #: Shape of the published boundary [Å], time between frames [ps], root mean square vibration and Li step [Å].
 SHAPE, INTERVAL, RATTLE, STEP = (36.24, 36.24, 139.28), 0.5, 0.12, 0.25
-#: Pairs whose radial distributions the gates look at.
+#: Pairs whose radial distributions the gates look at, and how far [Å].
+REACH = 5.5
 PAIRS = (("P", "O"), ("Ti", "O"), ("Ti", "Ti"), ("Mg", "O"))
 #: What the analysis of a paper-size trajectory may take in all [s].
 LIMIT = 120.0
@@ -187,7 +188,7 @@ def radial(folder: Path) -> None:
 
     run = trajectory_of(_finished(folder), "Mg", {})
     for pair in PAIRS:
-        pair_distribution(run, pair)
+        pair_distribution(run, pair, REACH)
 
 
 TASKS = {

@@ -55,7 +55,7 @@ def test_a_log_says_from_time_to_time_what_runs_how_far_it_is_and_the_time_left(
         overview.tick(("md/0",))
     lines = console.file.getvalue().splitlines()
     # Five of forty ps took 30 s, so thirty-five take 210 s.
-    assert lines[0] == "[0/4]  running  md/0 50%; about 4 min left" and len(lines) == 2
+    assert lines[1] == "[0/4]  running  md/0 50%; about 4 min left" and len(lines) == 3
 
 
 def test_a_kind_of_work_that_was_not_begun_makes_the_time_left_a_lower_limit(tmp_path, monkeypatch):

@@ -34,7 +34,7 @@ def call(monkeypatch, capsys, *words):
     with pytest.raises(SystemExit) as ended:
         main()
     said = capsys.readouterr()
-    return ended.value.code, said.out, said.err
+    return ended.value.code or 0, said.out, said.err
 
 
 @pytest.mark.parametrize(

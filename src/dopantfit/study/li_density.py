@@ -40,7 +40,8 @@ def li_density(work: Work) -> Outcome:
     rows: list[tuple[Cell, ...]] = []
     for site in kinds:
         for ion, place in zip(kinds[site], _places(doped, f"{want['dopant']} on {site}"), strict=True):
-            rows += [(site, ion, low, high, *_in_shell(change, place, low, high)) for low, high in _pairs(_SHELLS)]
+            away = _distances(change, place)
+            rows += [(site, ion, low, high, *_in_shell(change, away, low, high)) for low, high in pairwise(_SHELLS)]
     columns = {"site": "", "ion": "", "from": "Å", "to": "Å", "difference": "1/Å³", "error": "1/Å³"}
     facts: dict[str, Any] = {
         "system": want["system"],
@@ -59,16 +60,16 @@ def _places(run: Trajectory, label: str) -> Floats:
     return np.asarray((run.at_rest(slice(0, run.n_frames), ions) - drift[:, None]).mean(axis=0))
 
 
-def _pairs(ends: tuple[float, ...]) -> list[tuple[float, float]]:
-    return list(pairwise(ends))
-
-
-def _in_shell(change: Density, place: Floats, low: float, high: float) -> tuple[float, float]:
-    """Mean difference between two radii around a place and its error, voxels taken as independent [1/Å³]."""
+def _distances(change: Density, place: Floats) -> Floats:
+    """Distances of the middles of all voxels from a place [Å], to its nearest image."""
     shape = change.values.shape
     fractions = np.stack(np.meshgrid(*[(np.arange(n) + 0.5) / n for n in shape], indexing="ij"), axis=-1)
     gap = fractions - place @ np.linalg.inv(change.cell)
-    distance = np.linalg.norm((gap - np.round(gap)) @ change.cell, axis=-1)
+    return np.asarray(np.linalg.norm((gap - np.round(gap)) @ change.cell, axis=-1))
+
+
+def _in_shell(change: Density, distance: Floats, low: float, high: float) -> tuple[float, float]:
+    """Mean difference between two distances from a place and its error, voxels taken as independent [1/Å³]."""
     inside = (distance >= low) & (distance < high)
     error = float(np.sqrt(np.square(change.error[inside]).sum()) / inside.sum())
     return float(change.values[inside].mean()), error

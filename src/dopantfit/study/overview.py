@@ -35,13 +35,12 @@ class Overview(AbstractContextManager["Overview"]):
         self._busy: dict[str, float] = defaultdict(float)
         self._already: dict[str, float] = defaultdict(float)
         self._running: tuple[str, ...] = ()
+        self._told = False
         self._live = Live(console=self._console, get_renderable=self.table, refresh_per_second=2, transient=False)
 
     def __enter__(self) -> Self:
         if self._console.is_terminal:
             self._live.start()
-        else:
-            self._print(f"{len(self._graph.tasks)} tasks in {self._folder}")
         return self
 
     def __exit__(
@@ -52,6 +51,9 @@ class Overview(AbstractContextManager["Overview"]):
 
     def observe(self, event: Event) -> None:
         """Take note of an event; print bad news, and in a log what was done."""
+        if not self._console.is_terminal and not self._told:
+            self._told = True  # not before: a study that is refused says so in one line
+            self._print(f"{len(self._graph.tasks)} tasks in {self._folder}")
         self._state[event.task.name] = _STATES.get(event.kind, event.kind)
         if event.kind == "kept":
             self._already[event.task.unit] += event.task.cost

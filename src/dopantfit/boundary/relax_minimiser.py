@@ -15,8 +15,9 @@ LONGEST_STEP = 0.25
 #: Steps and force changes that the recursion remembers.
 MEMORY = 20
 #: Energies of one configuration differ by this much [eV] when a pair crosses the cutoff of the Buckingham terms, which
-#: end there by a small step: an increase below it does not shorten a step.
-ROUGHNESS = 2e-4
+#: end there by a small step: an increase below it does not shorten a step. In a large cell as many more pairs cross at
+#: once as it has more than ROUGH_SITES sites.
+ROUGHNESS, ROUGH_SITES = 2e-4, 2000
 #: A step is shortened so far before a relaxation gives up.
 SHORTEST = 1e-4
 
@@ -100,12 +101,13 @@ def _downhill(
     """
     slope = float(gradient @ direction)
     step = min(1.0, LONGEST_STEP / float(np.linalg.norm(direction.reshape(-1, 3), axis=1).max()))
+    roughness = ROUGHNESS * max(1.0, len(sites) / ROUGH_SITES)
     calls = 0
     while True:
         moved = sites + step * direction.reshape(-1, 3)
         moved_energy, moved_forces = function(moved)
         calls += 1
-        if moved_energy <= energy + 1e-4 * step * slope + ROUGHNESS:
+        if moved_energy <= energy + 1e-4 * step * slope + roughness:
             return moved, moved_energy, moved_forces, step, calls
         step *= 0.4
         if step < SHORTEST or calls >= most_calls:

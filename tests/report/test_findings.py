@@ -83,3 +83,27 @@ def test_every_published_number_has_its_size_and_source_and_ours_beside_it(study
 def test_shares_of_sites_come_with_their_counts(study):
     text = said(study, "04-site-occupancy")
     assert "1 on Al, 0 on Li and 3 on Ti" in text and "0.400 (0.100 to 0.700) % in C_1: it grows" in text
+
+
+def test_a_crystal_without_dopant_is_the_reference_run_once_more(study):
+    rows = [row for row in study.items["06-crystal-conductivities"].rows if row["species"] != "Mg on Ti"]
+    words = "C_1: no Mg inside, the reference run once more."
+    assert words in said(study, "06-crystal-conductivities", rows=rows)
+    assert words not in said(study, "06-crystal-conductivities")
+
+
+def test_layers_without_any_ion_show_no_minima_and_no_error_of_zero(study):
+    item = study.items["03-host-profile"]
+    rows = [row | {"mean": 0.0 if i < 2 or i > 5 else row["mean"]} for i, row in enumerate(item.rows)]
+    # The middles of layers 0, 1, 6 and 7 of 8 lie in the grain.
+    assert "none in the 4 layers of the grain" in said(study, "03-host-profile", rows=rows)
+    (minima,) = comparisons(replace(item, rows=rows), study, published())
+    assert minima.ours == "undecided: some layers hold no Al at all"
+
+
+def test_a_dopant_that_did_not_enter_the_grain_has_no_depth(study):
+    item = study.items["02-acceptance"]
+    depth = {"value": 0.0, "error": 0.0, "interval_95": [0.0, 0.0]}
+    facts = {"GB_1": {**item.facts["GB_1"], "penetration_A": depth}}
+    shown = comparisons(replace(item, facts=facts), study, published())
+    assert "GB_1: no Mg in the grain" in [one.ours for one in shown]

@@ -27,7 +27,7 @@ def test_a_loss_of_conductivity_is_stated_with_its_interval(study):
 def test_a_gain_within_its_error_is_undecided(study):
     text = said(study, "10-amorphous-conductivities")
     assert "undecided in 1 of 1 system" in text
-    assert "T_0: 0.010 times (0.0040 to 0.020) (lower)" in text
+    assert "T_0: 0.010 times (0.0040 to 0.020), undecided from one structure each" in text
 
 
 def test_bounds_alone_decide_nothing(study):

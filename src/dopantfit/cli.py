@@ -15,7 +15,7 @@ from dopantfit.report.cli import report
 from dopantfit.study.cli import study
 from dopantfit.study.plan_cli import plan
 from dopantfit.study.trace_cli import trace
-from dopantfit.transport.cli import transport
+from dopantfit.transport.cli import transport_app
 from dopantfit.validate.cli import validate
 
 app = typer.Typer(
@@ -35,7 +35,7 @@ app.command("study")(study)
 app.command("plan")(plan)
 app.command("trace")(trace)
 app.command("report")(report)
-app.command("transport")(transport)
+app.add_typer(transport_app, name="transport")
 app.command("validate")(validate)
 app.add_typer(boundary_app, name="boundary")
 

@@ -8,6 +8,8 @@ import ase.io
 import numpy as np
 import pytest
 from ase import Atoms
+from ase.build import bulk
+from ase.io.cube import read_cube_data
 
 from dopantfit.provenance import sha256_of
 
@@ -88,3 +90,106 @@ def test_bad_input_is_one_line_and_status_2(arguments, words, fixed_cell):
     assert done.stdout == ""
     assert done.stderr.count("\n") == 1
     assert words in done.stderr
+
+
+@pytest.fixture(scope="module")
+def activated(tmp_path_factory):
+    """Results at three temperatures of walkers with E_a = 0.3 eV, as `--json` prints them."""
+    folder = tmp_path_factory.mktemp("activated")
+    paths = []
+    for seed, kelvin in enumerate((700.0, 850.0, 1000.0)):
+        variance = 0.1 * np.exp(-0.3 / 8.617333e-5 * (1 / kelvin - 1 / 1000.0))
+        walk = random_walk(np.random.default_rng(seed), 300, 40, variance=variance)
+        positions = np.concatenate([walk, np.zeros((300, 1, 3))], axis=1)
+        frames = [
+            Atoms("Li40Ti", positions=p, cell=np.eye(3) * 50, pbc=True, info={"time": 0.1 * i})
+            for i, p in enumerate(positions)
+        ]
+        ase.io.write(folder / "run.extxyz", frames)
+        done = transport(folder / "run.extxyz", "--temperature", kelvin, "--mobile", "Li=1", "--json")
+        paths.append(folder / f"{kelvin:g}.json")
+        paths[-1].write_text(done.stdout)
+    return paths
+
+
+def test_results_at_several_temperatures_give_the_activation_energy(activated, tmp_path):
+    table, figure = tmp_path / "line.csv", tmp_path / "line.png"
+    arguments = ("--species", "Li", "--quantity", "diffusion", "--at", 300, "--output", table, "--figure", figure)
+    done = transport("arrhenius", *activated, *arguments, "--json")
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    low, high = result["activation_energy_eV"]["interval_95"]
+    assert low < 0.3 < high and high - low < 0.2
+    (room,) = result["predictions"]
+    # D = variance/2 per 0.1 ps: 5e-5 cm²/s at 1000 K.
+    assert room["extrapolated"]
+    expected = 5e-5 * np.exp(-0.3 / 8.617333e-5 * (1 / 300 - 1 / 1000))
+    assert room["interval_95"][0] < expected < room["interval_95"][1]
+    assert figure.read_bytes().startswith(b"\x89PNG")
+    rows = [line.split(",") for line in table.read_text().splitlines()]
+    assert rows[0] == ["kind", "temperature_K", "diffusion_cm2_per_s", "low_95", "high_95"]
+    assert [row[0] for row in rows[1:4]] == ["point"] * 3
+    done = transport("arrhenius", *activated, *arguments)
+    assert "extrapolated" in done.stdout and "E_a" in done.stdout
+
+
+@pytest.fixture(scope="module")
+def rocksalt(tmp_path_factory):
+    """Two frames of rock salt, nearest neighbours 2 Å apart."""
+    path = tmp_path_factory.mktemp("rocksalt") / "run.extxyz"
+    cell = bulk("MgO", "rocksalt", a=4.0, cubic=True).repeat(2)
+    frames = [cell.copy(), cell.copy()]
+    for i, frame in enumerate(frames):
+        frame.info["time"] = 0.1 * i
+    ase.io.write(path, frames)
+    return path
+
+
+def test_pair_distributions_count_neighbours(rocksalt, tmp_path):
+    table, figure = tmp_path / "g.csv", tmp_path / "g.png"
+    arguments = ("--pair", "Mg-O", "--pair", "O-O", "--radius", 2.9, "--cutoff", 4, "--output", table)
+    done = transport("rdf", rocksalt, *arguments, "--figure", figure, "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)["pairs"]
+    assert found["Mg-O"]["first_peak_A"] == pytest.approx(2.0, abs=0.05)
+    assert found["Mg-O"]["coordination_number"]["value"] == 6.0
+    assert found["O-O"]["coordination_number"]["value"] == 12.0
+    assert table.read_text().startswith("pair,r_A,g,error\nMg-O,") and figure.is_file()
+
+
+def test_a_density_holds_the_ions_and_goes_to_viewers(rocksalt, tmp_path):
+    table, cube, figure = (tmp_path / name for name in ("d.csv", "d.cube", "d.png"))
+    outputs = ("--output", table, "--cube", cube, "--figure", figure)
+    done = transport("density", rocksalt, "--species", "Mg", "--spacing", 1.0, *outputs, "--json")
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result["ions"] == pytest.approx(32.0) and result["grid"] == [8, 8, 8]
+    # 32 of 512 voxels hold an ion each.
+    assert result["cell_part_with_90_percent_of_the_ions"] == pytest.approx(29 / 512)
+    values, atoms = read_cube_data(cube)
+    assert values.sum() == pytest.approx(32.0)  # voxels of 1 Å³
+    np.testing.assert_allclose(atoms.cell, 8.0 * np.eye(3), atol=1e-6)
+    assert len(table.read_text().splitlines()) == 513 and figure.is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("rdf", "run", "--pair", "MgO"), "write it as Ti-O"),
+        (("rdf", "run", "--pair", "Mg-O", "--radius", "9"), "must lie between 0 and the cutoff"),
+        (("rdf", "run", "--pair", "Mg-O", "--figure", "g.xyz"), "cannot be drawn"),
+        (("density", "run", "--species", "Li"), "no ion of species 'Li'"),
+        (("density", "run", "--species", "Mg", "--cube", "nowhere/d.cube"), "cannot be written"),
+        (("arrhenius", "run", "--species", "Li"), "holds no result of"),
+        (("arrhenius", "700", "--species", "Li"), "two temperatures"),
+        (("arrhenius", "700", "850", "--species", "Ti"), "not among the --mobile"),
+        (("arrhenius", "700", "850", "--species", "Mg"), "no species 'Mg'"),
+        (("arrhenius", "700", "--species", "Li", "--quantity", "speed"), "choose one of"),
+    ],
+)
+def test_bad_input_of_every_verb_is_one_line_and_status_2(arguments, words, rocksalt, activated):
+    files = {"run": rocksalt, "700": activated[0], "850": activated[1]}
+    done = transport(*(files.get(word, word) for word in arguments))
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1 and words in done.stderr

@@ -1,68 +1,188 @@
-"""`dopantfit transport`: D*, conductivity and Haven ratio of the trajectories of one system."""
+"""`dopantfit transport`: what trajectories say, one verb for each question; `msd` where none is named."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 if TYPE_CHECKING:
-    from dopantfit.transport.summary import Summary
+    from dopantfit.transport.trajectory import Trajectory
 
-Trajectories = Annotated[
-    list[Path], typer.Argument(help="DCD, LAMMPS text dump or extended XYZ; several are independent replicas.")
+
+class _MsdByDefault(TyperGroup):
+    """Takes ``dopantfit transport run.dcd`` for ``dopantfit transport msd run.dcd``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        named = not args or args[0] in self.commands or args[0] in ctx.help_option_names
+        return super().parse_args(ctx, args if named else ["msd", *args])
+
+
+transport_app = typer.Typer(
+    cls=_MsdByDefault,
+    help="Diffusion, conductivity, Arrhenius lines, pair distributions and densities from any trajectory.",
+    no_args_is_help=True,
+)
+
+_FORMATS = "DCD, LAMMPS text dump or extended XYZ"
+TrajectoryArgument = Annotated[Path, typer.Argument(help=f"{_FORMATS}.")]
+StructureOption = Annotated[
+    Path | None, typer.Option(help="Structure with the same ions in the same order: species for a DCD file.")
 ]
+TimestepOption = Annotated[float | None, typer.Option(help="Time step of the molecular dynamics, in ps.")]
+IntervalOption = Annotated[float | None, typer.Option(help="Time between frames in ps, where the file has none.")]
+FigureOption = Annotated[Path | None, typer.Option(help="Draw into this image file: png, pdf or svg.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")]
 
 
-def transport(
-    trajectories: Trajectories,
+@transport_app.command("msd")
+def msd(
+    trajectories: Annotated[list[Path], typer.Argument(help=f"{_FORMATS}; several are independent replicas.")],
     temperature: Annotated[float, typer.Option(help="Temperature of the runs, in K.")],
     mobile: Annotated[
         list[str], typer.Option(help="A mobile species with its formal charge, such as Li=1; once for each.")
     ],
-    structure: Annotated[
-        Path | None, typer.Option(help="Structure with the same ions in the same order: species for a DCD file.")
-    ] = None,
-    timestep: Annotated[float | None, typer.Option(help="Time step of the molecular dynamics, in ps.")] = None,
-    interval: Annotated[float | None, typer.Option(help="Time between frames in ps, where the file has none.")] = None,
+    structure: StructureOption = None,
+    timestep: TimestepOption = None,
+    interval: IntervalOption = None,
     hop_length: Annotated[
         float | None, typer.Option(help="Distance between sites in Å; below its square D* is a bound. Default: 3.5.")
     ] = None,
     window: Annotated[tuple[float, float], typer.Option(help="Part of the run that is fitted.")] = (0.10, 0.70),
     output: Annotated[Path | None, typer.Option(help="Write the MSD of every species into this CSV file.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")] = False,
+    figure: FigureOption = None,
+    json: JsonOption = False,
 ) -> None:
     """Diffusion and conductivity with error bars; upper bounds where ions have not moved a hop."""
     from dopantfit.transport.diffusion import HOP_LENGTH
-    from dopantfit.transport.reading import read_trajectory, species_of
+    from dopantfit.transport.figures import draw_msd
     from dopantfit.transport.summary import parse_charges, summarise, write_msd
 
     charges = parse_charges(mobile)
-    species = None if structure is None else species_of(structure)
-    runs = [read_trajectory(path, species, timestep, interval) for path in trajectories]
+    runs = _read(trajectories, structure, timestep, interval)
     summary = summarise(runs, charges, temperature, window, HOP_LENGTH if hop_length is None else hop_length)
     if output is not None:
         write_msd(output, summary)
+    if figure is not None:
+        draw_msd(summary, window, figure)
+    _show(json, summary.sources, summary.as_dict(), summary.as_table(), *summary.remarks())
+
+
+@transport_app.command("rdf")
+def rdf(
+    trajectory: TrajectoryArgument,
+    pair: Annotated[list[str], typer.Option(help="Species, such as Ti-O: O around Ti; once for each pair.")],
+    cutoff: Annotated[float, typer.Option(help="Largest distance in Å; may exceed half the cell.")] = 8.0,
+    width: Annotated[float, typer.Option(help="Width of a bin, in Å.")] = 0.05,
+    radius: Annotated[
+        float | None, typer.Option(help="Count neighbours within this, in Å.", show_default="first minimum of g")
+    ] = None,
+    structure: StructureOption = None,
+    timestep: TimestepOption = None,
+    interval: IntervalOption = None,
+    output: Annotated[Path | None, typer.Option(help="Write g(r) of every pair into this CSV file.")] = None,
+    figure: FigureOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Pair distributions: first peak, first minimum and coordination number of every pair."""
+    from dopantfit.transport import tables
+    from dopantfit.transport.figures import draw_pairs
+    from dopantfit.transport.pairs import pair_distribution
+
+    pairs = tables.parse_pairs(pair)
+    (run,) = _read([trajectory], structure, timestep, interval)
+    found = [pair_distribution(run, one, cutoff, width) for one in pairs]
+    record = tables.pairs_record(found, radius)
+    if output is not None:
+        tables.write_pairs(output, found)
+    if figure is not None:
+        draw_pairs(found, figure)
+    _show(json, [str(trajectory)], record, tables.pairs_table(record, run))
+
+
+@transport_app.command("density")
+def density(
+    trajectory: TrajectoryArgument,
+    species: Annotated[str, typer.Option(help="Whose number density.")],
+    spacing: Annotated[float, typer.Option(help="Largest distance between voxels, in Å.")] = 0.3,
+    smooth: Annotated[float, typer.Option(help="Standard deviation of a Gaussian to convolve with, in Å.")] = 0.0,
+    structure: StructureOption = None,
+    timestep: TimestepOption = None,
+    interval: IntervalOption = None,
+    output: Annotated[Path | None, typer.Option(help="Write density and error of every voxel into this CSV.")] = None,
+    cube: Annotated[Path | None, typer.Option(help="Write a Gaussian cube file, for viewers such as VESTA.")] = None,
+    figure: FigureOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Number density of one species over the cell, and how much of the cell it fills."""
+    from dopantfit.transport import tables
+    from dopantfit.transport.density import density_of
+    from dopantfit.transport.figures import draw_density
+
+    (run,) = _read([trajectory], structure, timestep, interval)
+    found = density_of(run, species, spacing).smoothed(smooth)
+    record = tables.density_record(found)
+    if output is not None:
+        tables.write_density(output, found)
+    if cube is not None:
+        tables.write_cube_file(cube, found)
+    if figure is not None:
+        draw_density(found, figure)
+    _show(json, [str(trajectory)], record, tables.density_table(record))
+
+
+@transport_app.command("arrhenius")
+def arrhenius(
+    results: Annotated[list[Path], typer.Argument(help="What `transport msd --json` printed, one for a temperature.")],
+    species: Annotated[str, typer.Option(help="Whose diffusion or conductivity.")],
+    quantity: Annotated[str, typer.Option(help="diffusion, conductivity (Nernst-Einstein) or collective.")] = (
+        "conductivity"
+    ),
+    at: Annotated[
+        list[float] | None, typer.Option(help="Also say what the line gives at this temperature, in K.")
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="Write points and line into this CSV file.")] = None,
+    figure: FigureOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Activation energy with its error, and values at other temperatures, said to be extrapolated where they are."""
+    from dopantfit.transport import tables
+    from dopantfit.transport.figures import draw_arrhenius
+
+    points = tables.read_points(results, species, quantity)
+    if output is not None:
+        tables.write_arrhenius(output, points)
+    if figure is not None:
+        draw_arrhenius(points, figure)
+    record = tables.arrhenius_record(points, at or ())
+    _show(json, [str(path) for path in results], record, tables.arrhenius_table(points, at or ()))
+
+
+def _read(
+    paths: Sequence[Path], structure: Path | None, timestep: float | None, interval: float | None
+) -> list["Trajectory"]:
+    from dopantfit.transport.reading import read_trajectory, species_of
+
+    species = None if structure is None else species_of(structure)
+    return [read_trajectory(path, species, timestep, interval) for path in paths]
+
+
+def _show(json: bool, sources: Sequence[str], record: dict[str, Any], *table: object) -> None:
+    """Print the record with the hashes of its inputs, or the tables."""
     if json:
-        _print_json(summary)
-    else:
-        _print_table(summary)
+        from json import dumps
 
+        from dopantfit.provenance import installed_versions, sha256_of
 
-def _print_json(summary: "Summary") -> None:
-    import json
-
-    from dopantfit.provenance import installed_versions, sha256_of
-
-    record = {
-        "inputs": {source: sha256_of(source) for source in summary.sources},
-        "versions": installed_versions(),
-        **summary.as_dict(),
-    }
-    sys.stdout.write(json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
-
-
-def _print_table(summary: "Summary") -> None:
+        whole = {
+            "inputs": {source: sha256_of(source) for source in sources},
+            "versions": installed_versions(),
+            **record,
+        }
+        sys.stdout.write(dumps(whole, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+        return
     from rich.console import Console
 
-    Console(highlight=False).print(summary.as_table(), *summary.remarks(), sep="\n")
+    Console(highlight=False).print(*table, sep="\n")

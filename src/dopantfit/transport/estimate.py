@@ -1,5 +1,6 @@
 """A result with its error: a number with an interval, or an upper bound where there is no number yet."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +42,14 @@ class Estimate:
         if self.is_upper_bound:
             return {"upper_bound_95": self.high}
         return {"value": self.value, "error": self.error, "interval_95": [self.low, self.high]}
+
+    @classmethod
+    def from_dict(cls, entry: Mapping[str, Any]) -> "Estimate":
+        """Read what `as_dict` gave; raises KeyError for anything else."""
+        if "upper_bound_95" in entry:
+            return cls.upper_bound(entry["upper_bound_95"])
+        low, high = entry["interval_95"]
+        return cls(entry["value"], entry["error"], low, high)
 
     def __str__(self) -> str:
         if self.value is None or self.error is None:

@@ -1,0 +1,228 @@
+"""Pair distributions, densities and Arrhenius lines as records, tables and CSV files of the command line."""
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from dopantfit.errors import ConfigError
+from dopantfit.provenance import write_text_atomic
+from dopantfit.transport.arrhenius import ArrheniusFit, Prediction, fit_arrhenius
+from dopantfit.transport.density import Density
+from dopantfit.transport.estimate import Estimate
+from dopantfit.transport.pairs import PairDistribution, coordination_number
+from dopantfit.transport.trajectory import Trajectory
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+#: Quantities of an Arrhenius line, and their units.
+UNITS = {"diffusion": "cm²/s", "conductivity": "S/cm", "collective": "S/cm"}
+_ASCII_UNITS = {"diffusion": "cm2_per_s", "conductivity": "S_per_cm", "collective": "S_per_cm"}
+#: Part of the ions whose share of the cell is stated.
+_MOST_IONS = 0.9
+#: Points of a drawn line.
+_LINE_POINTS = 50
+
+
+@dataclass(frozen=True)
+class ArrheniusPoints:
+    """Estimates at several temperatures, and the line through them.
+
+    quantity: one of `UNITS`. temperatures: [K], rising. values: in the unit of the quantity.
+    """
+
+    species: str
+    quantity: str
+    temperatures: tuple[float, ...]
+    values: tuple[Estimate, ...]
+    fit: ArrheniusFit
+
+    def line(self) -> list[Prediction]:
+        """Return the line at temperatures [K] evenly spread in 1/T over those of the points."""
+        inverse = np.linspace(1.0 / self.temperatures[-1], 1.0 / self.temperatures[0], _LINE_POINTS)
+        return [self.fit.predict(1.0 / float(one)) for one in inverse]
+
+
+def parse_pairs(words: Sequence[str]) -> list[tuple[str, str]]:
+    """Read words such as ``Ti-O``; ConfigError for anything else."""
+    pairs = []
+    for word in words:
+        first, _, second = word.partition("-")
+        if not first or not second or "-" in second:
+            raise ConfigError(f"--pair {word}: is no pair of species; write it as Ti-O")
+        pairs.append((first, second))
+    return pairs
+
+
+def pairs_record(found: Sequence[PairDistribution], radius: float | None) -> dict[str, Any]:
+    """Return peaks and coordination numbers, by pair; ConfigError when `radius` [Å] exceeds the cutoff."""
+    return {
+        "pairs": {
+            "-".join(one.pair): {
+                "first_peak_A": one.first_peak,
+                "first_minimum_A": one.first_minimum,
+                "radius_A": one.first_minimum if radius is None else radius,
+                "coordination_number": coordination_number(one, radius).as_dict(),
+            }
+            for one in found
+        }
+    }
+
+
+def pairs_table(record: dict[str, Any], run: Trajectory) -> "Table":
+    """Return the table of `pairs_record` for a terminal."""
+    table = _table(f"{run.n_frames} frames, {run.duration:g} ps", "pair", "first peak Å", "neighbours", "within Å")
+    for name, one in record["pairs"].items():
+        count = one["coordination_number"]
+        numbers = f"{count['value']:.3f} ± {count['error']:.1g}", f"{one['radius_A']:.2f}"
+        table.add_row(name, f"{one['first_peak_A']:.3f}", *numbers)
+    return table
+
+
+def write_pairs(path: Path, found: Sequence[PairDistribution]) -> None:
+    """Write g(r) with its error as CSV; ConfigError when the file cannot be written."""
+    rows = [("-".join(one.pair), *row) for one in found for row in zip(one.radii, one.values, one.error, strict=True)]
+    _write(path, ("pair", "r_A", "g", "error"), rows)
+
+
+def density_record(found: Density) -> dict[str, Any]:
+    """Return ions, grid, highest density, and the part of the cell that holds nine tenths of the ions."""
+    descending = np.sort(found.values.ravel())[::-1]
+    filled = int(np.searchsorted(np.cumsum(descending), _MOST_IONS * descending.sum())) + 1
+    return {
+        "species": found.species,
+        "ions": float(found.values.sum()) * found.voxel_volume,
+        "grid": list(found.values.shape),
+        "cell_A": found.cell.tolist(),
+        "highest_density_per_A3": float(descending[0]),
+        "cell_part_with_90_percent_of_the_ions": filled / descending.size,
+    }
+
+
+def density_table(record: dict[str, Any]) -> "Table":
+    """Return the table of `density_record` for a terminal."""
+    table = _table("number density", "species", "ions", "grid", "highest 1/Å³", "cell with 90 % of the ions")
+    part = f"{record['cell_part_with_90_percent_of_the_ions']:.2%}"
+    grid = " × ".join(map(str, record["grid"]))
+    table.add_row(record["species"], f"{record['ions']:.6g}", grid, f"{record['highest_density_per_A3']:.4g}", part)
+    return table
+
+
+def write_density(path: Path, found: Density) -> None:
+    """Write fractional centre, density and error of every voxel as CSV; ConfigError when it cannot be written."""
+    fractions = (np.indices(found.values.shape).reshape(3, -1).T + 0.5) / found.values.shape
+    numbers = np.column_stack([fractions, found.values.ravel(), found.error.ravel()])
+    _write(path, ("a", "b", "c", "density_per_A3", "error_per_A3"), numbers.tolist())
+
+
+def write_cube_file(path: Path, found: Density) -> None:
+    """Write the density [Å⁻³] as a Gaussian cube file, lengths in Bohr; ConfigError when it cannot be written."""
+    from ase.units import Bohr
+
+    shape = found.values.shape
+    # The first value of a cube file is at its origin, ours half a voxel away from the corner of the cell.
+    rows = [(0, *(0.5 / np.array(shape) @ found.cell / Bohr))]
+    rows += [(n, *vector / n / Bohr) for n, vector in zip(shape, found.cell, strict=True)]
+    head = [f"number density of {found.species}", "1/Angstrom^3"]
+    head += [" ".join([str(row[0]), *(repr(float(value)) for value in row[1:])]) for row in rows]
+    write_text_atomic(path, "\n".join([*head, *map(repr, found.values.ravel().tolist())]) + "\n")
+
+
+def read_points(paths: Sequence[Path], species: str, quantity: str) -> ArrheniusPoints:
+    """Read what ``transport msd --json`` printed at several temperatures, and fit the line.
+
+    Raises ConfigError for a file, species or quantity that is none, ConvergenceError when fewer than two
+    temperatures have a number.
+    """
+    if quantity not in UNITS:
+        raise ConfigError(f"--quantity {quantity}: is none; choose one of {', '.join(UNITS)}")
+    points = sorted((_point(path, species, quantity) for path in paths), key=lambda point: point[0])
+    temperatures, values = zip(*points, strict=True)
+    fit = fit_arrhenius(temperatures, values, "diffusion" if quantity == "diffusion" else "conductivity")
+    return ArrheniusPoints(species, quantity, temperatures, values, fit)
+
+
+def arrhenius_record(points: ArrheniusPoints, at: Sequence[float]) -> dict[str, Any]:
+    """Return activation energy, points and predictions at the temperatures `at` [K]."""
+    fit, unit = points.fit, _ASCII_UNITS[points.quantity]
+    return {
+        "species": points.species,
+        "quantity": f"{points.quantity}_{unit}",
+        "activation_energy_eV": fit.activation_energy.as_dict(),
+        "scatter": fit.scatter,
+        "used_K": list(fit.used),
+        "upper_bounds_left_out_K": list(fit.bounds),
+        "points": [
+            {"temperature_K": t, **one.as_dict()} for t, one in zip(points.temperatures, points.values, strict=True)
+        ],
+        "predictions": [
+            {"temperature_K": one.temperature, "extrapolated": one.extrapolated, **one.value.as_dict()}
+            for one in map(fit.predict, at)
+        ],
+    }
+
+
+def arrhenius_table(points: ArrheniusPoints, at: Sequence[float]) -> "Table":
+    """Return points, line and predictions for a terminal."""
+    unit, fit = UNITS[points.quantity], points.fit
+    title = f"{points.species}, {points.quantity}: E_a = {fit.activation_energy} eV"
+    table = _table(title, "K", unit, "")
+    for temperature, one in zip(points.temperatures, points.values, strict=True):
+        table.add_row(f"{temperature:g}", str(one), "upper bound, left out" if one.is_upper_bound else "")
+    for said in map(fit.predict, at):
+        low, high = f"{said.value.low:.2g}", f"{said.value.high:.2g}"
+        remark = f"line{', extrapolated' if said.extrapolated else ''}; 95 %: {low} to {high}"
+        table.add_row(f"{said.temperature:g}", str(said.value), remark)
+    return table
+
+
+def write_arrhenius(path: Path, points: ArrheniusPoints) -> None:
+    """Write points and line with their 95 % intervals as CSV; ConfigError when it cannot be written."""
+    found = [("point", t, one) for t, one in zip(points.temperatures, points.values, strict=True)]
+    line = [("line", one.temperature, one.value) for one in points.line()]
+    rows = [(kind, t, "" if one.value is None else one.value, one.low, one.high) for kind, t, one in (*found, *line)]
+    unit = _ASCII_UNITS[points.quantity]
+    _write(path, ("kind", "temperature_K", f"{points.quantity}_{unit}", "low_95", "high_95"), rows)
+
+
+def _point(path: Path, species: str, quantity: str) -> tuple[float, Estimate]:
+    """Temperature [K] and estimate that one file holds."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        temperature, known = float(record["temperature_K"]), record["species"]
+    except OSError as problem:
+        raise ConfigError(f"{path}: cannot be read ({problem.strerror}); check the path") from None
+    except (ValueError, KeyError, TypeError):
+        raise ConfigError(f"{path}: holds no result of `transport msd --json`; write its output there") from None
+    if species not in known:
+        raise ConfigError(f"{path}: no species {species!r}; it holds {', '.join(known)}")
+    names = {"diffusion": "D_cm2_per_s", "conductivity": "tracer_conductivity_S_per_cm"}
+    holder = record if quantity == "collective" else known[species]
+    entry = holder.get(names.get(quantity, "collective_conductivity_S_per_cm"))
+    if entry is None:
+        raise ConfigError(f"{path}: {species} was not among the --mobile species, so it has no {quantity}")
+    return temperature, Estimate.from_dict(cast("dict[str, Any]", entry))
+
+
+def _table(title: str, first: str, *others: str) -> "Table":
+    from rich.table import Table
+
+    table = Table(title=title)
+    table.add_column(first)
+    for heading in others:
+        table.add_column(heading, justify="right")
+    return table
+
+
+def _write(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows([value.item() if hasattr(value, "item") else value for value in row] for row in rows)
+    write_text_atomic(path, text.getvalue())

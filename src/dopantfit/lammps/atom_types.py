@@ -19,12 +19,14 @@ class AtomTypes:
     shell: label -> atom type of its shell, for species that have one; these follow the cores.
     bond: label -> type of the bond between its core and its shell.
     shell_time: sqrt(m/k) of the fastest shell [ps], the time scale of shell relaxations; 0 without shells.
+    stiffest_spring: k of the stiffest spring [eV/Å²]; 0 without shells.
     """
 
     core: Mapping[str, int]
     shell: Mapping[str, int]
     bond: Mapping[str, int]
     shell_time: float
+    stiffest_spring: float
 
     def __len__(self) -> int:
         return len(self.core) + len(self.shell)
@@ -62,4 +64,5 @@ def atom_types(potential: Potential, labels: Iterable[str] | None = None) -> Ato
         shell=MappingProxyType({name: i for i, name in enumerate(shells, start=len(wanted) + 1)}),
         bond=MappingProxyType({name: i for i, name in enumerate(shells, start=1)}),
         shell_time=min((sqrt(s.mass * AMU_A2_PER_PS2 / s.spring) for s in shells.values()), default=0.0),
+        stiffest_spring=max((s.spring for s in shells.values()), default=0.0),
     )

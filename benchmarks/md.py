@@ -2,7 +2,7 @@
 
     python benchmarks/md.py                       both recipes side by side, about twenty minutes of processor time
     python benchmarks/md.py --minutes 600 --repeat 2 2 1 --seeds 4    error bars that mean something
-    python benchmarks/md.py --li --minutes 60     Li in LATP at 700 K from independent seeds: do they agree?
+    python benchmarks/md.py --li --minutes 60     Li in LATP: do seeds agree at the lowest temperature, and what is E_a?
 
 Published: time step 0.2 fs, PPPM 1e-5, LAMMPS's neighbour skin of 2 Å, no guard at short range (Stegmaier, Reuter and
 Scheurer 2022). Ours: the defaults of `dopantfit.lammps.Dynamics`. Both run LATP x = 1/3 for as many picoseconds, with
@@ -18,10 +18,11 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[variable] = "1"
 
 import argparse
+import itertools
 import resource
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -37,8 +38,18 @@ from dopantfit.lammps import Dynamics, DynamicsResult, Launcher, RichReport, rel
 from dopantfit.lammps.legs import read_table
 from dopantfit.potential import Potential
 from dopantfit.structures import latp
-from dopantfit.transport import mean_square_displacement, pair_distribution, read_trajectory, tracer_diffusion
+from dopantfit.transport import (
+    Estimate,
+    Trajectory,
+    fit_arrhenius,
+    mean_square_displacement,
+    pair_distribution,
+    read_trajectory,
+)
+from dopantfit.transport.diffusion import HOP_LENGTH, WINDOW
 from dopantfit.transport.reading import species_of
+from dopantfit.transport.summary import Summary, summarise
+from dopantfit.units import BOLTZMANN
 
 CONSOLE = Console(width=120)
 TEMPERATURE = 700.0  # K
@@ -49,6 +60,16 @@ ROWS, FRAMES = 0.02, 0.02
 PARTS = (0.15, 0.6, 0.25)
 #: Differences larger than this many standard errors are not chance; ratio of rates that is claimed.
 LARGEST_DEVIATION, SMALLEST_RATIO = 3.0, 2.0
+#: Length of the trial that measures the speed [ps].
+TRIAL = 0.5
+#: Barrier [eV] by which run lengths are shared out between temperatures; no result depends on it.
+HOP_BARRIER = 0.3
+#: Where measured conductivities are known [K], and the conductivities of Li(1+x)Al(x)Ti(2-x)(PO4)3.
+ROOM = 300.0
+MEASURED = (
+    ("measured, x = 0.4, dense ceramic", "0.34 to 0.40", "8.8e-4 (298 K)", "grains and boundaries together"),
+    ("measured, x = 0.3, glass-ceramic", "", "2.0e-3 (298 K)", "grains"),
+)
 
 RECIPES = {
     "published": {"timestep": 0.0002, "kspace": "pppm 1e-5", "skin": 2.0, "guard": False},
@@ -164,36 +185,105 @@ def compare(site: Site, seeds: Sequence[int], duration: float) -> bool:
     return agree and fast / slow >= SMALLEST_RATIO
 
 
-def show_lithium(site: Site, seeds: Sequence[int], duration: float) -> bool:
-    """Print D* of Li of every seed; True when they agree within three standard errors."""
+def lithium_lengths(temperatures: Sequence[float], total: float, seeds: int) -> dict[float, float]:
+    """Length [ps] of each run, so that Li hops about as often in all of them, `seeds` of them at the lowest."""
+    rates = {t: np.exp(-HOP_BARRIER / (BOLTZMANN * t)) for t in sorted(temperatures)}
+    shares = [1.0 / rate * (seeds if t == min(rates) else 1) for t, rate in rates.items()]
+    return {t: max(1.0, float(round(total / sum(shares) / rate))) for t, rate in rates.items()}
+
+
+def run_lithium(site: Site, temperature: float, seed: int, length: float) -> Trajectory:
+    """Run at 1 bar: a tenth of the length to settle, then the length that counts."""
+    name = f"li-{temperature:g}K-{seed}"
+    what = Dynamics(temperature, max(1.0, 0.1 * length), seed, ensemble="npt", cell="aniso")
+    run(site, f"{name}-settle", what)
+    result, _ = run(site, name, replace(what, duration=length), f"{name}-settle")
+    return read_trajectory(result.trajectory, species_of(result.ions))
+
+
+def show_lithium(site: Site, temperatures: Sequence[float], seeds: Sequence[int], total: float) -> bool:
+    """Print D* and conductivity of Li and their Arrhenius lines; True when seeds at the lowest temperature agree."""
+    lengths = lithium_lengths(temperatures, total, len(seeds))
+    coldest = min(lengths)
+    runs = {
+        t: [run_lithium(site, t, seed, lengths[t]) for seed in (seeds if t == coldest else seeds[:1])]
+        for t in sorted(lengths, reverse=True)
+    }
+    found = {t: [("all", runs[t])] if t == coldest else [("1", runs[t])] for t in sorted(runs)}
+    found[coldest] = [*((str(seed), [one]) for seed, one in zip(seeds, runs[coldest], strict=True)), *found[coldest]]
     table = Table(
+        "K",
         "seed",
-        "D* [Å²/ps]",
+        "ps",
         "MSD at 70 % [Å²]",
-        title=f"Li, {len(site.atoms)} ions, {TEMPERATURE:g} K, {duration:g} ps",
+        "D* [cm²/s]",
+        "σ tracer [S/cm]",
+        "σ collective [S/cm]",
+        "Haven ratio",
+        title=f"Li in {site.atoms.get_chemical_formula()}, {len(site.atoms)} ions, 1 bar",
     )
-    found = []
-    for seed in seeds:
-        run(site, f"li-{seed}-nvt", settings("ours", max(0.1, 0.2 * duration), seed, "nvt"))
-        result, _ = run(site, f"li-{seed}", settings("ours", duration, seed, "nvt"), f"li-{seed}-nvt")
-        trajectory = read_trajectory(result.trajectory, species_of(result.ions))
-        diffusion = tracer_diffusion(mean_square_displacement(trajectory, "Li"))
-        found.append(diffusion.coefficient)
-        table.add_row(str(seed), str(diffusion.coefficient), f"{diffusion.reached:.2f}")
+    together, single = {}, []
+    for t, rows in found.items():
+        for seed, trajectories in rows:
+            together[t] = result = summarise(trajectories, {"Li": 1.0}, t, WINDOW, HOP_LENGTH)
+            single += [result] if t == coldest and seed != "all" else []
+            table.add_row(
+                f"{t:g}",
+                seed,
+                " + ".join(f"{one.duration:g}" for one in trajectories),
+                f"{result.diffusion['Li'].reached:.1f}",
+                str(result.diffusion["Li"].cm2_per_s),
+                str(result.tracer["Li"].value),
+                str(result.collective.value),
+                str(result.haven or ""),
+            )
     CONSOLE.print(table)
+    show_arrhenius(together)
+    return agree([one.diffusion["Li"].coefficient for one in single])
+
+
+def show_arrhenius(found: Mapping[float, Summary]) -> None:
+    """Print activation energies, and the conductivity at room temperature that they lead to, beside measured ones."""
+    table = Table("", "E_a [eV]", f"σ at {ROOM:g} K [S/cm]", "from", title="Arrhenius lines through σT")
+    for name, values in {
+        "tracer": [one.tracer["Li"].value for one in found.values()],
+        "collective": [one.collective.value for one in found.values()],
+    }.items():
+        try:
+            line = fit_arrhenius(list(found), values, "conductivity")
+        except ConvergenceError as problem:
+            CONSOLE.print(f"{name}: {problem}")
+            continue
+        room = line.predict(ROOM).value
+        table.add_row(
+            f"this work, {name}",
+            str(line.activation_energy),
+            f"{room.value:.1e}, 95 % {room.low:.0e} to {room.high:.0e}",
+            f"extrapolated from {', '.join(f'{t:g}' for t in line.used)} K",
+        )
+    for row in MEASURED:
+        table.add_row(*row)
+    CONSOLE.print(table)
+
+
+def agree(found: Sequence[Estimate]) -> bool:
+    """Whether coefficients differ by less than three standard errors; said, where some are only bounds."""
     known = [(one.value, one.error) for one in found if one.value is not None and one.error is not None]
     if len(known) < len(found):
         CONSOLE.print("Some seeds give an upper bound only: run longer to compare them.")
         return True
-    return all(abs(a - b) < LARGEST_DEVIATION * np.hypot(da, db) for a, da in known for b, db in known)
+    pairs = itertools.combinations(known, 2)
+    apart = max((abs(a - b) / float(np.hypot(da, db)) for (a, da), (b, db) in pairs), default=0.0)
+    CONSOLE.print(f"D* of the seeds: at most {apart:.1f} standard errors apart")
+    return apart < LARGEST_DEVIATION
 
 
 def affordable(site: Site, n_runs: int, minutes: float, recipes: Sequence[str]) -> float:
-    """Picoseconds of each run [ps] that fit into so many minutes of processor time, from a trial of each recipe."""
+    """Length of each run [ps] that fits into so many minutes of processor time, from a trial of each recipe."""
     cost = 0.0
     for recipe in recipes:
-        _, seconds = run(site, f"trial-{recipe}", settings(recipe, 0.1, 1, "nvt"))
-        cost += n_runs * seconds / 0.1
+        _, seconds = run(site, f"trial-{recipe}", settings(recipe, TRIAL, 1, "nvt"))
+        cost += n_runs * seconds / TRIAL
     return max(0.8, round(60.0 * minutes / cost, 1))
 
 
@@ -203,7 +293,8 @@ def main() -> int:
     parser.add_argument("--repeat", type=int, nargs=3, default=(1, 1, 1), help="supercell of the 110-ion cell")
     parser.add_argument("--seeds", type=int, default=2, help="independent runs of each recipe")
     parser.add_argument("--ranks", type=int, default=1, help="MPI ranks")
-    parser.add_argument("--li", action="store_true", help="Li diffusion from independent seeds instead")
+    parser.add_argument("--li", action="store_true", help="conductivity of Li instead")
+    parser.add_argument("--temperatures", type=float, nargs="+", default=(700.0, 850.0, 1000.0, 1200.0), help="[K]")
     parser.add_argument("--folder", type=Path, help="keep the runs here, finished ones are not repeated")
     options = parser.parse_args()
     potential = Potential.load("latp-2021")
@@ -213,9 +304,13 @@ def main() -> int:
         start = relax_structure(cell, potential, folder / "start", ranks=options.ranks, force_tolerance=0.05)
         site = Site(folder, options.ranks, start.atoms, potential)
         seeds = range(1, options.seeds + 1)
-        duration = affordable(site, len(seeds), options.minutes, ["ours"] if options.li else list(RECIPES))
         try:
-            good = (show_lithium if options.li else compare)(site, seeds, duration)
+            if options.li:
+                # A tenth of each run settles it.
+                total = affordable(site, 1, options.minutes, ["ours"]) / 1.1
+                good = show_lithium(site, options.temperatures, seeds, total)
+            else:
+                good = compare(site, seeds, affordable(site, len(seeds), options.minutes, list(RECIPES)))
         except ConvergenceError as problem:
             CONSOLE.print(f"{problem}: give it more --minutes")
             return 1

@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 
 from dopantfit.errors import ConfigError, ConvergenceError
-from dopantfit.transport import MeanSquareDisplacement, mean_square_displacement, tracer_diffusion
+from dopantfit.transport import (
+    MeanSquareDisplacement,
+    collective_displacement,
+    mean_square_displacement,
+    tracer_diffusion,
+)
 from dopantfit.transport.brownian import msd_covariance
 from dopantfit.transport.diffusion import collective_diffusion, window_lags
 from dopantfit.transport.msd import msd_sum
@@ -207,3 +212,14 @@ def test_replicas_of_different_species_are_refused(rng):
         tracer_diffusion(runs)
     with pytest.raises(ConfigError, match="no mean square displacement"):
         tracer_diffusion([])
+
+
+def test_ions_that_jump_at_random_about_their_sites_give_bounds_and_no_numbers(rng):
+    # No memory from frame to frame: nothing diffuses, however large the MSD is. Slopes may come out positive.
+    for _ in range(20):
+        trajectory = walkers(rng.random((60, 3, 3)) * 20.0, edge=1e3)
+        tracer = tracer_diffusion(mean_square_displacement(trajectory, "Li")).coefficient
+        collective = collective_diffusion(collective_displacement(trajectory, {"Li": 1.0})).coefficient
+        for one in (tracer, collective):
+            assert 0.0 < one.high < np.inf
+            assert one.value is None or one.error <= one.value

@@ -33,6 +33,10 @@ FEWEST_LAGS = 10
 _FITTED_LAGS = 24
 #: Blocks that disagree less than this in probability do so by chance; four of them often do a little.
 _CHANCE = 0.05
+#: A coefficient whose error is larger than itself [relative] is none: it is stated as a bound.
+_LARGEST_ERROR = 1.0
+#: Hop length of a charge centre [e Å], in place of none.
+_ANY_HOP = 1e-6
 #: One-sided 95 % limit in standard errors.
 _ONE_SIDED_95 = 1.6448536269514722
 
@@ -94,7 +98,8 @@ def tracer_diffusion(
 
     runs: MSD of the same species in each.
     window: part of the run used in the fit.
-    hop_length: distance between neighbouring sites [Å]; below its square the result is an upper bound.
+    hop_length: distance between neighbouring sites [Å]; below its square the result is an upper bound, and where the
+        error exceeds the value.
     Raises ConfigError for a window or hop length that cannot be, and for replicas of different species;
     ConvergenceError when the window of a run holds fewer than 10 lags.
     """
@@ -107,10 +112,11 @@ def tracer_diffusion(
     (blocks, by_chance), between = _block_scatter(replicas, window), _replica_scatter(fits)
     scale = max(1.0, 0.0 if by_chance else blocks or 0.0, between or 0.0)
     value = float(directional.mean())
-    if value <= 0.0 or reached < hop_length**2:
+    relative = scale * _relative_error(directional, weights)
+    if value <= 0.0 or reached < hop_length**2 or relative > _LARGEST_ERROR:
         coefficient = Estimate.upper_bound(max(_slope_limit(fits, scale), _hop_limit(replicas, window, hop_length)))
     else:
-        coefficient = _with_interval(value, scale * _relative_error(directional, weights))
+        coefficient = _with_interval(value, relative)
     return Diffusion(
         species=replicas[0].species,
         coefficient=coefficient,
@@ -133,7 +139,7 @@ def collective_diffusion(
 
     Raises as `tracer_diffusion` does.
     """
-    return tracer_diffusion(runs, window, hop_length=np.finfo(float).tiny)
+    return tracer_diffusion(runs, window, hop_length=_ANY_HOP)
 
 
 def _check(replicas: list[MeanSquareDisplacement], window: tuple[float, float], hop_length: float) -> None:

@@ -98,11 +98,11 @@ def _from_ase(file: Path, species: Sequence[str] | None, timestep: float | None,
             _check_equidistant(marks, name, file)
             if interval is None and unit is not None and len(marks) > 1:
                 interval = float(marks[1] - marks[0]) * unit
-    if interval is None:
+    if interval is None and len(frames) > 1:
         raise ConfigError(f"{file}: its frames carry no time [ps]; give the interval between frames")
     positions = np.array([frame.positions for frame in frames], dtype=np.float32)
     cells = np.array([frame.cell.array for frame in frames])
-    return Trajectory(positions, labels if species is None else tuple(species), cells, interval, str(file))
+    return Trajectory(positions, labels if species is None else tuple(species), cells, interval or 1.0, str(file))
 
 
 def _read_ase(file: Path, index: str) -> list[Atoms]:

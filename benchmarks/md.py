@@ -216,7 +216,7 @@ def show_lithium(site: Site, temperatures: Sequence[float], seeds: Sequence[int]
         "seed",
         "ps",
         "MSD at 70 % [Å²]",
-        "D* [cm²/s]",
+        escape("D* [cm²/s]"),
         "σ tracer [S/cm]",
         "σ collective [S/cm]",
         "Haven ratio",

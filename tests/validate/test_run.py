@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,8 +11,8 @@ import pytest
 
 from dopantfit.errors import ConfigError
 from dopantfit.potential import Parameter
-from dopantfit.validate import levels, require_valid
-from dopantfit.validate.gate import Work
+from dopantfit.validate import levels, require_valid, run
+from dopantfit.validate.gate import Gate, Work
 from dopantfit.validate.levels import LEVELS, Level
 from dopantfit.validate.run import GATES, Request, judge, run_gates
 from dopantfit.validate.subject import load_subject
@@ -95,6 +96,23 @@ def test_gates_on_several_processes_find_what_they_find_on_one(folder):
     assert [gate.checks for gate in several] == [gate.checks for gate in one]
     assert [gate.name for gate in several] == ["correlation", "turn-over"]
     assert ("correlation", several[0].finding, 1.0) in seen
+
+
+def test_the_longest_gate_comes_last_and_has_the_cores_of_all(folder, monkeypatch):
+    asked = []
+
+    def on_processes(what, names, workers, _):
+        asked.append((tuple(names), workers, what.ranks))
+        return {name: Gate(name, "", ()) for name in names}
+
+    monkeypatch.setattr(run, "_on_processes", on_processes)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(8))
+    found = run_gates(request(folder), list(GATES), 3, nothing)
+    assert [gate.name for gate in found] == list(GATES)
+    (others, *rest), last = asked
+    assert set(others) == set(GATES) - {"mobility"} and rest == [3, 1]
+    # Two ranks and not three: 446 ions are too few for more.
+    assert last == (("mobility",), 1, 2)
 
 
 def test_a_potential_that_breaks_down_fails_the_gate_and_does_not_crash_it(folder):

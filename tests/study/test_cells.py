@@ -8,7 +8,7 @@ from dopantfit.errors import ConfigError
 from dopantfit.structures import check_distances, formal_charges, host, labels_of, total_formal_charge
 from dopantfit.structures.prototypes import LTP
 from dopantfit.study.amorphous import cut, without
-from dopantfit.study.crystals import doped_crystal, reference_size, shares
+from dopantfit.study.crystals import doped_crystal, reference_size, shares, site_weights
 
 CHARGES = formal_charges()
 
@@ -47,6 +47,15 @@ def test_dopants_sit_on_the_sites_of_their_kind():
         for ion in ions:
             gap = (of_kind - atoms.positions[ion]) @ np.linalg.inv(crystal.cell.array)
             assert np.linalg.norm((gap - np.round(gap)) @ crystal.cell.array, axis=1).min() < 1e-6
+
+
+def test_dopants_between_sites_count_by_the_partners_they_changed_places_with():
+    acceptance = {"Al": {"attempts": 6, "accepted": 1}, "Li": {"attempts": 102, "accepted": 9}}
+    on_sites, between = {"Al": 2, "Li": 0}, {"Al": 0, "Li": 0}
+    assert site_weights({"sites": on_sites, "acceptance": acceptance}) == on_sites
+    assert site_weights({"sites": between, "acceptance": acceptance}) == {"Al": 1, "Li": 9}
+    never = {label: one | {"accepted": 0} for label, one in acceptance.items()}
+    assert site_weights({"sites": between, "acceptance": never}) == {"Al": 6, "Li": 102}
 
 
 def test_shares_are_whole_and_add_up():

@@ -1,6 +1,7 @@
 """Crystal cells: C_ref, and C_i with as many dopants on such sites as the boundary of the same number let in."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from ase import Atoms
@@ -31,13 +32,23 @@ def build_crystal(work: Work) -> Outcome:
     if "bleeding" in work.needs:
         found = work.needs["bleeding"].result
         total = round(found["grain_fraction"] * reference_size(want["edge"], want["x"]))
-        sites = shares(total, found["sites"])
+        sites = shares(total, site_weights(found))
     atoms, kinds = doped_crystal(
         want["edge"], want["x"], want["dopant"], charge, sites, np.random.default_rng(want["seed"])
     )
     write_structure(work.folder / STRUCTURE, atoms)
     result = {"atoms": len(atoms), "dopants": sum(sites.values()), "sites": sites, "dopant_sites": kinds}
     return Outcome(result, (STRUCTURE,))
+
+
+def site_weights(found: Mapping[str, Any]) -> dict[str, float]:
+    """Return in what proportion dopants sit on the kinds of site, from the record of the bleeding analysis.
+
+    Where all that are in the grain sit between sites, as beside a complexion, they count by the partners that they have
+    changed places with; where none has, and dynamics brought them there, by the partners that were tried.
+    """
+    accepted, tried = ({k: v[one] for k, v in found["acceptance"].items()} for one in ("accepted", "attempts"))
+    return next((one for one in (found["sites"], accepted, tried) if any(one.values())), found["sites"])
 
 
 def reference_size(edge: int, x: float) -> int:

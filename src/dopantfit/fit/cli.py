@@ -59,8 +59,12 @@ def _run(plan: "Plan", work: Path, workers: int) -> "Result":
             if not console.is_terminal:
                 console.print(text, soft_wrap=True)
 
+        started = time.monotonic()
+
         def observe(one: Generation, total: int) -> None:
-            show(f"search {one.number + 1} of {total}: {one.as_text()}", completed=one.number + 1)
+            done = one.number + 1
+            left = (time.monotonic() - started) / done * (total - done)
+            show(f"search {done} of {total}, {left:.0f} s left: {one.as_text()}", completed=done)
 
         def say(step: str) -> None:
             if step != "search":

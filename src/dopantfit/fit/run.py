@@ -322,8 +322,9 @@ def best_apart(points: Floats, costs: Floats, count: int) -> list[Floats]:
 
 
 def _key(plan: Plan) -> str:
-    """What the costs of a search depend on, as one hash."""
+    """What the costs of a search depend on, and what is written down of them, as one hash."""
     digest = hashlib.sha256(plan.config.model_dump_json().encode())
+    digest.update(json.dumps(Evaluated._fields).encode())
     digest.update(plan.space.base.dumps().encode())
     for target in plan.training:
         digest.update(json.dumps([target.name, target.energy]).encode())

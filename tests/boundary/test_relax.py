@@ -166,8 +166,8 @@ def test_collapsed_ions_are_no_state(relaxed):
     mg, p = (int(np.flatnonzero(state.species == engine.labels.index(one))[0]) for one in ("Mg", "P"))
     cores, shells = state.cores.copy(), state.shells.copy()
     cores[mg] = shells[mg] = cores[p] + [1.2, 0.0, 0.0]
-    assert engine._collapsed(replace(state, cores=cores, shells=shells))
-    assert not engine._collapsed(state)
+    assert engine._collapsed(replace(state, cores=cores, shells=shells), engine._neighbours(cores))
+    assert not engine._collapsed(state, engine._neighbours(state.cores))
 
 
 def test_relaxed_energy_differences_are_those_of_lammps(relaxed, tmp_path):

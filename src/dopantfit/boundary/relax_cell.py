@@ -8,6 +8,7 @@ relaxed as a whole; on its way, after a few evaluations, it gives a second and b
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import ase
 import numpy as np
@@ -20,6 +21,7 @@ from dopantfit.boundary.swap_config import Burst
 from dopantfit.boundary.swap_model import Estimate, Relaxation, Swap
 from dopantfit.energy import species_table
 from dopantfit.energy.arrays import Floats, Integers
+from dopantfit.energy.frame import longest
 from dopantfit.energy.relaxation import COLLAPSE_DISTANCE
 from dopantfit.errors import ConvergenceError
 from dopantfit.potential import Potential
@@ -85,6 +87,15 @@ class _Inner:
     energy_change: float
 
 
+class _Descent(NamedTuple):
+    """The end of a relaxation of the whole cell: the state, lists that hold there, evaluations, stopped or not."""
+
+    state: CellState
+    near: Neighbourhood
+    calls: int
+    stopped: bool
+
+
 class RelaxedCell:
     """Swaps of the ions of one cell with one potential (see ``SwapModel``).
 
@@ -105,7 +116,7 @@ class RelaxedCell:
         self._turn_over = np.array(
             [[turn_over.get((min(a, b), max(a, b)), 0.0) for b in self.labels] for a in self.labels]
         )
-        self._near: Neighbourhood | None = None
+        self._near: list[Neighbourhood] = []
         self._steering: Steering | None = None
         self._charged: tuple[CellState, Floats] | None = None
 
@@ -118,10 +129,10 @@ class RelaxedCell:
         cores = np.ascontiguousarray(atoms.get_positions(), dtype=np.float64)
         offsets = np.zeros_like(cores) if shells is None else np.nan_to_num(shells - cores)
         start = CellState(species, cores, cores + offsets, np.nan)
-        self._near, self._steering = None, None
+        self._near, self._steering = [], None
         region = self._whole(start)
-        relaxed, _, _ = self._down(start, region.start(), self.settings.most_calls * 5)
-        self._near, self._steering = None, None
+        relaxed = self._down(start, region.start(), self.settings.most_calls * 5).state
+        self._near, self._steering = [], None
         return self.summed(relaxed)
 
     def summed(self, state: CellState) -> CellState:
@@ -191,28 +202,28 @@ class RelaxedCell:
             return not seen[0] < ceiling
 
         try:
-            relaxed, calls, stopped = self._down(moved, start, self.settings.most_calls, unlikely)
+            down = self._down(moved, start, self.settings.most_calls, unlikely)
         except ConvergenceError:
             return Relaxation(None, self.settings.most_calls, np.inf)
-        early = seen[0] if seen else relaxed.energy - left
-        stopped |= not early < ceiling
-        if stopped or self._collapsed(relaxed):
-            return Relaxation(None, calls, early, stopped)
-        return Relaxation(relaxed, calls, early)
+        early = seen[0] if seen else down.state.energy - left
+        stopped = down.stopped or not early < ceiling
+        if stopped or self._collapsed(down.state, down.near):
+            return Relaxation(None, down.calls, early, stopped)
+        return Relaxation(down.state, down.calls, early)
 
     def _down(
         self, start: CellState, sites: Floats, most_calls: int, stop: Callable[[Progress], bool] | None = None
-    ) -> tuple[CellState, int, bool]:
-        """Everything relaxed from these sites on; the state, evaluations, and whether it was stopped."""
+    ) -> _Descent:
+        """Everything relaxed from these sites on."""
         whole = _Relisting(self, start)
         steer = self._steer(start).inverse
         done = minimise(whole, sites, steer, self.settings.tolerance, most_calls, stop)
         cores, shells = whole.region.split(done.sites)
-        return CellState(start.species.copy(), cores, shells, done.energy), done.calls, done.stopped
+        end = CellState(start.species.copy(), cores, shells, done.energy)
+        return _Descent(end, whole.region.near, done.calls, done.stopped)
 
-    def _collapsed(self, state: CellState) -> bool:
+    def _collapsed(self, state: CellState, near: Neighbourhood) -> bool:
         """Whether a shell has left its core, or a pair of ions has crossed its turn-over radius."""
-        near = self._neighbours(state.cores)
         owner = np.repeat(np.arange(len(state.species)), np.diff(near.start))
         # Half an overlap distance more than any turn-over radius: only near pairs are looked at.
         close = near.distance < self._turn_over.max() + SKIN
@@ -230,9 +241,11 @@ class RelaxedCell:
         return Region(near, self.mesh, self.table, state.species, state.cores, state.shells)
 
     def _neighbours(self, cores: Floats) -> Neighbourhood:
-        if self._near is None or _farthest(cores - self._near.positions) > WANDERED:
-            self._near = find_neighbours(cores, self.cell, self.table.cutoff + SKIN)
-        return self._near
+        """Lists that hold near these cores: the last two are kept, of a state and of the one a swap may lead to."""
+        known = [near for near in self._near if longest(cores - near.positions) <= WANDERED]
+        found = known[0] if known else find_neighbours(cores, self.cell, self.table.cutoff + SKIN)
+        self._near = [found, *(near for near in self._near if near is not found)][:2]
+        return found
 
     def _steer(self, state: CellState) -> Steering:
         """Steering of the first state that asks; it serves the whole burst, swaps hardly change it."""
@@ -260,7 +273,7 @@ class _Relisting:
     def __call__(self, sites: Floats) -> tuple[float, Floats]:
         cores, shells = self.region.split(sites)
         listed = self.region.near.positions
-        if max(_farthest(cores - listed), _farthest(shells - listed)) > 0.5 * SKIN:
+        if max(longest(cores - listed), longest(shells - listed)) > 0.5 * SKIN:
             near = find_neighbours(cores, self._cell.cell, self._cell.table.cutoff + SKIN)
             self.region = Region(near, self._cell.mesh, self._cell.table, self._start.species, cores, shells)
         return self.region.energy_and_forces(sites)
@@ -275,10 +288,6 @@ def _within(positions: Floats, cell: Floats, swap: Swap, radius: float) -> Integ
         away = (fractional - np.round(fractional)) @ cell
         near |= np.einsum("ij,ij->i", away, away) < radius**2
     return np.flatnonzero(near)
-
-
-def _farthest(vectors: Floats) -> float:
-    return float(np.sqrt(np.einsum("ij,ij->i", vectors, vectors).max(initial=0.0)))
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import numpy as np
 import scipy.sparse
 
 from dopantfit.energy.arrays import Floats
+from dopantfit.energy.frame import longest
 from dopantfit.errors import ConvergenceError
 
 #: No site moves farther than this in one step [Å].
@@ -100,7 +101,7 @@ def _downhill(
     part leads downhill, or none that was tried in ``most_calls`` calls.
     """
     slope = float(gradient @ direction)
-    step = min(1.0, LONGEST_STEP / float(np.linalg.norm(direction.reshape(-1, 3), axis=1).max()))
+    step = min(1.0, LONGEST_STEP / longest(direction.reshape(-1, 3)))
     roughness = ROUGHNESS * max(1.0, len(sites) / ROUGH_SITES)
     calls = 0
     while True:

@@ -51,12 +51,7 @@ def find_neighbours(positions: Floats, cell: Floats, reach: float) -> Neighbourh
     pairs = find_pairs(positions, cell, reach)
     one = np.zeros(len(positions), np.int64)
     ghosts, (runs,) = neighbour_runs(pairs, one, 1, cell, (reach,))
-    kept = runs.ghost != len(ghosts.ion) - 1
-    owner = np.repeat(np.arange(len(positions)), np.diff(runs.start, axis=1)[:, 0])[kept]
-    ghost = runs.ghost[kept]
-    start = np.concatenate([[0], np.cumsum(np.bincount(owner, minlength=len(positions)))])
-    away = positions[ghosts.ion[ghost]] + ghosts.shift[ghost] - positions[owner]
-    return Neighbourhood(positions, cell, ghosts, start, ghost, np.linalg.norm(away, axis=1))
+    return Neighbourhood(positions, cell, ghosts, *_unpadded(positions, ghosts, runs))
 
 
 class Region:
@@ -198,6 +193,28 @@ def add_charge(
     spread(cores[ions], sign * table.core_charge[species[ions]], mesh.to_mesh, charge)
     polarised = ions[table.has_shell[species[ions]]]
     spread(shells[polarised], sign * table.shell_charge[species[polarised]], mesh.to_mesh, charge)
+
+
+@njit(**JIT)
+def _unpadded(positions: Floats, ghosts: Ghosts, runs: NeighbourRuns) -> tuple[Integers, GhostIndices, Floats]:
+    """Runs of one species without their padding, and distances: start, ghost, distance of ``Neighbourhood``."""
+    padding, n = len(ghosts.ion) - 1, len(positions)
+    start = np.zeros(n + 1, np.int64)
+    ghost = np.empty(len(runs.ghost), np.uint32)
+    distance = np.empty(len(runs.ghost))
+    count = 0
+    for i in range(n):
+        for p in range(runs.start[i, 0], runs.start[i, 1]):
+            g = runs.ghost[p]
+            if g == padding:
+                break  # padding comes last
+            square = 0.0
+            for c in range(3):
+                square += (positions[ghosts.ion[g], c] + ghosts.shift[g, c] - positions[i, c]) ** 2
+            ghost[count], distance[count] = g, np.sqrt(square)
+            count += 1
+        start[i + 1] = count
+    return start, ghost[:count].copy(), distance[:count].copy()
 
 
 @njit(**JIT)

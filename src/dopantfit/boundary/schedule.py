@@ -30,8 +30,9 @@ from dopantfit.structures import labels_of, with_labels
 #: Makes what is told of the progress of a run, from its name.
 Reporter = Callable[[str], AbstractContextManager[Report | None]]
 STATE, RECORD = "state.extxyz", "stage.json"
-#: Long-range solver of a relaxation, and the force tolerance [eV/Å] from which on the rough one serves: its errors are
-#: some 1e-3 eV/Å, and at 14,000 ions the fine one takes five sixths of the time.
+#: Long-range solver of a relaxation, and the force tolerance [eV/Å] from which on it is a start for molecular dynamics.
+#: The rough one then serves: its errors are some 1e-3 eV/Å, and at 14,000 ions the fine one takes five sixths of the
+#: time. Pairs that a random placement locked inside the guarded range then stay for the dynamics to drive apart.
 FINE_KSPACE, ROUGH_KSPACE, ROUGH = "pppm 1e-6", "pppm 1e-4", 0.1
 
 
@@ -149,13 +150,15 @@ class _StageRun:
     def relax(self, atoms: Atoms, stage: Relax, held: tuple[int, ...]) -> Atoms:
         from dopantfit.lammps import relax_structure
 
+        rough = stage.force_tolerance >= ROUGH
         relaxed = relax_structure(
             atoms,
             self.potential,
             self.folder / "relax",
             frozen=held,
             force_tolerance=stage.force_tolerance,
-            kspace=ROUGH_KSPACE if stage.force_tolerance >= ROUGH else FINE_KSPACE,
+            allow_guarded=rough,
+            kspace=ROUGH_KSPACE if rough else FINE_KSPACE,
             ranks=self.ranks,
         )
         return _like(atoms, relaxed.atoms)

@@ -58,23 +58,24 @@ class Frame:
         """Whether the neighbour lists hold for the cores here and shells displaced from them (n_shells, 3) [Å]."""
         moved = self.positions - self.listed
         moved_shells = moved[self.shell_ions] + displacement
-        largest = max(_longest(moved), _longest(moved_shells))
+        largest = max(longest(moved), longest(moved_shells))
         return 2 * largest <= self.skin
 
     def relisted(self, displacement: Floats) -> "Frame":
         """The same frame with neighbour lists that reach far enough for these shell displacements."""
-        return _with_lists(replace(self, skin=2 * _longest(displacement) + SKIN, listed=self.positions))
+        return _with_lists(replace(self, skin=2 * longest(displacement) + SKIN, listed=self.positions))
 
     def moved(self, positions: Floats) -> "Frame":
         """The same ions in the same cell at new positions [Å]; lists and Ewald plan are kept while they hold."""
         shift = np.round((positions - self.positions) @ np.linalg.inv(self.cell)) @ self.cell
         frame = replace(self, positions=positions - shift)
-        if 2 * _longest(frame.positions - self.listed) <= 0.5 * self.skin:
+        if 2 * longest(frame.positions - self.listed) <= 0.5 * self.skin:
             return frame
         return _with_lists(replace(frame, listed=frame.positions, skin=SKIN))
 
 
-def _longest(vectors: Floats) -> float:
+def longest(vectors: Floats) -> float:
+    """Length of the longest of some vectors, ``shape=(n, 3)``; 0 without any."""
     return float(np.sqrt(np.max(np.einsum("ij,ij->i", vectors, vectors), initial=0.0)))
 
 

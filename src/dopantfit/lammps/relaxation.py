@@ -60,6 +60,7 @@ class _Task:
     ranks: int
     frozen: tuple[int, ...]
     guard: bool
+    allow_guarded: bool
     kspace: str
     force_tolerance: float
 
@@ -76,6 +77,7 @@ def relax_structure(
     ranks: int | None = None,
     frozen: Sequence[int] = (),
     guard: bool = True,
+    allow_guarded: bool = False,
     kspace: str = "pppm 1e-6",
 ) -> Relaxed:
     """Bring a structure to a minimum of its energy, and with `cell` to equilibrium with a pressure.
@@ -84,6 +86,8 @@ def relax_structure(
     force_tolerance: largest force component left on any site [eV/Å].
     frozen: indices of ions that are held; their shells relax, and where the cell changes they follow it.
     guard: patch pair curves that turn over at short range, so that ions that start too close are driven apart.
+    allow_guarded: let pairs end inside the guarded range, outside their turn-over radius: a start for molecular
+        dynamics, which has the guard too and drives them apart.
     Raises ConvergenceError when a tolerance is not reached, CollapseError when a pair is left inside the guarded
     range or a shell away from its core, ConfigError and EngineError as the launcher and the data file do.
     """
@@ -91,7 +95,9 @@ def relax_structure(
     if held and held[-1] >= len(atoms):
         raise ConfigError(f"frozen names ion {held[-1]}, the structure has {len(atoms)}, counted from 0")
     n_ranks = suitable_ranks(len(atoms)) if ranks is None else ranks
-    task = _Task(potential, Path(folder), launcher or Launcher(), n_ranks, held, guard, kspace, force_tolerance)
+    task = _Task(
+        potential, Path(folder), launcher or Launcher(), n_ranks, held, guard, allow_guarded, kspace, force_tolerance
+    )
     if cell is None:
         return _minimum(task, atoms, None)[0]
     check_cell_freedom(cell)
@@ -182,9 +188,12 @@ def _read(folder: Path, ions: IonMap) -> Relaxed:
 
 
 def _check(task: _Task, relaxed: Relaxed, ions: IonMap, log: Path) -> None:
+    refused = patches(task.potential, ions.types.core)
+    if task.allow_guarded:
+        refused = tuple(replace(patch, radius=patch.turn_over) for patch in refused)
     facts = (
         collapse.broken_shells(relaxed.atoms, relaxed.shells, ions.labels),
-        collapse.crossed_pairs(relaxed.atoms, relaxed.shells, ions.labels, patches(task.potential, ions.types.core)),
+        collapse.crossed_pairs(relaxed.atoms, relaxed.shells, ions.labels, refused),
     )
     if any(facts):
         raise CollapseError(

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from dopantfit.errors import ConfigError, ConvergenceError, EngineError
 from dopantfit.lammps import recipes, syntax
 from dopantfit.lammps.data_file import Array
+from dopantfit.lammps.ewald_waves import sound_waves
 from dopantfit.lammps.include import pair_coefficient
 from dopantfit.potential import Potential
 from dopantfit.units import EV_PER_A3_IN_BAR_LAMMPS
@@ -113,6 +114,7 @@ class InProcessLammps:
         if coulomb_cutoff is not None:
             self.command(f"pair_style buck/coul/long/cs {self._cutoff!r} {float(coulomb_cutoff)!r}")
             self._set_pairs(self._pairs)
+        self._give_waves(kspace, coulomb_cutoff or self._cutoff)
         self.command("pair_modify table 0")  # the usual coarse tables cost a digit of the forces
         self.command("neighbor 0.5 bin")
         self.command("compute virial all pressure NULL virial")
@@ -123,6 +125,13 @@ class InProcessLammps:
         if types.shell:
             for line in recipes.shell_minimiser(types):
                 self.command(line)
+
+    def _give_waves(self, kspace: str, coulomb_cutoff: float) -> None:
+        style, accuracy = kspace.split()
+        charges = np.array(self._lmp.gather_atoms("q", _DOUBLE, 1), dtype=float)
+        waves = sound_waves(self._ions.cell, charges, coulomb_cutoff, float(accuracy))
+        if style == "ewald" and waves is not None:
+            self.command(f"kspace_modify kmax/ewald {waves[0]} {waves[1]} {waves[2]}")
 
     def command(self, line: str) -> None:
         """Give LAMMPS one command; what it says no to becomes an EngineError."""
@@ -223,6 +232,7 @@ class InProcessLammps:
         return self._gathered("f_whole")
 
     def _gathered(self, name: str) -> Array:
+        """Three numbers of every site, ``shape=(n_sites, 3)``."""
         values: NDArray[np.float64] = np.array(self._lmp.gather(name, _DOUBLE, 3), dtype=float)
         return values.reshape(-1, 3)
 

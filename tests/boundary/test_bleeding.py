@@ -38,13 +38,24 @@ def test_layers_that_do_not_fit_are_refused():
 
 
 def test_acceptance_has_wilsons_interval():
-    found = acceptance(
-        Statistics({"Al": Counts(attempted=100, accepted=8), "Li": Counts(), "Ti": Counts(attempted=50)})
-    )
+    yes_or_no = Counts(attempted=100, accepted=8, metropolis=8.0, metropolis_squares=8.0)
+    found = acceptance(Statistics({"Al": yes_or_no, "Li": Counts(), "Ti": Counts(attempted=50)}))
     assert set(found) == {"Al", "Ti"}
     # Interval of 8 of 100 as tabulated by Newcombe, Stat. Med. 17, 857 (1998), method 3, to the digits given there.
     assert (found["Al"].share, found["Al"].low, found["Al"].high) == pytest.approx((0.08, 0.0411, 0.1500), abs=1e-4)
     assert found["Ti"].low == 0.0 and found["Ti"].high == pytest.approx(0.0713, abs=1e-4)
+
+
+def test_probabilities_that_hardly_vary_narrow_the_interval_and_rare_large_weights_widen_it():
+    even, yes_or_no, rare = (
+        acceptance(Statistics({"Al": Counts(attempted=100, metropolis=8.0, metropolis_squares=squares)}))["Al"]
+        for squares in (0.65, 8.0, 32.0)
+    )
+    assert even.share == yes_or_no.share == rare.share
+    widths = [one.high - one.low for one in (even, yes_or_no, rare)]
+    # The mean of 100 numbers of variance 1e-4 has a standard error of 1e-3.
+    assert widths[0] == pytest.approx(2 * 1.96e-3, rel=0.02)
+    assert widths[0] < widths[1] < widths[2]
 
 
 def test_penetration_is_the_deepest_dopant_within_the_layers():

@@ -124,6 +124,27 @@ def test_counts_add_up_and_delayed_acceptance_relaxes_less():
     assert counts["delayed"].passed < 0.6 * attempts
 
 
+@pytest.mark.parametrize("mode", ["delayed", "full", "rigid"])
+def test_the_share_that_metropolis_accepts_does_not_depend_on_estimates(mode):
+    model, exact = toy.ToyModel(), {"A": 0.0, "B": 0.0}
+    attempted = dict(exact)
+    for species, weight in zip(toy.ALL_STATES, toy.weights(model, toy.TEMPERATURE), strict=True):
+        for swap in toy.every_swap():
+            partner = species[swap.second]
+            if species[swap.first] == toy.DOPANT and partner != toy.DOPANT:
+                attempted[toy.LABELS[partner]] += weight
+                exact[toy.LABELS[partner]] += weight * passing(model.rigid(model.state(species), swap), toy.TEMPERATURE)
+    walker, rng = chain(model, mode), np.random.default_rng(12)
+    for _ in range(30_000):
+        walker.attempt(rng)
+    for partner, counts in walker.statistics.pairs.items():
+        share = counts.metropolis / counts.attempted
+        error = np.sqrt(counts.metropolis_squares / counts.attempted - share**2) / np.sqrt(counts.attempted)
+        # Successive states are correlated over some ten attempts: errors up to three times that of independent ones.
+        assert abs(share - exact[partner] / attempted[partner]) < 3 * 3 * error
+        assert mode != "delayed" or counts.accepted < 0.7 * counts.metropolis
+
+
 def test_statistics_survive_their_record():
     walker, rng = chain(toy.ToyModel(), "full"), np.random.default_rng(4)
     for _ in range(20):

@@ -52,7 +52,7 @@ def test_distances_that_differ_by_more_than_their_errors_are_longer(study):
 
 def test_the_preferred_partner_needs_intervals_that_do_not_touch(study):
     assert "Mg prefers the places of Al" in said(study, "02-acceptance")
-    rows = [row | {"attempts": 10, "accepted": 1} for row in study.items["02-acceptance"].rows]
+    rows = [row | {"acceptance_error": 0.1} for row in study.items["02-acceptance"].rows]
     assert "which partner is preferred is undecided" in said(study, "02-acceptance", rows=rows)
 
 

@@ -44,6 +44,9 @@ class Counts:
     attempted; passed: the first estimate; stopped: of those, relaxations given up at the second one; failed:
     relaxations without a minimum (counted as rejected); accepted. undone: accepted swaps whose undoing was tried;
     hysteretic: of those, the ones that did not come back. calls: evaluations of all sites.
+    metropolis, metropolis_squares: sums over all swaps that were relaxed to their end, and of squares, of
+    min(1, exp(-ΔE/kT))/g(x,y): what Metropolis would accept if every attempt were relaxed. A swap is relaxed with
+    probability g(x,y), so that the first sum has that expectation whatever the estimates are.
     """
 
     attempted: int = 0
@@ -54,6 +57,14 @@ class Counts:
     undone: int = 0
     hysteretic: int = 0
     calls: int = 0
+    metropolis: float = 0.0
+    metropolis_squares: float = 0.0
+
+    def relaxed(self, probability: float, forward: float) -> None:
+        """Takes in a swap relaxed to its end, of this Metropolis probability, that got there with g(x,y)."""
+        weight = probability / forward
+        self.metropolis += weight
+        self.metropolis_squares += weight**2
 
     def add(self, other: "Counts") -> None:
         """Adds the numbers of another count."""

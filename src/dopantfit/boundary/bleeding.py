@@ -8,7 +8,7 @@ import numpy as np
 from ase import Atoms
 from scipy.spatial import cKDTree
 
-from dopantfit.boundary.acceptance import Statistics
+from dopantfit.boundary.acceptance import Counts, Statistics
 from dopantfit.boundary.profiles import BIN, profiles
 from dopantfit.boundary.swap_config import Layers
 from dopantfit.boundary.swap_layers import depths
@@ -24,7 +24,10 @@ IMPURITY = 0.5
 
 @dataclass(frozen=True)
 class Acceptance:
-    """Swaps of one pair: attempted, accepted, the share, and its 95 % interval (Wilson)."""
+    """Swaps of one pair: attempted, accepted by the chain, and the share that Metropolis would accept.
+
+    share: were every attempt relaxed to its end, whatever the estimates say; low, high: its 95 % interval (Wilson).
+    """
 
     attempted: int
     accepted: int
@@ -35,19 +38,22 @@ class Acceptance:
 
 def acceptance(statistics: Statistics) -> dict[str, Acceptance]:
     """Acceptance by partner; partners that were never tried are left out."""
-    return {
-        partner: _wilson(counts.accepted, counts.attempted)
-        for partner, counts in sorted(statistics.pairs.items())
-        if counts.attempted
-    }
+    return {partner: _wilson(counts) for partner, counts in sorted(statistics.pairs.items()) if counts.attempted}
 
 
-def _wilson(accepted: int, attempted: int) -> Acceptance:
-    """Wilson, J. Am. Stat. Assoc. 22, 209 (1927), at 1.96 standard deviations."""
-    share, z = accepted / attempted, 1.96
-    middle = (share + z * z / (2 * attempted)) / (1 + z * z / attempted)
-    half = z / (1 + z * z / attempted) * math.sqrt(share * (1 - share) / attempted + (z / (2 * attempted)) ** 2)
-    return Acceptance(attempted, accepted, share, max(0.0, middle - half), min(1.0, middle + half))
+def _wilson(counts: Counts) -> Acceptance:
+    """Wilson, J. Am. Stat. Assoc. 22, 209 (1927), at 1.96 standard deviations.
+
+    Probabilities vary less than yes and no with the same mean, or more where estimates err: they count as that number
+    of trials whose yes and no would vary as much.
+    """
+    n, z = float(counts.attempted), 1.96
+    share = min(1.0, counts.metropolis / n)
+    variance = counts.metropolis_squares / n - (counts.metropolis / n) ** 2
+    trials = n if min(variance, share * (1.0 - share)) <= 0.0 else n * share * (1.0 - share) / variance
+    middle = (share + z * z / (2 * trials)) / (1 + z * z / trials)
+    half = z / (1 + z * z / trials) * math.sqrt(share * (1 - share) / trials + (z / (2 * trials)) ** 2)
+    return Acceptance(counts.attempted, counts.accepted, share, max(0.0, middle - half), min(1.0, middle + half))
 
 
 @dataclass(frozen=True)

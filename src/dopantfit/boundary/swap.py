@@ -87,7 +87,9 @@ class Chain(Generic[S]):
 
     def _rigid(self, swap: Swap, first: float, second: float) -> S | None:
         change = self.model.rigid(self.state, swap)
-        self.statistics.of(self._partner(swap)).passed += 1
+        counts = self.statistics.of(self._partner(swap))
+        counts.passed += 1
+        counts.relaxed(passing(change, self.temperature), 1.0)
         if not accepted(change, second, self.temperature):
             return None
         return self.model.unrelaxed(self.state, swap, change)
@@ -96,9 +98,11 @@ class Chain(Generic[S]):
         self.statistics.of(self._partner(swap)).passed += 1
         estimate = self.model.estimate(self.state, swap)
         moved = self._relaxed(swap, estimate, math.inf).state
-        if moved is None or not accepted(moved.energy - self.state.energy, second, self.temperature):
+        if moved is None:
             return None
-        return moved
+        change = moved.energy - self.state.energy
+        self.statistics.of(self._partner(swap)).relaxed(passing(change, self.temperature), 1.0)
+        return moved if accepted(change, second, self.temperature) else None
 
     def _delayed(self, swap: Swap, first: float, second: float) -> S | None:
         estimate = self.model.estimate(self.state, swap)
@@ -113,6 +117,7 @@ class Chain(Generic[S]):
             return None
         forward = min(forward, passing(result.early, self.temperature))
         change = moved.energy - self.state.energy
+        self.statistics.of(self._partner(swap)).relaxed(passing(change, self.temperature), forward)
         if not accepted(change, second, self.temperature, forward):
             return None  # Not even if the way back were certain to pass.
         back = self.model.estimate(moved, swap)

@@ -80,7 +80,7 @@ def _show(found: dict[str, Any], as_json: bool) -> None:
         sys.stdout.write(json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
         return
     table = Table(title="Acceptance")
-    for heading in ("partner", "attempts", "accepted", "share", "95 %"):
+    for heading in ("partner", "attempts", "accepted", "Metropolis share", "95 %"):
         table.add_column(heading, justify="left" if heading == "partner" else "right")
     for partner, one in found["acceptance"].items():
         interval = f"{one['low']:.3f}-{one['high']:.3f}"

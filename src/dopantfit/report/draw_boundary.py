@@ -76,7 +76,7 @@ def _compositions(panel: Any, compositions: Mapping[str, Mapping[str, float]], d
 
 
 def acceptance(item: Item, study: Study) -> Figure:
-    """Share of accepted exchanges by partner; below it the profiles after exchange."""
+    """Share of exchanges that Metropolis accepts by partner; below it the profiles after exchange."""
     after = profiles_after(study)
     figure, panels = style.new_figure(2 if after else 1)
     groups = by_system(item.rows)
@@ -93,7 +93,7 @@ def acceptance(item: Item, study: Study) -> Figure:
         places, found = [x for x, _ in chosen], [one for _, one in chosen]
         style.points(panels[0], places, found, colour, marker, f"{study.dopant} ↔ {partner}", 100.0)
     style.named_ticks(panels[0], list(groups))
-    style.label(panels[0], "", "accepted exchanges (%)")
+    style.label(panels[0], "", "acceptance of relaxed exchanges (%)")
     panels[0].set_ylim(bottom=0.0)
     style.legend(panels[0])
     if after:

@@ -42,7 +42,7 @@ def dopant_profiles(item: Item, study: Study) -> str:
 
 
 def acceptance(item: Item, study: Study) -> str:
-    """How often exchanges were accepted, and whether one partner is preferred."""
+    """How often Metropolis accepts relaxed exchanges, and whether one partner is preferred."""
     partners = sorted({str(row["partner"]) for row in item.rows})
     pooled = {one: share_of([row for row in item.rows if row["partner"] == one]) for one in partners}
     if not pooled:
@@ -53,18 +53,21 @@ def acceptance(item: Item, study: Study) -> str:
     clear = bool(others) and all(pooled[best].low > other.high for other in others)
     tried = sum(int(row["attempts"] or 0) for row in item.rows)
     preferred = f"{study.dopant} prefers the places of {best}" if clear else "which partner is preferred is undecided"
-    return f"Over all compositions {told} of the exchanges were accepted ({tried} attempts): {preferred}."
+    return f"Over all compositions Metropolis accepts {told} of relaxed exchanges (from {tried} attempts): {preferred}."
 
 
 def share_of(rows: Sequence[Row]) -> Interval:
-    """Share of all attempts together with its 95 % interval (Wilson), the walkers taken as independent."""
-    tried, accepted = (sum(int(row[name] or 0) for row in rows) for name in ("attempts", "accepted"))
+    """Share of all attempts together with its 95 % interval, the systems taken as independent."""
+    tried = sum(int(row["attempts"] or 0) for row in rows)
     if not tried:
         return Interval.unknown()
-    share, z = accepted / tried, 1.96
-    middle = (share + z * z / (2 * tried)) / (1 + z * z / tried)
-    half = z / (1 + z * z / tried) * math.sqrt(share * (1 - share) / tried + (z / (2 * tried)) ** 2)
-    return Interval(max(0.0, middle - half), min(1.0, middle + half), share)
+    weights = [int(row["attempts"] or 0) / tried for row in rows]
+    share, error = (
+        [weight * float(row[f"acceptance_{name}"] or 0.0) for weight, row in zip(weights, rows, strict=True)]
+        for name in ("value", "error")
+    )
+    value, half = sum(share), 1.96 * math.hypot(*error)
+    return Interval(max(0.0, value - half), min(1.0, value + half), value)
 
 
 def host_profile(item: Item, study: Study) -> str:

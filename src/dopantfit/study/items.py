@@ -101,9 +101,9 @@ def profile_rows(system: str, structures: Sequence[Any], label: str) -> list[Seq
     ]
 
 
-@action(version=1)
+@action(version=2)
 def acceptance(work: Work) -> Outcome:
-    """Item 2: how often exchanges were accepted, and the profile of the dopant in the walkers of lowest energy."""
+    """Item 2: acceptance of relaxed exchanges, and the profile of the dopant in the walkers of lowest energy."""
     rows: list[Sequence[Cell]] = []
     facts: dict[str, Any] = {}
     for system, (bleeding,) in systems(work.needs).items():
@@ -112,7 +112,7 @@ def acceptance(work: Work) -> Outcome:
             rows.append((system, label, pair["attempts"], pair["accepted"], *number(share)))
         facts[system] = {name: bleeding.result[name] for name in ("penetration_A", "grain_share", "walkers")}
     columns = {"system": "", "partner": "", "attempts": "", "accepted": "", **_columns("acceptance", "")}
-    return _finish(work, "Accepted exchanges of the dopant by partner", columns, rows, facts)
+    return _finish(work, "Acceptance of exchanges of the dopant by partner", columns, rows, facts)
 
 
 @action(version=1)

@@ -17,7 +17,7 @@ from dopantfit.study.graph import action
 from dopantfit.study.work import Finished, Outcome, Work
 
 
-@action(version=1)
+@action(version=2)
 def temper_walkers(work: Work) -> Outcome:
     """Play all rounds of one composition; its realisations are the walkers.
 

@@ -6,6 +6,7 @@ offers, and only within a burst the Boltzmann distribution over swaps.
 """
 
 import json
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -104,6 +105,7 @@ class Player:
         return self._play(task, path) if finished is None else finished
 
     def _play(self, task: RoundTask, path: Path) -> RoundResult:
+        began = _processor_seconds()
         before = Configuration.read(Path(task.configuration))
         potential = Potential.loads(self.potential, source=str(path.parent))
         rng = task.generator()
@@ -130,6 +132,7 @@ class Player:
             "open_layers": open_layers(self.config.layers, task.round_number),
             "response": asdict(cell.response),
             "calibration": [asdict(one) for one in found],
+            "processor_seconds": _processor_seconds() - began,
         }
         result = RoundResult(after[2], str(path), record)
         write_json_atomic(_result_file(path), {"task": asdict(task), "result": asdict(result)})
@@ -178,6 +181,12 @@ class Player:
         if not self.keep_dynamics:
             shutil.rmtree(folder)
         return ions(minimum, moved), minimum.shells, minimum.energy
+
+
+def _processor_seconds() -> float:
+    """Processor time of this process and of the ones that it ran [s]."""
+    spent = os.times()
+    return spent.user + spent.system + spent.children_user + spent.children_system
 
 
 def _result_file(path: Path) -> Path:

@@ -1,14 +1,11 @@
 """Exchange of dopants between boundary and grain by tempered Monte Carlo, one ladder of walkers per composition."""
 
-import json
-import os
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from dopantfit.boundary.swap_config import SwapConfig, parse_swap
-from dopantfit.boundary.temper import LADDER_FILE, Ladder, RoundReport, temper
+from dopantfit.boundary.temper import Ladder, RoundReport, temper
 from dopantfit.boundary.walker import Configuration, Player, statistics_of
 from dopantfit.errors import ConfigError
 from dopantfit.study.boundary_stage import domains_in
@@ -24,7 +21,6 @@ def temper_walkers(work: Work) -> Outcome:
     needs: boundary, walker001, walker002, ... settings: swaps (the table of the study), pressure [bar], dopant,
     partners, seed. Walkers' ends are ``walker-<replica>.extxyz``.
     """
-    began, before = time.time(), _rounds_done(work.folder)
     doped = [need for role, need in sorted(work.needs.items()) if role != "boundary"]
     config = swap_config(work.settings, work.needs["boundary"], len(doped))
     starts = _starts(work, doped)
@@ -42,10 +38,12 @@ def temper_walkers(work: Work) -> Outcome:
     for replica, path in enumerate(ladder.configurations):
         names.append(walker_file(replica))
         write_structure(work.folder / names[-1], Configuration.read(Path(path)).atoms)
-    cores = min(len(doped), len(os.sched_getaffinity(0)))
-    share = (rounds - before) / rounds
-    cost = {"core_seconds": (time.time() - began) * cores / share} if share > 0.0 else {}
-    cost |= {"attempts": attempts * rounds, "ps": config.dynamics.duration * rounds * len(doped)}
+    records = [record for played in ladder.history for record in played["records"] if record is not None]
+    cost = {
+        "core_seconds": sum(record.get("processor_seconds", 0.0) for record in records),
+        "attempts": attempts * rounds,
+        "ps": config.dynamics.duration * rounds * len(doped),
+    }
     result = {**history_of(ladder), "layers": config.layers.model_dump(mode="json")}
     return Outcome(result, tuple(names), {**cost, "ions": doped[0].result["atoms"]})
 
@@ -119,10 +117,3 @@ def history_of(ladder: Ladder) -> dict[str, Any]:
         "lowest": ladder.lowest(len(ladder.configurations)),
         "missed": [line for played in ladder.history for line in played["missed"]],
     }
-
-
-def _rounds_done(folder: Path) -> int:
-    try:
-        return int(json.loads((folder / LADDER_FILE).read_text(encoding="utf-8"))["rounds_done"])
-    except (OSError, ValueError, KeyError):
-        return 0

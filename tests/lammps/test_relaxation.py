@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from ase.build import bulk
 
-from dopantfit.errors import ConfigError, ConvergenceError
+from dopantfit.errors import CollapseError, ConfigError, ConvergenceError
 from dopantfit.lammps import Launcher, relax_structure
 from dopantfit.lammps.inprocess import InProcessLammps
 from dopantfit.potential import Potential
@@ -78,6 +78,24 @@ def test_ions_inserted_too_close_are_driven_apart_by_the_guard(tmp_path, publish
         assert lammps.forces()[0] @ apart < 0.0  # without the guard Mg falls into P
     relaxed = relax(atoms, potential, tmp_path)
     assert relaxed.atoms.get_distance(0, 1, mic=True) > 2.5
+
+
+@pytest.mark.parametrize(("distance", "found"), [(2.0, "guarded"), (1.6, "collapsed")])
+def test_a_start_for_dynamics_may_have_pairs_in_the_guarded_range_but_none_inside_its_turn_over(
+    tmp_path, published_pair, distance, found
+):
+    atoms, potential = published_pair  # Mg-P is guarded from 2.25 Å on, and turns over at 1.74 Å
+    apart = atoms.positions[0] - atoms.positions[1]
+    atoms.positions[0] = atoms.positions[1] + distance * apart / np.linalg.norm(apart)
+    as_they_are = {"frozen": (0, 1), "force_tolerance": 0.5}
+    with pytest.raises(CollapseError, match="Mg 0 and P 1"):
+        relax(atoms, potential, tmp_path / "refused", **as_they_are)
+    if found == "collapsed":
+        with pytest.raises(CollapseError, match="Mg 0 and P 1"):
+            relax(atoms, potential, tmp_path / "allowed", **as_they_are, allow_guarded=True)
+    else:
+        start = relax(atoms, potential, tmp_path / "allowed", **as_they_are, allow_guarded=True)
+        assert start.atoms.get_distance(0, 1, mic=True) == pytest.approx(distance, abs=1e-6)
 
 
 @pytest.mark.slow

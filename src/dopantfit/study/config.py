@@ -70,6 +70,8 @@ class Swaps(Table):
     attempts_per_round: Count
     rounds_per_layer: Count
     layers: Count
+    #: How a partner is drawn: "species" first, then an ion of it, so that every pair is tried as often; or any "ion".
+    draw: Literal["ion", "species"]
     #: Width of a layer [Å]; the distance of Ti/Al planes in the crystal is 3.5.
     layer_width: Positive
     #: Molecular dynamics between bursts [ps], [K].

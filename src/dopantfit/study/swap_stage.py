@@ -77,7 +77,11 @@ def swap_config(settings: Mapping[str, Any], boundary: Finished, walkers: int) -
         # One walker has one temperature.
         "hottest": swaps["hottest"] if walkers > 1 else swaps["coldest"],
         "seed": settings["seed"],
-        "burst": {"partners": sorted(settings["partners"]), "calibration": swaps["calibration"]},
+        "burst": {
+            "partners": sorted(settings["partners"]),
+            "calibration": swaps["calibration"],
+            "draw": swaps["draw"],
+        },
         "dynamics": {
             "duration": swaps["relaxation"],
             "temperature": swaps["temperature"],

@@ -42,6 +42,7 @@ from dopantfit.boundary.swap_model import Swap
 from dopantfit.boundary.walker import ions
 from dopantfit.lammps import md_snapshots
 from dopantfit.lammps.inprocess import InProcessLammps
+from dopantfit.lammps.recipes import shell_minimiser
 from dopantfit.structures import host, lamtp
 from dopantfit.units import BOLTZMANN
 
@@ -69,6 +70,19 @@ class WholeCell(InProcessLammps):
         self.command(f"minimize 0.0 {force!r} 5000 50000")
         self._current = True
         return self.energy()
+
+    def minimise_to_the_end(self) -> float:
+        """The same to ``FINE_FORCE``: FIRE goes on where the line search of conjugate gradients stalls."""
+        self.minimise(FINE_FORCE)
+        for line in shell_minimiser(self._ions.types):
+            self.command(line)
+        energy = self.minimise(FINE_FORCE)
+        worst = float(np.abs(self._site_forces()).max())
+        if worst > FINE_FORCE:
+            CONSOLE.print(f"LAMMPS left a force of {worst:.1e} eV/Å")
+        self.command("min_style cg")
+        self.command("min_modify norm inf line forcezero")
+        return energy
 
     def exchange(self, swap: Swap) -> None:
         """Exchanges the species of two sites; the same call undoes it."""
@@ -188,7 +202,7 @@ def race(cell: RelaxedCell, state: CellState, swaps: list[Judged], rates_only: b
         before = np.nan
         if not rates_only:
             peer.accuracy("pppm 1e-6")
-            before = peer.minimise(FINE_FORCE)
+            before = peer.minimise_to_the_end()
         for one in swaps:
             peer.set_positions(state.cores, state.shells)
             peer.exchange(one.swap)
@@ -198,12 +212,12 @@ def race(cell: RelaxedCell, state: CellState, swaps: list[Judged], rates_only: b
             attempts.append(Attempt(time.process_time() - began))
             if not rates_only:
                 peer.accuracy("pppm 1e-6")
-                energy, end = peer.minimise(FINE_FORCE), peer.cores()
+                energy, end = peer.minimise_to_the_end(), peer.cores()
                 peer.set_positions(one.end.cores, one.end.shells)
                 apart = (end - one.end.cores) @ np.linalg.inv(cell.cell)
                 farthest = np.linalg.norm((apart - np.round(apart)) @ cell.cell, axis=1).max()
                 attempts[-1].change, attempts[-1].same_basin = energy - before, bool(farthest < SAME_BASIN)
-                attempts[-1].from_ours = peer.minimise(FINE_FORCE) - before
+                attempts[-1].from_ours = peer.minimise_to_the_end() - before
             peer.exchange(one.swap)
     return attempts
 

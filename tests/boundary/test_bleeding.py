@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from ase import Atoms
 
-from dopantfit.boundary.acceptance import Counts, Statistics
+from dopantfit.boundary.acceptance import Counts
 from dopantfit.boundary.bleeding import acceptance, mean_profiles, occupied_sites, penetration
 from dopantfit.boundary.swap_config import Layers, SwapConfig, load_swap, preset
 from dopantfit.boundary.swap_layers import active_sites, depths, open_layers
@@ -39,7 +39,7 @@ def test_layers_that_do_not_fit_are_refused():
 
 def test_acceptance_has_wilsons_interval():
     yes_or_no = Counts(attempted=100, accepted=8, metropolis=8.0, metropolis_squares=8.0)
-    found = acceptance(Statistics({"Al": yes_or_no, "Li": Counts(), "Ti": Counts(attempted=50)}))
+    found = acceptance({"Al": yes_or_no, "Li": Counts(), "Ti": Counts(attempted=50)})
     assert set(found) == {"Al", "Ti"}
     # Interval of 8 of 100 as tabulated by Newcombe, Stat. Med. 17, 857 (1998), method 3, to the digits given there.
     assert (found["Al"].share, found["Al"].low, found["Al"].high) == pytest.approx((0.08, 0.0411, 0.1500), abs=1e-4)
@@ -48,7 +48,7 @@ def test_acceptance_has_wilsons_interval():
 
 def test_probabilities_that_hardly_vary_narrow_the_interval_and_rare_large_weights_widen_it():
     even, yes_or_no, rare = (
-        acceptance(Statistics({"Al": Counts(attempted=100, metropolis=8.0, metropolis_squares=squares)}))["Al"]
+        acceptance({"Al": Counts(attempted=100, metropolis=8.0, metropolis_squares=squares)})["Al"]
         for squares in (0.65, 8.0, 32.0)
     )
     assert even.share == yes_or_no.share == rare.share

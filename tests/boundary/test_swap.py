@@ -163,6 +163,20 @@ def test_undoing_is_counted_and_a_unique_state_always_comes_back():
     assert total.undone == total.accepted > 10 and total.hysteretic == 0
 
 
+def test_attempts_across_the_interface_are_counted_apart():
+    model, rng, in_grain = toy.ToyModel(), np.random.default_rng(7), np.array([True, False, False, True, True])
+    sites = Sites(ACTIVE, toy.DOPANT, (1, 2), in_grain=in_grain)
+    walker = Chain(model, model.state(toy.SPECIES), sites, toy.TEMPERATURE, toy.settings("full"), toy.LABELS)
+    for _ in range(500):
+        before, counts = walker.state.species, sum(one.attempted for one in walker.statistics.across.values())
+        walker.attempt(rng)
+        counts = sum(one.attempted for one in walker.statistics.across.values()) - counts
+        moved = np.flatnonzero(before != walker.state.species)
+        if len(moved):
+            assert counts == (in_grain[moved[0]] != in_grain[moved[1]])
+    assert 0 < walker.statistics.across["A"].attempted < walker.statistics.pairs["A"].attempted
+
+
 def test_no_dopant_on_active_sites_means_no_attempt():
     walker = Chain(
         toy.ToyModel(), toy.ToyModel().state(toy.SPECIES), Sites(np.array([2, 3, 4]), toy.DOPANT, (1, 2)),

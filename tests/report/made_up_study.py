@@ -8,7 +8,17 @@ from ase import Atoms
 
 from dopantfit.potential import Potential
 from dopantfit.provenance import sha256_of, write_json_atomic
-from dopantfit.study.files import LOWEST_WALKER, PROFILE, STRUCTURE, Item, write_item, write_structure, write_table
+from dopantfit.study.files import (
+    ACROSS,
+    ALL_SITES,
+    LOWEST_WALKER,
+    PROFILE,
+    STRUCTURE,
+    Item,
+    write_item,
+    write_structure,
+    write_table,
+)
 
 NUMBER = ("value", "error", "low", "high")
 
@@ -41,7 +51,11 @@ def boundary_items() -> list[Item]:
         "order_grain": 1.0,
         "order_amorphous": 0.0,
     }
-    swaps = [("GB_1", "Al", 1000, 80, *known(0.08, 0.017)), ("GB_1", "Ti", 1000, 5, *known(0.005, 0.004))]
+    swaps = [
+        ("GB_1", ACROSS, "Al", 1000, 80, *known(0.08, 0.017)),
+        ("GB_1", ACROSS, "Ti", 1000, 5, *known(0.005, 0.004)),
+        ("GB_1", ALL_SITES, "Ti", 3000, 900, *known(0.3, 0.01)),
+    ]
     depth = {"value": 31.0, "error": 2.0, "interval_95": [27.0, 35.0]}
     rounds = [("GB_1", r, w, 1000.0 + 500 * w, -3704.0 - r - w) for r in range(3) for w in range(2)]
     return [
@@ -55,7 +69,7 @@ def boundary_items() -> list[Item]:
         Item(
             "02-acceptance",
             "Accepted",
-            columns("system", "partner", "attempts", "accepted", number="acceptance"),
+            columns("system", "sites", "partner", "attempts", "accepted", number="acceptance"),
             swaps,
             {"GB_1": {"penetration_A": depth, "grain_share": None, "walkers": [0, 1]}},
         ),

@@ -96,7 +96,7 @@ def test_a_depth_that_reaches_the_last_open_layer_is_no_depth():
 def test_the_story_of_a_ladder_is_complete():
     ladder = Ladder.new([1000.0, 2000.0], ["a", "b"], 1)
     for energy in (-5.0, -6.0):
-        statistics = {"Al": {"attempted": 4, "accepted": 1}}
+        statistics = {"pairs": {"Al": {"attempted": 4, "accepted": 1}}, "across": {}}
         ladder.take(
             [
                 RoundResult(energy, "c", {"statistics": statistics}),
@@ -106,5 +106,8 @@ def test_the_story_of_a_ladder_is_complete():
     story = history_of(ladder)
     assert [row[0] for row in story["rounds"]] == [0, 0, 1, 1]
     assert {row[2] for row in story["rounds"]} == {1000.0, 2000.0}
-    assert story["statistics"]["Al"]["attempted"] == 16 and story["statistics"]["Al"]["accepted"] == 4
+    assert {name: story["statistics"]["pairs"]["Al"][name] for name in ("attempted", "accepted")} == {
+        "attempted": 16,
+        "accepted": 4,
+    }
     assert len(story["lowest"]) == 2

@@ -74,18 +74,25 @@ class Counts:
 
 @dataclass
 class Statistics:
-    """Counts by partner species, e.g. ``{"Al": Counts(...)}``."""
+    """Counts by partner species, e.g. ``{"Al": Counts(...)}``.
+
+    pairs: of all attempts. across: of those whose two sites lie on either side of the interface, which is what carries
+    dopants into a grain and out of it.
+    """
 
     pairs: dict[str, Counts] = field(default_factory=dict)
+    across: dict[str, Counts] = field(default_factory=dict)
 
-    def of(self, partner: str) -> Counts:
-        """The counts of a partner, new if there are none."""
-        return self.pairs.setdefault(partner, Counts())
+    def take(self, partner: str, counts: Counts, across: bool) -> None:
+        """Takes in the counts of an attempt with a partner."""
+        for pairs in (self.pairs, self.across) if across else (self.pairs,):
+            pairs.setdefault(partner, Counts()).add(counts)
 
     def add(self, other: "Statistics") -> None:
         """Adds the counts of another burst."""
-        for partner, counts in other.pairs.items():
-            self.of(partner).add(counts)
+        for mine, theirs in ((self.pairs, other.pairs), (self.across, other.across)):
+            for partner, counts in theirs.items():
+                mine.setdefault(partner, Counts()).add(counts)
 
     @property
     def total(self) -> Counts:
@@ -97,9 +104,15 @@ class Statistics:
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-like, partners sorted."""
-        return {partner: asdict(counts) for partner, counts in sorted(self.pairs.items())}
+        return {
+            name: {partner: asdict(counts) for partner, counts in sorted(pairs.items())}
+            for name, pairs in (("pairs", self.pairs), ("across", self.across))
+        }
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> "Statistics":
         """The inverse of ``as_dict``."""
-        return cls({partner: Counts(**counts) for partner, counts in content.items()})
+        pairs, across = (
+            {partner: Counts(**counts) for partner, counts in content[name].items()} for name in ("pairs", "across")
+        )
+        return cls(pairs, across)

@@ -8,7 +8,7 @@ import numpy as np
 from ase import Atoms
 from scipy.spatial import cKDTree
 
-from dopantfit.boundary.acceptance import Counts, Statistics
+from dopantfit.boundary.acceptance import Counts
 from dopantfit.boundary.profiles import BIN, profiles
 from dopantfit.boundary.swap_config import Layers
 from dopantfit.boundary.swap_layers import depths
@@ -36,9 +36,9 @@ class Acceptance:
     high: float
 
 
-def acceptance(statistics: Statistics) -> dict[str, Acceptance]:
+def acceptance(pairs: Mapping[str, Counts]) -> dict[str, Acceptance]:
     """Acceptance by partner; partners that were never tried are left out."""
-    return {partner: _wilson(counts) for partner, counts in sorted(statistics.pairs.items()) if counts.attempted}
+    return {partner: _wilson(counts) for partner, counts in sorted(pairs.items()) if counts.attempted}
 
 
 def _wilson(counts: Counts) -> Acceptance:

@@ -7,10 +7,10 @@ from typing import Generic
 
 import numpy as np
 
-from dopantfit.boundary.acceptance import Statistics, accepted, ceiling, passing
+from dopantfit.boundary.acceptance import Counts, Statistics, accepted, ceiling, passing
 from dopantfit.boundary.swap_config import Burst
 from dopantfit.boundary.swap_model import Estimate, Relaxation, S, Swap, SwapModel
-from dopantfit.energy.arrays import Integers
+from dopantfit.energy.arrays import Flags, Integers
 from dopantfit.errors import ConfigError
 
 #: A swap that was undone has come back when its energy is within this of what it was [eV].
@@ -23,12 +23,20 @@ class Sites:
 
     A swap leaves the number of dopants and of every partner on the active sites as it is, so that it is as likely to be
     drawn as its undoing.
+
+    by_species: draw the species of the partner first, then an ion of it. in_grain: which of all sites lie below the
+    interface ``(n,)``; only counts look at it.
     """
 
     active: Integers
     dopant: int
     partners: tuple[int, ...]
     by_species: bool = False
+    in_grain: Flags | None = None
+
+    def across(self, swap: Swap) -> bool:
+        """Whether a swap goes across the interface."""
+        return self.in_grain is not None and bool(self.in_grain[swap.first] != self.in_grain[swap.second])
 
     def draw(self, species: Integers, rng: np.random.Generator) -> Swap | None:
         """A dopant and a partner on active sites, drawn at random; None when there is none of one of them."""
@@ -61,6 +69,8 @@ class Chain(Generic[S]):
     settings: Burst
     labels: Sequence[str]
     statistics: Statistics = field(default_factory=Statistics)
+    #: Of the attempt that is being judged.
+    _counts: Counts = field(default_factory=Counts, init=False)
 
     def __post_init__(self) -> None:
         if not self.temperature > 0:
@@ -72,36 +82,33 @@ class Chain(Generic[S]):
         first, second = (float(number) for number in rng.random(2))
         if swap is None:
             return False
-        counts = self.statistics.of(self.labels[self.state.species[swap.second]])
-        counts.attempted += 1
+        partner = str(self.labels[int(self.state.species[swap.second])])
+        self._counts = counts = Counts(attempted=1)
         judge = {"delayed": self._delayed, "full": self._full, "rigid": self._rigid}[self.settings.mode]
         before, moved = self.state, judge(swap, first, second)
-        if moved is None:
-            return False
-        counts.accepted += 1
-        self.state = moved
-        every = self.settings.undo_every
-        if every and self.settings.mode != "rigid" and counts.accepted % every == 0:
-            self._undo(before, swap)
-        return True
+        if moved is not None:
+            counts.accepted = 1
+            self.state = moved
+            self._undo(before, swap, partner)
+        self.statistics.take(partner, counts, self.sites.across(swap))
+        return moved is not None
 
     def _rigid(self, swap: Swap, first: float, second: float) -> S | None:
         change = self.model.rigid(self.state, swap)
-        counts = self.statistics.of(self._partner(swap))
-        counts.passed += 1
-        counts.relaxed(passing(change, self.temperature), 1.0)
+        self._counts.passed += 1
+        self._counts.relaxed(passing(change, self.temperature), 1.0)
         if not accepted(change, second, self.temperature):
             return None
         return self.model.unrelaxed(self.state, swap, change)
 
     def _full(self, swap: Swap, first: float, second: float) -> S | None:
-        self.statistics.of(self._partner(swap)).passed += 1
+        self._counts.passed += 1
         estimate = self.model.estimate(self.state, swap)
         moved = self._relaxed(swap, estimate, math.inf).state
         if moved is None:
             return None
         change = moved.energy - self.state.energy
-        self.statistics.of(self._partner(swap)).relaxed(passing(change, self.temperature), 1.0)
+        self._counts.relaxed(passing(change, self.temperature), 1.0)
         return moved if accepted(change, second, self.temperature) else None
 
     def _delayed(self, swap: Swap, first: float, second: float) -> S | None:
@@ -109,7 +116,7 @@ class Chain(Generic[S]):
         forward = passing(estimate.change, self.temperature)
         if not first < forward:
             return None
-        self.statistics.of(self._partner(swap)).passed += 1
+        self._counts.passed += 1
         # One number for both estimates: together they let the swap pass with the smaller of their probabilities.
         result = self._relaxed(swap, estimate, ceiling(first, 1.0, self.temperature))
         moved = result.state
@@ -117,7 +124,7 @@ class Chain(Generic[S]):
             return None
         forward = min(forward, passing(result.early, self.temperature))
         change = moved.energy - self.state.energy
-        self.statistics.of(self._partner(swap)).relaxed(passing(change, self.temperature), forward)
+        self._counts.relaxed(passing(change, self.temperature), forward)
         if not accepted(change, second, self.temperature, forward):
             return None  # Not even if the way back were certain to pass.
         back = self.model.estimate(moved, swap)
@@ -125,26 +132,23 @@ class Chain(Generic[S]):
         if not accepted(change, second, self.temperature, forward, backward):
             return None
         returned = self.model.relax(moved, swap, back, -math.inf)
-        self.statistics.of(self._partner(swap)).calls += returned.calls
+        self._counts.calls += returned.calls
         backward = min(backward, passing(returned.early, self.temperature))
         return moved if accepted(change, second, self.temperature, forward, backward) else None
 
     def _relaxed(self, swap: Swap, estimate: Estimate | None, highest: float) -> Relaxation[S]:
         result = self.model.relax(self.state, swap, estimate, highest)
-        counts = self.statistics.of(self._partner(swap))
-        counts.calls += result.calls
-        counts.stopped += result.stopped
-        counts.failed += result.state is None and not result.stopped
+        self._counts.calls += result.calls
+        self._counts.stopped += result.stopped
+        self._counts.failed += result.state is None and not result.stopped
         return result
 
-    def _undo(self, before: S, swap: Swap) -> None:
-        """Undoes an accepted swap on trial and counts whether it came back to where it was."""
-        counts = self.statistics.of(self._partner(swap, before))
+    def _undo(self, before: S, swap: Swap, partner: str) -> None:
+        """Undoes one in so many accepted swaps on trial, and counts whether it came back to where it was."""
+        every, known = self.settings.undo_every, self.statistics.pairs.get(partner, Counts())
+        if not every or self.settings.mode == "rigid" or (known.accepted + 1) % every:
+            return
         back = self.model.relax(self.state, swap, self.model.estimate(self.state, swap), math.inf)
-        counts.calls += back.calls
-        counts.undone += 1
-        counts.hysteretic += back.state is None or not abs(back.state.energy - before.energy) < CAME_BACK
-
-    def _partner(self, swap: Swap, state: S | None = None) -> str:
-        species = (self.state if state is None else state).species
-        return str(self.labels[int(species[swap.second])])
+        self._counts.calls += back.calls
+        self._counts.undone += 1
+        self._counts.hysteretic += back.state is None or not abs(back.state.energy - before.energy) < CAME_BACK

@@ -79,13 +79,14 @@ def _show(found: dict[str, Any], as_json: bool) -> None:
     if as_json:
         sys.stdout.write(json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
         return
-    table = Table(title="Acceptance")
-    for heading in ("partner", "attempts", "accepted", "Metropolis share", "95 %"):
-        table.add_column(heading, justify="left" if heading == "partner" else "right")
-    for partner, one in found["acceptance"].items():
-        interval = f"{one['low']:.3f}-{one['high']:.3f}"
-        table.add_row(partner, str(one["attempted"]), str(one["accepted"]), f"{one['share']:.3f}", interval)
-    Console(highlight=False).print(table)
+    for title, name in (("All exchanges", "acceptance"), ("Across the interface", "acceptance_across")):
+        table = Table(title=title)
+        for heading in ("partner", "attempts", "accepted", "Metropolis share", "95 %"):
+            table.add_column(heading, justify="left" if heading == "partner" else "right")
+        for partner, one in found[name].items():
+            interval = f"{one['low']:.3f}-{one['high']:.3f}"
+            table.add_row(partner, str(one["attempted"]), str(one["accepted"]), f"{one['share']:.3f}", interval)
+        Console(highlight=False).print(table)
     for walker in found.get("walkers", []):
         deepest, sites = walker["penetration"]["deepest"], walker["sites"]
         sys.stdout.write(f"replica {walker['replica']}: {walker['energy_eV']:.3f} eV, {deepest:.1f} Å deep, {sites}\n")

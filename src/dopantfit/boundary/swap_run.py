@@ -88,7 +88,8 @@ def _results(folder: Path, ladder: Ladder) -> dict[str, Any]:
     drifts = [one["drift"] for played in ladder.history for one in played["records"] if one is not None]
     total = statistics.total
     return {
-        "acceptance": {partner: asdict(one) for partner, one in acceptance(statistics).items()},
+        "acceptance": {partner: asdict(one) for partner, one in acceptance(statistics.pairs).items()},
+        "acceptance_across": {partner: asdict(one) for partner, one in acceptance(statistics.across).items()},
         "counts": statistics.as_dict(),
         "largest_drift_eV": max((abs(one) for one in drifts), default=0.0),
         "hysteresis": {"undone": total.undone, "did_not_come_back": total.hysteretic},

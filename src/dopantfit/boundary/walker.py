@@ -151,7 +151,8 @@ class Player:
                 f"no {dopant} to exchange with {', '.join(self.config.burst.partners)} on the active layers: dope the "
                 "boundary first, or set layers.interface, into_grain and reservoir so that they hold the dopant"
             )
-        return Sites(active, names.index(dopant), partners, self.config.burst.draw == "species")
+        by_species = self.config.burst.draw == "species"
+        return Sites(active, names.index(dopant), partners, by_species, depth >= 0.0)
 
     def _samples(self, state: CellState, sites: Sites, rng: np.random.Generator) -> list[Swap]:
         """Swaps of each pair for the calibration, drawn as attempts are."""

@@ -10,6 +10,7 @@ from dopantfit.report.findings import counted, share_of
 from dopantfit.report.records import Item, Study
 from dopantfit.report.words import interval, interval_from, listed, percent_change, ranged, rounded
 from dopantfit.strict_toml import Table, parse_strict
+from dopantfit.study.files import ACROSS
 from dopantfit.study.host import FRAMEWORK, MOBILE, REDUCIBLE
 from dopantfit.study.verdict import Interval
 
@@ -101,7 +102,8 @@ def _concentrations(item: Item, study: Study) -> str:
 
 def _accepted(labels: tuple[str, ...]) -> Callable[[Item, Study], str]:
     def say(item: Item, study: Study) -> str:
-        shares = [(label, share_of([row for row in item.rows if row["partner"] == label])) for label in labels]
+        rows = [row for row in item.rows if row["sites"] == ACROSS]
+        shares = [(label, share_of([row for row in rows if row["partner"] == label])) for label in labels]
         return "; ".join(f"{label} {ranged(one, '%', 100.0)}" for label, one in shares)
 
     return say

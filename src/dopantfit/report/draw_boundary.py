@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from dopantfit.report import style
 from dopantfit.report.records import Item, Study
 from dopantfit.report.words import interval
-from dopantfit.study.files import PROFILE, Cell
+from dopantfit.study.files import ACROSS, PROFILE, Cell
 
 #: Cations of a composition, from the bottom of its bar.
 _STACK = ("Ti", "Al", "Li")
@@ -79,8 +79,9 @@ def acceptance(item: Item, study: Study) -> Figure:
     """Share of exchanges that Metropolis accepts by partner; below it the profiles after exchange."""
     after = profiles_after(study)
     figure, panels = style.new_figure(2 if after else 1)
-    groups = by_system(item.rows)
-    partners = sorted({str(row["partner"]) for row in item.rows})
+    across = [row for row in item.rows if row["sites"] == ACROSS]
+    groups = by_system(across)
+    partners = sorted({str(row["partner"]) for row in across})
     for place, partner in enumerate(partners):
         shift = 0.18 * (place - 0.5 * (len(partners) - 1))
         chosen = [
@@ -93,7 +94,7 @@ def acceptance(item: Item, study: Study) -> Figure:
         places, found = [x for x, _ in chosen], [one for _, one in chosen]
         style.points(panels[0], places, found, colour, marker, f"{study.dopant} ↔ {partner}", 100.0)
     style.named_ticks(panels[0], list(groups))
-    style.label(panels[0], "", "acceptance of relaxed exchanges (%)")
+    style.label(panels[0], "", "acceptance across the interface (%)")
     panels[0].set_ylim(bottom=0.0)
     style.legend(panels[0])
     if after:

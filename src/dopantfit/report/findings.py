@@ -19,7 +19,7 @@ from dopantfit.report.words import (
     ranged,
     rounded,
 )
-from dopantfit.study.files import Cell
+from dopantfit.study.files import ACROSS, Cell
 from dopantfit.study.host import MOBILE, REDUCIBLE
 from dopantfit.study.verdict import Interval
 
@@ -43,17 +43,18 @@ def dopant_profiles(item: Item, study: Study) -> str:
 
 def acceptance(item: Item, study: Study) -> str:
     """How often Metropolis accepts relaxed exchanges, and whether one partner is preferred."""
-    partners = sorted({str(row["partner"]) for row in item.rows})
-    pooled = {one: share_of([row for row in item.rows if row["partner"] == one]) for one in partners}
+    rows = [row for row in item.rows if row["sites"] == ACROSS]
+    partners = sorted({str(row["partner"]) for row in rows})
+    pooled = {one: share_of([row for row in rows if row["partner"] == one]) for one in partners}
     if not pooled:
-        return "Undecided: no exchange was tried."
+        return "Undecided: no exchange across the interface was tried."
     told = listed([f"{ranged(share, '%', 100.0)} with {one}" for one, share in pooled.items()])
     best = max(pooled, key=lambda one: pooled[one].value or 0.0)
     others = [share for one, share in pooled.items() if one != best]
     clear = bool(others) and all(pooled[best].low > other.high for other in others)
-    tried = sum(int(row["attempts"] or 0) for row in item.rows)
+    tried = sum(int(row["attempts"] or 0) for row in rows)
     preferred = f"{study.dopant} prefers the places of {best}" if clear else "which partner is preferred is undecided"
-    return f"Over all compositions Metropolis accepts {told} of relaxed exchanges (from {tried} attempts): {preferred}."
+    return f"Across the interface Metropolis accepts {told} (relaxed exchanges, {tried} attempts): {preferred}."
 
 
 def share_of(rows: Sequence[Row]) -> Interval:

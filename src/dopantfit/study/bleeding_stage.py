@@ -48,7 +48,8 @@ def bleed(work: Work) -> Outcome:
     tried = counts.total.attempted / len(swaps.result["lowest"])
     result = {
         "walkers": chosen,
-        "acceptance": {partner: _as_dict(one) for partner, one in acceptance(counts).items()},
+        "acceptance": {partner: _as_dict(one) for partner, one in acceptance(counts.pairs).items()},
+        "acceptance_across": {partner: _as_dict(one) for partner, one in acceptance(counts.across).items()},
         "statistics": counts.as_dict(),
         "grain_fraction": sum(len(one.ions) for one in found) / max(1, sum(one.size for one in found)),
         "grain_share": _or_none(share_of(found)),

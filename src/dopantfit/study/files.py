@@ -13,6 +13,8 @@ from dopantfit.provenance import write_json_atomic, write_text_atomic
 from dopantfit.reference.frames import dump_frames, read_frames
 
 STRUCTURE = "structure.extxyz"
+#: Which exchanges a row of item 2 counts: all, or those whose two sites lie on either side of the interface.
+ALL_SITES, ACROSS = "all", "across the interface"
 TABLE, CAPTION = "table.csv", "item.json"
 #: Mean profile of a composition's walkers of lowest energy, and the first of them.
 PROFILE, LOWEST_WALKER = "profile.csv", "walker-1.extxyz"

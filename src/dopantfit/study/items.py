@@ -11,7 +11,7 @@ import numpy as np
 
 from dopantfit.boundary.profiles import profiles
 from dopantfit.errors import ConvergenceError
-from dopantfit.study.files import STRUCTURE, Cell, Item, read_structure, write_item
+from dopantfit.study.files import ACROSS, ALL_SITES, STRUCTURE, Cell, Item, read_structure, write_item
 from dopantfit.study.graph import action
 from dopantfit.study.verdict import Interval, estimate_from, interval_of, pooled
 from dopantfit.study.work import Finished, Outcome, Work
@@ -107,11 +107,12 @@ def acceptance(work: Work) -> Outcome:
     rows: list[Sequence[Cell]] = []
     facts: dict[str, Any] = {}
     for system, (bleeding,) in systems(work.needs).items():
-        for label, pair in bleeding.result["acceptance"].items():
-            share = estimate_from(pair["share"])
-            rows.append((system, label, pair["attempts"], pair["accepted"], *number(share)))
+        for sites, name in ((ALL_SITES, "acceptance"), (ACROSS, "acceptance_across")):
+            for label, pair in bleeding.result[name].items():
+                share = estimate_from(pair["share"])
+                rows.append((system, sites, label, pair["attempts"], pair["accepted"], *number(share)))
         facts[system] = {name: bleeding.result[name] for name in ("penetration_A", "grain_share", "walkers")}
-    columns = {"system": "", "partner": "", "attempts": "", "accepted": "", **_columns("acceptance", "")}
+    columns = {"system": "", "sites": "", "partner": "", "attempts": "", "accepted": "", **_columns("acceptance", "")}
     return _finish(work, "Acceptance of exchanges of the dopant by partner", columns, rows, facts)
 
 

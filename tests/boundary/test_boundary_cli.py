@@ -53,23 +53,42 @@ def validation(potential, failed=()):
 
 def test_only_a_validation_that_passed_and_is_of_this_potential_counts(tmp_path):
     from dopantfit import Potential
-    from dopantfit.boundary.dope_run import check_validated
+    from dopantfit.boundary.standing import keep_standing
 
-    file, record = tmp_path / "potential.toml", tmp_path / "validation.json"
+    file, record, folder = tmp_path / "potential.toml", tmp_path / "validation.json", tmp_path / "run"
     Potential.load("latp-mg-2022").save(file)
     record.write_text(json.dumps(validation(file)))
-    check_validated(str(file))
-    check_validated("latp-mg-2022")
+    keep_standing(str(file), None, folder)
+    assert json.loads((folder / "standing.json").read_text())["passed"]
+    keep_standing("latp-mg-2022", None, tmp_path / "other")
+    assert not (tmp_path / "other").exists()
     record.write_text(json.dumps(validation(file, failed=("mobility",))))
     with pytest.raises(ConfigError, match="failed mobility"):
-        check_validated(str(file))
+        keep_standing(str(file), None, folder)
     record.write_text(json.dumps(validation(file)))
     Potential.load("latp-2021").save(file)
     with pytest.raises(ConfigError, match="stale"):
-        check_validated(str(file))
+        keep_standing(str(file), None, folder)
 
 
-def test_a_potential_that_was_not_validated_is_refused(tmp_path):
+@pytest.mark.parametrize("verb", ["build", "dope", "swap"])
+def test_no_verb_takes_a_potential_that_was_not_validated(tmp_path, verb):
+    from dopantfit import Potential
+
+    run("build", "tiny", "--only-start", "--output", str(tmp_path), "--json")
+    Potential.load("latp-mg-2022").save(tmp_path / "potential.toml")
+    (tmp_path / "dope.toml").write_text('dopant = "Mg"\nconcentrations = [2.0]\nmeasure = "mean"\n')
+    (tmp_path / "swap.toml").write_text('dopant = "Mg"\n[layers]\ninterface = 8.0\ninto_grain = 1\nreservoir = 9.0\n')
+    arguments = {
+        "build": ("tiny",),
+        "dope": (str(tmp_path), "--config", str(tmp_path)),
+        "swap": (str(tmp_path / "boundary.extxyz"), str(tmp_path / "swap.toml")),
+    }[verb]
+    refused = run(verb, *arguments, "--potential", str(tmp_path / "potential.toml"), "--output", str(tmp_path / "run"))
+    assert isinstance(refused.exception, ConfigError) and "dopantfit validate" in str(refused.exception)
+
+
+def test_a_potential_that_was_not_validated_is_taken_for_a_reason_that_stays(tmp_path):
     from dopantfit import Potential
 
     run("build", "tiny", "--only-start", "--output", str(tmp_path), "--json")
@@ -79,6 +98,7 @@ def test_a_potential_that_was_not_validated_is_refused(tmp_path):
     refused = run(*words)
     assert isinstance(refused.exception, ConfigError)
     assert "dopantfit validate" in str(refused.exception) and "--unvalidated" in str(refused.exception)
-    accepted = run(*words, "--unvalidated", "--realisations", "1", "--json")
+    accepted = run(*words, "--unvalidated", "a trial of doping only", "--realisations", "1", "--json")
     assert accepted.exit_code == 0, accepted.output
+    assert json.loads((tmp_path / "dope" / "standing.json").read_text())["waiver"] == "a trial of doping only"
     assert json.loads(accepted.stdout)["realisations"][0]["doping"]["extra"] > 0

@@ -19,6 +19,10 @@ PotentialOption = Annotated[str, typer.Option(help="A TOML file, or the name of 
 RanksOption = Annotated[
     int | None, typer.Option(min=1, help="MPI ranks of each LAMMPS run; by its size and the machine by default.")
 ]
+UnvalidatedOption = Annotated[
+    str | None,
+    typer.Option(help="Why a fitted potential is used although its validation is missing or failed; kept in the run."),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")]
 
 
@@ -31,16 +35,19 @@ def build(
     only_start: Annotated[
         bool, typer.Option("--only-start", help="Place the ions, and stop before sintering.")
     ] = False,
+    unvalidated: UnvalidatedOption = None,
     json: JsonOption = False,
 ) -> None:
     """Place grains and the amorphous phase between them, and sinter; resumes what was begun."""
     from dopantfit.boundary.build_config import BUILD_FILE, SIZES, load_build, size_text
     from dopantfit.boundary.sinter import build_boundary, copy_config
+    from dopantfit.boundary.standing import keep_standing
     from dopantfit.potential import Potential
     from dopantfit.provenance import write_text_atomic
 
     settings = load_build(config)
     folder = output or Path("runs") / f"boundary-{settings.name}"
+    keep_standing(potential, unvalidated, folder)
     if only_start:
         settings = settings.model_copy(update={"stages": ()})
     built = build_boundary(settings, Potential.load(potential), folder, ranks=ranks, reporter=_reporter(json))
@@ -83,19 +90,19 @@ def dope(
     level: Annotated[list[int] | None, typer.Option(help="1 for GB_1; once for each; all by default.")] = None,
     realisations: Annotated[int | None, typer.Option(min=1, help="Of each concentration.")] = None,
     ranks: RanksOption = None,
-    unvalidated: Annotated[bool, typer.Option("--unvalidated", help="Take a potential without validation.")] = False,
+    unvalidated: UnvalidatedOption = None,
     json: JsonOption = False,
 ) -> None:
     """Dope the amorphous domain at every concentration and relax every realisation; resumes what was begun."""
     from dopantfit.boundary.dope_config import DOPE_FILE, load_dope
-    from dopantfit.boundary.dope_run import check_validated, dope_boundary
+    from dopantfit.boundary.dope_run import dope_boundary
     from dopantfit.boundary.sinter import copy_config, read_boundary
+    from dopantfit.boundary.standing import keep_standing
     from dopantfit.potential import Potential
 
     settings = load_dope(config)
-    if not unvalidated:
-        check_validated(potential)
     folder = output or (structure if structure.is_dir() else structure.parent) / "dope"
+    keep_standing(potential, unvalidated, folder)
     records = dope_boundary(
         read_boundary(structure),
         Potential.load(potential),

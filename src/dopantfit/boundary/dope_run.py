@@ -19,11 +19,8 @@ from dopantfit.errors import CollapseError, ConfigError, ConvergenceError, Engin
 from dopantfit.potential import Potential
 from dopantfit.provenance import Record, write_json_atomic, write_text_atomic
 from dopantfit.reference.frames import dump_frames
-from dopantfit.validate import require_valid
 
 DOPED, RECORD = "doped.extxyz", "dope.json"
-#: What `dopantfit validate` writes beside a fitted potential.
-VALIDATION = "validation.json"
 
 
 @dataclass(frozen=True)
@@ -63,20 +60,6 @@ class _Task:
         )
         write_json_atomic(folder / RECORD, {**result, "record": record.as_dict()})
         return result
-
-
-def check_validated(potential: str) -> None:
-    """Raise ConfigError when a potential is a file that the validation beside it does not speak for, or refuses.
-
-    Published sets need none.
-    """
-    file = Path(potential)
-    if not file.is_file():
-        return
-    try:
-        require_valid(file, file.with_name(VALIDATION))
-    except ConfigError as problem:
-        raise ConfigError(f"{problem} (--unvalidated)") from None
 
 
 def dope_boundary(

@@ -16,17 +16,25 @@ def swap(
     potential: Annotated[str, typer.Option(help="A TOML file, or the name of a published set.")] = "latp-mg-2022",
     workers: Annotated[int, typer.Option(min=1, help="Walkers at a time, a process each.")] = 1,
     rounds: Annotated[int | None, typer.Option(min=1, help="Stop after so many rounds; all by default.")] = None,
+    unvalidated: Annotated[
+        str | None,
+        typer.Option(
+            help="Why a fitted potential is used although its validation is missing or failed; kept in the run."
+        ),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Move a dopant across a grain boundary: swaps judged by relaxed energies, walkers at several temperatures."""
     import multiprocessing
     from concurrent.futures import ProcessPoolExecutor
 
+    from dopantfit.boundary.standing import keep_standing
     from dopantfit.boundary.swap_config import load_swap
     from dopantfit.boundary.swap_run import RECORD, run_swaps
     from dopantfit.potential import Potential
 
     atoms, settings = _structure(structure), load_swap(config)
+    keep_standing(potential, unvalidated, output)
     with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as executor:
         run_swaps(atoms, settings, Potential.load(potential), output, executor, None if json else _say, rounds)
     _show(_read(output / RECORD)["results"], json)

@@ -42,7 +42,7 @@ from dopantfit.boundary.swap_model import Swap
 from dopantfit.boundary.walker import ions
 from dopantfit.lammps import md_snapshots
 from dopantfit.lammps.inprocess import InProcessLammps
-from dopantfit.lammps.recipes import shell_minimiser
+from dopantfit.lammps.recipes import site_minimiser
 from dopantfit.structures import host, lamtp
 from dopantfit.units import BOLTZMANN
 
@@ -74,7 +74,7 @@ class WholeCell(InProcessLammps):
     def minimise_to_the_end(self) -> float:
         """The same to ``FINE_FORCE``: FIRE goes on where the line search of conjugate gradients stalls."""
         self.minimise(FINE_FORCE)
-        for line in shell_minimiser(self._ions.types):
+        for line in site_minimiser(self._ions.types):
             self.command(line)
         energy = self.minimise(FINE_FORCE)
         worst = float(np.abs(self._site_forces()).max())

@@ -88,24 +88,29 @@ def minimise(ions: IonMap, kspace: str = "pppm 1e-6", force_tolerance: float = 1
         *(held if frozen else []),
         "",
         "# Ions and shells together: conjugate gradients far down, FIRE to the tolerance, since a line search stalls",
-        "# on the noise of the energy. All masses are 1 and the time step stays below the limit of stability: ions in",
-        "# flat wells then gather speed.",
+        "# on the noise of the energy.",
         "min_style cg",
         "min_modify norm inf line forcezero",
         f"minimize 0.0 {tolerance} 10000 100000",
-        "mass * 1.0",
-        "min_style fire",
-        "min_modify norm inf alpha0 0.25 tmax 1.0",
-        f"timestep {syntax.number(_all_sites_step(ions.types))}",
+        *site_minimiser(ions.types),
         f"minimize 0.0 {tolerance} {_MOST_ITERATIONS} {2 * _MOST_ITERATIONS}",
         *_evaluation(ions.types),
     ]
     return _text(lines)
 
 
-def _all_sites_step(types: AtomTypes) -> float:
-    """Time step [ps] for sites of mass 1 u."""
-    return _ALL_SITES_STEP * float(np.sqrt(AMU_A2_PER_PS2 / max(types.stiffest_spring, _STIFF_BOND)))
+def site_minimiser(types: AtomTypes) -> Sequence[str]:
+    """Choose the minimiser of ions and shells together: FIRE, all masses 1 u, which changes them for good.
+
+    The time step stays below the limit of stability: ions in flat wells then gather speed.
+    """
+    step = _ALL_SITES_STEP * float(np.sqrt(AMU_A2_PER_PS2 / max(types.stiffest_spring, _STIFF_BOND)))
+    return (
+        "mass * 1.0",
+        "min_style fire",
+        "min_modify norm inf alpha0 0.25 tmax 1.0",
+        f"timestep {syntax.number(step)}",
+    )
 
 
 def _evaluation(types: AtomTypes) -> list[str]:

@@ -4,13 +4,22 @@ import numpy as np
 import pytest
 from ase.build import bulk
 
+from dopantfit.errors import ConfigError
+from dopantfit.lammps import DynamicsResult
 from dopantfit.structures import labels_of, prototype
 from dopantfit.transport import Trajectory, pair_distribution
-from dopantfit.validate.compound import cell_checks, first_shell, reference_crystal, shell_checks
+from dopantfit.validate.compound import (
+    cell_checks,
+    first_peak,
+    first_shell,
+    neighbour_check,
+    reference_crystal,
+    shell_checks,
+)
 from dopantfit.validate.dynamics import _remembered, mean_with_error, slope_with_error
 from dopantfit.validate.host import expansion
 from dopantfit.validate.mobility import hops
-from dopantfit.validate.stability import coordinated
+from dopantfit.validate.stability import coordinated, coordination_checks
 from dopantfit.validate.structures import at_rest, repeats_for
 from dopantfit.validate.subject import load_subject
 
@@ -50,6 +59,30 @@ def test_a_lost_neighbour_fails_the_coordination():
     fewer = crystal[[i for i, one in enumerate(crystal) if one.symbol == "Mg" or i > 1]]
     _, count = shell_checks(pair_distribution(shaken(fewer), ("Mg", "O"), 5.5), shell)
     assert count.value == pytest.approx(-1.5, abs=1e-9) and not count.passed  # one anion of four is gone
+
+
+def test_dopant_and_former_are_as_far_apart_as_in_the_first_peak_of_the_crystal():
+    crystal = prototype("Mg3P2O8").repeat((2, 1, 1))
+    found = pair_distribution(shaken(crystal, 100), ("Mg", "P"), 5.5)
+    peak = first_peak(crystal, found)
+    # Four pairs of six Mg and four P share an edge, at 2.644 Å; the next are at 3.13 Å.
+    assert peak.count == pytest.approx(4 / 6) and peak.length == pytest.approx(2.644, abs=1e-3)
+    assert 2.7 < peak.reach < 3.13
+    check = neighbour_check(found, crystal)
+    assert check.name == "Mg-P first peak at 300 K" and check.passed
+    # A hundred frames of 16 pairs spread by 0.028 Å over bins of 0.05 Å: 1e-3 Å.
+    assert abs(check.value) < 4e-3
+    wide = pair_distribution(shaken(scaled(crystal, 1.04), 100), ("Mg", "P"), 5.5)
+    assert neighbour_check(wide, crystal).value == pytest.approx(0.04 * 2.644, abs=4e-3)
+    assert not neighbour_check(wide, crystal).passed
+
+
+def test_a_first_peak_that_runs_into_the_next_has_no_end_before_the_reach():
+    crystal = bulk("MgO", "rocksalt", a=9.0, cubic=True)
+    found = pair_distribution(shaken(crystal), ("Mg", "O"), 5.5)
+    assert first_peak(crystal, found).length == pytest.approx(4.5, abs=1e-12)
+    with pytest.raises(ConfigError, match=r"no O within 5\.5 Å of Mg"):
+        first_peak(bulk("MgO", "rocksalt", a=12.0, cubic=True), found)
 
 
 def test_the_compound_is_the_librarys_phosphate_of_the_dopant(folder):
@@ -93,6 +126,34 @@ def test_four_coordination_counts_what_is_bonded():
     formers = labels_of(crystal).count("P")
     # An O of AlPO4 bridges one P and one Al.
     assert coordinated(shaken(crystal), "P", "O", 2.0, 4) == pytest.approx(1 - 1 / formers)
+
+
+def test_a_former_that_loses_an_anion_early_or_at_constant_energy_is_seen(folder, tmp_path):
+    crystal = prototype("AlPO4").repeat((2, 2, 1))
+    broken = crystal.copy()
+    former, near = (labels_of(crystal).index("P"), crystal.get_all_distances(mic=True))
+    oxygen = min((i for i, one in enumerate(labels_of(crystal)) if one == "O"), key=lambda i: near[former, i])
+    broken.positions[oxygen] += 1.2 * broken.get_distance(former, oxygen, mic=True, vector=True)
+    host = load_subject(folder, "latp-mg-2022", "quick").settings.host
+    early = result_of(tmp_path / "early", [broken] * 20 + [crystal] * 20)
+    whole = result_of(tmp_path / "whole", [crystal] * 40)
+    hot, free = coordination_checks({"hot": early, "constant energy": whole}, host)
+    # One P of twelve, in half of the frames.
+    assert hot.value == pytest.approx(1 - 1 / 24) and not hot.passed
+    assert free.value == 1.0 and free.passed
+    _, free = coordination_checks({"hot": whole, "constant energy": early}, host)
+    assert free.name == "P with 4 O, constant energy" and not free.passed
+
+
+def result_of(folder, frames):
+    """What a run with these frames would have left, as far as a trajectory goes."""
+    folder.mkdir()
+    for number, one in enumerate(frames):
+        one = one.copy()
+        one.info = {"time": 0.1 * number}
+        one.write(folder / "trajectory.extxyz", append=True)
+    path = folder / "trajectory.extxyz"
+    return DynamicsResult(frames[-1], frames[-1].positions, path, path, path, path, 0.1)
 
 
 @pytest.mark.parametrize("hopping", [0, 3])

@@ -7,14 +7,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from ase import Atoms
 
 from dopantfit.errors import ConfigError
 from dopantfit.potential import Parameter
-from dopantfit.validate import levels, require_valid, run
+from dopantfit.validate import cli, dynamics, levels, require_valid, run
 from dopantfit.validate.gate import Gate, Work
 from dopantfit.validate.levels import LEVELS, Level
-from dopantfit.validate.run import GATES, Request, judge, run_gates
+from dopantfit.validate.run import GATES, Request, Station, judge, run_gates
 from dopantfit.validate.subject import load_subject
 
 
@@ -98,21 +100,80 @@ def test_gates_on_several_processes_find_what_they_find_on_one(folder):
     assert ("correlation", several[0].finding, 1.0) in seen
 
 
-def test_the_longest_gate_comes_last_and_has_the_cores_of_all(folder, monkeypatch):
+@pytest.mark.parametrize(
+    ("cores", "workers", "ranks", "others", "last"),
+    [
+        (1, None, None, (1, 1), (1, 1)),
+        (2, None, None, (2, 1), (1, 2)),
+        (8, None, None, (4, 2), (1, 8)),
+        (32, None, None, (4, 8), (1, 32)),
+        (8, 3, None, (3, 2), (1, 8)),
+        (2, 4, None, (4, 1), (1, 2)),
+        (8, None, 4, (2, 4), (1, 8)),
+    ],
+)
+def test_gates_share_the_cores_and_the_longest_comes_last_on_all(
+    folder, monkeypatch, cores, workers, ranks, others, last
+):
     asked = []
 
     def on_processes(what, names, workers, _):
-        asked.append((tuple(names), workers, what.ranks))
+        asked.append((tuple(names), (workers, what.cores)))
+        assert what.ranks == ranks
         return {name: Gate(name, "", ()) for name in names}
 
     monkeypatch.setattr(run, "_on_processes", on_processes)
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(8))
-    found = run_gates(request(folder), list(GATES), 3, nothing)
+    monkeypatch.setattr(run, "_one", lambda what, name, _: on_processes(what, [name], 1, _)[name])
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(cores))
+    found = run_gates(dataclasses.replace(request(folder), ranks=ranks), list(GATES), workers, nothing)
     assert [gate.name for gate in found] == list(GATES)
-    (others, *rest), last = asked
-    assert set(others) == set(GATES) - {"mobility"} and rest == [3, 1]
-    # Two ranks and not three: 446 ions are too few for more.
-    assert last == (("mobility",), 1, 2)
+    *before, at_the_end = asked
+    assert {name for names, _ in before for name in names} == set(GATES) - {"mobility"}
+    # (gates side by side, cores of each)
+    assert {how for _, how in before} == {others} and at_the_end == (("mobility",), last)
+
+
+@pytest.mark.parametrize(
+    ("cores", "ranks", "n_ions", "used"),
+    [(1, None, 1000, 1), (2, None, 446, 2), (4, None, 446, 2), (2, None, 108, 1), (4, None, 5000, 4), (2, 3, 108, 3)],
+)
+def test_a_run_has_the_ranks_that_its_cores_and_ions_allow(tmp_path, monkeypatch, cores, ranks, n_ions, used):
+    found = []
+    monkeypatch.setattr(dynamics, "run_dynamics", lambda *_, ranks, **__: found.append(ranks))
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(8))
+    ions = Atoms(f"H{n_ions}", np.zeros((n_ions, 3)), cell=np.eye(3))
+    work = Work(tmp_path, tmp_path, nothing, cores, ranks)
+    dynamics.run(ions, None, None, work, dynamics.Share("run", 0.0, 1.0))
+    assert found == [used]
+
+
+def test_only_the_finding_of_a_gate_is_told_as_its_end(folder, monkeypatch):
+    def judge_all(subject, work):
+        work.report("the run has ended", 1.0)
+        return Gate("turn-over", "found", ())
+
+    monkeypatch.setitem(GATES, "turn-over", Station(judge_all))
+    seen = []
+    run_gates(request(folder), ["turn-over"], 1, lambda *what: seen.append(what))
+    (_, text, part), end = seen
+    assert text == "the run has ended" and part < 1.0
+    assert end == ("turn-over", "found", 1.0)
+
+
+def test_off_a_terminal_a_gate_speaks_at_each_tenth_and_once_at_its_end(capsys, monkeypatch):
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
+    monkeypatch.delenv("TTY_COMPATIBLE", raising=False)
+    with cli._progress() as observe:
+        for part in np.linspace(0.0, 0.99, 100):
+            observe("host", f"{part:.2f} of 1 ps", part)
+            observe("stability", "relaxation", 0.05)
+        # A gate on another process ends twice, and what it said before may come after.
+        for text, part in (("found", 1.0), ("0.90 of 1 ps", 0.9), ("found", 1.0)):
+            observe("host", text, part)
+    lines = capsys.readouterr().err.splitlines()
+    assert [line for line in lines if line.startswith("stability")] == ["stability: relaxation"]
+    host = [line for line in lines if line.startswith("host")]
+    assert host[0] == "host: 0.00 of 1 ps" and host[-1] == "host: found" and len(host) == 11
 
 
 def test_a_potential_that_breaks_down_fails_the_gate_and_does_not_crash_it(folder):

@@ -14,6 +14,8 @@ from dopantfit.fit.record import RECORD_FILE as FIT_RECORD
 from dopantfit.provenance import sha256_of
 from dopantfit.reference.frames import FRAMES_FILE
 from dopantfit.reference.manifest import MANIFEST_FILE
+from dopantfit.validate.levels import LEVELS
+from dopantfit.validate.levels import level as level_of
 
 VALIDATION = "validation.json"
 
@@ -58,13 +60,19 @@ def fit_files(config: FitConfig, file: Path) -> dict[str, Path]:
 
 
 def why_validate(folder: Path, level: str) -> str:
-    """Say why the gates have to be held against the potential (again); empty when the record is of this potential."""
+    """Say why the gates have to be held against the potential (again); empty when the record need not be made again.
+
+    It need not when it is of this potential and of this level or a more thorough one.
+    Raises ConfigError when there is no such level.
+    """
+    level_of(level)
     record = _json(folder / VALIDATION)
     if record is None:
         return "there is no validation yet"
     if record["potential"]["sha256"] != sha256_of(folder / POTENTIAL_FILE):
         return "the potential has changed since"
-    return "" if record["level"] == level else f"it was made at level {record['level']}"
+    order = list(LEVELS)
+    return "" if record["level"] in order[order.index(level) :] else f"it was made at level {record['level']}"
 
 
 def run_steps(steps: Iterable[tuple[str, Callable[[], str], Callable[[], None]]]) -> int:

@@ -22,8 +22,16 @@ def validate(
     gate: Annotated[
         list[str] | None, typer.Option(help="Only this gate, without a record; once for each.", show_default="all")
     ] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Gates that run at the same time.")] = 2,
-    ranks: Annotated[int, typer.Option(min=1, help="MPI ranks of each run.")] = 1,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Gates that run at the same time.", show_default="one per core, four at most"),
+    ] = None,
+    ranks: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="MPI ranks of each run.", show_default="what the cores of its gate and its ions allow"
+        ),
+    ] = None,
     work: Annotated[
         Path | None,
         typer.Option(
@@ -40,7 +48,7 @@ def validate(
     started = time.time()
     subject = Request(folder, potential, level, Path(), Path()).subject()
     where = work or Path("runs") / f"validate-{subject.config.name}-{subject.potential.name}-{level}"
-    request = Request(folder, potential, level, where, subject.file.parent / stem(subject), ranks)
+    request = Request(folder, potential, level, where, subject.file.parent / stem(subject), ranks=ranks)
     with _progress() as observe:
         gates = run_gates(request, gate or tuple(GATES), workers, observe)
     payload = {"gates": [one.as_dict() for one in gates]} if gate else write_validation(subject, gates, started)
@@ -51,21 +59,24 @@ def validate(
 
 @contextmanager
 def _progress() -> "Iterator[Observe]":
-    """A bar per gate on a terminal, a line per finished gate elsewhere; on standard error."""
+    """A bar per gate on a terminal, a line at each tenth of a gate elsewhere; on standard error."""
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
     console = Console(stderr=True)
     columns = (TextColumn("{task.fields[gate]:12}"), BarColumn(bar_width=16), TaskProgressColumn(), TimeElapsedColumn())
     with Progress(*columns, TextColumn("{task.description}"), console=console, disable=not console.is_terminal) as bars:
-        tasks = {}
+        tasks: dict[str, TaskID] = {}
+        tenths: dict[str, int] = {}
 
         def observe(gate: str, text: str, part: float) -> None:
             if gate not in tasks:
                 tasks[gate] = bars.add_task("", gate=gate, total=1.0)
             bars.update(tasks[gate], completed=part, description=text)
-            if part >= 1.0 and not console.is_terminal:
+            tenth = int(10.0 * part)
+            if not console.is_terminal and tenth > tenths.get(gate, -1):
                 console.print(f"{gate}: {text}", highlight=False, soft_wrap=True)
+                tenths[gate] = tenth
 
         yield observe
 

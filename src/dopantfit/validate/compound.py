@@ -6,6 +6,7 @@ from typing import Any
 import ase.io
 import numpy as np
 from ase import Atoms
+from scipy.signal import argrelmin
 
 from dopantfit.errors import CollapseError, ConfigError, ConvergenceError
 from dopantfit.fit.errors_by_group import FIRST_SHELL
@@ -27,7 +28,7 @@ _TEMPERATURE = 300.0
 
 @dataclass(frozen=True)
 class FirstShell:
-    """Anions around an ion in the reference crystal: how many, how far [Å], and where the first shell ends [Å]."""
+    """Neighbours of an ion in the reference crystal: how many, how far [Å], and where the first shell ends [Å]."""
 
     centre: str
     count: float
@@ -78,6 +79,7 @@ def compound(subject: Subject, work: Work) -> Gate:
     found = {pair: pair_distribution(trajectory, pair, _REACH) for pair in pairs}
     checks = [*cell_checks(rest, reference), *_bond_checks(rest, reference, shells, anion)]
     checks += [check for shell in shells for check in shell_checks(found[shell.centre, anion], shell)]
+    checks.append(neighbour_check(found[pairs[-1]], reference))
     change = 100.0 * (rest.cell.volume / reference.cell.volume - 1.0)
     finding = f"{reference.get_chemical_formula()} at rest: volume {change:+.1f} % against the reference"
     if compared:
@@ -142,14 +144,42 @@ def _bond_checks(rest: Atoms, reference: Atoms, shells: list[FirstShell], anion:
 
 def shell_checks(found: PairDistribution, shell: FirstShell) -> list[Check]:
     """Mean distance of the first neighbours in the run, and how many there are, against the crystal at rest."""
-    lengths = np.array([_mean_radius(block, found.radii, shell.count) for block in found.neighbours])
     inside = np.clip((shell.reach - found.radii) / found.width + 0.5, 0.0, 1.0)
     counts = found.neighbours @ inside
     name = "-".join(found.pair)
     return [
-        thresholds.COMPOUND_PEAK.check(f"{name} first shell at 300 K", *_against(lengths, shell.length)),
+        thresholds.COMPOUND_PEAK.check(f"{name} first shell at 300 K", *_farther(found, shell)),
         thresholds.COORDINATION.check(f"{name} coordination at 300 K", *_against(counts, shell.count)),
     ]
+
+
+def neighbour_check(found: PairDistribution, reference: Atoms) -> Check:
+    """Mean distance of the cations in the first peak of the run, against those in the first peak of the crystal."""
+    peak = first_peak(reference, found)
+    return thresholds.COMPOUND_NEIGHBOUR.check(f"{'-'.join(found.pair)} first peak at 300 K", *_farther(found, peak))
+
+
+def first_peak(crystal: Atoms, like: PairDistribution) -> FirstShell:
+    """The neighbours in the first peak of the crystal's g(r): up to the first minimum of the broadened one.
+
+    like: g(r) of the same pair, whose radii are taken. Raises ConfigError when it has no peak there.
+    """
+    centre, other = like.pair
+    distances = bond_lengths(crystal, centre, other, _REACH)
+    if not distances.size:
+        raise ConfigError(
+            f"{crystal.get_chemical_formula()}: no {other} within {_REACH} Å of {centre}; mend [compound]"
+        )
+    minima = like.radii[argrelmin(_at_rest_distribution(crystal, like.pair, like))[0]]
+    reach = float(min(minima[minima > distances.min()], default=_REACH))
+    near = distances[distances < reach]
+    return FirstShell(centre, len(near) / labels_of(crystal).count(centre), float(near.mean()), reach)
+
+
+def _farther(found: PairDistribution, shell: FirstShell) -> tuple[float, float]:
+    """How much farther off [Å] as many neighbours as the crystal has are in the run, with its standard error."""
+    lengths = np.array([_mean_radius(block, found.radii, shell.count) for block in found.neighbours])
+    return _against(lengths, shell.length)
 
 
 def _against(blocks: np.typing.NDArray[np.float64], reference: float) -> tuple[float, float]:

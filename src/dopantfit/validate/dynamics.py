@@ -11,6 +11,7 @@ from ase import Atoms
 
 from dopantfit.errors import ConfigError
 from dopantfit.lammps import Dynamics, DynamicsResult, Progress, run_dynamics
+from dopantfit.lammps.dynamics import suitable_ranks
 from dopantfit.potential import Potential
 from dopantfit.provenance import write_json_atomic
 from dopantfit.structures import labels_of, with_labels
@@ -42,7 +43,7 @@ def run(
         potential,
         settings,
         work.runs / share.name,
-        ranks=work.ranks,
+        ranks=work.ranks or min(work.cores, suitable_ranks(len(atoms))),
         report=_reporter(work, share),
         start=None if start is None else work.runs / start,
     )

@@ -15,12 +15,17 @@ _SURE = 1.96
 
 @dataclass(frozen=True)
 class Work:
-    """Where a gate works. runs: folder of its runs. figures: folder of the figures. ranks: MPI ranks of each run."""
+    """Where a gate works.
+
+    runs: folder of its runs. figures: folder of the figures. cores: that a run may use. ranks: MPI ranks of each run,
+    None for as many as its cores and its ions allow.
+    """
 
     runs: Path
     figures: Path
     report: Report
-    ranks: int = 1
+    cores: int = 1
+    ranks: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

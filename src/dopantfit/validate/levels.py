@@ -33,8 +33,8 @@ class Level:
     replicas: int
 
 
-#: quick: under 15 minutes on two cores. standard: about an hour on two, more replicas on more. paper: the 2 ns runs of
-#: the published work, for a machine with many cores.
+#: quick: under 15 minutes on two cores. standard: about an hour on two. paper: three of the published work's 2 ns
+#: runs of the ion dynamics, for a machine with many cores.
 LEVELS: Mapping[str, Level] = MappingProxyType(
     {
         "quick": Level(1, 9.5, 4.0, 2, (1, 1, 1), 6.0, (1, 1, 1), 10.0, 3.0, (2, 2, 1), 25.0, 1),

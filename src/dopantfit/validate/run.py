@@ -49,8 +49,13 @@ GATES: dict[str, Station] = {
 }
 #: The longest first, so that the last process to finish is not left alone for long.
 _ORDER = ("host", "stability", "compound", "correlation", "parity", "turn-over")
-#: Runs as long as all others together: after them, in two domains on what were their cores.
-_LAST, _LAST_RANKS = "mobility", 2
+#: Runs as long as all others together: after them, on what were their cores.
+_LAST = "mobility"
+#: Gates at the same time, at most: three have long runs, and the short ones take turns beside them. Further cores serve
+#: better as ranks of those runs.
+_SIDE_BY_SIDE = 4
+#: Largest part of a gate that is told while it works; only its finding is told as 1.
+_NEARLY_DONE = 0.99
 #: Seconds between looks at what the processes say.
 _LOOK = 0.3
 
@@ -63,7 +68,8 @@ class Request:
     """What is to be validated, in words that a process of its own can start from.
 
     folder: of the fit. potential: a file or library name, None for the fit's own. work: folder of runs and finished
-    gates. figures: folder of the figures. ranks: MPI ranks of each run.
+    gates. figures: folder of the figures. cores: that a run may use. ranks: MPI ranks of each run, None for as many as
+    its cores and its ions allow.
     """
 
     folder: Path
@@ -71,16 +77,19 @@ class Request:
     level: str
     work: Path
     figures: Path
-    ranks: int = 1
+    cores: int = 1
+    ranks: int | None = None
 
     def subject(self) -> Subject:
         """Read everything; raises ConfigError and ReferenceDataError."""
         return load_subject(self.folder, self.potential, self.level)
 
 
-def run_gates(request: Request, names: Sequence[str], workers: int, observe: Observe) -> tuple[Gate, ...]:
+def run_gates(request: Request, names: Sequence[str], workers: int | None, observe: Observe) -> tuple[Gate, ...]:
     """Run the gates of these names, or take them from the work folder; in the order of `GATES`.
 
+    workers: gates at the same time, None for as many as there are cores, four at most. Gates share the cores evenly;
+    the longest comes last and has them all.
     Raises ConfigError for a name that is none, and whatever bad input the gates meet.
     """
     unknown = sorted(set(names) - set(GATES))
@@ -88,13 +97,20 @@ def run_gates(request: Request, names: Sequence[str], workers: int, observe: Obs
         raise ConfigError(f"--gate {unknown[0]}: no such gate; there are {', '.join(GATES)}")
     request.work.mkdir(parents=True, exist_ok=True)
     ordered, last = [name for name in _ORDER if name in names], [name for name in names if name == _LAST]
-    if min(workers, len(ordered) + len(last)) == 1:
-        found = {name: _one(request, name, observe) for name in (*ordered, *last)}
+    cores = len(os.sched_getaffinity(0))
+    by_itself = replace(request, cores=cores)
+    together = min(workers or _suitable_workers(cores, request.ranks), len(ordered))
+    if together <= 1:
+        found = {name: _one(by_itself, name, observe) for name in (*ordered, *last)}
     else:
-        found = _on_processes(request, ordered, workers, observe)
-        spread = min(workers, _LAST_RANKS, len(os.sched_getaffinity(0)))
-        found |= _on_processes(replace(request, ranks=request.ranks * spread), last, 1, observe)
+        found = _on_processes(replace(request, cores=max(1, cores // together)), ordered, together, observe)
+        found |= _on_processes(by_itself, last, 1, observe)
     return tuple(found[name] for name in GATES if name in found)
+
+
+def _suitable_workers(cores: int, ranks: int | None) -> int:
+    """Gates at the same time for which the cores suffice, with so many ranks each."""
+    return max(1, min(_SIDE_BY_SIDE, cores // (ranks or 1)))
 
 
 def _on_processes(request: Request, names: Sequence[str], workers: int, observe: Observe) -> dict[str, Gate]:
@@ -164,9 +180,11 @@ def _one(request: Request, name: str, observe: Observe) -> Gate:
     kept = request.work / f"{name}.json"
     found = _kept(kept, key)
     if found is None:
-        work = Work(
-            request.work / f"{name}-{key}", request.figures, lambda text, part: observe(name, text, part), request.ranks
-        )
+
+        def report(text: str, part: float) -> None:
+            observe(name, text, min(part, _NEARLY_DONE))
+
+        work = Work(request.work / f"{name}-{key}", request.figures, report, request.cores, request.ranks)
         found = judge(subject, name, work)
         if found.final:
             write_json_atomic(kept, {"key": _with_limits(key), "gate": found.as_dict()})

@@ -43,6 +43,13 @@ COMPOUND_BOND = Threshold(-0.05, 0.05, "Å", "2.5 % of a bond of 2 Å, as for th
 COMPOUND_PEAK = Threshold(
     -0.07, 0.07, "Å", "as the bonds, and 0.02 Å more for what a peak at 300 K moves against the crystal at rest"
 )
+COMPOUND_NEIGHBOUR = Threshold(
+    -0.085,
+    0.085,
+    "Å",
+    "2.5 % of 2.6 Å, as near as cations come in phosphates (polyhedra that share an edge), as for the axes, and 0.02 Å "
+    "more for what a peak at 300 K moves against the crystal at rest",
+)
 COORDINATION = Threshold(
     -0.3, 0.3, "", "no more than one ion in three may change a neighbour at 300 K; fewer is a new phase"
 )

@@ -28,6 +28,23 @@ def test_shells_of_rocksalt_even_beyond_the_cell(repeat, rng):
     assert coordination_number(same, 4.4).value == pytest.approx(18, abs=1e-9)
 
 
+@pytest.mark.parametrize("cutoff", [2.0, 9.0])
+def test_neighbours_of_another_kind_are_those_of_the_direct_sum_in_an_oblique_cell(cutoff, rng):
+    cell = np.array([[5.0, 0.0, 0.0], [-2.0, 4.0, 0.0], [1.5, 2.5, 6.0]])
+    # Ions in any cell, one kind more numerous than the other.
+    fractions = rng.uniform(-0.3, 1.3, (1, 13, 3))
+    labels = ["O", "O", "Mg"] * 4 + ["O"]
+    trajectory = Trajectory.from_arrays(np.repeat(fractions @ cell, 2, axis=0), labels, cell, 1.0)
+    shifts = np.stack(np.meshgrid(*[np.arange(-6, 7)] * 3), axis=-1).reshape(-1, 3) @ cell
+    oxygen = np.array(labels) == "O"
+    apart = (fractions[0, oxygen] @ cell)[None] - (fractions[0, ~oxygen] @ cell)[:, None]
+    distance = np.linalg.norm(apart[..., None, :] + shifts, axis=-1).ravel()
+    for pair, centres in ((("Mg", "O"), 4), (("O", "Mg"), 9)):
+        found = pair_distribution(trajectory, pair, cutoff, width=0.1)
+        expected = np.histogram(distance, np.linspace(0.0, cutoff, round(cutoff / 0.1) + 1))[0]
+        np.testing.assert_allclose(found.neighbours.mean(axis=0) * centres, expected, atol=1e-9)
+
+
 def test_first_minimum_separates_the_shells(rng):
     around = pair_distribution(crystal(rng, 0.1, n_frames=40, repeat=2), ("Mg", "O"), cutoff=5.0)
     assert 2.5 < around.first_minimum < 3.3

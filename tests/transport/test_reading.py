@@ -212,6 +212,20 @@ def test_extended_xyz_whose_ions_change_is_refused(tmp_path):
     refused(["carry no time"], tmp_path / "run.extxyz")
 
 
+@pytest.mark.parametrize("name", ["time", "step"])
+def test_extended_xyz_with_a_missing_frame_is_refused(name, tmp_path):
+    frames = [
+        Atoms("LiO", positions=np.eye(3)[:2], cell=np.eye(3) * 9, pbc=True, info={name: 20 * i}) for i in range(9)
+    ]
+    ase.io.write(tmp_path / "run.extxyz", frames[:4] + frames[5:])
+    # An interval does not close the gap.
+    for interval in (None, 0.01):
+        words = [f"{name} 60 is followed by 100, where frames are 20 apart", "missing"]
+        refused(words, tmp_path / "run.extxyz", timestep=0.0005, interval=interval)
+    ase.io.write(tmp_path / "run.extxyz", [*frames[:4], *frames[3:]])
+    refused([f"{name} 60 is followed by 60", "doubled"], tmp_path / "run.extxyz", timestep=0.0005)
+
+
 def test_gzip_of_a_dump_is_no_crash(fixed_cell, tmp_path):
     shutil.make_archive(str(tmp_path / "run"), "zip", fixed_cell.folder, "run.in")
     refused([], tmp_path / "run.zip", timestep=0.0005)

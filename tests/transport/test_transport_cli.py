@@ -172,6 +172,137 @@ def test_a_density_holds_the_ions_and_goes_to_viewers(rocksalt, tmp_path):
     assert len(table.read_text().splitlines()) == 513 and figure.is_file()
 
 
+@pytest.fixture(scope="module")
+def one_less(rocksalt):
+    """The ions of the rock salt with the Mg at the origin called Ca."""
+    path = rocksalt.parent / "one_less.extxyz"
+    atoms = ase.io.read(rocksalt, index=0)
+    assert atoms[0].symbol == "Mg" and not atoms[0].position.any()
+    atoms[0].symbol = "Ca"
+    ase.io.write(path, atoms)
+    return path
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_difference_of_two_densities_is_the_ion_that_one_lacks(sign, rocksalt, one_less, tmp_path):
+    mesh, table, figure = (tmp_path / name for name in ("d.obj", "d.csv", "d.png"))
+    structures = ("--structure", rocksalt, "--minus-structure", one_less)
+    if sign < 0:
+        structures = ("--structure", one_less, "--minus-structure", rocksalt)
+    outputs = ("--mesh", mesh, "--output", table, "--figure", figure)
+    arguments = ("density", rocksalt, "--minus", rocksalt, "--species", "Mg", "--spacing", 1.0, *structures)
+    done = transport(*arguments, "--level", 0.5 * sign, *outputs, "--json")
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result["ions"] == pytest.approx(sign) and result["minus"] == str(rocksalt)
+    highest, lowest = result["highest_density_per_A3"], result["lowest_density_per_A3"]
+    assert (highest, lowest) == pytest.approx((1.0, 0.0) if sign > 0 else (0.0, -1.0))
+    # One voxel of 512, of 1 Å³: the surface half-way to its six neighbours is an octahedron of edges √½ Å.
+    assert result["standard_deviation_per_A3"] == pytest.approx(512**-0.5, rel=1e-3)
+    surface = result["isosurface"]
+    assert surface["area_A2"] == pytest.approx(3**0.5, rel=1e-6)
+    assert surface["volume_A3"] == pytest.approx(1.0) and surface["ions"] == pytest.approx(sign)
+    lines = [line.split() for line in mesh.read_text().splitlines()]
+    vertices = np.array([line[1:] for line in lines if line[0] == "v"], dtype=float)
+    corners = vertices[np.array([line[1:] for line in lines if line[0] == "f"], dtype=int) - 1]
+    edges = np.diff(corners, axis=1)
+    area = 0.5 * np.linalg.norm(np.cross(edges[:, 0], edges[:, 1]), axis=1).sum()
+    assert area == pytest.approx(surface["area_A2"], rel=1e-6)
+    assert len(table.read_text().splitlines()) == 513 and figure.is_file()
+
+
+def test_both_densities_take_their_species_from_one_structure(rocksalt, one_less):
+    arguments = ("--species", "Mg", "--spacing", 1.0, "--structure", one_less, "--json")
+    done = transport("density", rocksalt, "--minus", rocksalt, *arguments)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["ions"] == 0.0
+
+
+def test_the_tables_name_what_was_taken_off_and_the_surface(rocksalt, one_less):
+    structures = ("--structure", rocksalt, "--minus-structure", one_less)
+    done = transport("density", rocksalt, "--minus", rocksalt, "--species", "Mg", *structures, "--level", 0.5)
+    assert done.returncode == 0, done.stderr
+    for words in ("less that in run.extxyz", "scatter", "isosurface", "volume beyond"):
+        assert words in done.stdout
+
+
+@pytest.fixture(scope="module")
+def hopping(tmp_path_factory):
+    """Two Li that visit sites of two kinds in an oblique cell, 0.5 ps between frames; the sites in a turned cell."""
+    folder = tmp_path_factory.mktemp("hopping")
+    cell = np.array([[9.0, 0.0, 0.0], [3.0, 9.0, 0.0], [0.0, 2.0, 10.0]])
+    fractions = np.array([[0.0, 0.0, 0.0], [0.5, 0.0, 0.0], [0.5, 0.5, 0.0], [0.5, 0.5, 0.5]])
+    between = [0.25, 0.0, 0.0]
+    # The first goes 0, 1; the second 3, 2, 3; half-way from 0 to 1 is no site.
+    first = np.vstack([fractions[[0, 0, 0, 0]], [between], fractions[[1, 1, 1]]])
+    second = fractions[[3, 3, 2, 2, 2, 3, 3, 3]]
+    frames = [
+        Atoms("Li2Ti", positions=[*(np.array(pair) @ cell), [1, 1, 1]], cell=cell, pbc=True, info={"time": 0.5 * i})
+        for i, pair in enumerate(zip(first, second, strict=True))
+    ]
+    ase.io.write(folder / "run.extxyz", frames)
+    sites = Atoms("Li4O", positions=[*(fractions @ cell), [2, 2, 2]], cell=cell, pbc=True)
+    sites.set_array("label", np.array(["M1", "M1", "M2", "M2", "O"]))
+    sites.rotate(30, "z", rotate_cell=True)
+    ase.io.write(folder / "sites.extxyz", sites)
+    return folder
+
+
+def test_sites_are_occupied_and_left_as_the_ions_were_told(hopping, tmp_path):
+    table = tmp_path / "sites.csv"
+    arguments = ("sites", hopping / "run.extxyz", "--reference", hopping / "sites.extxyz", "--species", "Li")
+    kinds = ("--site", "M1", "--site", "M2")
+    done = transport(*arguments, *kinds, "--output", table, "--json")
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    inputs = [hopping / "run.extxyz", hopping / "sites.extxyz"]
+    assert result["inputs"] == {str(path): sha256_of(path) for path in inputs}
+    # M1: 4 + 3 of 2 × 8 frames, M2 all 8 of 2 × 8; blocks of two frames on M1 hold 1/2, 1/2, 1/4, 1/2.
+    assert {kind: one["n_sites"] for kind, one in result["sites"].items()} == {"M1": 2, "M2": 2}
+    m1, m2 = (result["sites"][kind]["ions_per_site"] for kind in ("M1", "M2"))
+    assert (m1["value"], m1["error"]) == pytest.approx((7 / 16, 1 / 16))
+    assert (m2["value"], m2["error"]) == pytest.approx((1 / 2, 0.0))
+    assert result["part_of_time_between_sites"] == pytest.approx(1 / 16)
+    jumps = [{"from": "M1", "to": "M1", "count": 1}, {"from": "M2", "to": "M2", "count": 2}]
+    assert result["jumps"] == jumps
+    # Three jumps of two ions in seven intervals.
+    assert result["jumps_per_ion_and_ps"]["value"] == pytest.approx(3 / 7.0)
+    rows = [line.split(",") for line in table.read_text().splitlines()]
+    assert rows[0] == ["kind", "a", "b", "c", "ions", "error"]
+    assert [(row[0], float(row[4])) for row in rows[1:]] == [("M1", 4 / 8), ("M1", 3 / 8), ("M2", 3 / 8), ("M2", 5 / 8)]
+    done = transport(*arguments, *kinds)
+    assert done.returncode == 0, done.stderr
+    for words in (
+        "Li on sites",
+        "0.438 ± 0.06",
+        "between sites 6.2% of the time",
+        "M2 to M2 2",
+        "per ion and ps 0.429",
+    ):
+        assert words in done.stdout
+    # One kind alone: nobody leaves it for another.
+    done = transport(*arguments, "--site", "M1", "--json")
+    assert json.loads(done.stdout)["jumps"] == [{"from": "M1", "to": "M1", "count": 1}]
+
+
+@pytest.mark.parametrize(
+    ("reference", "arguments", "words"),
+    [
+        ("sites", ("--species", "Li"), "no site is labelled 'Li'; it holds M1, M2, O: name kinds with --site"),
+        ("sites", ("--species", "Na", "--site", "M1"), "no ion of species 'Na'; it holds Li, Ti"),
+        ("sites", ("--species", "Li", "--site", "M1", "--radius", "3"), "take a radius below 2.25 Å"),
+        ("salt", ("--species", "Li", "--site", "Mg"), "its cell (lengths, angles) is 8 8 8 90 90 90"),
+        ("none", ("--species", "Li"), "cannot be read"),
+    ],
+)
+def test_bad_sites_are_one_line_and_status_2(reference, arguments, words, hopping, rocksalt):
+    path = rocksalt if reference == "salt" else hopping / f"{reference}.extxyz"
+    done = transport("sites", hopping / "run.extxyz", "--reference", path, *arguments)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1 and words in done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -180,6 +311,10 @@ def test_a_density_holds_the_ions_and_goes_to_viewers(rocksalt, tmp_path):
         (("rdf", "run", "--pair", "Mg-O", "--figure", "g.xyz"), "cannot be drawn"),
         (("density", "run", "--species", "Li"), "no ion of species 'Li'"),
         (("density", "run", "--species", "Mg", "--cube", "nowhere/d.cube"), "cannot be written"),
+        (("density", "run", "--species", "Mg", "--minus", "oblique"), "no ion of species 'Mg'"),
+        (("density", "oblique", "--species", "Li", "--minus", "wide"), "cells differ by more than 5 %"),
+        (("density", "run", "--species", "Mg", "--level", "1e6"), "lies outside the densities"),
+        (("density", "run", "--species", "Mg", "--mesh", "d.obj"), "give that density with --level"),
         (("arrhenius", "run", "--species", "Li"), "holds no result of"),
         (("arrhenius", "700", "--species", "Li"), "two temperatures"),
         (("arrhenius", "700", "850", "--species", "Ti"), "not among the --mobile"),
@@ -187,8 +322,9 @@ def test_a_density_holds_the_ions_and_goes_to_viewers(rocksalt, tmp_path):
         (("arrhenius", "700", "--species", "Li", "--quantity", "speed"), "choose one of"),
     ],
 )
-def test_bad_input_of_every_verb_is_one_line_and_status_2(arguments, words, rocksalt, activated):
+def test_bad_input_of_every_verb_is_one_line_and_status_2(arguments, words, rocksalt, activated, hopping, runs):
     files = {"run": rocksalt, "700": activated[0], "850": activated[1]}
+    files |= {"oblique": hopping / "run.extxyz", "wide": runs[0]}
     done = transport(*(files.get(word, word) for word in arguments))
     assert done.returncode == 2
     assert done.stdout == ""

@@ -22,7 +22,7 @@ class _MsdByDefault(TyperGroup):
 
 transport_app = typer.Typer(
     cls=_MsdByDefault,
-    help="Diffusion, conductivity, Arrhenius lines, pair distributions and densities from any trajectory.",
+    help="Diffusion, conductivity, Arrhenius lines, pair distributions, densities and sites from any trajectory.",
     no_args_is_help=True,
 )
 
@@ -108,29 +108,82 @@ def density(
     species: Annotated[str, typer.Option(help="Whose number density.")],
     spacing: Annotated[float, typer.Option(help="Largest distance between voxels, in Å.")] = 0.3,
     smooth: Annotated[float, typer.Option(help="Standard deviation of a Gaussian to convolve with, in Å.")] = 0.0,
+    minus: Annotated[
+        Path | None, typer.Option(help="Take off the density in this trajectory, of the same crystal and supercell.")
+    ] = None,
+    minus_structure: Annotated[
+        Path | None, typer.Option(help="Structure for --minus.", show_default="that of --structure")
+    ] = None,
+    level: Annotated[
+        float | None, typer.Option(help="Measure the surface where the density, or difference, is this, in 1/Å³.")
+    ] = None,
     structure: StructureOption = None,
     timestep: TimestepOption = None,
     interval: IntervalOption = None,
     output: Annotated[Path | None, typer.Option(help="Write density and error of every voxel into this CSV.")] = None,
     cube: Annotated[Path | None, typer.Option(help="Write a Gaussian cube file, for viewers such as VESTA.")] = None,
+    mesh: Annotated[Path | None, typer.Option(help="Write the surface at --level as a Wavefront OBJ file.")] = None,
     figure: FigureOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Number density of one species over the cell, and how much of the cell it fills."""
+    """Number density of one species over the cell, or the difference of two, and its isosurface."""
     from dopantfit.transport import tables
-    from dopantfit.transport.density import density_of
+    from dopantfit.transport.density import density_difference, density_of, isosurface
     from dopantfit.transport.figures import draw_density
 
     (run,) = _read([trajectory], structure, timestep, interval)
-    found = density_of(run, species, spacing).smoothed(smooth)
-    record = tables.density_record(found)
+    found = density_of(run, species, spacing)
+    if minus is not None:
+        (other,) = _read([minus], minus_structure or structure, timestep, interval)
+        a, b, c = found.values.shape
+        found = density_difference(found, density_of(other, species, shape=(a, b, c)))
+    found = found.smoothed(smooth)
+    surface = None if level is None else isosurface(found, level)
+    record = tables.density_record(found, minus, surface)
     if output is not None:
         tables.write_density(output, found)
     if cube is not None:
         tables.write_cube_file(cube, found)
+    if mesh is not None:
+        tables.write_mesh(mesh, surface)
     if figure is not None:
-        draw_density(found, figure)
-    _show(json, [str(trajectory)], record, tables.density_table(record))
+        draw_density(found, figure, minus)
+    sources = [str(path) for path in (trajectory, minus) if path is not None]
+    _show(json, sources, record, *tables.density_tables(record))
+
+
+@transport_app.command("sites")
+def sites(
+    trajectory: TrajectoryArgument,
+    species: Annotated[str, typer.Option(help="Whose visits to the sites.")],
+    reference: Annotated[
+        Path, typer.Option(help="Structure whose ions stand on the sites, in the cell of the trajectory.")
+    ],
+    site: Annotated[
+        list[str] | None,
+        typer.Option(help="A kind of sites: the label of their ions; once for each.", show_default="the species"),
+    ] = None,
+    radius: Annotated[
+        float, typer.Option(help="Radius of a site in Å, less than half the distance between sites.")
+    ] = 1.2,
+    structure: StructureOption = None,
+    timestep: TimestepOption = None,
+    interval: IntervalOption = None,
+    output: Annotated[Path | None, typer.Option(help="Write the occupancy of every site into this CSV file.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Occupancy of the sites of a reference structure, kind by kind, and jumps between them."""
+    from dopantfit.transport import tables
+    from dopantfit.transport.occupancy import site_occupancy
+    from dopantfit.transport.reading import sites_of
+
+    (run,) = _read([trajectory], structure, timestep, interval)
+    kinds, places = sites_of(reference, site or [species], run.mean_cell)
+    found = site_occupancy(run, species, places, radius)
+    record = tables.sites_record(found, species, kinds)
+    if output is not None:
+        tables.write_sites(output, found, kinds, places)
+    _show(json, [str(trajectory), str(reference)], record, tables.sites_table(record), *tables.jump_remarks(record))
 
 
 @transport_app.command("arrhenius")

@@ -43,8 +43,11 @@ def draw_pairs(found: Sequence[PairDistribution], path: Path) -> None:
     _save(figure, path)
 
 
-def draw_density(found: Density, path: Path) -> None:
-    """Draw the density averaged along each cell vector, over the two others; ConfigError when it cannot be written."""
+def draw_density(found: Density, path: Path, minus: Path | None = None) -> None:
+    """Draw the density averaged along each cell vector, over the two others; ConfigError when it cannot be written.
+
+    minus: what a difference was taken from.
+    """
     figure, panels = _figure(3)
     lengths = np.linalg.norm(found.cell, axis=1)
     for axis, panel in enumerate(panels):
@@ -53,7 +56,8 @@ def draw_density(found: Density, path: Path) -> None:
         image = panel.imshow(found.values.mean(axis=axis).T, origin="lower", extent=extent, cmap="viridis")
         figure.colorbar(image, ax=panel, shrink=0.7, label="1/Å³")
         _label(panel, f"along {'abc'[across]} (Å)", f"along {'abc'[up]} (Å)", f"mean along {'abc'[axis]}")
-    figure.suptitle(f"number density of {found.species}; axes of oblique cells are drawn at right angles")
+    what = f"number density of {found.species}{'' if minus is None else f', less that in {minus.name}'}"
+    figure.suptitle(f"{what}; axes of oblique cells are drawn at right angles")
     _save(figure, path)
 
 

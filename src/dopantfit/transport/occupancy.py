@@ -35,6 +35,13 @@ class Occupancy:
     jump_rate: Estimate
     assignment: NDArray[np.int32] = field(repr=False)
 
+    def mean_of(self, sites: NDArray[np.intp]) -> Estimate:
+        """Mean number of ions on one of these sites; its error from time blocks, for sites are not independent."""
+        parts = np.array_split(np.isin(self.assignment, sites), min(_BLOCKS, len(self.assignment)))
+        blocks = np.array([part.sum() / (len(part) * len(sites)) for part in parts])
+        value, error = float(self.occupancy[sites].mean()), float(blocks.std(ddof=1) / np.sqrt(len(blocks)))
+        return Estimate(value, error, max(0.0, value - 1.96 * error), value + 1.96 * error)
+
 
 def site_occupancy(trajectory: Trajectory, species: str, sites: Floats, radius: float = 1.2) -> Occupancy:
     """Occupancy of `sites` by the ions of one species, drift of the framework since the first frame removed.

@@ -1,8 +1,10 @@
-"""Partial pair distribution functions and coordination numbers, from neighbour lists."""
+"""Partial pair distribution functions and coordination numbers, from distances between ions and their images."""
 
 from dataclasses import dataclass, field
+from itertools import product
 
 import numpy as np
+from scipy.spatial import cKDTree
 from vesin import NeighborList
 
 from dopantfit.errors import ConfigError
@@ -67,8 +69,7 @@ def pair_distribution(
     frames = np.unique(np.linspace(0, trajectory.n_frames - 1, max(2, n_frames)).astype(int))
     n_bins = int(np.ceil(cutoff / width))
     edges: Floats = np.linspace(0.0, width * n_bins, n_bins + 1)
-    finder = NeighborList(cutoff=float(edges[-1]), full_list=pair[0] != pair[1], n_threads=1)
-    counts = np.array([_histogram(trajectory, int(frame), centres, others, finder, edges) for frame in frames])
+    counts = np.array([_histogram(trajectory, int(frame), centres, others, edges) for frame in frames])
     neighbours = counts / len(centres)
     volumes = np.abs(np.linalg.det(trajectory.cells[frames]))
     # An ion is no neighbour of itself; a lone one sees its images only.
@@ -106,18 +107,31 @@ def _histogram(
     frame: int,
     centres: np.typing.NDArray[np.intp],
     others: np.typing.NDArray[np.intp],
-    finder: NeighborList,
     edges: Floats,
 ) -> Floats:
     """Neighbours of all centres in one frame, by bin."""
-    same = centres is others or np.array_equal(centres, others)
-    ions = centres if same else np.concatenate([centres, others])
-    cell = trajectory.cells[frame]
-    positions = np.asarray(trajectory.positions[frame, ions], dtype=float)
-    positions = (positions @ np.linalg.inv(cell)) % 1.0 @ cell
-    first, second, distance = finder.compute(positions, np.array(cell), True, "ijd")
-    if same:
+    cell, reach = np.array(trajectory.cells[frame]), float(edges[-1])
+    to_fractions = np.linalg.inv(cell)
+    first, second = (
+        (np.asarray(trajectory.positions[frame, ions], dtype=float) @ to_fractions) % 1.0 for ions in (centres, others)
+    )
+    if np.array_equal(centres, others):
+        finder = NeighborList(cutoff=reach, full_list=False, n_threads=1)
         # A half list holds every pair once, and both ends are centres.
-        return 2.0 * np.histogram(distance, edges)[0]
-    kept = (first < len(centres)) & (second >= len(centres))
-    return np.histogram(distance[kept], edges)[0].astype(float)
+        return 2.0 * np.histogram(finder.compute(first @ cell, cell, True, "d")[0], edges)[0]
+    return np.histogram(_distances(first, second, cell, reach), edges)[0].astype(float)
+
+
+def _distances(first: Floats, second: Floats, cell: Floats, reach: float) -> Floats:
+    """Distances up to `reach` [Å] between ions of two kinds and their images, ``shape=(n_pairs,)``.
+
+    first, second: fractions of either kind, within the cell, ``shape=(n_ions, 3)``. cell: rows [Å].
+    Most pairs of a crystal are O-O: a neighbour list of all ions would spend its time on them.
+    """
+    # How far `reach` is in fractions: the inverse of the distance between faces of the cell.
+    depth = reach * np.linalg.norm(np.linalg.inv(cell), axis=0)
+    shifts = np.array(list(product(*(range(-n, n + 1) for n in np.ceil(depth).astype(int)))), dtype=float)
+    images = (first + shifts[:, None]).reshape(-1, 3)
+    near = images[((images >= -depth) & (images <= 1.0 + depth)).all(axis=1)]
+    pairs = cKDTree(second @ cell).sparse_distance_matrix(cKDTree(near @ cell), reach, output_type="ndarray")
+    return np.asarray(pairs["v"], dtype=float)

@@ -7,6 +7,7 @@ from pathlib import Path
 import ase.io
 import numpy as np
 from ase import Atoms
+from ase.geometry import cell_to_cellpar
 
 from dopantfit.errors import ConfigError
 from dopantfit.transport.dcd import read_dcd
@@ -16,6 +17,8 @@ from dopantfit.transport.trajectory import Trajectory
 _DUMPS = (".dump", ".lammpstrj", ".lammpsdump")
 #: Largest relative deviation of one interval between frames from another: float32 time steps, rounded times.
 _EQUAL = 1e-4
+#: Largest relative deviation of lengths and angles of a cell from that of the same crystal, warm or strained.
+_SAME_CELL = 0.05
 
 
 def read_trajectory(
@@ -51,6 +54,31 @@ def species_of(path: str | os.PathLike[str]) -> tuple[str, ...]:
     Raises ConfigError when it cannot be read.
     """
     return _labels(_read_ase(Path(path), "-1")[0])
+
+
+def sites_of(
+    path: str | os.PathLike[str], kinds: Sequence[str], cell: "np.typing.NDArray[np.float64]"
+) -> tuple[tuple[str, ...], "np.typing.NDArray[np.float64]"]:
+    """Read the sites that ions of a reference structure stand on: their kinds, and fractions, ``shape=(n_sites, 3)``.
+
+    kinds: labels of these ions (array ``label`` or ``species``, or elements). cell: that of the trajectory [Å], rows;
+        the reference may be turned against it.
+    Raises ConfigError when the file cannot be read, its cell is another one, or a kind has no ion.
+    """
+    frame = _read_ase(Path(path), "-1")[0]
+    if not np.allclose(frame.cell.cellpar(), cell_to_cellpar(cell), rtol=_SAME_CELL):
+        ours, theirs = (" ".join(f"{x:.4g}" for x in one) for one in (frame.cell.cellpar(), cell_to_cellpar(cell)))
+        raise ConfigError(
+            f"{path}: its cell (lengths, angles) is {ours}, that of the trajectory {theirs}; "
+            "give sites of the same supercell"
+        )
+    labels = tuple(map(str, frame.arrays["label"])) if "label" in frame.arrays else _labels(frame)
+    for kind in kinds:
+        if kind not in labels:
+            present = ", ".join(sorted(set(labels)))
+            raise ConfigError(f"{path}: no site is labelled {kind!r}; it holds {present}: name kinds with --site")
+    chosen = [i for i, label in enumerate(labels) if label in kinds]
+    return tuple(labels[i] for i in chosen), np.asarray(frame.get_scaled_positions()[chosen])
 
 
 def _is_dump(file: Path) -> bool:

@@ -1,8 +1,9 @@
-"""Pair distributions, densities and Arrhenius lines as records, tables and CSV files of the command line."""
+"""Pair distributions, densities, sites and Arrhenius lines as records, tables and CSV files of the command line."""
 
 import csv
 import io
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +14,11 @@ import numpy as np
 from dopantfit.errors import ConfigError
 from dopantfit.provenance import write_text_atomic
 from dopantfit.transport.arrhenius import ArrheniusFit, Prediction, fit_arrhenius
-from dopantfit.transport.density import Density
+from dopantfit.transport.density import Density, Isosurface
 from dopantfit.transport.estimate import Estimate
+from dopantfit.transport.occupancy import Occupancy
 from dopantfit.transport.pairs import PairDistribution, coordination_number
-from dopantfit.transport.trajectory import Trajectory
+from dopantfit.transport.trajectory import Floats, Trajectory
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -91,27 +93,61 @@ def write_pairs(path: Path, found: Sequence[PairDistribution]) -> None:
     _write(path, ("pair", "r_A", "g", "error"), rows)
 
 
-def density_record(found: Density) -> dict[str, Any]:
-    """Return ions, grid, highest density, and the part of the cell that holds nine tenths of the ions."""
-    descending = np.sort(found.values.ravel())[::-1]
-    filled = int(np.searchsorted(np.cumsum(descending), _MOST_IONS * descending.sum())) + 1
-    return {
+def density_record(found: Density, minus: Path | None = None, surface: Isosurface | None = None) -> dict[str, Any]:
+    """Return ions, grid, highest density, and the part of the cell that holds nine tenths of the ions.
+
+    minus: what a difference was taken from; it has a lowest value and a scatter instead of that part.
+    surface: of the same density; its area, and volume and ions beyond it.
+    """
+    record = {
         "species": found.species,
         "ions": float(found.values.sum()) * found.voxel_volume,
         "grid": list(found.values.shape),
         "cell_A": found.cell.tolist(),
-        "highest_density_per_A3": float(descending[0]),
-        "cell_part_with_90_percent_of_the_ions": filled / descending.size,
+        "highest_density_per_A3": float(found.values.max()),
+    }
+    if minus is None:
+        record["cell_part_with_90_percent_of_the_ions"] = _part_with_most_ions(found)
+    else:
+        lowest, scatter = float(found.values.min()), float(found.values.std())
+        record |= {"minus": str(minus), "lowest_density_per_A3": lowest, "standard_deviation_per_A3": scatter}
+    return record if surface is None else {**record, "isosurface": _surface_record(found, surface)}
+
+
+def _part_with_most_ions(found: Density) -> float:
+    descending = np.sort(found.values.ravel())[::-1]
+    filled = int(np.searchsorted(np.cumsum(descending), _MOST_IONS * descending.sum())) + 1
+    return filled / descending.size
+
+
+def _surface_record(found: Density, surface: Isosurface) -> dict[str, float]:
+    """Area, and what lies beyond: above a level of zero or more, below a negative one."""
+    beyond = found.values >= surface.level if surface.level >= 0.0 else found.values <= surface.level
+    return {
+        "level_per_A3": surface.level,
+        "area_A2": surface.area,
+        "volume_A3": int(beyond.sum()) * found.voxel_volume,
+        "ions": float(found.values[beyond].sum()) * found.voxel_volume,
     }
 
 
-def density_table(record: dict[str, Any]) -> "Table":
-    """Return the table of `density_record` for a terminal."""
-    table = _table("number density", "species", "ions", "grid", "highest 1/Å³", "cell with 90 % of the ions")
-    part = f"{record['cell_part_with_90_percent_of_the_ions']:.2%}"
-    grid = " × ".join(map(str, record["grid"]))
-    table.add_row(record["species"], f"{record['ions']:.6g}", grid, f"{record['highest_density_per_A3']:.4g}", part)
-    return table
+def density_tables(record: dict[str, Any]) -> "list[Table]":
+    """Return the tables of `density_record` for a terminal."""
+    common = record["species"], f"{record['ions']:.6g}", " × ".join(map(str, record["grid"]))
+    highest = f"{record['highest_density_per_A3']:.4g}"
+    if "minus" in record:
+        title = f"number density, less that in {Path(record['minus']).name}"
+        table = _table(title, "species", "ions", "grid", "highest 1/Å³", "lowest 1/Å³", "scatter 1/Å³")
+        others = (f"{record[name]:.4g}" for name in ("lowest_density_per_A3", "standard_deviation_per_A3"))
+    else:
+        table = _table("number density", "species", "ions", "grid", "highest 1/Å³", "cell with 90 % of the ions")
+        others = (f"{record[name]:.2%}" for name in ("cell_part_with_90_percent_of_the_ions",))
+    table.add_row(*common, highest, *others)
+    if "isosurface" not in record:
+        return [table]
+    surface = _table("isosurface", "level 1/Å³", "area Å²", "volume beyond Å³", "ions beyond")
+    surface.add_row(*(f"{value:.6g}" for value in record["isosurface"].values()))
+    return [table, surface]
 
 
 def write_density(path: Path, found: Density) -> None:
@@ -132,6 +168,59 @@ def write_cube_file(path: Path, found: Density) -> None:
     head = [f"number density of {found.species}", "1/Angstrom^3"]
     head += [" ".join([str(row[0]), *(repr(float(value)) for value in row[1:])]) for row in rows]
     write_text_atomic(path, "\n".join([*head, *map(repr, found.values.ravel().tolist())]) + "\n")
+
+
+def write_mesh(path: Path, surface: Isosurface | None) -> None:
+    """Write the triangles [Å] as a Wavefront OBJ file; ConfigError when there are none, or it cannot be written."""
+    if surface is None:
+        raise ConfigError(f"{path}: a mesh is of the surface at a density; give that density with --level")
+    lines = [f"# isosurface at {surface.level!r} 1/Angstrom^3, lengths in Angstrom"]
+    lines += [f"v {x!r} {y!r} {z!r}" for x, y, z in surface.vertices.tolist()]
+    lines += [f"f {i} {j} {k}" for i, j, k in (surface.faces + 1).tolist()]
+    write_text_atomic(path, "\n".join(lines) + "\n")
+
+
+def sites_record(found: Occupancy, species: str, kinds: Sequence[str]) -> dict[str, Any]:
+    """Return occupancy by kind of site (`kinds`, site by site), and jumps by kinds, of the ions of `species`."""
+    members = {kind: np.flatnonzero(np.array(kinds) == kind) for kind in sorted(set(kinds))}
+    jumps = Counter((kinds[start], kinds[end]) for start, end in found.jumps[:, 2:].tolist())
+    return {
+        "species": species,
+        "sites": {
+            kind: {"n_sites": len(sites), "ions_per_site": found.mean_of(sites).as_dict()}
+            for kind, sites in members.items()
+        },
+        "part_of_time_between_sites": found.between,
+        "jumps": [{"from": start, "to": end, "count": count} for (start, end), count in sorted(jumps.items())],
+        "jumps_per_ion_and_ps": found.jump_rate.as_dict(),
+    }
+
+
+def sites_table(record: dict[str, Any]) -> "Table":
+    """Return the occupancies of `sites_record` for a terminal."""
+    table = _table(f"{record['species']} on sites", "kind", "sites", "ions per site")
+    for kind, one in record["sites"].items():
+        table.add_row(kind, str(one["n_sites"]), str(Estimate.from_dict(one["ions_per_site"])))
+    return table
+
+
+def jump_remarks(record: dict[str, Any]) -> list[str]:
+    """Return the jumps of `sites_record`, and the time between sites, in words."""
+    counts = [f"{one['from']} to {one['to']} {one['count']}" for one in record["jumps"]]
+    return [
+        f"between sites {record['part_of_time_between_sites']:.1%} of the time",
+        f"jumps: {', '.join(counts) or 'none'}",
+        f"jumps per ion and ps {Estimate.from_dict(record['jumps_per_ion_and_ps'])}",
+    ]
+
+
+def write_sites(path: Path, found: Occupancy, kinds: Sequence[str], places: Floats) -> None:
+    """Write kind, fractions `places`, mean number of ions and its error, site by site, as CSV.
+
+    Raises ConfigError when it cannot be written.
+    """
+    rows = zip(kinds, *places.T, found.occupancy, found.error, strict=True)
+    _write(path, ("kind", "a", "b", "c", "ions", "error"), rows)
 
 
 def read_points(paths: Sequence[Path], species: str, quantity: str) -> ArrheniusPoints:

@@ -50,6 +50,8 @@ def test_version():
     [
         (["study", ".", "--workers", "0"], "--workers"),
         (["study"], "folder"),
+        (["run", ".", "--workers", "0"], "--workers"),
+        (["trace", "fits/Mg"], "parameter"),
         (["stdy"], "study"),
         (["fit", "--nope"], "--nope"),
     ],

@@ -12,7 +12,7 @@ from dopantfit.errors import DopantFitError
 from dopantfit.fit.cli import fit
 from dopantfit.reference.cli import reference_app
 from dopantfit.report.cli import report
-from dopantfit.study.cli import study
+from dopantfit.study.cli import SiteOption, WorkersOption, study
 from dopantfit.study.plan_cli import plan
 from dopantfit.study.trace_cli import trace
 from dopantfit.transport.cli import transport_app
@@ -67,21 +67,34 @@ def run_all(
     folder: Annotated[Path, typer.Argument(help="Folder of a fit, with fit.toml and study.toml.")],
     preset: Annotated[str | None, typer.Option(help="Size of the study, instead of the one study.toml names.")] = None,
     level: Annotated[str, typer.Option(help="Level of the gates.")] = "quick",
+    workers: WorkersOption = None,
+    site: SiteOption = None,
+    json: JsonOption = False,
 ) -> None:
     """Fit, validate and study one dopant and report on it; what is up to date is kept."""
     from dopantfit.study.cli import run_folder
     from dopantfit.study.config import load_study
+    from dopantfit.study.outcome import noted, outcome_of, said_apart
+    from dopantfit.study.site import load_site
     from dopantfit.study.steps import run_steps, why_fit, why_validate
 
     target = run_folder(*load_study(folder, preset))
-
+    if site is not None:
+        load_site(site)  # hours before the study reads it
+    own, ended = "its tasks know themselves what is up to date", dict[str, str]()
     steps = (
         ("fit", lambda: why_fit(folder), lambda: fit(folder)),
         ("validate", lambda: why_validate(folder, level), lambda: validate(folder, level=level)),
-        ("study", lambda: "its tasks know themselves what is up to date", lambda: study(folder, preset=preset)),
+        ("study", lambda: own, lambda: study(folder, preset=preset, workers=workers, site=site)),
         ("report", lambda: "it is quick", lambda: report(target, fit=folder)),
     )
-    raise typer.Exit(run_steps(steps))
+    with said_apart(json):
+        status = run_steps(noted(steps, ended))
+    if json:
+        from dopantfit.report.page import PAGE
+
+        _print_json(outcome_of(ended, target, target / "report" / PAGE))
+    raise typer.Exit(status)
 
 
 @potential_app.command("show")

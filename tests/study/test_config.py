@@ -1,11 +1,15 @@
 """study.toml: presets, what may be overridden, and what is refused."""
 
+import json
+from pathlib import Path
+
 import pytest
 
 from dopantfit.errors import ConfigError
 from dopantfit.study.config import PRESETS, load_study, parse_study
 from dopantfit.study.files import seed_of
 
+FIT = Path(__file__).parents[2] / "fits" / "Mg"
 LEAST = 'seed = 1\ndopant = "Mg"\npotential = "latp-mg-2022"\nvalidation = "validation.json"\n'
 
 
@@ -51,6 +55,10 @@ def test_the_preset_of_the_command_line_wins():
         ("[swaps]\nhottest = 10.0", "below coldest"),
         ("[ensemble]\nsystems = ['C_9']", "there are 2 concentrations"),
         ("[ensemble]\nsystems = ['D_1']", "ensemble.systems"),
+        ("[ensemble]\npotentials = ['a.toml']", "potentials and systems go together"),
+        ("[ensemble]\npotentials = ['a.toml', 'b/a.toml']\nsystems = ['C_1']", "two potentials of one file name"),
+        ("[ensemble]\npotentials = ['study.toml']\nsystems = ['C_1']", "one called study"),
+        ("[ensemble]\npotentials = ['a.toml']\nsystems = ['C_1', 'C_1']", "a system twice"),
         ("crystals = 3", "crystals"),
         ("x = ", "not valid TOML"),
     ],
@@ -59,6 +67,12 @@ def test_what_cannot_be_is_refused_in_one_line(text, message):
     with pytest.raises(ConfigError, match=message) as caught:
         parse_study(LEAST + text + "\n", "study.toml")
     assert str(caught.value).startswith("study.toml: ") and "\n" not in str(caught.value)
+
+
+def test_the_study_that_the_repository_keeps_was_made_with_the_settings_of_today():
+    kept = json.loads((FIT / "study" / "study.json").read_text(encoding="utf-8"))["record"]["configuration"]
+    # Red: run `dopantfit study fits/Mg --keep`.
+    assert kept == load_study(FIT)[0].model_dump(mode="json")
 
 
 def test_what_is_missing_is_named():

@@ -43,11 +43,12 @@ def test_a_log_gets_one_line_for_each_task_that_ends_with_the_count(graph, tmp_p
     ]
 
 
-def test_a_log_says_from_time_to_time_what_runs_how_far_it_is_and_the_time_left(graph, tmp_path, monkeypatch):
+def test_a_log_says_from_time_to_time_what_runs_the_counts_the_rate_and_the_time_left(graph, tmp_path, monkeypatch):
     console, now = quiet(), [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     overview = Overview(graph, tmp_path, console)
     overview.observe(Event("started", graph.tasks["md/0"]))
+    overview.observe(Event("failed", graph.tasks["md/3"], "LAMMPS stopped"))
     (tmp_path / "md/0").mkdir(parents=True)
     write_json_atomic(tmp_path / "md/0" / PROGRESS_FILE, {"done": 5.0, "per_hour": 60.0})
     for second in range(65):
@@ -55,7 +56,8 @@ def test_a_log_says_from_time_to_time_what_runs_how_far_it_is_and_the_time_left(
         overview.tick(("md/0",))
     lines = console.file.getvalue().splitlines()
     # Five of forty ps took 30 s, so thirty-five take 210 s.
-    assert lines[1] == "[0/4]  running  md/0 50%; about 4 min left" and len(lines) == 3
+    said = "[0/4]  running  md/0 50%; 0 done, 1 running, 1 failed; 60 ps/hour, about 4 min left"
+    assert lines[2] == said and len(lines) == 4
 
 
 def test_a_kind_of_work_that_was_not_begun_makes_the_time_left_a_lower_limit(tmp_path, monkeypatch):

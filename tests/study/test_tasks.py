@@ -1,16 +1,24 @@
 """The graph of a study: which tasks there are, what they cost, what a change reaches."""
 
+import csv
+import json
+import time
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from dopantfit.errors import ConfigError
+from dopantfit.provenance import sha256_of
 from dopantfit.study.config import load_study, parse_study
 from dopantfit.study.cost import Rates, cost_of, rates_of, schedule
+from dopantfit.study.driver import Summary
 from dopantfit.study.graph import Graph, Task, find_action
-from dopantfit.study.run import plan_study
+from dopantfit.study.records import Record
+from dopantfit.study.run import _record, plan_study
 from dopantfit.study.tasks import Planner
+from dopantfit.study.work import Finished, Work
+from dopantfit.transport.estimate import Estimate
 
 LEAST = """
 seed = 1
@@ -61,6 +69,85 @@ def test_other_potentials_of_the_fit_run_the_systems_asked_for():
     assert "ensemble/latp-mg-2022/C_1/transport" in graph.tasks
     assert graph.tasks["ensemble/latp-mg-2022/A_1/equilibrate"].needs == {"structure": "amorphous/A_1/1/build"}
     assert "ensemble:latp-mg-2022:C_1" in graph.tasks["verdict"].needs
+
+
+ENSEMBLE = LEAST + '[ensemble]\npotentials = ["ensemble/draw-01.toml"]\nsystems = ["C_ref", "C_1", "A_1"]\n'
+
+
+def test_the_potentials_of_an_ensemble_stand_in_the_record_with_their_hashes():
+    config = parse_study(ENSEMBLE)
+    study = plan_study(config, FIT / "study.toml")
+    inputs = _record(study, Summary({}, {}, {}, ()), time.time())["record"]["inputs"]
+    assert set(inputs) == {"study", "potential", "ensemble/draw-01"}
+    assert inputs["ensemble/draw-01"] == sha256_of(FIT / "ensemble" / "draw-01.toml") != inputs["potential"]
+
+
+def test_every_potential_of_an_ensemble_must_have_the_dopant():
+    config = parse_study(ENSEMBLE.replace("ensemble/draw-01.toml", "latp-2021"))
+    with pytest.raises(ConfigError, match="Mg is not in potential"):
+        plan_study(config, FIT / "study.toml")
+
+
+def number(value, error):
+    return Estimate(value, error, value - 1.96 * error, value + 1.96 * error).as_dict()
+
+
+def ensemble_rows(folder, conductivities, without=()):
+    """The table of an ensemble's systems, from made-up conductivities of Li by potential and system [S/cm]."""
+    task = planner(ENSEMBLE).graph().tasks["items/ensemble"]
+    needs = {}
+    for role, name in task.needs.items():
+        kind, label, system = role.split(":")
+        sigma = {"Li": {"tracer_conductivity_S_per_cm": conductivities[label, system]}, "O": {}}
+        result = {"species": sigma} if kind == "transport" else {"volume_A3": number(1000.0, 1.0)}
+        if name not in without:
+            needs[role] = Finished(folder, Record(name, "", result, {}))
+    outcome = find_action(task.action)(Work(task, folder, needs))
+    assert outcome.files == ("table.csv", "item.json")
+    with (folder / "table.csv").open() as stream:
+        rows = {(row["system"], row["potential"], row["quantity"]): row for row in csv.DictReader(stream)}
+    return rows, json.loads((folder / "item.json").read_text())
+
+
+CONDUCTIVITIES = {
+    ("study", "C_ref"): number(2e-2, 1e-4),
+    ("study", "C_1"): number(1e-2, 1e-4),
+    ("study", "A_1"): {"upper_bound_95": 1e-3},
+    ("draw-01", "C_ref"): number(2e-2, 1e-4),
+    ("draw-01", "C_1"): number(3e-2, 1e-4),
+    ("draw-01", "A_1"): number(2e-3, 1e-4),
+}
+
+
+def test_an_ensemble_is_a_table_of_the_same_systems_by_potential_with_the_spread_between_them(tmp_path):
+    rows, caption = ensemble_rows(tmp_path, CONDUCTIVITIES)
+    assert {key[:2] for key in rows} == {(system, label) for label, system in CONDUCTIVITIES}
+    one = rows["C_1", "draw-01", "σ(Li)"]
+    assert (one["unit"], float(one["estimate_value"]), float(one["estimate_error"])) == ("S/cm", 3e-2, 1e-4)
+    assert float(one["estimate_low"]) < 3e-2 < float(one["estimate_high"])
+    # Two values 0.02 apart lie 0.01 from their mean: a standard deviation of 0.01 √2.
+    spreads = [float(rows["C_1", label, "σ(Li)"]["spread"]) for label in ("study", "draw-01")]
+    assert spreads == pytest.approx([1e-2 * 2**0.5] * 2)
+    ratios = [float(rows["C_1", label, "σ(Li) over C_ref"]["estimate_value"]) for label in ("study", "draw-01")]
+    assert ratios == pytest.approx([0.5, 1.5])
+    assert rows["C_1", "study", "volume"]["unit"] == "Å³" and float(rows["C_1", "study", "volume"]["spread"]) == 0.0
+    # A bound is no value, and one value has no spread.
+    assert rows["A_1", "draw-01", "σ(Li)"]["spread"] == "" and rows["A_1", "study", "σ(Li)"]["estimate_value"] == ""
+    assert caption["facts"]["spread"]["C_1"]["σ(Li)"]["potentials"] == 2 and caption["missing"] == []
+
+
+def test_what_failed_of_an_ensemble_is_named_and_the_rest_is_told(tmp_path):
+    lost = "ensemble/draw-01/C_ref/transport"
+    rows, caption = ensemble_rows(tmp_path, CONDUCTIVITIES, without=[lost])
+    assert caption["missing"] == [lost] and ("C_1", "draw-01", "σ(Li)") in rows
+    assert ("C_1", "draw-01", "σ(Li) over C_ref") not in rows and ("C_ref", "draw-01", "σ(Li)") not in rows
+
+
+def test_only_a_study_with_an_ensemble_has_its_table():
+    assert "items/ensemble" not in planner().graph().tasks
+    task = planner(ENSEMBLE).graph().tasks["items/ensemble"]
+    assert task.needs["transport:study:A_1"] == "amorphous/A_1/1/transport"
+    assert task.needs["transport:draw-01:A_1"] == "ensemble/draw-01/A_1/transport"
 
 
 def test_a_study_without_its_dopant_in_the_potential_is_refused(tmp_path):

@@ -8,7 +8,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from importlib.resources import files
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
@@ -18,6 +18,8 @@ from dopantfit.strict_toml import Table, parse_strict, read_text
 
 STUDY_FILE = "study.toml"
 PRESETS = ("quick", "desk", "paper")
+#: What the study's own potential is called beside those of an ensemble.
+OWN = "study"
 
 Positive = Annotated[float, Field(gt=0.0)]
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -165,10 +167,15 @@ class Rules(Table):
 class Ensemble(Table):
     """Other potentials of the fit, to see how much of a result is the potential's."""
 
-    #: TOML files beside the study, such as those of fits/X/ensemble.
+    #: TOML files beside the study, such as those of fits/X/ensemble; results name them by file name without ending.
     potentials: tuple[Text, ...] = ()
     #: Systems that are run with each: C_ref, C_i, A_ref, A_i.
     systems: tuple[Annotated[str, Field(pattern=r"^(C|A)_(ref|[1-9][0-9]*)$")], ...] = ()
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Potentials by the name that results have for them."""
+        return {PurePath(potential).stem: potential for potential in self.potentials}
 
 
 class StudyConfig(Table):
@@ -204,11 +211,20 @@ class StudyConfig(Table):
         ):
             if count > self.doping.realisations:
                 raise ValueError(f"{name} = {count}, but there are {self.doping.realisations} walkers")
-        for system in self.ensemble.systems:
+        self._ensemble_fits(n)
+        return self
+
+    def _ensemble_fits(self, n: int) -> None:
+        """Refuse an ensemble that would run nothing, or whose results could not be told apart."""
+        potentials, systems = self.ensemble.potentials, self.ensemble.systems
+        for system in systems:
             number = system.partition("_")[2]
             if number != "ref" and int(number) > n:
                 raise ValueError(f"ensemble.systems: {system}, but there are {n} concentrations")
-        return self
+        if bool(potentials) != bool(systems):
+            raise ValueError("ensemble: potentials and systems go together; name both, or neither")
+        if len({*self.ensemble.labels, OWN}) <= len(potentials) or len(set(systems)) < len(systems):
+            raise ValueError(f"ensemble: two potentials of one file name, one called {OWN}, or a system twice; rename")
 
     @property
     def compositions(self) -> tuple[int, ...]:

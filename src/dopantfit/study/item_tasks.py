@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from dopantfit.study.config import OWN
 from dopantfit.study.graph import Task
 from dopantfit.study.host import FRAMEWORK, MOBILE, REDUCIBLE
 
@@ -25,6 +26,22 @@ def item_tasks(planner: "Planner") -> Iterator[Task]:
     yield from _crystal_items(planner)
     yield from _amorphous_items(planner)
     yield _item("11-walkers", "walkers", {}, {one: f"swaps/{one}" for one in levels})
+    if study.ensemble.systems:
+        yield _ensemble_item(planner)
+
+
+def _ensemble_item(planner: "Planner") -> Task:
+    """The systems of the ensemble with every potential, the study's own among them, from the same structures."""
+    ensemble, needs = planner.study.ensemble, dict[str, str]()
+    for system in ensemble.systems:
+        own = f"crystals/{system}" if system.startswith("C") else f"amorphous/{system}/1"
+        places = {OWN: own} | {label: f"ensemble/{label}/{system}" for label in ensemble.labels}
+        for label, place in places.items():
+            needs[f"volume:{label}:{system}"] = f"{place}/equilibrate"
+            needs[f"transport:{label}:{system}"] = f"{place}/transport"
+    settings = {"potentials": [OWN, *ensemble.labels], "systems": list(ensemble.systems), "mobile": MOBILE}
+    action = "dopantfit.study.ensemble:ensemble"
+    return Task("items/ensemble", "items", action, settings, needs=needs, tolerant=True)
 
 
 def _crystal_items(planner: "Planner") -> Iterator[Task]:

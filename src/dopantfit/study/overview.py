@@ -69,7 +69,10 @@ class Overview(AbstractContextManager["Overview"]):
         self._running, self._looked = running, now
         if running and not self._console.is_terminal and now - self._said >= _PAUSE:
             self._said = now
-            self._print(f"{self._count()}  running  {', '.join(map(self._far, running))}; {self.left()}")
+            states = Counter(self._state.values())
+            counts = ", ".join(f"{states[one]} {one}" for one in ("done", "running", "failed"))
+            far = ", ".join(map(self._far, running))
+            self._print(f"{self._count()}  running  {far}; {counts}; {self._pace()}")
 
     def _print(self, line: str) -> None:
         self._console.print(line, markup=False, soft_wrap=True)
@@ -131,6 +134,10 @@ class Overview(AbstractContextManager["Overview"]):
     def _caption(self) -> str:
         if not {"waiting", "running"} & set(self._state.values()):
             return ""
+        return self._pace()
+
+    def _pace(self) -> str:
+        """Return the rate of the molecular dynamics that runs, where it is known, and the time left."""
         dynamics = [name for name in self._running if self._graph.tasks[name].unit == "ps"]
         rates = [progress_of(self._folder / name) for name in dynamics]
         per_hour = sum(rate[1] for rate in rates if rate is not None and rate[1] is not None)

@@ -2,7 +2,8 @@
 
 import shutil
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,12 +49,13 @@ def check_potential(planner: Planner) -> dict[str, Any]:
     """Return what the gates said of the potential; ConfigError when it may not be used."""
     study = planner.study
     path = planner.potential(study.potential)["potential"]
-    potential = Potential.load(path)
-    if study.dopant not in potential.species:
-        raise ConfigError(
-            f"study: {study.dopant} is not in potential {potential.name!r} ({', '.join(potential.species)}); "
-            "name a potential with the dopant"
-        )
+    for name in (study.potential, *study.ensemble.potentials):
+        potential = Potential.load(planner.potential(name)["potential"])
+        if study.dopant not in potential.species:
+            raise ConfigError(
+                f"study: {study.dopant} is not in potential {potential.name!r} ({', '.join(potential.species)}); "
+                "name a potential with the dopant"
+            )
     return require_valid(path, planner.base / study.validation, study.accept_failed_gates or None).as_dict()
 
 
@@ -84,7 +86,7 @@ def run_study(
 def _record(study: Study, summary: Summary, started: float) -> dict[str, Any]:
     verdict = summary.finished.get("verdict")
     provenance = Record.of(
-        {"study": study.file, **dict(next(iter(study.graph.tasks.values())).files)},
+        {"study": study.file, **dict(next(iter(study.graph.tasks.values())).files), **_ensemble_files(study.graph)},
         study.config.model_dump(mode="json"),
         seed=study.config.seed,
         started=started,
@@ -98,6 +100,12 @@ def _record(study: Study, summary: Summary, started: float) -> dict[str, Any]:
         "done_now": list(summary.done_now),
         "record": provenance.as_dict(),
     }
+
+
+def _ensemble_files(graph: Graph) -> dict[str, Path]:
+    """Return the potentials of the ensemble, as ``ensemble/<label>``."""
+    tasks = (task for task in graph.tasks.values() if task.stage == "ensemble")
+    return {"/".join(task.name.split("/")[:2]): task.files["potential"] for task in tasks}
 
 
 def _task(found: Finished) -> dict[str, Any]:
@@ -128,16 +136,16 @@ def reported_files(study: StudyConfig, name: str, files: Iterable[str]) -> tuple
 
 
 def _put_together(study: StudyConfig, summary: Summary, target: Path, record: dict[str, Any]) -> None:
-    """Make `target` hold what a report needs and nothing else, each file under the name of its task."""
-    new = target.with_name(f".{target.name}.new")
-    shutil.rmtree(new, ignore_errors=True)
-    new.mkdir()
-    for name, found in summary.finished.items():
-        for file in reported_files(study, name, found.record.files):
-            (new / name / file).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(found.folder / file, new / name / file)
-    write_json_atomic(new / RECORD, record)
-    _replace(new, target)
+    """Make `target` hold what a report needs and nothing else, each file under the name of its task.
+
+    Raises ConfigError when it cannot be written.
+    """
+    with _in_place_of(target) as new:
+        for name, found in summary.finished.items():
+            for file in reported_files(study, name, found.record.files):
+                (new / name / file).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(found.folder / file, new / name / file)
+        write_json_atomic(new / RECORD, record)
 
 
 def keep(run: Path, fit: Path) -> Path:
@@ -148,18 +156,42 @@ def keep(run: Path, fit: Path) -> Path:
     target = fit / KEPT
     if target.exists() and not (target / RECORD).is_file():
         raise ConfigError(f"{target}: holds no {RECORD}, so it is no summary; move it away to keep one there")
-    new = target.with_name(f".{KEPT}.new")
-    try:
-        shutil.rmtree(new, ignore_errors=True)
-        shutil.copytree(run / SUMMARY, new)
-        _replace(new, target)
-    except OSError as problem:
-        raise ConfigError(f"{problem.filename or target}: {problem.strerror}; the summary was not kept") from None
+    with _in_place_of(target) as new:
+        shutil.copytree(run / SUMMARY, new, dirs_exist_ok=True)
     return target
 
 
+@contextmanager
+def _in_place_of(target: Path) -> Iterator[Path]:
+    """Yield an empty folder that takes the place of `target` once it is filled; until then `target` is as it was.
+
+    Raises ConfigError, one line with the file, for what the file system refuses.
+    """
+    new = target.with_name(f".{target.name}.new")
+    try:
+        shutil.rmtree(new, ignore_errors=True)
+        new.mkdir()
+        yield new
+        _replace(new, target)
+    except OSError as problem:
+        file = problem.filename2 or problem.filename or new
+        raise ConfigError(
+            f"{file}: {problem.strerror or problem}; {target} was not made anew: mend it and run the same command again"
+        ) from None
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+
+
 def _replace(new: Path, target: Path) -> None:
-    """Put a folder that is whole in the place of an older one."""
+    """Put a folder that is whole in the place of an older one, which comes back where that cannot be done."""
+    old = target.with_name(f".{target.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
     if target.exists():
-        shutil.rmtree(target)
-    new.rename(target)
+        target.rename(old)
+    try:
+        new.rename(target)
+    except OSError:
+        if old.exists():
+            old.rename(target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)

@@ -239,8 +239,8 @@ class Planner:
 
     def ensemble(self) -> Iterator[Task]:
         """The systems asked for, again with other potentials of the fit, from the same built structures."""
-        for potential in self.study.ensemble.potentials:
-            files, label = self.potential(potential), Path(potential).stem
+        for label, potential in self.study.ensemble.labels.items():
+            files = self.potential(potential)
             for system in self.study.ensemble.systems:
                 crystal = system.startswith("C")
                 source = f"crystals/{system}/build" if crystal else f"amorphous/{system}/1/build"
@@ -256,9 +256,8 @@ class Planner:
             needs[f"transport:{system}"] = f"crystals/{system}/transport"
         for role, name in self.amorphous_cells():
             needs[f"volume:{role}"], needs[f"transport:{role}"] = f"{name}/equilibrate", f"{name}/transport"
-        for potential in self.study.ensemble.potentials:
+        for label in self.study.ensemble.labels:
             for system in self.study.ensemble.systems:
-                label = Path(potential).stem
                 needs[f"ensemble:{label}:{system}"] = f"ensemble/{label}/{system}/transport"
         settings = {
             "rules": self.study.rules.model_dump(mode="json"),

@@ -1,7 +1,7 @@
 """One parameter from what a person wrote to what a study says: every link with its hash, and whether it still holds."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,11 @@ from dopantfit.lammps.include import potential_include
 from dopantfit.potential import Potential
 from dopantfit.potential.parameters import Parameter
 from dopantfit.provenance import sha256_of
+from dopantfit.study.config import STUDY_FILE
 from dopantfit.study.graph import Graph
-from dopantfit.study.records import damage, read_record
+from dopantfit.study.run import KEPT
+from dopantfit.study.run import RECORD as STUDY_RECORD
+from dopantfit.study.standing import Results, in_run, in_summary
 from dopantfit.study.steps import stale_fit
 from dopantfit.study.tasks import Planner
 from dopantfit.transport.reading import species_of
@@ -26,7 +29,11 @@ _INCLUDE, _IONS = "potential.in", "ions.extxyz"
 
 @dataclass(frozen=True)
 class Link:
-    """One step of the way. sha256: of the file. problem: why it no longer holds; empty where it does."""
+    """One step of the way.
+
+    sha256: of the file; of everything that came out, where it is the folder of a task. problem: why the link no longer
+    holds; empty where it does.
+    """
 
     step: str
     file: str
@@ -39,10 +46,11 @@ class Link:
         return asdict(self)
 
 
-def trace(parameter: str, folder: Path, planner: Planner | None, run: Path | None) -> list[Link]:
+def trace(parameter: str, folder: Path, planner: Planner | None = None, run: Path | None = None) -> list[Link]:
     """Return the links of one parameter of a fit, in the order of the work.
 
-    parameter: as in ``rho Mg-O``. planner, run: of a study, where there is one.
+    parameter: as in ``rho Mg-O``. planner, run: of a study and its run folder, where the fit has a study; a run folder
+    that is not there is replaced by the summary that was kept with the fit.
     Raises ConfigError when the name is no parameter, or there is no fit at all.
     """
     name = Parameter.parse(parameter)
@@ -54,10 +62,9 @@ def trace(parameter: str, folder: Path, planner: Planner | None, run: Path | Non
     links = [_written(name, folder), _fitted(name, value, folder)]
     links.append(Link("potential", str(potential_file), f"{value!r} {name.unit}", sha256_of(potential_file)))
     links.append(_gates(folder, potential_file))
-    if planner is not None and run is not None and run.is_dir():
-        links += _engine_files(name, potential, run)
-        links += _results(planner.graph(), potential_file, run)
-    return links
+    if planner is None or run is None:
+        return [*links, Link("study", str(folder / STUDY_FILE), "there is none to follow", "")]
+    return [*links, *_study(name, potential_file, planner, run)]
 
 
 def _written(name: Parameter, folder: Path) -> Link:
@@ -99,10 +106,39 @@ def _gates(folder: Path, potential: Path) -> Link:
     return Link("gates", str(path), f"level {record['level']}: {gates}", sha256_of(path), problem)
 
 
-def _engine_files(name: Parameter, potential: Potential, run: Path) -> Iterator[Link]:
-    """Every file that gave the parameter to LAMMPS; each must be what the potential gives now."""
+def _study(name: Parameter, potential: Path, planner: Planner, run: Path) -> Iterator[Link]:
+    """Follow the parameter into the run folder of the study, else into its kept summary; say which of the two."""
+    graph, kept = planner.graph(), planner.base / KEPT
+    users = _users(graph, potential)
+    problem = "" if users else f"{planner.study.potential} is what the study uses, not {potential}"
+    if run.is_dir():
+        record = run / STUDY_RECORD
+        digest = sha256_of(record) if record.is_file() else ""
+        yield Link("study", str(run), "the run folder is followed", digest, problem)
+        yield from _engine_files(name, Potential.load(potential), [run / user for user in users])
+        yield from _results(graph, users, in_run(run, graph))
+    elif (content := _json(kept / STUDY_RECORD)) is not None:
+        results = in_summary(kept, content, planner.study)
+        says = f"the kept summary is followed, without files of LAMMPS; there is no {run}"
+        if content.get("record", {}).get("inputs", {}).get("potential") != sha256_of(potential):
+            problem = f"made with another than {potential}"
+        yield Link("study", str(kept / STUDY_RECORD), says, sha256_of(kept / STUDY_RECORD), problem)
+        yield from _results(graph, users, results)
+    else:
+        yield Link("study", str(run), "", "", f"there is neither {run} nor {kept}; run `dopantfit study`")
+
+
+def _users(graph: Graph, potential: Path) -> tuple[str, ...]:
+    """Names of the tasks that read the potential: it, and no other one of an ensemble."""
+    files = {name: task.files["potential"] for name, task in graph.tasks.items() if "potential" in task.files}
+    wanted, hashes = sha256_of(potential), {file: sha256_of(file) for file in set(files.values())}
+    return tuple(name for name, file in files.items() if hashes[file] == wanted)
+
+
+def _engine_files(name: Parameter, potential: Potential, folders: Iterable[Path]) -> Iterator[Link]:
+    """Every file in these folders that gave the parameter to LAMMPS; each must be what the potential gives now."""
     mark = f"# {'-'.join(name.of)}"
-    for path in sorted(run.rglob(_INCLUDE)):
+    for path in sorted({path for folder in folders for path in folder.rglob(_INCLUDE)}):
         ions = path.with_name(_IONS)
         if not ions.is_file():
             continue
@@ -116,21 +152,17 @@ def _engine_files(name: Parameter, potential: Potential, run: Path) -> Iterator[
         yield Link("LAMMPS", str(path), line, sha256_of(path), problem)
 
 
-def _results(graph: Graph, potential: Path, run: Path) -> Iterator[Link]:
-    """The results of the study that depend on the potential."""
-    depend: set[str] = set()
-    for task in (graph.tasks[name] for name in graph.order):
-        if task.files.get("potential") == potential or depend & set(task.needs.values()):
-            depend.add(task.name)
+def _results(graph: Graph, users: Iterable[str], results: Results) -> Iterator[Link]:
+    """The results of the study that depend on the tasks `users`."""
+    depend, problems = set(users), results.problems(graph)
     for name in graph.order:
+        if depend & set(graph.tasks[name].needs.values()):
+            depend.add(name)
         if name not in depend or name.split("/")[0] not in ("items", "verdict"):
             continue
-        record = read_record(run / name)
-        path = run / name / "record.json"
-        if record is None:
-            yield Link("result", str(path), "", "", "there is no whole record; run `dopantfit study`")
-        else:
-            yield Link("result", str(path), ", ".join(record.files), record.digest, damage(run / name, record))
+        record, problem = results.records.get(name), problems.get(name, "")
+        says, digest = ("", "") if record is None else (", ".join(record.files), record.digest)
+        yield Link("result", str(results.folder / name), says, digest, problem)
 
 
 def _json(path: Path) -> Any:

@@ -10,23 +10,26 @@ from dopantfit.study.cli import JsonOption, PresetOption, RunOption
 
 
 def trace(
-    parameter: Annotated[str, typer.Argument(help="A parameter, such as 'rho Mg-O' or 'spring O'.")],
+    parameter: Annotated[list[str], typer.Argument(help="A parameter, such as rho Mg-O or spring O.")],
     folder: Annotated[Path, typer.Argument(help="Folder of a fit, with fit.toml.")],
     preset: PresetOption = None,
     run: RunOption = None,
     json: JsonOption = False,
 ) -> None:
     """Follow one parameter from fit.toml to the results of the study; exit status 1 where a link does not hold."""
+    from dopantfit.errors import ConfigError
     from dopantfit.study.cli import run_folder
     from dopantfit.study.config import STUDY_FILE, load_study
     from dopantfit.study.tasks import Planner
     from dopantfit.study.trace import trace as follow
 
+    if run is not None and not run.is_dir():
+        raise ConfigError(f"{run}: is no run folder; name one, or leave --run away")
     planner = None
     if (folder / STUDY_FILE).is_file():
         config, file = load_study(folder, preset)
         planner, run = Planner(config, file.parent), run or run_folder(config, file)
-    links = follow(parameter, folder, planner, run)
+    links = follow(" ".join(parameter), folder, planner, run)
     if json:
         import json as library
 

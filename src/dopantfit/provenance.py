@@ -31,6 +31,20 @@ def sha256_of(path: str | os.PathLike[str]) -> str:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}); check the path") from None
 
 
+def holds(path: str | os.PathLike[str], sha256: str) -> bool:
+    """Return whether a file is there, can be read, and has this SHA-256."""
+    try:
+        return sha256_of(path) == sha256
+    except ConfigError:
+        return False
+
+
+def hash_of(content: Any) -> str:
+    """SHA-256 of JSON-like content, independent of the order of keys."""
+    text = json.dumps(content, sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def installed_versions() -> dict[str, str]:
     """Return the versions of Python and of PACKAGES as installed; ``"not installed"`` where there is none."""
     versions = {"python": platform.python_version()}
@@ -120,3 +134,22 @@ def write_text_atomic(path: str | os.PathLike[str], text: str) -> None:
 def write_json_atomic(path: str | os.PathLike[str], payload: Any) -> None:
     """Write `payload` as JSON (floats by ``repr``, NaN and infinity refused) as write_text_atomic does."""
     write_text_atomic(path, json.dumps(payload, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_sealed(path: str | os.PathLike[str], content: Mapping[str, Any]) -> None:
+    """Write JSON with a seal over all of it, by an atomic rename; for what work goes on from.
+
+    It vouches for other files by holding their SHA-256.
+    """
+    write_json_atomic(path, {**content, "seal": hash_of(content)})
+
+
+def read_sealed(path: str | os.PathLike[str]) -> dict[str, Any] | None:
+    """Return what `write_sealed` wrote, without the seal; None when it is not there or not what was written."""
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        # Damage can make a number infinite, or a word no text; neither can be hashed.
+        whole = isinstance(content, dict) and content.pop("seal", None) == hash_of(content)
+    except (OSError, ValueError):
+        return None
+    return content if whole else None

@@ -13,7 +13,7 @@ from dopantfit.boundary.build_config import BuildConfig, size_text
 from dopantfit.boundary.build_health import checkup, require
 from dopantfit.boundary.dope_config import DopeConfig
 from dopantfit.boundary.dope_run import dope_boundary
-from dopantfit.boundary.schedule import Schedule
+from dopantfit.boundary.schedule import CHECKPOINT, Schedule
 from dopantfit.boundary.schedule_stages import Health, total_duration
 from dopantfit.boundary.sinter import build_boundary, read_boundary
 from dopantfit.errors import CollapseError, ConfigError
@@ -64,6 +64,13 @@ def test_held_grains_stay_and_free_ones_move(sintered):
 
 
 @pytest.mark.slow
+def test_checkpoints_of_a_stage_do_not_follow_the_clock(sintered):
+    _, folder = sintered
+    records = [json.loads(path.read_text()) for path in folder.glob("*/*/run.json")]
+    assert len(records) > 1 and {one["configuration"]["restart_every"] for one in records} == {CHECKPOINT}
+
+
+@pytest.mark.slow
 def test_a_finished_stage_is_never_run_again(sintered):
     built, folder = sintered
     records = sorted(folder.glob("*/stage.json"))
@@ -72,6 +79,37 @@ def test_a_finished_stage_is_never_run_again(sintered):
     again = build_boundary(TINY, WITH_MG, folder, ranks=1)
     assert [path.stat().st_mtime_ns for path in records][:2] == before[:2]
     np.testing.assert_array_equal(again.atoms.positions, built.atoms.positions)
+
+
+def flip(path):
+    """Change one bit in the middle of a file, as a bad disk would."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name",
+    [
+        "01-relax/stage.json",
+        "02-compress/state.extxyz",
+        "02-compress/step-001/sites.dump",
+        "03-equilibrate/md/thermo.csv",
+    ],
+)
+def test_a_stage_whose_files_were_damaged_is_run_again_to_the_same_end(sintered, name):
+    built, folder = sintered
+    ends = {path: path.read_bytes() for path in sorted(folder.glob("*/state.extxyz"))}
+    others = {path: path.stat().st_mtime_ns for path in folder.glob("*/stage.json") if path.parent.name not in name}
+    flip(folder / name)
+    stage = (folder / name).relative_to(folder).parts[0]
+    if (folder / name).parent.name != stage:
+        (folder / stage / "stage.json").unlink()  # killed before the stage was done
+    again = build_boundary(TINY, WITH_MG, folder, ranks=1)
+    assert {path: path.read_bytes() for path in ends} == ends
+    np.testing.assert_array_equal(again.atoms.positions, built.atoms.positions)
+    assert {path: path.stat().st_mtime_ns for path in others} == others
 
 
 @pytest.mark.slow

@@ -3,7 +3,7 @@
 import json
 import sys
 from concurrent.futures import Executor, Future
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ import pytest
 from scipy.stats import chi2
 
 from dopantfit.boundary.swap import Chain, Sites
-from dopantfit.boundary.temper import LADDER_FILE, Ladder, RoundResult, exchange_probability, temper
+from dopantfit.boundary.temper import LADDER_FILE, Ladder, RoundResult, exchange_probability, read_ladder, temper
 from dopantfit.errors import ConfigError, EngineError
 from dopantfit.units import BOLTZMANN
 
@@ -88,9 +88,46 @@ def test_another_ladder_in_the_folder_is_refused(tmp_path):
     temper(play, new_ladder(), 1, tmp_path, Here())
     with pytest.raises(ConfigError, match="use another folder"):
         temper(play, new_ladder(seed=9), 2, tmp_path, Here())
-    (tmp_path / LADDER_FILE).write_text("{")
-    with pytest.raises(ConfigError, match="not a checkpoint"):
-        temper(play, new_ladder(), 2, tmp_path, Here())
+
+
+def flip(path):
+    """Change one bit in the middle of a file, as a bad disk would."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def test_a_damaged_checkpoint_is_played_again_to_the_same_end(tmp_path):
+    whole = temper(play, new_ladder(), 5, tmp_path / "whole", Here())
+    temper(play, new_ladder(), 3, tmp_path / "parts", Here())
+    flip(tmp_path / "parts" / LADDER_FILE)
+    with pytest.raises(ConfigError, match="run it again"):
+        read_ladder(tmp_path / "parts" / LADDER_FILE)
+    assert asdict(temper(play, new_ladder(), 5, tmp_path / "parts", Here())) == asdict(whole)
+    assert (tmp_path / "parts" / LADDER_FILE).read_bytes() == (tmp_path / "whole" / LADDER_FILE).read_bytes()
+
+
+def test_damaged_files_of_configurations_are_played_again_even_when_all_rounds_are_done(tmp_path):
+    """A checkpoint vouches for the files that its replicas go on from."""
+    (tmp_path / "start").write_text(START)
+    plays = []
+
+    def play_files(task):
+        plays.append(task.round_number)
+        result = play(replace(task, configuration=Path(task.configuration).read_text()))
+        path = tmp_path / f"{task.replica}-{task.round_number}"
+        path.write_text(result.configuration)
+        return replace(result, configuration=str(path))
+
+    fresh = Ladder.new(TEMPERATURES, [str(tmp_path / "start")] * len(TEMPERATURES), 8)
+    whole = asdict(temper(play_files, fresh, 4, tmp_path, Here()))
+    ends = [Path(one).read_bytes() for one in whole["configurations"]]
+    plays.clear()
+    flip(Path(whole["configurations"][1]))
+    fresh = Ladder.new(TEMPERATURES, [str(tmp_path / "start")] * len(TEMPERATURES), 8)
+    assert asdict(temper(play_files, fresh, 4, tmp_path, Here())) == whole
+    assert plays == sorted([0, 1, 2, 3] * len(TEMPERATURES))
+    assert [Path(one).read_bytes() for one in whole["configurations"]] == ends
 
 
 def test_a_lost_walker_is_named_the_others_go_on_and_it_comes_back(tmp_path):

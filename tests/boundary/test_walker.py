@@ -50,13 +50,41 @@ def test_a_run_taken_up_again_ends_in_the_same_configuration(finished, tmp_path)
     assert statistics[0] == statistics[1]
 
 
+def flip(path):
+    """Change one bit in the middle of a file, as a bad disk would."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def test_damaged_checkpoints_are_played_again_to_the_same_configuration(finished, tmp_path):
+    folder, whole = finished
+    ends = [(folder / "replica-00" / f"round-000{n}.json").read_bytes() for n in (0, 1)]
+    mine = [tmp_path / "replica-00" / f"round-000{n}.json" for n in (0, 1)]
+    run(tmp_path, 1)
+    # What the next round goes on from; then what the last one left, where no round is left to be played.
+    for number, rounds in ((0, 2), (1, 2)):
+        flip(mine[number])
+        with pytest.raises(ConfigError, match="run its ladder again"):
+            Configuration.read(mine[number])
+        again = run(tmp_path, rounds)
+        assert [path.read_bytes() for path in mine] == ends
+        assert again.energies == whole.energies
+    for name in ("ladder.json", "replica-00/round-0000.result.json"):
+        flip(tmp_path / name)
+    again = run(tmp_path, 2)
+    assert [path.read_bytes() for path in mine] == ends
+    statistics = [[one["records"][0]["statistics"] for one in ladder.history] for ladder in (whole, again)]
+    assert statistics[0] == statistics[1]
+
+
 def test_the_running_energy_is_the_summed_one_and_the_record_says_so(finished):
     folder, ladder = finished
     for played in ladder.history:
         # Lists are made anew within a burst: only pairs at the cutoff of the Buckingham terms can differ.
         assert abs(played["records"][0]["drift"]) < 1e-3
     record = json.loads((folder / RECORD).read_text())
-    counts = record["results"]["counts"]
+    counts = record["results"]["counts"]["pairs"]
     assert sum(one["attempted"] for one in counts.values()) == 8
     assert set(record["inputs"]) == {"start.json", LADDER_FILE}
 

@@ -1,6 +1,7 @@
 """Molecular dynamics gives what thermodynamics says it must, and can be killed at any time."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -129,6 +130,61 @@ def test_a_run_taken_up_again_ends_bit_for_bit_like_an_undisturbed_one(tmp_path,
     np.testing.assert_array_equal(again.atoms.positions, whole.atoms.positions)
     np.testing.assert_array_equal(again.atoms.get_velocities(), whole.atoms.get_velocities())
     np.testing.assert_array_equal(again.atoms.cell, whole.atoms.cell)
+
+
+def flip(path):
+    """Change one bit in the middle of a file, as a bad disk would."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def same_end(one, other):
+    return bytes_of(one) == bytes_of(other) and np.array_equal(one.atoms.get_velocities(), other.atoms.get_velocities())
+
+
+def test_a_run_whose_checkpoint_was_damaged_is_made_anew_and_ends_bit_for_bit_the_same(tmp_path, rocksalt, polarisable):
+    settings, broken = short(ensemble="npt", cell="tri"), tmp_path / "broken"
+    whole = run(rocksalt, polarisable, settings, tmp_path / "whole")
+    assert json.loads(whole.record.read_text())["made_anew"] == ""
+    with pytest.raises(Interrupted):
+        run_dynamics(rocksalt, polarisable, settings, broken, launcher=BrokenAfter(3), ranks=1)
+    restart = json.loads((broken / "progress.json").read_text())["restart"]
+    for name in (restart, "trajectory.dcd", "thermo.csv", "progress.json"):
+        folder = shutil.copytree(broken, tmp_path / name)
+        flip(folder / name)
+        again = run(rocksalt, polarisable, settings, folder)
+        assert same_end(again, whole), name
+        assert json.loads(again.record.read_text())["made_anew"] == f"{name} was not what had been written"
+
+
+def test_damaged_inputs_are_mended_and_the_run_goes_on(tmp_path, rocksalt, polarisable):
+    whole = run(rocksalt, polarisable, short(), tmp_path / "whole")
+    with pytest.raises(Interrupted):
+        run_dynamics(rocksalt, polarisable, short(), tmp_path / "broken", launcher=BrokenAfter(3), ranks=1)
+    flip(tmp_path / "broken" / "potential.in")
+    again = run(rocksalt, polarisable, short(), tmp_path / "broken")
+    assert same_end(again, whole)
+    assert json.loads(again.record.read_text())["made_anew"] == ""
+
+
+def test_damage_to_a_finished_run_is_found_and_mended(tmp_path, rocksalt, polarisable):
+    first = run(rocksalt, polarisable, short(), tmp_path)
+    before, ions = bytes_of(first), first.ions.read_bytes()
+    # What follows from the rest is written again without a start of LAMMPS: record, ions, the counters of the DCD file.
+    flip(first.record)
+    flip(first.ions)
+    with first.trajectory.open("r+b") as stream:
+        stream.seek(8)
+        stream.write(bytes(4))
+    again = run_dynamics(rocksalt, polarisable, short(), tmp_path, launcher=BrokenAfter(0), ranks=1)
+    assert bytes_of(again) == before and again.ions.read_bytes() == ions
+    assert again.trajectory.read_bytes()[8:12] != bytes(4)
+    flip(tmp_path / "sites.dump")
+    with pytest.raises(ConfigError, match="or a damaged one"):
+        run(rocksalt, polarisable, short(), tmp_path / "next", start=tmp_path)
+    again = run(rocksalt, polarisable, short(), tmp_path)
+    assert same_end(again, first) and bytes_of(again) == before
 
 
 def test_a_finished_run_is_returned_and_another_in_its_folder_refused(tmp_path, rocksalt, polarisable, ionic):

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -149,7 +150,7 @@ def children_of(pid):
     return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
-def test_a_second_driver_on_the_same_folder_is_refused_with_the_name_of_the_first(tmp_path):
+def test_a_second_driver_is_refused_with_the_name_of_the_first_whose_tables_it_leaves_alone(tmp_path, undisturbed):
     folder = tmp_path / "run"
     folder.mkdir()
     command = [sys.executable, str(Path(__file__).with_name("toy.py")), str(folder), "1"]
@@ -160,9 +161,14 @@ def test_a_second_driver_on_the_same_folder_is_refused_with_the_name_of_the_firs
 
         with pytest.raises(ConfigError, match=f"process {driver.pid} on .* is working there"):
             run(toy.toy_graph(), folder)
+        assert driver.wait(timeout=60.0) == 0
     finally:
         driver.kill()
         driver.wait()
+    assert (folder / TABLE).read_bytes() == (undisturbed / TABLE).read_bytes()
+    # With the first one gone, the second finds all there.
+    summary, _ = run(toy.toy_graph(toy.PAUSE), folder)
+    assert summary.done_now == ()
 
 
 def test_a_lock_file_of_a_dead_process_means_nothing(copy):
@@ -217,10 +223,24 @@ def test_a_coordinating_task_uses_the_executor_of_the_others(tmp_path):
     assert summary.finished["many"].result == {"sum": 14.0}
 
 
-def test_a_full_disk_fails_in_one_line_and_the_next_run_goes_on(tmp_path):
+def filling_graph(size):
+    """A walk, a task that writes a file of this many bytes, and the table of both."""
+    big = Task("big", "a", "toy:fill", {"bytes": size})
+    walk = Task("walk", "a", "toy:walk", {"seed": 1, "pause": 0.05})
+    return Graph([big, walk, Task("table", "b", "toy:table", needs={"big": "big", "walk": "walk"})])
+
+
+def ends_as_undisturbed(graph, folder, calm):
+    """Run again what a full disk stopped; whether its table is that of a run with room enough."""
+    summary, _ = run(graph, folder)
+    assert not summary.failed and set(summary.done_now) == {"big", "table"}
+    run(graph, calm)
+    return (folder / TABLE).read_bytes() == (calm / TABLE).read_bytes()
+
+
+def test_a_full_disk_fails_in_one_line_and_the_next_run_ends_with_the_same_table(tmp_path):
     # A limit on the size of files stands for the disk: the same error of the same system call.
-    task = Task("big", "a", "toy:fill", {"bytes": 200_000})
-    graph = Graph([Task("walk", "a", "toy:walk", {"seed": 1}), task])
+    graph = filling_graph(200_000)
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     try:
@@ -229,48 +249,64 @@ def test_a_full_disk_fails_in_one_line_and_the_next_run_goes_on(tmp_path):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
         signal.signal(signal.SIGXFSZ, handler)
-    assert set(summary.finished) == {"walk"}
+    assert set(summary.finished) == {"walk"} and set(summary.skipped) == {"table"}
     assert "File too large" in summary.failed["big"]
     assert "\n" not in summary.failed["big"]
-    summary, _ = run(graph, tmp_path / "run")
-    assert summary.done_now == ("big",)
+    assert ends_as_undisturbed(graph, tmp_path / "run", tmp_path / "calm")
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
-def test_a_full_file_system_fails_in_one_line_and_the_next_run_goes_on(tmp_path):
-    folder = tmp_path / "run"
+@contextmanager
+def mounted(folder, options):
+    """A small file system of its own at `folder`; the test is skipped where none can be mounted."""
+    if os.geteuid() != 0:
+        pytest.skip("mounting needs root")
     folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", str(folder)], capture_output=True)
-    if mounted.returncode:
-        pytest.skip(f"this machine mounts no tmpfs: {mounted.stderr.decode().strip()}")
+    made = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)], capture_output=True)
+    if made.returncode:
+        pytest.skip(f"this machine mounts no tmpfs: {made.stderr.decode().strip()}")
     try:
-        graph = Graph(
-            [
-                Task("big", "a", "toy:fill", {"bytes": 900_000}),
-                Task("walk", "a", "toy:walk", {"seed": 1, "pause": 0.05}),
-            ]
-        )
-        summary, _ = run(graph, folder)
-        assert "No space left" in summary.failed["big"]
-        subprocess.run(["mount", "-o", "remount,size=4m", str(folder)], check=True)
-        summary, _ = run(graph, folder)
-        assert not summary.failed
+        yield folder
     finally:
         subprocess.run(["umount", str(folder)], check=True)
 
 
-def test_a_read_only_folder_is_refused_in_one_line(tmp_path):
+def remount(folder, options):
+    subprocess.run(["mount", "-o", f"remount,{options}", str(folder)], check=True)
+
+
+def test_a_full_file_system_fails_in_one_line_and_the_next_run_ends_with_the_same_table(tmp_path):
+    graph = filling_graph(900_000)
+    with mounted(tmp_path / "run", "size=200k") as folder:
+        summary, _ = run(graph, folder)
+        assert "No space left" in summary.failed["big"] and "\n" not in summary.failed["big"]
+        remount(folder, "size=4m")
+        # How far the walk got beside a disk that was full for a moment is a matter of luck.
+        run(Graph([graph.tasks["walk"]]), folder)
+        assert ends_as_undisturbed(graph, folder, tmp_path / "calm")
+
+
+@contextmanager
+def read_only(folder):
+    """A folder that nothing can be written to; what is yielded makes it writable."""
+    if os.geteuid() != 0:
+        folder.mkdir(mode=0o500)
+        yield lambda: folder.chmod(0o700)
+    else:  # who may write anywhere but where nothing can be written
+        with mounted(folder, "ro,size=4m"):
+            yield lambda: remount(folder, "rw")
+
+
+def test_a_read_only_folder_is_refused_in_one_line_and_once_writable_gets_the_same_tables(tmp_path, undisturbed):
     import toy
 
     folder = tmp_path / "run"
-    folder.mkdir()
-    if os.geteuid() == 0:
-        # Root may write anywhere but where nothing can be written.
-        folder = Path("/proc/self")
-    else:
-        folder.chmod(0o500)
-    with pytest.raises(ConfigError, match="cannot be written to"):
-        run_graph(toy.toy_graph(), folder, local_pool(1), Resources())
+    with read_only(folder) as make_writable:
+        with pytest.raises(ConfigError, match="cannot be written to"):
+            run(toy.toy_graph(), folder)
+        make_writable()
+        assert not list(folder.iterdir())
+        run(toy.toy_graph(), folder)
+        assert (folder / TABLE).read_bytes() == (undisturbed / TABLE).read_bytes()
 
 
 @pytest.mark.parametrize(

@@ -68,9 +68,19 @@ def engine_of(driver, folder, seconds=120.0):
     raise AssertionError("LAMMPS did not start")
 
 
+def flip(path):
+    """Change one bit in the middle of a file, as a bad disk would."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("victim", ["LAMMPS", "driver"])
-def test_a_kill_in_the_middle_of_a_run_changes_no_number(tmp_path, undisturbed, victim):
+@pytest.mark.parametrize(
+    ("victim", "damaged"),
+    [("LAMMPS", None), ("driver", None), ("driver", "production/first.restart"), ("driver", "heating/sites.dump")],
+)
+def test_a_kill_in_the_middle_of_a_run_changes_no_number(tmp_path, undisturbed, victim, damaged):
     folder = tmp_path / "run"
     folder.mkdir()
     driver = subprocess.Popen(command(folder), stdout=subprocess.PIPE, text=True)
@@ -84,7 +94,12 @@ def test_a_kill_in_the_middle_of_a_run_changes_no_number(tmp_path, undisturbed, 
     if victim == "LAMMPS":
         assert "retried nvt" in said
     else:
+        if damaged:
+            flip(folder / "nvt" / damaged)
         subprocess.run(command(folder), check=True, timeout=300)
+    if damaged:
+        record = json.loads((folder / "nvt" / damaged).with_name("run.json").read_text())
+        assert record["made_anew"].startswith(Path(damaged).name)
     assert (folder / TABLE).read_bytes() == (undisturbed / TABLE).read_bytes()
     same = [json.loads((one / "transport/record.json").read_text())["result"] for one in (folder, undisturbed)]
     assert same[0] == same[1]

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -55,10 +56,15 @@ def folder(tmp_path_factory):
     return made
 
 
+def command(folder, run, *options):
+    return [sys.executable, "-m", "dopantfit.cli", "study", str(folder), "--run", str(run), "--json", *options]
+
+
 def tables(folder, run, *options, **environment):
     """The tables of all items, and the verdict, of a study that is run to its end."""
-    command = [sys.executable, "-m", "dopantfit.cli", "study", str(folder), "--run", str(run), "--json", *options]
-    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | environment, check=False)
+    done = subprocess.run(
+        command(folder, run, *options), capture_output=True, text=True, env=os.environ | environment, check=False
+    )
     assert done.returncode in (0, 1) and not json.loads(done.stdout)["failed"], done.stderr
     found = {path.parent.name: path.read_bytes() for path in sorted((run / "items").glob("*/table.csv"))}
     return found | {"verdict": (run / "summary" / "verdict" / "verdict.json").read_bytes()}
@@ -76,6 +82,46 @@ def test_a_study_ends_with_all_its_tables_and_claims_nothing(folder, local):
     assert verdict["answer"] == "undecided"
     structure = folder / "local" / "boundary" / "structure.extxyz"
     assert int(structure.read_text().split("\n", 1)[0]) > 200
+
+
+#: What a stage writes while it is under way; of crystals and cells, those that nothing but a finished ladder begins.
+UNDER_WAY = {
+    "boundary": "boundary/sintering/*/*/leg.in",
+    "doping": "doping/*/*/relaxation/*/md/leg.in",
+    "swaps": "swaps/*/walkers/*/*/leg.in",
+    "bleeding": "bleeding/*/key.json",
+    "crystals": "crystals/C_1/*/*/leg.in",
+    "amorphous": "amorphous/A_1/*/*/*/leg.in",
+    "items": "items/*/key.json",
+}
+
+
+def written_since(begun, run, made):
+    try:
+        return any(path.stat().st_mtime >= begun for path in run.glob(made))
+    except FileNotFoundError:  # a folder was done with, and removed, while it was looked at
+        return False
+
+
+def wait_for_new(run, made, driver, seconds=300.0):
+    """Wait until the driver has written a file of this kind."""
+    begun, last = time.time(), time.monotonic() + seconds
+    while not written_since(begun, run, made):
+        assert driver.poll() is None, f"the study ended before it wrote {made}"
+        assert time.monotonic() < last, f"{made} did not appear"
+        time.sleep(0.01)
+
+
+def test_a_driver_killed_once_in_every_stage_makes_the_same_tables(folder, local):
+    run = folder / "killed"
+    for made in UNDER_WAY.values():
+        driver = subprocess.Popen(command(folder, run, "--workers", "2"), stdout=subprocess.DEVNULL)
+        try:
+            wait_for_new(run, made, driver)
+        finally:
+            driver.kill()
+            driver.wait()
+    assert tables(folder, run, "--workers", "2") == local
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")

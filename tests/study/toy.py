@@ -21,6 +21,8 @@ from dopantfit.study.work import Outcome, Resources, Work
 
 #: Steps of a walk, each of which is a checkpoint.
 STEPS = 8
+#: Seconds between two steps of a driver that a test is to interrupt.
+PAUSE = 0.05
 
 
 @action(version=1)
@@ -106,4 +108,4 @@ def toy_graph(pause: float = 0.0) -> Graph:
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parent))
-    run_graph(toy_graph(0.05), Path(sys.argv[1]), local_pool(int(sys.argv[2])), Resources())
+    run_graph(toy_graph(PAUSE), Path(sys.argv[1]), local_pool(int(sys.argv[2])), Resources())

@@ -1,12 +1,11 @@
 """Sintering: the stages of a schedule one after the other, each resumable, each followed by a check-up.
 
 Every stage has a folder ``NN-name`` with ``state.extxyz`` (its end) and ``stage.json``, written last: a stage with its
-record is never run again.
+record is not run again, unless one of the two is not what was written.
 """
 
 import csv
 import hashlib
-import json
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -23,7 +22,7 @@ from dopantfit.boundary.schedule_stages import Anneal, Compress, Health, Relax, 
 from dopantfit.errors import ConfigError, ConvergenceError
 from dopantfit.lammps.progress import Report
 from dopantfit.potential import Potential
-from dopantfit.provenance import write_json_atomic, write_text_atomic
+from dopantfit.provenance import holds, read_sealed, sha256_of, write_sealed, write_text_atomic
 from dopantfit.reference.frames import dump_frames, read_frames
 from dopantfit.structures import labels_of, with_labels
 
@@ -34,6 +33,9 @@ STATE, RECORD = "state.extxyz", "stage.json"
 #: The rough one then serves: its errors are some 1e-3 eV/Å, and at 14,000 ions the fine one takes five sixths of the
 #: time. Pairs that a random placement locked inside the guarded range then stay for the dynamics to drive apart.
 FINE_KSPACE, ROUGH_KSPACE, ROUGH = "pppm 1e-6", "pppm 1e-4", 0.1
+#: Steps between two checkpoints of molecular dynamics, 2 ps: legs of a fixed length make a run that was killed end as
+#: an undisturbed one does.
+CHECKPOINT = 5000
 
 
 def silent(label: str) -> AbstractContextManager[None]:
@@ -93,9 +95,9 @@ class Schedule:
         self, atoms: Atoms, stage: Stage, number: int, folder: Path, reporter: Reporter
     ) -> tuple[Atoms, StageRecord]:
         key = self._key(atoms, stage, number)
-        done = folder / RECORD
-        if done.is_file():
-            return _finished(done, key)
+        known = _finished(folder, key)
+        if known is not None:
+            return known
         folder.mkdir(parents=True, exist_ok=True)
         started = time.time()
         seed = int(np.random.default_rng([self.seed, number]).integers(1, 2**31))
@@ -105,7 +107,9 @@ class Schedule:
         write_text_atomic(folder / STATE, dump_frames([end]))
         require(found, self.health, f"{folder} (stage {stage.name})")
         record = StageRecord(stage.name, found.as_dict(), pressure, compression, time.time() - started)
-        write_json_atomic(done, {"key": key, **record.as_dict(), "settings": stage.model_dump()})
+        files = {STATE: sha256_of(folder / STATE)}
+        content = {"key": key, **record.as_dict(), "settings": stage.model_dump(), "files": files}
+        write_sealed(folder / RECORD, content)
         return end, record
 
     def _key(self, atoms: Atoms, stage: Stage, number: int) -> str:
@@ -115,14 +119,19 @@ class Schedule:
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def _finished(record: Path, key: str) -> tuple[Atoms, StageRecord]:
-    known = json.loads(record.read_text(encoding="utf-8"))
+def _finished(folder: Path, key: str) -> tuple[Atoms, StageRecord] | None:
+    """The end and the record of a stage, if both are there whole; ConfigError when they are those of another one."""
+    known = read_sealed(folder / RECORD)
+    if known is None:
+        return None
     if known["key"] != key:
         raise ConfigError(
-            f"{record.parent}: holds this stage with another start, potential or settings; "
+            f"{folder}: holds this stage with another start, potential or settings; "
             "choose another folder, or remove this one and those after it"
         )
-    atoms = read_frames(record.with_name(STATE))[0]
+    if not all(holds(folder / name, sha256) for name, sha256 in known["files"].items()):
+        return None
+    atoms = read_frames(folder / STATE)[0]
     fields = ("name", "health", "pressure_bar", "compression", "wall_seconds")
     name, health, pressure, compression, wall = (known[field] for field in fields)
     return atoms, StageRecord(name, health, pressure, tuple(compression), wall)
@@ -168,7 +177,7 @@ class _StageRun:
     ) -> tuple[Atoms, float]:
         from dopantfit.lammps import Dynamics, run_dynamics
 
-        settings = Dynamics(stage.temperature, stage.duration, self.seed, frozen=held)
+        settings = Dynamics(stage.temperature, stage.duration, self.seed, frozen=held, restart_every=CHECKPOINT)
         if isinstance(stage, Anneal):
             settings = Dynamics(
                 temperature=stage.temperature,
@@ -180,6 +189,7 @@ class _StageRun:
                 pressure=stage.pressure,
                 pressure_end=stage.pressure_end,
                 frozen=held,
+                restart_every=CHECKPOINT,
             )
         with self.reporter(label) as report:
             result = run_dynamics(atoms, self.potential, settings, folder, report=report, ranks=self.ranks)

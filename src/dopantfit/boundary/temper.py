@@ -5,7 +5,7 @@ probability min(1, exp((β_i - β_j)(E_i - E_j))), even pairs after even rounds 
 the joint distribution Π exp(-β_i E_i) (Hukushima & Nemoto, J. Phys. Soc. Jpn. 65, 1604 (1996)).
 """
 
-import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, field
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from dopantfit.errors import ConfigError, DopantFitError
-from dopantfit.provenance import write_json_atomic
+from dopantfit.provenance import holds, read_sealed, sha256_of, write_sealed
 from dopantfit.units import BOLTZMANN
 
 LADDER_FILE = "ladder.json"
@@ -25,7 +25,10 @@ _EXCHANGES = 2**31 - 1
 
 @dataclass(frozen=True)
 class RoundTask:
-    """One round of one replica, at its temperature [K]; configuration: what its last round returned, or its start."""
+    """One round of one replica, at its temperature [K].
+
+    configuration: what its last round returned, or its start; where that names a file, checkpoints vouch for it.
+    """
 
     replica: int
     round_number: int
@@ -162,6 +165,8 @@ def temper(
 
     play: one round of one replica, run by the executor; it is tried once more when it raises a DopantFitError. What
     fails twice is named in the report, the others go on, and the replica plays again in the next round.
+    Where the checkpoint or a configuration that it vouches for is damaged, the ladder is climbed anew from the start,
+    which costs little where ``play`` reads rounds that it finished before.
     Raises ConfigError when the folder holds a ladder of other temperatures or another seed, the first error when no
     replica could play a round.
     """
@@ -174,7 +179,7 @@ def temper(
         if len(errors) == len(results):
             raise errors[0]
         missed = ladder.take(results)
-        write_json_atomic(folder / LADDER_FILE, asdict(ladder))
+        _write(ladder, folder / LADDER_FILE)
         if report is not None:
             report(RoundReport(ladder.rounds_done, rounds, tuple(ladder.history[-1]["energies"]), missed))
     return ladder
@@ -199,21 +204,34 @@ def _played(
     return [one for one in results if one is not None]
 
 
+def _write(ladder: Ladder, path: Path) -> None:
+    """Write a checkpoint, which vouches for the files that hold configurations."""
+    files = {one: sha256_of(one) for one in ladder.configurations if os.path.isfile(one)}
+    write_sealed(path, {"ladder": asdict(ladder), "files": files})
+
+
+def _whole(content: Mapping[str, Any]) -> bool:
+    """Whether the files that a checkpoint vouches for are what they were."""
+    return all(holds(one, sha256) for one, sha256 in content["files"].items())
+
+
 def read_ladder(path: Path) -> Ladder:
-    """The ladder in a checkpoint; ConfigError when it cannot be read."""
-    try:
-        return Ladder(**json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as problem:
-        raise ConfigError(f"{path}: not a checkpoint of tempering ({problem}); remove it to start over") from None
+    """The ladder in a checkpoint; ConfigError when it, or a configuration in it, is damaged or missing."""
+    content = read_sealed(path)
+    if content is None or not _whole(content):
+        raise ConfigError(f"{path}: not a checkpoint of tempering, or damaged; run it again, and it is mended")
+    return Ladder(**content["ladder"])
 
 
 def _continued(ladder: Ladder, path: Path) -> Ladder:
-    if not path.is_file():
+    """The ladder in a checkpoint where that is whole, otherwise the given one; ConfigError when it is another's."""
+    content = read_sealed(path)
+    if content is None:
         return ladder
-    known = read_ladder(path)
+    known = Ladder(**content["ladder"])
     if (known.temperatures, known.seed) != (ladder.temperatures, ladder.seed):
         raise ConfigError(
             f"{path}: holds {len(known.temperatures)} temperatures {known.temperatures[0]:g}-"
             f"{known.temperatures[-1]:g} K with seed {known.seed}, not what is asked for; use another folder"
         )
-    return known
+    return known if _whole(content) else ladder

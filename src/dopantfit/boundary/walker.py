@@ -5,7 +5,6 @@ temperature is, and minima are what walkers compare: between rounds the chain th
 offers, and only within a burst the Boltzmann distribution over swaps.
 """
 
-import json
 import os
 import shutil
 from collections.abc import Mapping, Sequence
@@ -28,7 +27,7 @@ from dopantfit.energy.threads import with_one_blas_thread
 from dopantfit.errors import ConfigError
 from dopantfit.lammps import Dynamics, run_dynamics
 from dopantfit.potential import Potential
-from dopantfit.provenance import write_json_atomic
+from dopantfit.provenance import holds, read_sealed, sha256_of, write_sealed
 from dopantfit.structures import labels_of, with_labels
 
 #: LAMMPS's seeds end here.
@@ -55,7 +54,7 @@ class Configuration:
         return cls(atoms, atoms.get_positions(), None, None, float(atoms.cell[2, 2]))
 
     def write(self, path: Path) -> None:
-        """Writes all numbers in full precision."""
+        """Writes all numbers in full precision, with a seal."""
         content = {
             "labels": labels_of(self.atoms),
             "cell": self.atoms.cell.array.tolist(),
@@ -65,22 +64,20 @@ class Configuration:
             "response": None if self.response is None else asdict(self.response),
             "start_length": self.start_length,
         }
-        write_json_atomic(path, content)
+        write_sealed(path, content)
 
     @classmethod
     def read(cls, path: Path) -> "Configuration":
         """The inverse of ``write``; ConfigError when the file is damaged or missing."""
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            cores = np.array(content["cores"], dtype=np.float64)
-            atoms = with_labels(
-                Atoms(numbers=[1] * len(cores), positions=cores, cell=content["cell"], pbc=True), content["labels"]
-            )
-            response = None if content["response"] is None else OuterResponse(**content["response"])
-            shells = np.array(content["shells"], dtype=np.float64)
-            return cls(atoms, shells, content["energy"], response, content["start_length"])
-        except (OSError, ValueError, KeyError, TypeError) as problem:
-            raise ConfigError(f"{path}: not a configuration of a walker ({problem}); start its ladder anew") from None
+        content = read_sealed(path)
+        if content is None:
+            raise ConfigError(f"{path}: not a configuration of a walker, or damaged; run its ladder again")
+        cores = np.array(content["cores"], dtype=np.float64)
+        atoms = Atoms(numbers=[1] * len(cores), positions=cores, cell=content["cell"], pbc=True)
+        response = None if content["response"] is None else OuterResponse(**content["response"])
+        shells = np.array(content["shells"], dtype=np.float64)
+        labelled = with_labels(atoms, content["labels"])
+        return cls(labelled, shells, content["energy"], response, content["start_length"])
 
 
 @dataclass(frozen=True)
@@ -98,7 +95,7 @@ class Player:
 
     @with_one_blas_thread
     def __call__(self, task: RoundTask) -> RoundResult:
-        """See the module; a round that was finished before is read, not played again."""
+        """See the module; a round that was finished before and left whole files is read, not played again."""
         path = self.folder / f"replica-{task.replica:02d}" / f"round-{task.round_number:04d}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         finished = _finished(path, task)
@@ -135,7 +132,8 @@ class Player:
             "processor_seconds": _processor_seconds() - began,
         }
         result = RoundResult(after[2], str(path), record)
-        write_json_atomic(_result_file(path), {"task": asdict(task), "result": asdict(result)})
+        content = {"task": asdict(task), "result": asdict(result), "sha256": sha256_of(path)}
+        write_sealed(_result_file(path), content)
         return result
 
     def sites(self, cell: RelaxedCell, state: CellState, before: Configuration, round_number: int) -> Sites:
@@ -195,12 +193,11 @@ def _result_file(path: Path) -> Path:
 
 
 def _finished(path: Path, task: RoundTask) -> RoundResult | None:
-    """The result of this very task, if it is there whole."""
-    try:
-        content = json.loads(_result_file(path).read_text(encoding="utf-8"))
-        return RoundResult(**content["result"]) if content["task"] == asdict(task) else None
-    except (OSError, ValueError, KeyError, TypeError):
+    """The result of this very task, if it is there whole, with its configuration."""
+    content = read_sealed(_result_file(path))
+    if content is None or content["task"] != asdict(task) or not holds(path, content["sha256"]):
         return None
+    return RoundResult(**content["result"])
 
 
 def ions(state: CellState, cell: RelaxedCell) -> Atoms:

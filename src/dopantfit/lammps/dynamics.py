@@ -2,6 +2,7 @@
 
 import fcntl
 import hashlib
+import io
 import json
 import os
 import time
@@ -21,12 +22,12 @@ from dopantfit.lammps.atom_types import atom_types
 from dopantfit.lammps.data_file import Array, IonMap, data_text, species_labels
 from dopantfit.lammps.guard import Patch, halting_energy, patches
 from dopantfit.lammps.launcher import Launcher
-from dopantfit.lammps.legs import append_frames, append_rows
+from dopantfit.lammps.legs import Frames, Rows, check_same
 from dopantfit.lammps.outputs import ThermoTable, read_dump, read_thermo
 from dopantfit.lammps.progress import Progress, Report
 from dopantfit.lammps.settings import LONGEST_CORE_SHELL, Dynamics
 from dopantfit.potential import Potential, element_of
-from dopantfit.provenance import Record, write_json_atomic
+from dopantfit.provenance import Record, holds, read_sealed, sha256_of, write_sealed, write_text_atomic
 
 TRAJECTORY, THERMO, RECORD, STATE = "trajectory.dcd", "thermo.csv", "run.json", "progress.json"
 #: Structure in the frame of the trajectory: species of its ions, for whatever reads it.
@@ -84,7 +85,8 @@ def run_dynamics(
     start: folder of a finished run whose end (positions, shells, velocities, cell) is taken over.
 
     Called again with the same arguments on the same folder, it returns the finished result, or goes on from the last
-    complete leg, also after the process was killed. With ``restart_every`` given and on the same number of ranks, the
+    complete leg, also after the process was killed; where a file that it goes on from is damaged, the run is made anew,
+    and its record says why. With ``restart_every`` given and on the same number of ranks, the
     end is bit for bit that of an undisturbed run; without, legs follow the speed of the machine, and the two differ
     by rounding, as any two runs on different machines do.
     Raises ConfigError for arguments that make no run or are not those of the run in the folder, CollapseError naming
@@ -95,7 +97,7 @@ def run_dynamics(
     folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder):
         run = _Run(atoms, potential, settings, folder, start)
-        if not (folder / RECORD).is_file():
+        if not run.finished:
             run.finish(launcher or Launcher(), ranks or suitable_ranks(len(atoms)), report)
         return run.result()
 
@@ -127,13 +129,12 @@ class EndState:
 
 
 def end_state(folder: Path, potential: Potential) -> EndState:
-    """Read the end of the finished run in `folder`; ConfigError when there is none."""
-    record = Path(folder) / RECORD
-    try:
-        frame = json.loads(record.read_text(encoding="utf-8"))["frame"]
-    except (OSError, ValueError, KeyError):
-        raise ConfigError(f"{folder}: holds no finished run; finish it before another starts from it") from None
-    sites = read_dump(record.with_name(recipes.LEG_SITES))[-1]
+    """Read the end of the finished run in `folder`; ConfigError when there is none, or it is damaged."""
+    path = Path(folder) / recipes.LEG_SITES
+    record = read_sealed(path.with_name(RECORD))
+    if record is None or not holds(path, record["files"][path.name]):
+        raise ConfigError(f"{folder}: holds no finished run, or a damaged one; run it before another starts from it")
+    frame, sites = record["frame"], read_dump(path)[-1]
     labels = species_labels(sites)[: frame["ions"]]
     types = atom_types(potential, labels)
     has_shell = np.array([label in types.shell for label in labels], dtype=bool)
@@ -146,7 +147,7 @@ def end_state(folder: Path, potential: Potential) -> EndState:
         np.array(frame["reduction"]),
         np.array(sites.cell),
     )
-    return _end(record.with_name(recipes.LEG_SITES), ions)
+    return _end(path, ions)
 
 
 def _end(path: Path, ions: IonMap) -> EndState:
@@ -179,21 +180,48 @@ class _Run:
         types = self.ions.types
         self.inputs = {recipes.DATA_FILE: text, **recipes.potential_texts(potential, types, settings.guard)}
         self.patches: tuple[Patch, ...] = patches(potential, types.core) if settings.guard else ()
+        self.frames, self.rows = Frames(folder / TRAJECTORY), Rows(folder / THERMO)
         self.state = self._known_state()
+        self._write_inputs()
 
     def _known_state(self) -> dict[str, Any]:
-        """How far the run in this folder is; ConfigError when it is another run."""
+        """How far the run in this folder is, if all that it goes on from is whole; ConfigError for another run."""
         hashes = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in self.inputs.items()}
         asked = json.loads(json.dumps({"inputs": hashes, "settings": asdict(self.settings)}))
-        try:
-            known: dict[str, Any] = json.loads((self.folder / STATE).read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            empty = {"step": -1, "trajectory": 0, "thermo": 0, "wall_seconds": 0.0, "started": time.time()}
-            return {**asked, **empty, "largest_core_shell": 0.0, "steps_per_second": None}
-        except ValueError:
-            raise ConfigError(f"{self.folder / STATE}: is damaged; remove the folder and run again") from None
-        _check_same(known, asked, self.folder)
-        return known
+        known = read_sealed(self.folder / STATE)
+        if known is not None:
+            check_same(known, asked, self.folder)
+            harmed = self._take_up(known)
+        else:
+            harmed = STATE if (self.folder / STATE).exists() else None
+        if known is not None and harmed is None:
+            return known
+        empty = {"step": -1, "wall_seconds": 0.0, "started": time.time(), "restart": None, "steps_per_second": None}
+        why = "" if harmed is None else f"{harmed} was not what had been written"
+        return {**asked, **empty, "largest_core_shell": 0.0, "made_anew": why}
+
+    def _take_up(self, known: Mapping[str, Any]) -> str | None:
+        """Go on from the files that a state vouches for; return the name of one that is damaged."""
+        for name, sha256 in known["files"].items():
+            if not holds(self.folder / name, sha256):
+                return str(name)
+        frames = Frames.taken_up(self.frames.path, known["trajectory"])
+        rows = Rows.taken_up(self.rows.path, known["thermo"])
+        if frames is None or rows is None:
+            return TRAJECTORY if frames is None else THERMO
+        self.frames, self.rows = frames, rows
+        return None
+
+    def _write_inputs(self) -> None:
+        """Write what LAMMPS reads, and the ions for whoever reads the trajectory, where they are not there whole."""
+        for name, text in {**self.inputs, IONS: _ions_text(self.ions, self.inputs[recipes.DATA_FILE])}.items():
+            if not holds(self.folder / name, hashlib.sha256(text.encode()).hexdigest()):
+                write_text_atomic(self.folder / name, text)
+
+    @property
+    def finished(self) -> bool:
+        """Whether all legs are done and the record is there whole."""
+        return self.state["step"] >= self.settings.steps and read_sealed(self.folder / RECORD) is not None
 
     def finish(self, launcher: Launcher, ranks: int, report: Report | None) -> None:
         """Run all legs that are missing, then write the record."""
@@ -206,9 +234,7 @@ class _Run:
         self._write_record(ranks)
 
     def _begin(self, launcher: Launcher, ranks: int) -> None:
-        for name, text in self.inputs.items():
-            (self.folder / name).write_text(text, encoding="ascii")
-        _write_ions(self.folder / IONS, self.ions, self.folder / recipes.DATA_FILE)
+        (self.folder / RECORD).unlink(missing_ok=True)
         began = time.monotonic()
         self._lammps(launcher, "start.in", recipes.start(self.ions, self.settings, self.moving), ranks)
         self._accept(began, {"step": 0})
@@ -237,21 +263,11 @@ class _Run:
         table = read_thermo(self._lammps(launcher, "leg.in", text, ranks, watch))[-1]
         self._check_collapse(table, end)
         steps = [step for step in range(begun, end + 1) if step % settings.thermo_every == 0 or step == settings.steps]
-        files = {
-            "trajectory": append_frames(
-                self.folder / TRAJECTORY, self.folder / recipes.LEG_TRAJECTORY, self.state["trajectory"], begun
-            ),
-            "thermo": append_rows(
-                self.folder / THERMO,
-                table,
-                self.state["thermo"],
-                [step for step in steps if step > begun or begun == 0],
-                settings.timestep,
-            ),
-        }
+        self.frames.append(self.folder / recipes.LEG_TRAJECTORY, begun)
+        self.rows.append(table, [step for step in steps if step > begun or begun == 0], settings.timestep)
         longest = max([self.state["largest_core_shell"], *table.columns.get("v_core_shell", np.zeros(1)).tolist()])
         speed = (end - begun) / (time.monotonic() - began)
-        self._accept(began, {**files, "step": end, "largest_core_shell": longest, "steps_per_second": speed})
+        self._accept(began, {"step": end, "largest_core_shell": longest, "steps_per_second": speed})
 
     def _leg_length(self, ranks: int) -> int:
         """Steps of the next leg, a multiple of the interval of rows."""
@@ -264,11 +280,15 @@ class _Run:
 
     def _accept(self, began: float, news: Mapping[str, Any]) -> None:
         """Make what a leg left the state of the run; the restart file before it stays until the next."""
-        name = _other(self.state.get("restart"))
+        name = _other(self.state["restart"])
         os.replace(self.folder / recipes.LEG_END, self.folder / name)
         wall = self.state["wall_seconds"] + time.monotonic() - began
         self.state = {**self.state, **news, "restart": name, "wall_seconds": wall}
-        write_json_atomic(self.folder / STATE, self.state)
+        # What the next leg begins from, or what is read at the end.
+        needed = name if self.state["step"] < self.settings.steps else recipes.LEG_SITES
+        self.state["files"] = {needed: sha256_of(self.folder / needed)}
+        self.state |= {"trajectory": self.frames.as_dict(), "thermo": self.rows.as_dict()}
+        write_sealed(self.folder / STATE, self.state)
 
     def _time(self, step: float) -> str:
         return f"{step * self.settings.timestep:.4g} ps"
@@ -300,6 +320,8 @@ class _Run:
         wall = state["wall_seconds"]
         payload = {
             **replace(record, wall_seconds=wall).as_dict(),
+            "files": state["files"],
+            "made_anew": state["made_anew"],
             "potential": self.potential.name,
             "ranks": ranks,
             "ps_per_hour": settings.steps * settings.timestep / wall * 3600.0,
@@ -310,7 +332,7 @@ class _Run:
                 "reduction": self.ions.reduction.tolist(),
             },
         }
-        write_json_atomic(self.folder / RECORD, payload)
+        write_sealed(self.folder / RECORD, payload)
 
     def result(self) -> DynamicsResult:
         """Read what the finished run left."""
@@ -336,30 +358,17 @@ def _other(restart: str | None) -> str:
     return "second.restart" if restart == "first.restart" else "first.restart"
 
 
-def _check_same(known: Mapping[str, Any], asked: Mapping[str, Any], folder: Path) -> None:
-    names = {recipes.DATA_FILE: "the structure", recipes.POTENTIAL_FILE: "the potential"}
-    for name, value in asked["inputs"].items():
-        if known["inputs"].get(name) != value:
-            raise ConfigError(
-                f"{folder}: holds a run with other input ({names.get(name, 'the potential')}); choose another folder"
-            )
-    for name, value in asked["settings"].items():
-        if known["settings"].get(name) != value:
-            raise ConfigError(
-                f"{folder}: holds a run with {name} = {known['settings'].get(name)!r}, asked for {value!r}; "
-                "choose another folder"
-            )
-
-
-def _write_ions(path: Path, ions: IonMap, data: Path) -> None:
-    """Write the ions in the frame of the trajectory, as they start."""
-    rows = data.read_text(encoding="ascii").split("Atoms  # full\n\n")[1].splitlines()[: len(ions.labels)]
+def _ions_text(ions: IonMap, data: str) -> str:
+    """Return the ions in the frame of the trajectory, as they start in the data file, as extended XYZ."""
+    rows = data.split("Atoms  # full\n\n")[1].splitlines()[: len(ions.labels)]
     frame = Atoms(len(ions.labels) * "X", positions=np.array([row.split()[4:7] for row in rows], dtype=float))
     frame.set_cell(ions.cell)
     frame.pbc = True
     frame.set_chemical_symbols([element_of(label) for label in ions.labels])
     frame.set_array("species", np.array(ions.labels))
-    frame.write(path, format="extxyz")
+    stream = io.StringIO()
+    frame.write(stream, format="extxyz")
+    return stream.getvalue()
 
 
 class _Watch:

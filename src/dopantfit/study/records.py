@@ -1,7 +1,5 @@
 """The record of a finished task: what it was made from, what came out, and whether it is still what it was."""
 
-import hashlib
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -9,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from dopantfit.errors import ConfigError
-from dopantfit.provenance import sha256_of, write_json_atomic
+from dopantfit.provenance import hash_of, read_sealed, sha256_of, write_sealed
+
+__all__ = ["RECORD_FILE", "Record", "damage", "hash_of", "hashes", "read_record", "write_record"]
 
 RECORD_FILE = "record.json"
 
@@ -39,32 +39,18 @@ class Record:
         return hash_of({"result": self.result, "files": self.files})
 
 
-def hash_of(content: Any) -> str:
-    """SHA-256 of JSON-like content, independent of the order of keys."""
-    text = json.dumps(content, sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
 def write_record(folder: Path, record: Record) -> None:
     """Write the record with a seal over all of it, by an atomic rename; it is the last thing a task writes.
 
     Raises ConfigError when it cannot be written.
     """
-    content = asdict(record)
-    write_json_atomic(folder / RECORD_FILE, {**content, "seal": hash_of(content)})
+    write_sealed(folder / RECORD_FILE, asdict(record))
 
 
 def read_record(folder: Path) -> Record | None:
     """Return the record in `folder`; None when there is none, or when it is not what was written."""
-    try:
-        content = json.loads((folder / RECORD_FILE).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError):
-        return None
-    if not isinstance(content, dict) or content.pop("seal", None) != hash_of(content):
-        return None
-    if set(content) != {entry.name for entry in fields(Record)}:
+    content = read_sealed(folder / RECORD_FILE)
+    if content is None or set(content) != {entry.name for entry in fields(Record)}:
         return None
     return Record(**content)
 

@@ -91,7 +91,9 @@ def boundary_items() -> list[Item]:
 
 
 def crystal_items() -> list[Item]:
-    sites = [("C_1", site, n, n / 4, 0.004, 0.001, 0.007) for site, n in (("Ti", 3), ("Al", 1), ("Li", 0))]
+    counts = (("Ti", 3), ("Al", 1), ("Li", 0), ("between", 1))
+    sites = [("C_1", site, n, n / 5, 0.004, 0.001, 0.007) for site, n in counts]
+    settled = {"attempts_per_dopant": {"C_1": 30.0}, "constant_pressure_ps": {"C_1": 50.0}}
     shells = [("Ti", 0, low, low + 2.5, value, 1e-4) for low, value in ((0.0, 1e-5), (2.5, 4e-4), (5.0, -1e-5))]
     sigma = [
         ("C_ref", "Li", 2, *known(0.10, 0.001)),
@@ -102,7 +104,7 @@ def crystal_items() -> list[Item]:
     ratios = {"C_ref": interval(1.0, 0.98, 1.02), "C_1": interval(0.7, 0.68, 0.72)}
     volume = {"volume_change": "", "volume_change_low": "", "volume_change_high": ""}
     return [
-        Item("04-site-occupancy", "Sites", columns("system", "site", "count", "share") | volume, sites, {}),
+        Item("04-site-occupancy", "Sites", columns("system", "site", "count", "share") | volume, sites, settled),
         Item(
             "li-density",
             "Li density",
@@ -113,6 +115,7 @@ def crystal_items() -> list[Item]:
                 "dopants": {"Ti": 1},
                 "smoothing_A": 0.6,
                 "runs_ps": {"doped": 100.0, "reference": 100.0},
+                "runs": {"doped": 2, "reference": 2},
             },
         ),
         Item(
@@ -120,7 +123,7 @@ def crystal_items() -> list[Item]:
             "Conductivities",
             columns("system", "species", "structures", number="sigma", unit="S/cm"),
             sigma,
-            {"ratios": ratios},
+            {"ratios": ratios, "runs": {"C_ref": 2, "C_1": 2}},
         ),
     ]
 
@@ -128,6 +131,7 @@ def crystal_items() -> list[Item]:
 def amorphous_items() -> list[Item]:
     number = {f"density_{end}": "1/Å³" for end in NUMBER}
     mass = {f"number_density_{end}": "1/Å³" for end in NUMBER}
+    volumes = {"volumes": {key: {"structures": 2, "constant_pressure_ps": 50.0} for key in ("A_ref", "A_1")}}
     sigma = [
         ("A_ref", "Li", 2, *known(0.02, 0.004)),
         ("A_1", "Li", 2, *known(0.024, 0.005)),
@@ -155,7 +159,7 @@ def amorphous_items() -> list[Item]:
                 ("A_ref", 2, *known(4.95, 0.05), *known(0.0080, 0.0002)),
                 ("A_1", 2, *known(5.20, 0.05), *known(0.0060, 0.0002)),
             ],
-            {},
+            volumes,
         ),
         Item(
             "09-densities",
@@ -165,14 +169,14 @@ def amorphous_items() -> list[Item]:
                 ("A_ref", 2, *known(2.7, 0.1), *known(0.077, 0.001)),
                 ("A_1", 2, *known(2.65, 0.1), *known(0.078, 0.001)),
             ],
-            {},
+            volumes,
         ),
         Item(
             "10-amorphous-conductivities",
             "Conductivities",
             columns("system", "species", "structures", number="sigma", unit="S/cm"),
             sigma,
-            {"ratios": ratios},
+            {"ratios": ratios, "runs": dict.fromkeys(ratios, 2)},
         ),
         Item(
             "10-arrhenius",
@@ -182,6 +186,7 @@ def amorphous_items() -> list[Item]:
             {
                 "system": "A_1",
                 "activation_energy_eV": {"Li": {"value": 0.31, "error": 0.02, "interval_95": [0.27, 0.35]}},
+                "lines": {"Li": [[1000.0, 0.1, 0.09, 0.11], [850.0, 0.053, 0.047, 0.06], [700.0, 0.024, 0.02, 0.029]]},
             },
         ),
     ]
@@ -216,6 +221,7 @@ def configuration() -> dict[str, Any]:
         "swaps": {"attempts_per_round": 10, "rounds_per_layer": 5, "layers": 4, "relaxation": 2.0},
         "crystals": {"replicas": 2, **runs},
         "amorphous": {"cells": 2, **runs},
+        "rules": {"equilibration": 10.0, "structures": 2, "attempts_per_dopant": 20.0},
     }
 
 
@@ -225,15 +231,26 @@ def ions(count: int, seed: int = 1) -> Atoms:
     return Atoms(symbols, scaled_positions=rng.random((count, 3)), cell=[12.0, 12.0, 28.0], pbc=True)
 
 
-def write_study(run: Path, leave_out: tuple[str, ...] = (), n_ions: int = 120) -> Path:
-    """Write a run folder. leave_out: names of results that are skipped because the exchange failed."""
+def ensemble_item() -> Item:
+    """Two systems with the study's own potential and another one of the fit."""
+    rows = [
+        ("C_ref", "study", "σ(Li)", "S/cm", *known(0.10, 0.001), 0.02),
+        ("C_ref", "draw-01", "σ(Li)", "S/cm", *known(0.1234567890123, 0.001), 0.02),
+        ("C_1", "draw-01", "σ(Mg on Ti)", "S/cm", *bound(1e-5), None),
+    ]
+    names = columns("system", "potential", "quantity", "unit", number="estimate") | {"spread": ""}
+    return Item("ensemble", "The same systems with other potentials of the fit", names, rows, {"potentials": []})
+
+
+def write_study(run: Path, leave_out: tuple[str, ...] = (), n_ions: int = 120, more: tuple[Item, ...] = ()) -> Path:
+    """Write a run folder. leave_out: names of results that are skipped because the exchange failed; more: others."""
     tasks: dict[str, Any] = {}
 
     def done(task: str, folder: Path, names: tuple[str, ...]) -> None:
         files = {name: sha256_of(folder / name) for name in names}
         tasks[task] = {"digest": "0" * 64, "files": files, "measured": {"wall_seconds": 36.0, "ions": float(n_ions)}}
 
-    for item in [*boundary_items(), *crystal_items(), *amorphous_items()]:
+    for item in [*boundary_items(), *crystal_items(), *amorphous_items(), *more]:
         name = "05-li-density" if item.name == "li-density" else item.name
         if name in leave_out:
             continue

@@ -31,9 +31,10 @@ def test_a_gain_within_its_error_is_undecided(study):
 
 
 def test_bounds_alone_decide_nothing(study):
-    facts = {"ratios": {"C_ref": None, "C_1": {"value": None, "low": 0.0, "high": None}}}
+    ratios = {"C_ref": None, "C_1": {"value": None, "low": 0.0, "high": None}}
+    facts = study.items["06-crystal-conductivities"].facts | {"ratios": ratios}
     text = said(study, "06-crystal-conductivities", facts=facts)
-    assert "undecided in 1 of 1 system" in text and "upper bound" in text
+    assert "undecided in 1 of 1 system;" in text and "upper bound" in text
 
 
 def test_without_a_doped_system_there_is_no_comparison(study):
@@ -51,7 +52,10 @@ def test_distances_that_differ_by_more_than_their_errors_are_longer(study):
 
 
 def test_the_preferred_partner_needs_intervals_that_do_not_touch(study):
-    assert "Mg prefers the places of Al" in said(study, "02-acceptance")
+    text = said(study, "02-acceptance")
+    # Rows of other exchanges than those across the interface, 3000 of them, are left out.
+    assert text.startswith("Of relaxed exchanges across the interface (2,000 attempts) Metropolis accepts 8.00 (")
+    assert "% with Al and 0.500 (" in text and "% with Ti: Mg prefers the places of Al." in text
     rows = [row | {"acceptance_error": 0.1} for row in study.items["02-acceptance"].rows]
     assert "which partner is preferred is undecided" in said(study, "02-acceptance", rows=rows)
 
@@ -82,7 +86,53 @@ def test_every_published_number_has_its_size_and_source_and_ours_beside_it(study
 
 def test_shares_of_sites_come_with_their_counts(study):
     text = said(study, "04-site-occupancy")
-    assert "1 on Al, 0 on Li and 3 on Ti" in text and "0.400 (0.100 to 0.700) % in C_1: it grows" in text
+    assert "5 Mg ions were found in the grain: 1 on Al, 0 on Li, 3 on Ti and 1 between sites." in text
+    assert "0.400 (0.100 to 0.700) % in C_1 (it grows)" in text
+
+
+def test_a_volume_that_had_no_time_to_settle_neither_grows_nor_shrinks(study):
+    facts = study.items["04-site-occupancy"].facts | {"constant_pressure_ps": {"C_1": 2.0}}
+    text = said(study, "04-site-occupancy", facts=facts)
+    assert "in C_1 (undecided: 2 ps at constant pressure, 10 are asked for)" in text
+
+
+def test_few_attempts_do_not_say_what_stays_in_the_grain(study):
+    item = study.items["04-site-occupancy"]
+    facts = item.facts | {"attempts_per_dopant": {"C_1": 8.0}}
+    words = "(undecided whether it stays so: 8 attempts per dopant, 20 are asked for)"
+    assert words in said(study, "04-site-occupancy", facts=facts)
+    rows = [row | {"count": 0, "share": None} for row in item.rows]
+    assert f"No Mg was found in the grain {words}" in said(study, "04-site-occupancy", rows=rows, facts=facts)
+
+
+def test_dopants_between_sites_are_in_the_grain_and_the_crystal_says_where_it_has_them(study):
+    rows = [row | {"count": int(row["site"] == "between")} for row in study.items["04-site-occupancy"].rows]
+    text = said(study, "04-site-occupancy", rows=rows)
+    assert "1 Mg ion was found in the grain: 0 on Al, 0 on Li, 0 on Ti and 1 between sites" in text
+    assert "what C_1 holds of it sits where its partners of exchange sat." in text
+
+
+def test_one_run_does_not_say_whether_li_stays_away(study):
+    item = study.items["05-li-density"]
+    rows = [row | {"difference": -0.4, "error": 1e-3} for row in item.rows]
+    assert "(Li stays away)" in said(study, "05-li-density", rows=rows)
+    undecided = "(undecided: 1 run, 2 are asked for to see the spread)"
+    for runs in ({"runs": {"doped": 2, "reference": 1}}, {}):
+        facts = {name: value for name, value in item.facts.items() if name != "runs"} | runs
+        assert undecided in said(study, "05-li-density", rows=rows, facts=facts)
+
+
+def test_few_runs_or_structures_compare_nothing(study):
+    facts = study.items["06-crystal-conductivities"].facts | {"runs": {"C_ref": 2, "C_1": 1}}
+    text = said(study, "06-crystal-conductivities", facts=facts)
+    assert "undecided in 1 of 1 system (1 run, 2 are asked for to see the spread); C_1: −30 %" in text
+    enough = {"structures": 2, "constant_pressure_ps": 50.0}
+    for less, words in (
+        ({"structures": 1}, "(undecided: 1 structure, 2 are asked for to see the spread)"),
+        ({"constant_pressure_ps": 2.0}, "(undecided: 2 ps at constant pressure, 10 are asked for)"),
+    ):
+        facts = {"volumes": {"A_ref": enough, "A_1": enough | less}}
+        assert said(study, "08-reducible-distance", facts=facts).count(words) == 2
 
 
 def test_a_crystal_without_dopant_is_the_reference_run_once_more(study):
@@ -90,6 +140,8 @@ def test_a_crystal_without_dopant_is_the_reference_run_once_more(study):
     words = "C_1: no Mg inside, the reference run once more."
     assert words in said(study, "06-crystal-conductivities", rows=rows)
     assert words not in said(study, "06-crystal-conductivities")
+    # The glass without Ti is no reference, whatever is in it.
+    assert "the reference run once more" not in said(study, "10-amorphous-conductivities")
 
 
 def test_layers_without_any_ion_show_no_minima_and_no_error_of_zero(study):

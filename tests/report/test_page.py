@@ -8,9 +8,12 @@ import subprocess
 import sys
 
 import pytest
-from made_up_study import write_fit, write_study
+from made_up_study import ensemble_item, write_fit, write_study
 
 from dopantfit.errors import ConfigError
+from dopantfit.provenance import sha256_of
+from dopantfit.report import style
+from dopantfit.report.needed import NEEDED, lacking
 from dopantfit.report.page import write_report
 from dopantfit.report.records import read_sources
 from dopantfit.report.results import RESULTS
@@ -48,6 +51,67 @@ def test_tables_beside_figures_have_full_precision(whole, study_folder):
     for name in RESULTS:
         ours = (output / "figures" / f"{name}.csv").read_text()
         assert ours == (study_folder / "summary" / "items" / name / "table.csv").read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "columns", "row"),
+    [
+        (
+            "01-dopant-profiles-compositions",
+            "system,Ti_per_3PO4,Al_per_3PO4,Li_per_3PO4,Mg_per_3PO4",
+            "1.2,0.3,2.2,0.5",
+        ),
+        ("02-acceptance-profiles", "system,z_A,mean_percent,deviation_percent", "GB_1,5.25,3.0,0.2"),
+        ("03-host-profile-domains", "domain,from_A,to_A", "amorphous,8.4,19.5"),
+        ("05-li-density-means", "site,from_A,to_A,change,change_low,change_high", "Ti,2.5,5.0,0.0004,"),
+        ("06-crystal-conductivities-ratios", "system,ratio,ratio_low,ratio_high", "C_1,0.7,0.68,0.72"),
+        ("07-ternary-means", "system,x_Ti,x_Al,x_Mg", "A_1,0.6,0.15,0.25"),
+        ("10-amorphous-conductivities-ratios", "system,ratio,ratio_low,ratio_high", "T_0,0.01,0.004,0.02"),
+        ("10-arrhenius-lines", "species,temperature_K,sigma,sigma_low,sigma_high", "Li,850.0,0.053,0.047,0.06"),
+    ],
+)
+def test_numbers_of_every_other_panel_stand_in_a_table_too(whole, name, columns, row):
+    _, page, output = whole
+    lines = (output / "figures" / f"{name}.csv").read_text().splitlines()
+    assert lines[0] == columns and any(row in line for line in lines[1:])
+    assert f"{name}.csv" in page
+
+
+def test_a_line_through_conductivities_is_drawn_with_its_band_where_there_is_one(whole, tmp_path):
+    drawn = whole_text(whole[2], "10-arrhenius")
+    # matplotlib names what fill_between draws.
+    assert "FillBetweenPolyCollection" in drawn
+    run = write_study(tmp_path / "run")
+    rewritten(run, "10-arrhenius", lambda content: content["facts"].update(lines={}))
+    page_of(run, tmp_path / "out")
+    assert "FillBetweenPolyCollection" not in whole_text(tmp_path / "out", "10-arrhenius")
+    assert not (tmp_path / "out" / "figures" / "10-arrhenius-lines.csv").exists()
+
+
+def test_a_crystal_without_dopant_shows_its_density_and_says_what_it_is(tmp_path):
+    run = write_study(tmp_path / "run")
+    rewritten(run, "05-li-density", lambda content: content["facts"].update(dopants={"Ti": 0}), keep_rows=False)
+    record, page = page_of(run, tmp_path / "out")
+    assert "05-li-density" in record["figures"]
+    assert "Undecided: the crystal holds no dopant to look around. Drawn is its Li density" in page
+    header = (tmp_path / "out" / "figures" / "05-li-density.csv").read_text().splitlines()[0]
+    assert header == "x_A,y_A,density_per_A2,change_per_A2"
+
+
+def test_other_potentials_stand_under_the_results_where_there_are_any(whole, tmp_path):
+    assert 'id="ensemble"' not in whole[1] and "other potentials" not in whole[1]
+    _, page = page_of(write_study(tmp_path / "run", more=(ensemble_item(),)), tmp_path / "out")
+    assert page.index('id="11-walkers"') < page.index('id="ensemble"') < page.index('id="views"')
+    assert "<td>draw-01</td>" in page and "0.123 (0.122 to 0.124)" in page and "&lt; 1.0·10⁻⁵" in page
+    assert "0.1234567890123" in (tmp_path / "out" / "figures" / "ensemble.csv").read_text()
+
+
+def test_colours_of_ions_mean_ions(tmp_path):
+    page_of(write_fit(tmp_path / "Mg"), tmp_path / "out")
+    drawn = whole_text(tmp_path / "out", "fit-parameters").lower()
+    ions = [*style.ELEMENTS.values(), style.DOPANT, style.OTHER]
+    assert not [colour for colour in ions if colour.lower() in drawn]
+    assert style.AT_BOUND.lower() in drawn and "not identified" in drawn
 
 
 def test_published_numbers_are_labelled_with_their_size_and_source(whole):
@@ -147,7 +211,52 @@ def drop_key(run):
     return "study.json: tasks: Field required"
 
 
-@pytest.mark.parametrize("harm", [truncate_table, truncate_record, remove_table, change_structure, drop_key])
+def drop_rules(run):
+    path = run / "summary" / "study.json"
+    content = json.loads(path.read_text())
+    del content["record"]["configuration"]["rules"]["structures"]
+    path.write_text(json.dumps(content))
+    return "study.json: record.configuration.rules.structures is missing"
+
+
+def rewritten(run, name, change, keep_rows=True):
+    """Change the item.json of a result, and its table to the columns that it then has, as its task might have."""
+    folder, record = run / "summary" / "items" / name, run / "summary" / "study.json"
+    content = json.loads((folder / "item.json").read_text())
+    change(content)
+    with (folder / "table.csv").open() as file:
+        rows = [[row[column] for column in content["columns"]] for row in csv.DictReader(file)]
+    lines = [list(content["columns"]), *(rows if keep_rows else [])]
+    (folder / "table.csv").write_text("".join(",".join(line) + "\n" for line in lines))
+    (folder / "item.json").write_text(json.dumps(content))
+    study = json.loads(record.read_text())
+    study["tasks"][f"items/{name}"]["files"] |= {one: sha256_of(folder / one) for one in ("table.csv", "item.json")}
+    record.write_text(json.dumps(study))
+
+
+def lose_column(run):
+    rewritten(run, "02-acceptance", lambda content: content["columns"].pop("sites"))
+    return "items/02-acceptance: no column `sites`, an older version wrote it; run `dopantfit study`"
+
+
+def lose_fact(run):
+    rewritten(run, "04-site-occupancy", lambda content: content["facts"].pop("constant_pressure_ps"))
+    return "items/04-site-occupancy: no fact `constant_pressure_ps`, an older version wrote it"
+
+
+HARMS = [
+    truncate_table,
+    truncate_record,
+    remove_table,
+    change_structure,
+    drop_key,
+    drop_rules,
+    lose_column,
+    lose_fact,
+]
+
+
+@pytest.mark.parametrize("harm", HARMS)
 def test_a_damaged_record_is_refused_with_its_file(harm, tmp_path):
     run = write_study(tmp_path / "run")
     expected = harm(run)
@@ -167,6 +276,26 @@ def test_a_folder_without_records_is_one_line_and_status_2(tmp_path):
         done = dopantfit("report", folder)
         assert done.returncode == 2 and done.stdout == ""
         assert done.stderr.count("\n") == 1 and words in done.stderr
+
+
+def test_a_study_of_an_older_version_is_one_line_and_status_2(tmp_path):
+    shutil.copytree(write_study(tmp_path / "run"), tmp_path / "old")
+    expected = lose_column(tmp_path / "old")
+    done = dopantfit("report", tmp_path / "old")
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr.count("\n") == 1 and expected in done.stderr
+
+
+def test_what_the_page_takes_is_asked_for_before_it_is_drawn(tmp_path):
+    """Whatever column or fact of the list a study lacks, it is refused by name; nothing else is missed."""
+    run = write_study(tmp_path / "run")
+    for name, needed in NEEDED.items():
+        about = json.loads((run / "summary" / "items" / name / "item.json").read_text())
+        assert lacking(name, about["columns"], about["facts"]) == ""
+        for one in needed.columns:
+            fewer = {key: unit for key, unit in about["columns"].items() if key != one}
+            assert lacking(name, fewer, about["facts"]) == f"column `{one}`"
+    assert set(NEEDED) == set(RESULTS) and lacking("ensemble", {}, {}) == ""
 
 
 def test_the_command_writes_into_the_folder_and_prints_json(tmp_path):

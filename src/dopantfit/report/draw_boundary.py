@@ -75,6 +75,17 @@ def _compositions(panel: Any, compositions: Mapping[str, Mapping[str, float]], d
     style.legend(panel)
 
 
+def composition_numbers(item: Item, study: Study) -> dict[str, style.Numbers]:
+    """Numbers of the compositions: cations per 3 PO₄ of the amorphous domain."""
+    ions = (*_STACK, study.dopant)
+    rows = [
+        (system, *(found.get(ion, 0.0) for ion in ions))
+        for system, found in item.facts["compositions"].items()
+        if found
+    ]
+    return {"compositions": (("system", *(f"{ion}_per_3PO4" for ion in ions)), rows)}
+
+
 def acceptance(item: Item, study: Study) -> Figure:
     """Share of exchanges that Metropolis accepts by partner; below it the profiles after exchange."""
     after = profiles_after(study)
@@ -115,6 +126,12 @@ def profiles_after(study: Study) -> dict[str, list[Mapping[str, Cell]]]:
     return found
 
 
+def profile_numbers(item: Item, study: Study) -> dict[str, style.Numbers]:
+    """Numbers of the profiles after exchange [Å, at%]."""
+    rows = [(system, *row.values()) for system, found in profiles_after(study).items() for row in found]
+    return {"profiles": (("system", "z_A", "mean_percent", "deviation_percent"), rows)} if rows else {}
+
+
 def host_profile(item: Item, study: Study) -> Figure:
     """Profile of Al in the undoped boundary."""
     figure, (panel,) = style.new_figure()
@@ -126,6 +143,14 @@ def host_profile(item: Item, study: Study) -> Figure:
     style.label(panel, "along the normal (Å)", f"{ion} of the undoped boundary (at%)")
     style.legend(panel)
     return figure
+
+
+def domain_numbers(item: Item, study: Study) -> dict[str, style.Numbers]:
+    """Where the domains begin and end along the normal [Å]."""
+    length = period(numbers(item.rows, "z"))
+    spans = [(name, *span) for name in style.SHADES for span in item.facts["domains"].get(name, [])]
+    rows = [(name, low * length, high * length) for name, low, high in spans]
+    return {"domains": (("domain", "from_A", "to_A"), rows)}
 
 
 def walkers(item: Item, study: Study) -> Figure:

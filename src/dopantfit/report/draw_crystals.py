@@ -1,6 +1,7 @@
 """Figures of the doped crystals, and of conductivities anywhere: results 4, 5, 6 and both parts of 10."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -8,8 +9,9 @@ from matplotlib.figure import Figure
 from dopantfit.report import style
 from dopantfit.report.draw_boundary import by_system, numbers
 from dopantfit.report.records import Item, Study
-from dopantfit.report.words import interval, interval_from, is_known
+from dopantfit.report.words import interval, interval_from, is_known, placed
 from dopantfit.study.host import MOBILE
+from dopantfit.study.items import BETWEEN
 from dopantfit.study.verdict import Interval
 
 
@@ -21,18 +23,18 @@ def site_occupancy(item: Item, study: Study) -> Figure:
     for site in sorted({str(row["site"]) for row in item.rows}):
         found = [next((row["share"] for row in rows if row["site"] == site), None) for rows in groups.values()]
         heights = [100.0 * float(share or 0.0) for share in found]
-        colour = style.colour_of(site, study.dopant)
-        shares.bar(range(len(groups)), heights, 0.7, below, color=colour, label=f"{study.dopant} on {site}")
+        colour = style.GREY if site == BETWEEN else style.colour_of(site, study.dopant)
+        shares.bar(range(len(groups)), heights, 0.7, below, color=colour, label=f"{study.dopant} {placed(site)}")
         below = [a + b for a, b in zip(below, heights, strict=True)]
     for number, total in enumerate(below):
         if not total:
             shares.text(number, 4.0, "none in\nthe grain", ha="center", fontsize=7, color=style.GREY)
     shares.set_ylim(0.0, 100.0)
     style.named_ticks(shares, list(groups))
-    style.label(shares, "", "sites of the dopant (%)")
+    style.label(shares, "", "dopants in the grain (%)")
     style.legend(shares)
     changes = [interval(rows[0], "volume_change") for rows in groups.values()]
-    style.points(volumes, range(len(groups)), changes, style.DOPANT, "o", None, 100.0)
+    style.points(volumes, range(len(groups)), changes, style.GREY, "o", None, 100.0)
     volumes.axhline(0.0, color=style.GREY, linewidth=0.7, linestyle="--")
     style.named_ticks(volumes, list(groups))
     style.label(volumes, "", "volume change from C_ref (%)")
@@ -56,6 +58,14 @@ def li_density(item: Item, study: Study) -> Figure:
     style.label(panel, f"distance from {study.dopant}", f"change of {MOBILE} density (10⁻³ Å⁻³)")
     style.legend(panel)
     return figure
+
+
+def shell_numbers(item: Item, study: Study) -> dict[str, style.Numbers]:
+    """Means over the dopants on one kind of site, as they are drawn [1/Å³]."""
+    kinds = sorted({(str(row["site"]), float(row["from"] or 0.0), float(row["to"] or 0.0)) for row in item.rows})
+    found = [(kind, shell_change(item, *kind)) for kind in kinds]
+    rows = [(*kind, one.value, one.low, one.high) for kind, one in found]
+    return {"means": (("site", "from_A", "to_A", "change", "change_low", "change_high"), rows)}
 
 
 def shell_change(item: Item, site: str, low: float, high: float) -> Interval:
@@ -90,6 +100,13 @@ def conductivities(item: Item, study: Study) -> Figure:
     return figure
 
 
+def ratio_numbers(item: Item, study: Study) -> dict[str, style.Numbers]:
+    """Numbers of the panel of Li against the reference; nothing where none of them is known."""
+    found = {name: interval_from(one) for name, one in item.facts["ratios"].items() if not name.endswith("_ref")}
+    rows = [(name, one.value, one.low, one.high) for name, one in found.items() if is_known(one)]
+    return {"ratios": (("system", "ratio", "ratio_low", "ratio_high"), rows)} if rows else {}
+
+
 def _species(sigma: Any, item: Item, groups: Any, dopant: str) -> None:
     """Conductivities of every species that something is known about, system by system."""
     species = [one for one in dict.fromkeys(str(row["species"]) for row in item.rows) if is_shown(item, one)]
@@ -116,7 +133,7 @@ def is_shown(item: Item, species: str) -> bool:
 
 
 def arrhenius(item: Item, study: Study) -> Figure:
-    """Conductivities of one amorphous cell against 1000 K / T."""
+    """Conductivities of one amorphous cell against 1000 K / T, with lines and their 95 % bands where there are any."""
     figure, (panel,) = style.new_figure(height=3.2)
     for name in dict.fromkeys(str(row["species"]) for row in item.rows):
         if not is_shown(item, name):
@@ -125,7 +142,24 @@ def arrhenius(item: Item, study: Study) -> Figure:
         places = [1000.0 / temperature for temperature in numbers(rows, "temperature")]
         colour, marker = style.colour_of(name, study.dopant), style.marker_of(name, study.dopant)
         style.points(panel, places, [interval(row, "sigma") for row in rows], colour, marker, name)
+        _line(panel, item.facts["lines"].get(name, []), colour)
     style.logarithmic(panel)
     style.label(panel, "1000 K / T", f"conductivity of {item.facts['system']} (S/cm)")
     style.legend(panel)
     return figure
+
+
+def _line(panel: Any, line: Sequence[Sequence[float]], colour: str) -> None:
+    """Draw a line and its band: rows of temperature, value, low and high."""
+    if line:
+        kelvin, value, low, high = zip(*line, strict=True)
+        places = [1000.0 / one for one in kelvin]
+        panel.plot(places, value, color=colour, linewidth=1.0)
+        panel.fill_between(places, low, high, color=colour, alpha=0.15, linewidth=0)
+
+
+def line_numbers(item: Item, study: Study) -> dict[str, style.Numbers]:
+    """Numbers of the lines and their bands [K, S/cm]; nothing where there is no line."""
+    rows = [(name, *point) for name, line in item.facts["lines"].items() if is_shown(item, name) for point in line]
+    columns = ("species", "temperature_K", "sigma", "sigma_low", "sigma_high")
+    return {"lines": (columns, rows)} if rows else {}

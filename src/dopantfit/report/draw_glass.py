@@ -10,6 +10,7 @@ from dopantfit.report import style
 from dopantfit.report.draw_boundary import by_system, numbers
 from dopantfit.report.records import Item, Study
 from dopantfit.report.words import interval
+from dopantfit.study.files import Cell
 from dopantfit.study.host import REDUCIBLE
 
 
@@ -26,6 +27,16 @@ def ternary(item: Item, study: Study) -> Figure:
         panel.plot(x, y, "s" if system.endswith("_ref") else "D" if system.endswith("_0") else "o", color=colour)
         panel.annotate(system, (x, y), (6, 4), textcoords="offset points", fontsize=8)
     return figure
+
+
+def share_numbers(item: Item, study: Study) -> dict[str, style.Numbers]:
+    """Means over the structures of a system, as they are drawn."""
+    names = [f"x_{one}" for one in item.facts["labels"]]
+    rows: list[Sequence[Cell]] = [
+        (system, *(sum(numbers(found, name)) / len(found) for name in names))
+        for system, found in by_system(item.rows).items()
+    ]
+    return {"means": (("system", *names), rows)}
 
 
 def _place(shares: Sequence[float]) -> tuple[float, float]:

@@ -1,6 +1,7 @@
 """What each result says, in one sentence with its error: generated from its numbers, undecided where they are.
 
-A comparison is stated only where a whole 95 % interval lies on one side; otherwise the sentence says "undecided".
+A comparison is stated only where a whole 95 % interval lies on one side, and where the run is as long and has as many
+structures as the rules of the verdict ask for; otherwise the sentence says "undecided", and why.
 """
 
 import math
@@ -9,6 +10,7 @@ from typing import Any
 
 from dopantfit.report.draw_boundary import by_system, numbers, period
 from dopantfit.report.draw_crystals import is_shown, shell_change
+from dopantfit.report.guards import held_back, too_few, too_few_attempts, too_short
 from dopantfit.report.records import Item, Study
 from dopantfit.report.words import (
     direction,
@@ -16,11 +18,13 @@ from dopantfit.report.words import (
     interval_from,
     listed,
     percent_change,
+    placed,
     ranged,
     rounded,
 )
 from dopantfit.study.files import ACROSS, Cell
 from dopantfit.study.host import MOBILE, REDUCIBLE
+from dopantfit.study.items import BETWEEN
 from dopantfit.study.verdict import Interval
 
 Row = Mapping[str, Cell]
@@ -54,7 +58,8 @@ def acceptance(item: Item, study: Study) -> str:
     clear = bool(others) and all(pooled[best].low > other.high for other in others)
     tried = sum(int(row["attempts"] or 0) for row in rows)
     preferred = f"{study.dopant} prefers the places of {best}" if clear else "which partner is preferred is undecided"
-    return f"Across the interface Metropolis accepts {told} (relaxed exchanges, {tried} attempts): {preferred}."
+    attempts = counted(tried, "attempt")
+    return f"Of relaxed exchanges across the interface ({attempts}) Metropolis accepts {told}: {preferred}."
 
 
 def share_of(rows: Sequence[Row]) -> Interval:
@@ -96,21 +101,48 @@ def _inside(place: float, spans: Sequence[Sequence[float]]) -> bool:
 
 def site_occupancy(item: Item, study: Study) -> str:
     """Which sites the dopant took, and how far the crystals grew."""
+    return f"{_sites_taken(item, study)} {_growth(item, study)}"
+
+
+def _sites_taken(item: Item, study: Study) -> str:
+    """How many dopants are in the grain, and where they sit there."""
     sites: dict[str, int] = {}
     for row in item.rows:
         sites[str(row["site"])] = sites.get(str(row["site"]), 0) + int(row["count"] or 0)
     whole = sum(sites.values())
-    told = listed([f"{count} on {site}" for site, count in sorted(sites.items())]) or "none"
+    told = listed([f"{count} {placed(site)}" for site, count in sorted(sites.items(), key=_between_last)])
+    found = f"No {study.dopant} was found in the grain"
+    if whole:
+        found = f"{counted(whole, f'{study.dopant} ion')} {'was' if whole == 1 else 'were'} found in the grain: {told}"
+    early = too_few_attempts(study, min(item.facts["attempts_per_dopant"].values(), default=0.0))
+    found += f" (undecided whether it stays so: {early})" if early else ""
+    lost = [name for name, rows in by_system(item.rows).items() if _all_between(rows)]
+    if not lost:
+        return f"{found}."
+    hold = "holds" if len(lost) == 1 else "hold"
+    return f"{found}; what {listed(lost)} {hold} of it sits where its partners of exchange sat."
+
+
+def _between_last(entry: tuple[str, int]) -> tuple[bool, str]:
+    return entry[0] == BETWEEN, entry[0]
+
+
+def _all_between(rows: Sequence[Row]) -> bool:
+    """Whether dopants were found, and none of them on a site."""
+    return {str(row["site"]) for row in rows if row["count"]} == {BETWEEN}
+
+
+def _growth(item: Item, study: Study) -> str:
+    """How far the crystals grew."""
     changes = {name: interval(rows[0], "volume_change") for name, rows in by_system(item.rows).items()}
     known = {name: one for name, one in changes.items() if one.value is not None}
-    first = f"Of {counted(whole, f'{study.dopant} ion')} found in the grain {told}" if whole else (
-        f"No {study.dopant} was found in the grain")  # fmt: skip
     if not known:
-        return f"{first}; the volume change of the crystals is undecided."
+        return "The volume change of the crystals is undecided."
     name = max(known, key=lambda one: abs(known[one].value or 0.0))
     ratio = Interval(known[name].low + 1.0, known[name].high + 1.0)
     word = {"higher": "it grows", "lower": "it shrinks"}.get(direction(ratio), "undecided whether it grows")
-    return f"{first}; the largest volume change is {ranged(known[name], '%', 100.0)} in {name}: {word}."
+    word = held_back(word, too_short(study, item.facts["constant_pressure_ps"][name]))
+    return f"The largest volume change is {ranged(known[name], '%', 100.0)} in {name} ({word})."
 
 
 def li_density(item: Item, study: Study) -> str:
@@ -119,11 +151,14 @@ def li_density(item: Item, study: Study) -> str:
     if not sites:
         return f"Undecided: {item.facts['system']} holds no {study.dopant} to look around."
     shells = sorted({(float(row["from"] or 0.0), float(row["to"] or 0.0)) for row in item.rows})
+    # A study that does not say how many runs it looked at has looked at one of each.
+    few = too_few(study, min(item.facts.get("runs", {"doped": 1}).values()), "run")
     parts = []
     for site in sites:
         low, high = shells[min(1, len(shells) - 1)]
         change = shell_change(item, site, low, high)
-        word = "Li gathers" if change.low > 0 else "Li stays away" if change.high < 0 else "undecided"
+        word = f"{MOBILE} gathers" if change.low > 0 else f"{MOBILE} stays away" if change.high < 0 else "undecided"
+        word = held_back(word, few)
         parts.append(
             f"{ranged(change, '10⁻³ Å⁻³', 1e3)} within {low:g}–{high:g} Å of {study.dopant} on {site} ({word})"
         )
@@ -137,18 +172,23 @@ def conductivities(item: Item, study: Study) -> str:
     if not ratios:
         return f"Undecided: there is nothing to compare with {reference}."
     doped = [name for name in ratios if not name.endswith("_0")] or list(ratios)
-    counts = {word: 0 for word in ("higher", "lower", "undecided")}
-    for name in doped:
-        counts[direction(ratios[name])] += 1
-    told = listed([f"{word} in {count}" for word, count in counts.items() if count])
+    few = {name: _few_runs(item, study, name, reference) for name in doped}
+    words = ["undecided" if few[name] else direction(ratios[name]) for name in doped]
+    told = listed([f"{one} in {words.count(one)}" for one in ("higher", "lower", "undecided") if one in words])
+    why = next((f" ({one})" for one in few.values() if one), "")
     last = doped[-1]
     rest = [name for name in ratios if name not in doped]
     # One structure stands for the reference and one for the glass without Ti: runs have a spread, structures have none.
     more = "".join(f"; {name}: {percent_change(ratios[name])}, undecided from one structure each" for name in rest)
     return (
-        f"The {MOBILE} conductivity against {reference} is {told} of {counted(len(doped), 'system')}; "
+        f"The {MOBILE} conductivity against {reference} is {told} of {counted(len(doped), 'system')}{why}; "
         f"{last}: {percent_change(ratios[last])}{more}.{_without_dopant(item, study)}"
     )
+
+
+def _few_runs(item: Item, study: Study, *names: str) -> str:
+    """Why two systems do not compare: too few runs of one of them."""
+    return too_few(study, min(item.facts["runs"].get(name, 0) for name in names), "run")
 
 
 def _without_dopant(item: Item, study: Study) -> str:
@@ -156,7 +196,7 @@ def _without_dopant(item: Item, study: Study) -> str:
     plain = [
         name
         for name, rows in by_system(item.rows).items()
-        if not name.endswith("_ref") and not any(str(row["species"]).startswith(study.dopant) for row in rows)
+        if not name.endswith(("_ref", "_0")) and not any(str(row["species"]).startswith(study.dopant) for row in rows)
     ]
     if plain:
         return f" {listed(plain)}: no {study.dopant} inside, the reference run once more."
@@ -200,6 +240,7 @@ def reducible_distance(item: Item, study: Study) -> str:
     """Whether Ti ions are farther apart."""
     return _against_reference(
         item,
+        study,
         (("nearest", f"The distance of {REDUCIBLE} to the next {REDUCIBLE}", "Å", ("longer", "shorter")),
          ("density", f"the {REDUCIBLE} density", "Å⁻³", ("higher", "lower"))),
     )  # fmt: skip
@@ -209,22 +250,26 @@ def densities(item: Item, study: Study) -> str:
     """Whether doping makes the glass denser."""
     return _against_reference(
         item,
+        study,
         (("mass_density", "The mass density", "g/cm³", ("higher", "lower")),
          ("number_density", "the number of ions per volume", "Å⁻³", ("higher", "lower"))),
     )  # fmt: skip
 
 
-def _against_reference(item: Item, quantities: Sequence[tuple[str, str, str, tuple[str, str]]]) -> str:
+def _against_reference(item: Item, study: Study, quantities: Sequence[tuple[str, str, str, tuple[str, str]]]) -> str:
     """Compare the highest dose with the reference, quantity by quantity."""
     rows = {str(row["system"]): row for row in item.rows}
     reference = next((name for name in rows if name.endswith("_ref")), None)
     doped = [name for name in rows if name != reference and not name.endswith("_0")]
     if reference is None or not doped:
         return f"Undecided: no doped amorphous cell stands beside {reference or 'the reference'}."
+    volumes = [item.facts["volumes"][name] for name in (reference, doped[-1])]
+    few = too_few(study, min(one["structures"] for one in volumes), "structure")
+    short = too_short(study, min(one["constant_pressure_ps"] for one in volumes))
     parts = []
     for prefix, name, unit, words in quantities:
         before, after = interval(rows[reference], prefix), interval(rows[doped[-1]], prefix)
-        word = direction(after.over(before), *words)
+        word = held_back(direction(after.over(before), *words), few, short)
         parts.append(
             f"{name} is {ranged(before, unit)} in {reference} and {ranged(after, unit)} in {doped[-1]} ({word})"
         )
@@ -256,4 +301,4 @@ def _flat(found: Any) -> list[int]:
 
 def counted(count: int, what: str) -> str:
     """Return a number of things in words."""
-    return f"{count} {what}{'' if count == 1 else 's'}"
+    return f"{count:,} {what}{'' if count == 1 else 's'}"

@@ -74,7 +74,7 @@ def _positions(fit: FitFile, folder: Path, caption: str) -> style.Picture:
     for number, one in enumerate(reversed(fit.parameters)):
         error = one.standard_error or 0.0
         low, middle, high = (place(one, one.value + sign * error) for sign in (-1.0, 0.0, 1.0))
-        colour = style.DOPANT if one.at_bound else style.GREY if not one.identified else style.ELEMENTS["Ti"]
+        colour = _colour(one)
         panel.plot([0.0, 1.0], [number, number], color="0.88", linewidth=4, zorder=0)
         panel.plot([low, high], [number, number], color=colour, linewidth=1.4)
         panel.plot(middle, number, "o" if one.identified else "x", color=colour, markersize=4.5)
@@ -82,9 +82,23 @@ def _positions(fit: FitFile, folder: Path, caption: str) -> style.Picture:
         rows.append((one.name, one.value, one.standard_error, *one.bounds, one.start))
     panel.set_yticks(range(len(fit.parameters)), [one.name for one in reversed(fit.parameters)])
     panel.set_xticks([0.0, 1.0], ["lower bound", "upper bound"])
+    panel.set_ylim(-0.6, len(fit.parameters) - 0.4)
     style.label(panel, "value ± standard error (bar: start)", "")
+    for colour, marker, said in (
+        (style.IDENTIFIED, "o", "identified"),
+        (style.NOT_IDENTIFIED, "x", "not identified"),
+        (style.AT_BOUND, "_", "at a bound"),
+    ):
+        panel.plot([], [], marker, color=colour, markersize=4.5, label=said)
+    style.legend(panel)
     columns = ("parameter", "value", "standard_error", "low", "high", "start")
     return style.save(figure, folder, "fit-parameters", caption, columns, rows[::-1])
+
+
+def _colour(one: Parameter) -> str:
+    if one.at_bound:
+        return style.AT_BOUND
+    return style.IDENTIFIED if one.identified else style.NOT_IDENTIFIED
 
 
 def _errors(fit: FitFile, folder: Path) -> tuple[str, style.Picture | None]:

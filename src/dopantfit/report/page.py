@@ -13,7 +13,7 @@ from dopantfit.report import scene, style
 from dopantfit.report.compare import published, size_of
 from dopantfit.report.fit_part import fit_part, gate_views
 from dopantfit.report.records import Sources, Study, as_json
-from dopantfit.report.results import sections
+from dopantfit.report.results import other_potentials, sections
 from dopantfit.report.words import interval_from, ranged, rounded
 
 PAGE, FIGURES, RECORD = "report.html", "figures", "report.json"
@@ -79,6 +79,7 @@ def contents(sources: Sources, folder: Path) -> dict[str, Any]:
         "counts": _counts(study),
         "waiver": _waiver(study),
         "sections": parts,
+        "others": other_potentials(study, folder) if study else None,
         "views": views,
         "fit": fit_part(sources.fit, folder) if sources.fit else None,
         "gates": gate_views(gates, gate_folder) if gates and gate_folder else [],

@@ -11,9 +11,12 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from dopantfit.errors import ConfigError
 from dopantfit.provenance import sha256_of
+from dopantfit.report.needed import lacking
 from dopantfit.study.files import CAPTION, TABLE, Cell
 
 STUDY, SUMMARY, KEPT = "study.json", "summary", "study"
+#: Rules of the verdict that captions keep to.
+RULES = ("equilibration", "structures", "attempts_per_dopant")
 FIT, VALIDATION, POTENTIAL = "fit.json", "validation.json", "potential.toml"
 
 
@@ -201,6 +204,12 @@ class Study:
         found = self.file.record.configuration["doping"]["concentrations"]
         return {str(i): float(value) for i, value in enumerate(found, 1)}
 
+    @property
+    def rules(self) -> Mapping[str, float]:
+        """Numbers behind the verdict, by name."""
+        found: Mapping[str, float] = self.file.record.configuration["rules"]
+        return found
+
     def ions(self, task: str) -> int | None:
         """How many ions a task worked with, where it said so."""
         done = self.file.tasks.get(task)
@@ -352,8 +361,10 @@ def read_study(folder: Path) -> Study | None:
     if summary is None:
         return None
     file = read_model(summary / STUDY, StudyFile)
-    for key in ("dopant", "doping"):
-        if key not in file.record.configuration:
+    config = file.record.configuration
+    known = {*config, *(f"rules.{key}" for key in config.get("rules") or ())}
+    for key in ("dopant", "doping", *(f"rules.{key}" for key in RULES)):
+        if key not in known:
             raise ConfigError(f"{summary / STUDY}: record.configuration.{key} is missing; run `dopantfit study` again")
     names = [task.rpartition("/")[2] for task in file.tasks if task.startswith("items/")]
     items = {
@@ -373,6 +384,8 @@ def read_item(folder: Path, name: str, hashes: Mapping[str, str]) -> Item:
                 f"{path}: is not what the study wrote (truncated or changed); run `dopantfit study` again"
             )
     about = read_model(folder / CAPTION, ItemFile)
+    if lack := lacking(name, about.columns, about.facts):
+        raise ConfigError(f"{folder}: no {lack}, an older version wrote it; run `dopantfit study` (and --keep) again")
     rows = read_table(folder / TABLE, tuple(about.columns))
     return Item(name, about.title, about.columns, rows, about.facts, about.missing, folder)
 

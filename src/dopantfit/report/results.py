@@ -6,25 +6,34 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from dopantfit.report import draw_boundary, draw_crystals, draw_glass, findings, style
+from dopantfit.report import draw_boundary, draw_crystals, draw_glass, findings, scene, style
 from dopantfit.report.compare import Comparison, Published, comparisons
 from dopantfit.report.records import Item, Study
 from dopantfit.report.words import interval, ranged, rounded
-from dopantfit.study.files import Cell
+from dopantfit.study.files import Cell, write_table
 
 #: Rows of a table on the page; all are in the CSV.
 ROWS = 24
+#: The result of other potentials of the fit, which few studies have.
+ENSEMBLE = "ensemble"
 
 
 @dataclass(frozen=True)
 class Result:
-    """What there is to know about one result before it is looked at."""
+    """What there is to know about one result before it is looked at.
+
+    beside: numbers that are drawn and stand in no row. empty: why there is no row. instead: what is drawn then, with
+    its numbers; instead_says: what that is.
+    """
 
     number: str
     title: str
     draw: Callable[[Item, Study], Figure]
     say: Callable[[Item, Study], str]
+    beside: Callable[[Item, Study], Mapping[str, style.Numbers]] = lambda item, study: {}
     empty: str = "nothing contributed to this result"
+    instead: Callable[[Item], tuple[Figure, Sequence[str], Sequence[Sequence[Cell]]] | None] = lambda item: None
+    instead_says: str = ""
 
 
 @dataclass(frozen=True)
@@ -54,10 +63,22 @@ class Section:
 
 RESULTS: Mapping[str, Result] = {
     "01-dopant-profiles": Result(
-        "1", "Dopant across the boundary before exchange", draw_boundary.dopant_profiles, findings.dopant_profiles
+        "1",
+        "Dopant across the boundary before exchange",
+        draw_boundary.dopant_profiles,
+        findings.dopant_profiles,
+        draw_boundary.composition_numbers,
     ),
-    "02-acceptance": Result("2", "Exchange with host ions", draw_boundary.acceptance, findings.acceptance),
-    "03-host-profile": Result("3", "Al across the undoped boundary", draw_boundary.host_profile, findings.host_profile),
+    "02-acceptance": Result(
+        "2", "Exchange with host ions", draw_boundary.acceptance, findings.acceptance, draw_boundary.profile_numbers
+    ),
+    "03-host-profile": Result(
+        "3",
+        "Al across the undoped boundary",
+        draw_boundary.host_profile,
+        findings.host_profile,
+        draw_boundary.domain_numbers,
+    ),
     "04-site-occupancy": Result(
         "4", "Sites in the grain, and volume of the crystals", draw_crystals.site_occupancy, findings.site_occupancy
     ),
@@ -66,21 +87,38 @@ RESULTS: Mapping[str, Result] = {
         "Li density around the dopant",
         draw_crystals.li_density,
         findings.li_density,
-        "the crystal holds no dopant to look around",
+        draw_crystals.shell_numbers,
+        empty="the crystal holds no dopant to look around",
+        instead=scene.projections,
+        instead_says="Drawn is its Li density, and its change against a crystal that holds none either: noise",
     ),
     "06-crystal-conductivities": Result(
-        "6", "Conductivities of the crystals", draw_crystals.conductivities, findings.conductivities
+        "6",
+        "Conductivities of the crystals",
+        draw_crystals.conductivities,
+        findings.conductivities,
+        draw_crystals.ratio_numbers,
     ),
-    "07-ternary": Result("7", "Composition of the amorphous cells", draw_glass.ternary, findings.ternary),
+    "07-ternary": Result(
+        "7", "Composition of the amorphous cells", draw_glass.ternary, findings.ternary, draw_glass.share_numbers
+    ),
     "08-reducible-distance": Result(
         "8", "Ti–Ti distance and Ti density", draw_glass.reducible_distance, findings.reducible_distance
     ),
     "09-densities": Result("9", "Mass and number density", draw_glass.densities, findings.densities),
     "10-amorphous-conductivities": Result(
-        "10a", "Conductivities of the amorphous cells", draw_crystals.conductivities, findings.conductivities
+        "10a",
+        "Conductivities of the amorphous cells",
+        draw_crystals.conductivities,
+        findings.conductivities,
+        draw_crystals.ratio_numbers,
     ),
     "10-arrhenius": Result(
-        "10b", "Conductivities against temperature", draw_crystals.arrhenius, findings.arrhenius
+        "10b",
+        "Conductivities against temperature",
+        draw_crystals.arrhenius,
+        findings.arrhenius,
+        draw_crystals.line_numbers,
     ),
     "11-walkers": Result("11", "Energies and exchanges of the walkers", draw_boundary.walkers, findings.walkers),
 }  # fmt: skip
@@ -95,18 +133,45 @@ def _section(name: str, result: Result, study: Study, known: Published, folder: 
     item = study.items.get(name)
     if item is None:
         return Section(name, result.number, result.title, missing=study.why_missing(name))
-    columns, table = list(item.columns), table_of(item)
-    rows: list[Sequence[Cell]] = [[row[column] for column in columns] for row in item.rows]
-    caption, picture = f"Undecided: {result.empty}.", None
-    if rows:
-        caption = result.say(item, study)
-        picture = style.save(result.draw(item, study), folder, name, f"{result.title}. {caption}", columns, rows)
+    caption, picture = _drawn(name, result, item, study, folder) if item.rows else _drawn_instead(
+        name, result, item, folder)  # fmt: skip
     compared = comparisons(item, study, known)
-    return Section(name, result.number, result.title, caption, picture, table, compared, item.missing)
+    return Section(name, result.number, result.title, caption, picture, table_of(item), compared, item.missing)
 
 
-def table_of(item: Item) -> TableView:
-    """A table with units in its head and rounded numbers, the first rows of it; an interval is one column."""
+def _drawn(name: str, result: Result, item: Item, study: Study, folder: Path) -> tuple[str, style.Picture]:
+    """Caption and figure of a result."""
+    caption, figure = result.say(item, study), result.draw(item, study)
+    alt, beside = f"{result.title}. {caption}", result.beside(item, study)
+    return caption, style.save(figure, folder, name, alt, *_numbers_of(item), beside)
+
+
+def _numbers_of(item: Item) -> style.Numbers:
+    """The whole table of a result."""
+    return list(item.columns), [[row[column] for column in item.columns] for row in item.rows]
+
+
+def _drawn_instead(name: str, result: Result, item: Item, folder: Path) -> tuple[str, style.Picture | None]:
+    """Caption of a result without rows, and what there is to be drawn all the same."""
+    instead = result.instead(item)
+    if instead is None:
+        return f"Undecided, and nothing to be drawn: {result.empty}.", None
+    caption = f"Undecided: {result.empty}. {result.instead_says}."
+    figure, columns, rows = instead
+    return caption, style.save(figure, folder, name, f"{result.title}. {caption}", columns, rows)
+
+
+def other_potentials(study: Study, folder: Path) -> Section | None:
+    """The systems that were run with other potentials of the fit, as a whole table; None where the study has none."""
+    item = study.items.get(ENSEMBLE)
+    if item is None:
+        return None
+    write_table(folder / f"{ENSEMBLE}.csv", *_numbers_of(item))
+    return Section(ENSEMBLE, "", item.title, table=table_of(item, len(item.rows)), incomplete=item.missing)
+
+
+def table_of(item: Item, limit: int = ROWS) -> TableView:
+    """A table with units in its head and rounded numbers, the first `limit` rows; an interval is one column."""
     spread = [name.removesuffix("_low") for name in item.columns if name.endswith("_low")]
     parts = {f"{one}_{end}" for one in spread for end in ("value", "error", "low", "high")} | set(spread)
     told = [name for name in item.columns if any(row[name] is not None for row in item.rows)]
@@ -117,9 +182,9 @@ def table_of(item: Item) -> TableView:
         header.append(f"{_spoken(name)} ({unit})" if unit else _spoken(name))
     rows = [
         [ranged(interval(row, name)) if name in spread else shown(row[name]) for name in columns]
-        for row in item.rows[:ROWS]
+        for row in item.rows[:limit]
     ]
-    return TableView(header, rows, max(0, len(item.rows) - ROWS), bool(spread))
+    return TableView(header, rows, max(0, len(item.rows) - limit), bool(spread))
 
 
 def _spoken(name: str) -> str:

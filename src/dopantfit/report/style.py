@@ -18,6 +18,8 @@ from dopantfit.study.verdict import Interval
 #: Colours of the ions (Okabe & Ito); a dopant is always vermilion, whatever its element.
 ELEMENTS = {"Li": "#009E73", "Al": "#56B4E9", "Ti": "#0072B2", "P": "#E69F00", "O": "#999999"}
 DOPANT, OTHER, GREY = "#D55E00", "#CC79A7", "#666666"
+#: Colours of no ion: what the data say of a parameter of the fit.
+IDENTIFIED, NOT_IDENTIFIED, AT_BOUND = "#000000", GREY, "#882255"
 MARKERS = {"Li": "o", "Al": "s", "Ti": "^", "P": "P", "O": "x"}
 SHADES = {"grain": "#dbe7f3", "complexion": "#fbe3cf", "amorphous": "#efefef"}
 #: Marker of a dopant by the site that it sits on.
@@ -27,14 +29,18 @@ WIDTH = 4.7
 _SMALL, _TEXT = 7.5, 8.5
 
 
+#: Names of columns, and rows of values.
+Numbers = tuple[Sequence[str], Sequence[Sequence[Cell]]]
+
+
 @dataclass(frozen=True)
 class Picture:
-    """A figure of the page. source: the image as a data address. csv: name of the numbers beside it."""
+    """A figure of the page. source: the image as a data address. csv: names of the files of its numbers."""
 
     name: str
     source: str
     alt: str
-    csv: str
+    csv: tuple[str, ...]
 
 
 def colour_of(label: str, dopant: str) -> str:
@@ -139,14 +145,25 @@ def shade_domains(panel: Any, domains: Mapping[str, Any] | None, length: float) 
 
 
 def save(
-    figure: Figure, folder: Path, name: str, alt: str, columns: Sequence[str], rows: Sequence[Sequence[Cell]]
+    figure: Figure,
+    folder: Path,
+    name: str,
+    alt: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[Cell]],
+    beside: Mapping[str, Numbers] | None = None,
 ) -> Picture:
-    """Write ``name.pdf``, ``.svg`` and ``.csv`` into `folder`; return the picture. Same numbers, same bytes."""
+    """Write ``name.pdf``, ``.svg`` and ``.csv`` into `folder`; return the picture. Same numbers, same bytes.
+
+    beside: numbers of panels that the table does not hold; ``name-<key>.csv``.
+    """
     figure.savefig(folder / f"{name}.pdf", metadata={"CreationDate": None, "Producer": None, "Creator": None})
     drawn = svg_of(figure, name)
     write_text_atomic(folder / f"{name}.svg", drawn)
-    write_table(folder / f"{name}.csv", columns, rows)
-    return Picture(name, data_address(drawn.encode(), "image/svg+xml"), alt, f"{name}.csv")
+    tables = {name: (columns, rows)} | {f"{name}-{key}": numbers for key, numbers in (beside or {}).items()}
+    for table, numbers in tables.items():
+        write_table(folder / f"{table}.csv", *numbers)
+    return Picture(name, data_address(drawn.encode(), "image/svg+xml"), alt, tuple(f"{one}.csv" for one in tables))
 
 
 def svg_of(figure: Figure, name: str) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dopantfit.study.files import Cell
+from dopantfit.study.items import BETWEEN
 from dopantfit.study.verdict import Interval
 
 #: From here on a ratio reads better as a power of ten.
@@ -95,6 +96,11 @@ def direction(ratio: Interval, more: str = "higher", less: str = "lower") -> str
     if ratio.low > 1.0:
         return more
     return less if ratio.high < 1.0 else "undecided"
+
+
+def placed(site: str) -> str:
+    """Return where a dopant sits, in words: on a kind of site, or between sites."""
+    return "between sites" if site == BETWEEN else f"on {site}"
 
 
 def listed(names: list[str]) -> str:

@@ -15,7 +15,7 @@ from dopantfit.study.files import ACROSS, ALL_SITES, STRUCTURE, Cell, Item, read
 from dopantfit.study.graph import action
 from dopantfit.study.verdict import Interval, estimate_from, interval_of, pooled
 from dopantfit.study.work import Finished, Outcome, Work
-from dopantfit.transport.arrhenius import fit_arrhenius
+from dopantfit.transport.arrhenius import ArrheniusFit, fit_arrhenius
 from dopantfit.transport.estimate import Estimate
 
 #: Columns of a number with its error: value, standard error, 95 % interval; for an upper bound the last alone.
@@ -24,6 +24,10 @@ _ERRORS = ("value", "error", "low", "high")
 _TWO_SIDED_95 = 1.959963984540054
 #: u/Å³ in g/cm³.
 _GRAMS = 1.66053906660
+#: Where a dopant of the grain sits that no cation site is near.
+BETWEEN = "between"
+#: Points that an Arrhenius line and its band are given at.
+_LINE = 21
 
 
 def systems(needs: Mapping[str, Finished]) -> dict[str, list[Finished]]:
@@ -116,22 +120,41 @@ def acceptance(work: Work) -> Outcome:
     return _finish(work, "Acceptance of exchanges of the dopant by partner", columns, rows, facts)
 
 
-@action(version=1)
+@action(version=2)
 def site_occupancy(work: Work) -> Outcome:
-    """Item 4: which sites the dopant took in the grain, and how much the crystal grew for it."""
+    """Item 4: which sites the dopant took in the grain, or that it sits between them, and how much the crystal grew.
+
+    facts, by crystal: attempts_per_dopant, constant_pressure_ps (the shorter of its own and that of C_ref).
+    """
     volumes = {name.removeprefix("volume:"): need for name, need in work.needs.items() if name.startswith("volume:")}
     reference = _volume(volumes.get("C_ref"))
     rows: list[Sequence[Cell]] = []
+    facts: dict[str, Any] = {"attempts_per_dopant": {}, "constant_pressure_ps": {}}
     for role in sorted((name for name in work.needs if name.startswith("bleeding:")), key=lambda r: _natural(r[9:])):
-        index, found = role.removeprefix("bleeding:").partition("_")[2], work.needs[role].result
-        volume, whole = _volume(volumes.get(f"C_{index}")), sum(found["sites"].values())
-        change = _less_one(volume.over(reference))
-        for label, count in found["sites"].items():
+        system, found = f"C_{role.removeprefix('bleeding:').partition('_')[2]}", work.needs[role].result
+        counts = {**found["sites"], BETWEEN: found["between_sites"]}
+        change, whole = _less_one(_volume(volumes.get(system)).over(reference)), sum(counts.values())
+        for label, count in counts.items():
             share = count / whole if whole else None
-            rows.append((f"C_{index}", label, count, share, change.value, change.low, change.high))
+            rows.append((system, label, count, share, change.value, change.low, change.high))
+        pair = [volumes[name] for name in ("C_ref", system) if name in volumes]
+        facts["attempts_per_dopant"][system] = found["attempts_per_dopant"]
+        facts["constant_pressure_ps"][system] = _shortest(pair)
     columns = {"system": "", "site": "", "count": "", "share": ""}
     columns |= {"volume_change": "", "volume_change_low": "", "volume_change_high": ""}
-    return _finish(work, "Sites of the dopant in the grain, and the volume of the crystal", columns, rows, {})
+    return _finish(work, "Sites of the dopant in the grain, and the volume of the crystal", columns, rows, facts)
+
+
+def _shortest(volumes: Sequence[Finished]) -> float:
+    """Shortest time at constant pressure that volumes come from [ps]; zero without any."""
+    return min((float(one.result["duration_ps"]) for one in volumes), default=0.0)
+
+
+def _settling(cells: Mapping[str, Sequence[Finished]]) -> dict[str, Any]:
+    """How many volumes of a system there are, and how long the shortest had to settle [ps]."""
+    return {
+        system: {"structures": len(found), "constant_pressure_ps": _shortest(found)} for system, found in cells.items()
+    }
 
 
 def _volume(need: Finished | None) -> Interval:
@@ -143,15 +166,16 @@ def _less_one(ratio: Interval) -> Interval:
     return Interval(ratio.low - 1.0, ratio.high - 1.0, None if ratio.value is None else ratio.value - 1.0)
 
 
-@action(version=1)
+@action(version=2)
 def conductivities(work: Work) -> Outcome:
     """Items 6 and 10: conductivity of every cation in every system, and Li against the reference system.
 
-    settings: reference (its role), mobile.
+    settings: reference (its role), mobile. facts: ratios of the mobile ion, and how many runs each system has.
     """
+    groups = systems(work.needs)
     pooled_by = {
         system: {name: conductivity(runs, name) for name in sorted({n for r in runs for n in r.result["species"]})}
-        for system, runs in systems(work.needs).items()
+        for system, runs in groups.items()
     }
     mobile = work.settings["mobile"]
     reference = interval_of(pooled_by.get(work.settings["reference"], {}).get(mobile))
@@ -161,12 +185,11 @@ def conductivities(work: Work) -> Outcome:
         for name, sigma in found.items():
             if sigma is None:  # the framework that the others move against
                 continue
-            rows.append((system, name, len(systems(work.needs)[system]), *number(sigma)))
+            rows.append((system, name, len(groups[system]), *number(sigma)))
         ratios[system] = interval_of(found.get(mobile)).over(reference).as_dict()
     columns = {"system": "", "species": "", "structures": "", **_columns("sigma", "S/cm")}
-    return _finish(
-        work, f"Conductivities, {mobile} against {work.settings['reference']}", columns, rows, {"ratios": ratios}
-    )
+    facts = {"ratios": ratios, "runs": {name: sum(int(one.result["runs"]) for one in groups[name]) for name in groups}}
+    return _finish(work, f"Conductivities, {mobile} against {work.settings['reference']}", columns, rows, facts)
 
 
 def conductivity(runs: Sequence[Finished], species: str) -> Estimate | None:
@@ -175,9 +198,12 @@ def conductivity(runs: Sequence[Finished], species: str) -> Estimate | None:
     return pooled([estimate for one in found if (estimate := estimate_from(one)) is not None])
 
 
-@action(version=1)
+@action(version=2)
 def arrhenius(work: Work) -> Outcome:
-    """Item 10, second part: conductivities of one amorphous cell against temperature, with the line through them."""
+    """Item 10, second part: conductivities of one amorphous cell against temperature, with the line through them.
+
+    facts: activation energies, and lines as rows of temperature [K] and conductivity, low, high [S/cm].
+    """
     rows: list[Sequence[Cell]] = []
     points: dict[str, list[tuple[float, Estimate]]] = {}
     for role in sorted(work.needs):
@@ -187,16 +213,24 @@ def arrhenius(work: Work) -> Outcome:
             if sigma is not None:
                 rows.append((result["temperature_K"], name, *number(sigma)))
                 points.setdefault(name, []).append((result["temperature_K"], sigma))
-    facts: dict[str, Any] = {"system": work.settings["system"], "activation_energy_eV": {}}
+    facts: dict[str, Any] = {"system": work.settings["system"], "activation_energy_eV": {}, "lines": {}}
     for name, pairs in points.items():
         try:
             fit = fit_arrhenius([t for t, _ in pairs], [sigma for _, sigma in pairs], "conductivity")
             facts["activation_energy_eV"][name] = fit.activation_energy.as_dict()
+            facts["lines"][name] = line_of(fit)
         except ConvergenceError as problem:
             facts["activation_energy_eV"][name] = {"reason": str(problem)}
     rows.sort(key=lambda row: (str(row[1]), row[0]))
     columns = {"temperature": "K", "species": "", **_columns("sigma", "S/cm")}
     return _finish(work, f"Conductivities of {work.settings['system']} against temperature", columns, rows, facts)
+
+
+def line_of(fit: ArrheniusFit) -> list[list[float]]:
+    """Points of a line and its 95 % band between the temperatures it comes from: T [K], value, low, high."""
+    inverse = np.linspace(1.0 / max(fit.used), 1.0 / min(fit.used), _LINE)
+    found = [(float(1.0 / one), fit.predict(float(1.0 / one)).value) for one in inverse]
+    return [[kelvin, one.value or 0.0, one.low, one.high] for kelvin, one in found]
 
 
 @action(version=1)
@@ -213,11 +247,11 @@ def ternary(work: Work) -> Outcome:
     return _finish(work, f"Shares of {', '.join(labels)} in the amorphous cells", columns, rows, {"labels": labels})
 
 
-@action(version=1)
+@action(version=2)
 def reducible_distance(work: Work) -> Outcome:
     """Item 8: distance of Ti to the next Ti, and its number density, in the amorphous cells.
 
-    needs: ``glass:A_1#1`` and ``volume:A_1#1``. settings: label.
+    needs: ``glass:A_1#1`` and ``volume:A_1#1``. settings: label. facts: volumes, what each system's come from.
     """
     label = work.settings["label"]
     distances, volumes = (
@@ -230,7 +264,9 @@ def reducible_distance(work: Work) -> Outcome:
         distance = pooled([with_error(one["nearest_A"], one["nearest_error_A"]) for one in found])
         rows.append((system, len(found), *number(distance), *number(number_density(volumes.get(system, []), label))))
     columns = {"system": "", "structures": "", **_columns("nearest", "Å"), **_columns("density", "1/Å³")}
-    return _finish(work, f"{label}-{label} distance and {label} density of the amorphous cells", columns, rows, {})
+    title = f"{label}-{label} distance and {label} density of the amorphous cells"
+    facts = {"volumes": _settling({str(row[0]): volumes.get(str(row[0]), []) for row in rows})}
+    return _finish(work, title, columns, rows, facts)
 
 
 def number_density(cells: Sequence[Finished], label: str | None) -> Estimate | None:
@@ -244,11 +280,12 @@ def number_density(cells: Sequence[Finished], label: str | None) -> Estimate | N
     return pooled(found)
 
 
-@action(version=1)
+@action(version=2)
 def densities(work: Work) -> Outcome:
-    """Item 9: mass and number density of the amorphous cells."""
+    """Item 9: mass and number density of the amorphous cells. facts: volumes, what each system's come from."""
     rows: list[Sequence[Cell]] = []
-    for system, cells in systems(work.needs).items():
+    groups = systems(work.needs)
+    for system, cells in groups.items():
         masses = []
         for cell in cells:
             volume, mass = estimate_from(cell.result["volume_A3"]), cell.result["mass_u"] * _GRAMS
@@ -261,7 +298,8 @@ def densities(work: Work) -> Outcome:
         **_columns("mass_density", "g/cm³"),
         **_columns("number_density", "1/Å³"),
     }
-    return _finish(work, "Mass and number density of the amorphous cells", columns, rows, {})
+    facts = {"volumes": _settling(groups)}
+    return _finish(work, "Mass and number density of the amorphous cells", columns, rows, facts)
 
 
 @action(version=1)

@@ -212,7 +212,7 @@
   }
 
   // After the page is there, one by one: reading does not wait for them.
-  for (const view of document.querySelectorAll(".view")) setTimeout(() => {
+  addEventListener("load", () => { for (const view of document.querySelectorAll(".view")) setTimeout(() => {
     try { start(view); } catch (problem) { view.classList.add("flat"); view.dataset.state = "flat"; console.error(problem); }
-  });
+  }); });
 })();

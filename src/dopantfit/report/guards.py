@@ -1,0 +1,29 @@
+"""Why a caption may not say what its numbers say: the rules of the verdict, held against what a study ran."""
+
+from dopantfit.report.records import Study
+
+
+def too_short(study: Study, picoseconds: float) -> str:
+    """Why a volume says nothing yet: its time at constant pressure [ps] is below rule ``equilibration``; else empty."""
+    asked = study.rules["equilibration"]
+    return "" if picoseconds >= asked else f"{picoseconds:g} ps at constant pressure, {asked:g} are asked for"
+
+
+def too_few(study: Study, count: int, what: str) -> str:
+    """Why there is no spread: fewer runs or structures than rule ``structures``; else empty."""
+    asked = study.rules["structures"]
+    if count >= asked:
+        return ""
+    return f"{count} {what}{'' if count == 1 else 's'}, {asked:g} are asked for to see the spread"
+
+
+def too_few_attempts(study: Study, attempts: float) -> str:
+    """Why a profile shows the start: fewer attempts per dopant than rule ``attempts_per_dopant``; else empty."""
+    asked = study.rules["attempts_per_dopant"]
+    return "" if attempts >= asked else f"{attempts:.3g} attempts per dopant, {asked:g} are asked for"
+
+
+def held_back(word: str, *reasons: str) -> str:
+    """Return the word; ``undecided`` and the first reason where it decides something and there is a reason not to."""
+    reason = next((one for one in reasons if one), "")
+    return f"undecided: {reason}" if reason and not word.startswith("undecided") else word

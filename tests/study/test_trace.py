@@ -64,6 +64,7 @@ def fit(tmp_path):
         "passed": True,
         "potential": {"sha256": sha256_of(folder / "potential.toml")},
         "gates": [{"name": "parity", "passed": True}],
+        "record": {"inputs": {}},
     }
     (folder / "validation.json").write_text(json.dumps(validation))
     return folder
@@ -345,6 +346,9 @@ def test_steps_know_by_hash_what_is_up_to_date(fit):
     assert why_validate(fit, "paper") == "it was made at level standard"
     with pytest.raises(ConfigError, match="--level endless: no such level"):
         why_validate(fit, "endless")
+    (fit / "validate.toml").write_text("[compound]\n")
+    assert why_validate(fit, "quick") == "validate.toml has changed since"
+    (fit / "validate.toml").unlink()
     (fit / "set/manifest.toml").write_text("new")
     assert "manifest.toml has changed" in why_fit(fit)
     potential = fit / "potential.toml"

@@ -16,6 +16,7 @@ from dopantfit.reference.frames import FRAMES_FILE
 from dopantfit.reference.manifest import MANIFEST_FILE
 from dopantfit.validate.levels import LEVELS
 from dopantfit.validate.levels import level as level_of
+from dopantfit.validate.settings import SETTINGS_FILE
 
 VALIDATION = "validation.json"
 
@@ -62,7 +63,7 @@ def fit_files(config: FitConfig, file: Path) -> dict[str, Path]:
 def why_validate(folder: Path, level: str) -> str:
     """Say why the gates have to be held against the potential (again); empty when the record need not be made again.
 
-    It need not when it is of this potential and of this level or a more thorough one.
+    It need not when it is of this potential and these settings, and of this level or a more thorough one.
     Raises ConfigError when there is no such level.
     """
     level_of(level)
@@ -71,6 +72,9 @@ def why_validate(folder: Path, level: str) -> str:
         return "there is no validation yet"
     if record["potential"]["sha256"] != sha256_of(folder / POTENTIAL_FILE):
         return "the potential has changed since"
+    settings = folder / SETTINGS_FILE
+    if record["record"]["inputs"].get(SETTINGS_FILE) != (sha256_of(settings) if settings.is_file() else None):
+        return f"{SETTINGS_FILE} has changed since"
     order = list(LEVELS)
     return "" if record["level"] in order[order.index(level) :] else f"it was made at level {record['level']}"
 

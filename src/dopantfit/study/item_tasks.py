@@ -50,11 +50,9 @@ def _crystal_items(planner: "Planner") -> Iterator[Task]:
     needs |= {f"bleeding:GB_{i}": f"bleeding/GB_{i}" for i in planner.study.compositions}
     yield _item("04-site-occupancy", "site_occupancy", {}, needs)
     last = crystals[-1]
-    needs = {
-        "doped": f"crystals/{last}/run1",
-        "reference": "crystals/C_ref/run1",
-        "build": f"crystals/{last}/build",
-    }
+    needs = {"build": f"crystals/{last}/build"}
+    for k in range(1, planner.study.crystals.replicas + 1):
+        needs |= {f"doped#{k}": f"crystals/{last}/run{k}", f"reference#{k}": f"crystals/C_ref/run{k}"}
     settings = {"dopant": planner.study.dopant, "mobile": MOBILE, "system": last}
     yield Task("items/05-li-density", "items", "dopantfit.study.li_density:li_density", settings, needs=needs)
     settings = {"reference": "C_ref", "mobile": MOBILE}

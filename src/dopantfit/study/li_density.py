@@ -1,14 +1,17 @@
 """Where Li goes: its density in a doped crystal and in the reference, and their difference around the dopants."""
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import stdtrit
 
 from dopantfit.study.conduction import trajectory_of
 from dopantfit.study.files import Cell, Item, write_item
 from dopantfit.study.graph import action
+from dopantfit.study.items import systems
 from dopantfit.study.work import Outcome, Work
 from dopantfit.transport.density import Density, density_difference, density_of
 from dopantfit.transport.trajectory import Trajectory
@@ -20,37 +23,90 @@ Floats = NDArray[np.float64]
 _SPACING, _SMOOTHING = 0.4, 0.6
 #: Shells around a dopant that Li is counted in [Å]: 5 Å holds the nearest Li sites of a framework cation.
 _SHELLS = (0.0, 2.5, 5.0, 7.5)
+#: Half width of a 95 % interval in standard errors.
+_TWO_SIDED_95 = 1.959963984540054
 
 
-@action(version=2)
+@action(version=3)
 def li_density(work: Work) -> Outcome:
-    """Item 5: Li density of the crystal with the most dopants, and its difference to C_ref.
+    """Item 5: Li density of the crystal with the most dopants, and its difference to C_ref, over all runs of both.
 
-    needs: doped, reference (runs), build. settings: dopant, mobile. The grids go to ``densities.npz``.
+    needs: ``doped#1``, ``doped#2``, ..., ``reference#1``, ... (runs), build. settings: dopant, mobile. The grids go to
+    ``densities.npz``. facts: runs, and runs_ps, their time together.
     """
     want, kinds = work.settings, work.needs["build"].result["dopant_sites"]
-    doped = trajectory_of(work.needs["doped"], want["dopant"], kinds)
-    reference = trajectory_of(work.needs["reference"], want["dopant"], {})
-    there = density_of(doped, want["mobile"], spacing=_SPACING)
-    before = density_of(reference, want["mobile"], shape=(*there.values.shape,))
-    change = density_difference(there.smoothed(_SMOOTHING), before.smoothed(_SMOOTHING))
+    groups = systems(work.needs)
+    doped = [trajectory_of(run, want["dopant"], kinds) for run in groups["doped"]]
+    reference = [trajectory_of(run, want["dopant"], {}) for run in groups["reference"]]
+    there, before = densities(doped, reference, want["mobile"])
+    means = mean_density(there), mean_density(before)
+    change = density_difference(*(one.smoothed(_SMOOTHING) for one in means))
     # Grids are looked at, not reckoned with: single precision halves the largest file of a summary.
-    d, r, c = (grid.values.astype(np.float32) for grid in (there, before, change))
-    np.savez_compressed(work.folder / GRIDS, doped=d, reference=r, difference=c, cell=there.cell)
+    d, r, c = (grid.values.astype(np.float32) for grid in (*means, change))
+    np.savez_compressed(work.folder / GRIDS, doped=d, reference=r, difference=c, cell=means[0].cell)
     rows: list[tuple[Cell, ...]] = []
-    for site in kinds:
-        for ion, place in zip(kinds[site], _places(doped, f"{want['dopant']} on {site}"), strict=True):
-            away = _distances(change, place)
-            rows += [(site, ion, low, high, *_in_shell(change, away, low, high)) for low, high in pairwise(_SHELLS)]
+    for site, ions in kinds.items():
+        places = [_places(run, f"{want['dopant']} on {site}") for run in doped] if ions else []
+        for number, ion in enumerate(ions):
+            found = changes_around([one[number] for one in places], there, before)
+            rows += [(site, ion, *one) for one in found]
     columns = {"site": "", "ion": "", "from": "Å", "to": "Å", "difference": "1/Å³", "error": "1/Å³"}
     facts: dict[str, Any] = {
         "system": want["system"],
         "dopants": {site: len(ions) for site, ions in kinds.items()},
         "smoothing_A": _SMOOTHING,
-        "runs_ps": {"doped": doped.duration, "reference": reference.duration},
+        "runs": {"doped": len(doped), "reference": len(reference)},
+        "runs_ps": {"doped": sum(r.duration for r in doped), "reference": sum(r.duration for r in reference)},
     }
     item = Item("li-density", "Li density around dopants, against the undoped crystal", columns, rows, facts)
     return Outcome(facts, (*write_item(work.folder, item), GRIDS))
+
+
+def densities(
+    doped: Sequence[Trajectory], reference: Sequence[Trajectory], label: str
+) -> tuple[list[Density], list[Density]]:
+    """Density of a label in every run, all on the grid of the first."""
+    first = density_of(doped[0], label, spacing=_SPACING)
+    a, b, c = first.values.shape
+    there = [first, *(density_of(run, label, shape=(a, b, c)) for run in doped[1:])]
+    return there, [density_of(run, label, shape=(a, b, c)) for run in reference]
+
+
+def mean_density(runs: Sequence[Density]) -> Density:
+    """Mean of the densities of independent runs, errors in quadrature."""
+    values = np.mean([one.values for one in runs], axis=0)
+    error = np.sqrt(np.sum([one.error**2 for one in runs], axis=0)) / len(runs)
+    return Density(runs[0].species, values, error, runs[0].cell)
+
+
+def changes_around(
+    places: Sequence[Floats], doped: Sequence[Density], reference: Sequence[Density]
+) -> list[tuple[float, float, float, float]]:
+    """Shells around one dopant: from, to [Å], mean change of the density there and its error [1/Å³].
+
+    places: of the dopant in every doped run [Å]. The error is the larger of that of the voxels, taken as independent,
+    and of the spread between runs, widened so that 1.96 of it make Student's 95 % interval.
+    """
+    smooth = [one.smoothed(_SMOOTHING) for one in reference]
+    pairs = [[density_difference(one.smoothed(_SMOOTHING), other) for other in smooth] for one in doped]
+    away = [_distances(row[0], place) for row, place in zip(pairs, places, strict=True)]
+    found = []
+    for low, high in pairwise(_SHELLS):
+        shells = [[_in_shell(one, far, low, high) for one in row] for row, far in zip(pairs, away, strict=True)]
+        values, errors = (np.array([[shell[k] for shell in row] for row in shells]) for k in (0, 1))
+        own = float(np.sqrt(np.square(errors).mean() / min(values.shape)))
+        found.append((low, high, float(values.mean()), max(own, _spread(values))))
+    return found
+
+
+def _spread(values: Floats) -> float:
+    """Error of the mean of all pairs of a doped run (rows) and a reference run (columns), from the spread of both."""
+    runs = [values.mean(axis=1), values.mean(axis=0)]
+    freedom = sum(len(one) - 1 for one in runs)
+    if not freedom:
+        return 0.0
+    variance = sum(float(one.var(ddof=1)) / len(one) for one in runs if len(one) > 1)
+    return float(np.sqrt(variance) * stdtrit(freedom, 0.975)) / _TWO_SIDED_95
 
 
 def _places(run: Trajectory, label: str) -> Floats:

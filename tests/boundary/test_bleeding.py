@@ -46,16 +46,14 @@ def test_acceptance_has_wilsons_interval():
     assert found["Ti"].low == 0.0 and found["Ti"].high == pytest.approx(0.0713, abs=1e-4)
 
 
-def test_probabilities_that_hardly_vary_narrow_the_interval_and_rare_large_weights_widen_it():
+def test_weights_that_vary_widen_the_interval_and_none_narrows_it():
     even, yes_or_no, rare = (
         acceptance({"Al": Counts(attempted=100, metropolis=8.0, metropolis_squares=squares)})["Al"]
         for squares in (0.65, 8.0, 32.0)
     )
     assert even.share == yes_or_no.share == rare.share
     widths = [one.high - one.low for one in (even, yes_or_no, rare)]
-    # The mean of 100 numbers of variance 1e-4 has a standard error of 1e-3.
-    assert widths[0] == pytest.approx(2 * 1.96e-3, rel=0.02)
-    assert widths[0] < widths[1] < widths[2]
+    assert widths[0] == widths[1] < widths[2]
 
 
 def test_penetration_is_the_deepest_dopant_within_the_layers():

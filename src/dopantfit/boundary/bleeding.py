@@ -44,13 +44,14 @@ def acceptance(pairs: Mapping[str, Counts]) -> dict[str, Acceptance]:
 def _wilson(counts: Counts) -> Acceptance:
     """Wilson, J. Am. Stat. Assoc. 22, 209 (1927), at 1.96 standard deviations.
 
-    Probabilities vary less than yes and no with the same mean, or more where estimates err: they count as that number
-    of trials whose yes and no would vary as much.
+    Where estimates err, weights vary more than yes and no with the same mean: they count as that number of trials whose
+    yes and no would vary as much. Never as more than there were: the few that were relaxed say little of the others.
     """
     n, z = float(counts.attempted), 1.96
     share = min(1.0, counts.metropolis / n)
     variance = counts.metropolis_squares / n - (counts.metropolis / n) ** 2
-    trials = n if min(variance, share * (1.0 - share)) <= 0.0 else n * share * (1.0 - share) / variance
+    yes_or_no = share * (1.0 - share)
+    trials = n if variance <= yes_or_no or yes_or_no == 0.0 else n * yes_or_no / variance
     middle = (share + z * z / (2 * trials)) / (1 + z * z / trials)
     half = z / (1 + z * z / trials) * math.sqrt(share * (1 - share) / trials + (z / (2 * trials)) ** 2)
     return Acceptance(counts.attempted, counts.accepted, share, max(0.0, middle - half), min(1.0, middle + half))

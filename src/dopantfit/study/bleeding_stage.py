@@ -26,7 +26,7 @@ from dopantfit.transport.estimate import Estimate, chi_squared_quantile
 _ABOVE = 0.95
 
 
-@action(version=2)
+@action(version=3)
 def bleed(work: Work) -> Outcome:
     """Analyse the end of a composition's walkers.
 

@@ -1,9 +1,8 @@
 """What a study will cost: core-hours, disk and wall time per stage, from rates measured on this machine.
 
-A task of molecular dynamics costs (ions × ps) × seconds per ion and ps; a swap task attempts × ions × seconds per
-attempt and ion, and its dynamics between bursts. Rates come from the records of an earlier run, else from a short
-calibration. How the work of an attempt grows with size is taken as linear, which relaxations do within a factor of two
-between 400 and 14,000 ions.
+A task of molecular dynamics costs (ions × ps) × seconds per ion and ps; a swap task attempts × seconds per attempt, and
+its dynamics between bursts. Rates come from the records of an earlier run, else from a short calibration. The work of
+an attempt grows with size as N^1.2: boundaries of 687 and 14,458 ions were measured (0.25 and about 10 s).
 """
 
 import json
@@ -25,9 +24,8 @@ from dopantfit.study.tasks import Planner
 
 #: Length of the calibration run [ps] and its cell, in pseudo-cubic cells along an edge.
 CALIBRATION, CALIBRATION_EDGE = 0.1, 1
-#: Seconds per attempted swap and ion, where no record tells: a complete relaxation of 1,000 ions takes seconds on one
-#: core, and four of five attempts are rejected by the estimate.
-_SWAP_SECONDS = 1.0e-3
+#: Seconds per attempted swap of a boundary of so many ions, where no record tells, and how they grow with the ions.
+_SWAP_SECONDS, _SWAP_IONS, _SWAP_GROWTH = 0.4, 1000.0, 1.2
 #: Bytes of one ion in a frame of a trajectory, and of a finished run beside its trajectory (structures, restarts).
 _FRAME_BYTES, _RUN_BYTES = 12, 2000
 #: Bytes of the tabulated guard in a task's two runs (equilibration or heating, production), whatever its size.
@@ -38,7 +36,7 @@ _SMALL = 5.0
 
 @dataclass(frozen=True)
 class Rates:
-    """What work costs on one core: seconds per ion and ps, and per ion and attempted swap; and where they come from."""
+    """What work costs on one core: seconds per ion and ps, and per attempted swap of 1,000 ions; and the source."""
 
     dynamics: float
     swaps: float
@@ -75,7 +73,7 @@ class Cost:
             "wall_hours": self.wall_hours,
             "cores": self.cores,
             "seconds_per_ion_ps": self.rates.dynamics,
-            "seconds_per_ion_swap": self.rates.swaps,
+            "seconds_per_swap_of_1000_ions": self.rates.swaps,
             "rates_from": self.rates.source,
             "stages": [
                 {
@@ -103,7 +101,9 @@ def rates_of(folder: Path, graph: Graph) -> Rates | None:
     if not dynamics:
         return None
     rate = float(np.median(dynamics))
-    attempts = [(one["core_seconds"] / one["ions"] - one["ps"] * rate) / one["attempts"] for one in swaps]
+    attempts = [
+        (one["core_seconds"] - one["ps"] * rate * one["ions"]) / one["attempts"] / _growth(one["ions"]) for one in swaps
+    ]
     found = max(0.0, float(np.median(attempts))) if attempts else _SWAP_SECONDS
     return Rates(rate, found, f"{len(dynamics) + len(swaps)} records in {folder}")
 
@@ -212,8 +212,13 @@ class Sizes:
 def _seconds(task: Task, ions: int, rates: Rates, between: float) -> float:
     """Core seconds of a task; between: molecular dynamics of all walkers of a swap task [ps]."""
     if task.unit == "swaps":
-        return ions * (task.cost * rates.swaps + between * rates.dynamics)
+        return task.cost * rates.swaps * _growth(ions) + ions * between * rates.dynamics
     return task.cost * ions * rates.dynamics if task.unit == "ps" else _SMALL
+
+
+def _growth(ions: float) -> float:
+    """Cost of an attempt in a cell of so many ions, over that in one of 1,000."""
+    return (ions / _SWAP_IONS) ** _SWAP_GROWTH
 
 
 def _bytes(task: Task, sizes: Sizes, planner: Planner) -> float:

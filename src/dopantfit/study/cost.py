@@ -218,7 +218,7 @@ def _seconds(task: Task, ions: int, rates: Rates, between: float) -> float:
 
 def _growth(ions: float) -> float:
     """Cost of an attempt in a cell of so many ions, over that in one of 1,000."""
-    return (ions / _SWAP_IONS) ** _SWAP_GROWTH
+    return float((ions / _SWAP_IONS) ** _SWAP_GROWTH)
 
 
 def _bytes(task: Task, sizes: Sizes, planner: Planner) -> float:

@@ -113,6 +113,17 @@ def test_a_stage_whose_files_were_damaged_is_run_again_to_the_same_end(sintered,
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", ["initial.extxyz", "identity.json"])
+def test_a_damaged_start_is_written_anew(sintered, name):
+    built, folder = sintered
+    whole = (folder / name).read_bytes()
+    flip(folder / name)
+    again = build_boundary(TINY, WITH_MG, folder, ranks=1)
+    assert (folder / name).read_bytes() == whole
+    np.testing.assert_array_equal(again.atoms.positions, built.atoms.positions)
+
+
+@pytest.mark.slow
 def test_a_folder_of_other_settings_is_refused(sintered):
     built, folder = sintered
     start = read_boundary(folder / "initial.extxyz")

@@ -1,6 +1,7 @@
 """Rounds of real swaps on a crystal cell: resuming, records, refusals, and the command line."""
 
 import json
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 
@@ -10,7 +11,7 @@ import pytest
 
 from dopantfit import Potential
 from dopantfit.boundary.swap_config import preset
-from dopantfit.boundary.swap_run import RECORD, analyse, run_swaps
+from dopantfit.boundary.swap_run import RECORD, SETTINGS, START, analyse, run_swaps
 from dopantfit.boundary.temper import LADDER_FILE
 from dopantfit.boundary.walker import Configuration
 from dopantfit.errors import ConfigError, ReferenceDataError
@@ -104,6 +105,22 @@ def test_bleeding_counts_every_dopant_in_the_layers(finished):
     assert sum(walker["sites"].values()) == walker["penetration"]["inside"]
     assert sum(found["profiles"]["mean_atomic_percent"]["Mg"]) > 0
     assert found["profiles"]["spread_atomic_percent"]["Mg"] is None
+
+
+@pytest.mark.parametrize("name", [SETTINGS, START])
+def test_a_damaged_start_is_written_anew_and_the_run_stands(finished, name):
+    folder, ladder = finished
+    whole = (folder / name).read_bytes()
+    (folder / name).write_bytes(whole.replace(b"1", b"2", 1))
+    assert run(folder, 2) == ladder
+    assert (folder / name).read_bytes() == whole
+
+
+def test_a_damaged_record_of_what_was_asked_is_not_analysed(finished, tmp_path):
+    copy = shutil.copytree(finished[0], tmp_path / "copy")
+    (copy / SETTINGS).write_text('{"config": ')
+    with pytest.raises(ReferenceDataError, match="is damaged"):
+        analyse(copy, 6)
 
 
 def test_refusals_name_what_is_wrong(finished, tmp_path):

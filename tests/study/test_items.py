@@ -57,21 +57,24 @@ def test_systems_are_ordered_as_people_count():
     assert [one.record.task for one in groups["A_2"]] == ["A_2#2", "A_2#10"]
 
 
-def sigma(value):
-    return {"species": {"Li": {"tracer_conductivity_S_per_cm": value}, "O": {}}, "temperature_K": 700.0, "runs": 2}
+def sigma(value, diffusion=None):
+    species = {"Li": {"tracer_conductivity_S_per_cm": value, "D_cm2_per_s": diffusion}, "O": {}}
+    return {"species": species, "temperature_K": 700.0, "runs": 2}
 
 
 def test_conductivities_stand_beside_the_reference(tmp_path):
     results = {
         "C_ref": sigma(number(2e-2, 1e-4)),
-        "C_1": sigma(number(1e-2, 1e-4)),
-        "C_2": sigma({"upper_bound_95": 5e-3}),
+        "C_1": sigma(number(1e-2, 1e-4), number(3e-6, 1e-7)),
+        "C_2": sigma({"upper_bound_95": 5e-3}, {"upper_bound_95": 2e-6}),
     }
     rows, caption, _ = table_of(items.conductivities, results, {"reference": "C_ref", "mobile": "Li"}, tmp_path)
     assert [row["system"] for row in rows] == ["C_ref", "C_1", "C_2"]  # O has none and no row
     assert caption["facts"]["ratios"]["C_1"]["value"] == pytest.approx(0.5)
     # An upper bound is a limit without a value.
     assert (rows[2]["sigma_value"], rows[2]["sigma_high"]) == ("", "0.005")
+    assert (float(rows[1]["D_value"]), float(rows[1]["D_error"])) == pytest.approx((3e-6, 1e-7))
+    assert (rows[2]["D_value"], rows[2]["D_high"]) == ("", "2e-06")
     assert caption["facts"]["ratios"]["C_2"]["high"] == pytest.approx(0.25, rel=0.02)
     assert caption["facts"]["runs"] == {"C_ref": 2, "C_1": 2, "C_2": 2}
 

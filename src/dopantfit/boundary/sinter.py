@@ -1,5 +1,6 @@
 """From ``boundary.toml`` to a sintered boundary in a folder: structures, record and figures."""
 
+import hashlib
 import shutil
 import time
 from dataclasses import dataclass
@@ -18,10 +19,10 @@ from dopantfit.boundary.profiles_figures import draw_boundary
 from dopantfit.boundary.schedule import Reporter, Schedule, StageRecord, silent
 from dopantfit.errors import ConfigError, ReferenceDataError
 from dopantfit.potential import Potential
-from dopantfit.provenance import Record, write_json_atomic, write_text_atomic
+from dopantfit.provenance import Record, read_sealed, write_json_atomic, write_sealed, write_text_atomic
 from dopantfit.reference.frames import dump_frames, read_frames
 
-INITIAL, BOUNDARY, RECORD = "initial.extxyz", "boundary.extxyz", "boundary.json"
+INITIAL, IDENTITY, BOUNDARY, RECORD = "initial.extxyz", "identity.json", "boundary.extxyz", "boundary.json"
 
 
 @dataclass(frozen=True)
@@ -53,10 +54,12 @@ def build_boundary(
     start = initial_boundary(config, potential, np.random.default_rng(config.seed))
     text = dump_frames([start])
     first = folder / INITIAL
-    if first.is_file() and first.read_text(encoding="utf-8") != text:
+    identity = {"start": hashlib.sha256(text.encode()).hexdigest()}
+    if read_sealed(folder / IDENTITY) not in (None, identity):
         raise ConfigError(
             f"{folder}: holds another boundary than {config.name!r} with this seed; choose another folder"
         )
+    write_sealed(folder / IDENTITY, identity)
     write_text_atomic(first, text)
     end, stages = Schedule(potential, config.stages, config.health, config.seed, ranks).run(start, folder, reporter)
     write_text_atomic(folder / BOUNDARY, dump_frames([end]))

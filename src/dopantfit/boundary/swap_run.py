@@ -18,7 +18,7 @@ from dopantfit.boundary.temper import LADDER_FILE, Ladder, RoundReport, read_lad
 from dopantfit.boundary.walker import Configuration, Player, statistics_of
 from dopantfit.errors import ConfigError, ReferenceDataError
 from dopantfit.potential import Potential
-from dopantfit.provenance import Record, write_json_atomic
+from dopantfit.provenance import Record, hash_of, read_sealed, write_json_atomic, write_sealed
 from dopantfit.structures import labels_of
 
 START, SETTINGS, RECORD, STRUCTURE = "start.json", "swap.json", "record.json", "start.extxyz"
@@ -67,19 +67,14 @@ def _check(atoms: Atoms, config: SwapConfig, potential: Potential) -> None:
 
 
 def _same_or_new(folder: Path, atoms: Atoms, settings: dict[str, Any]) -> None:
-    """Writes start and settings into a new folder; ConfigError where the folder holds others."""
-    import json
-
-    path = folder / SETTINGS
-    if not path.is_file():
-        Configuration.of(atoms).write(folder / START)
-        ase.io.write(folder / STRUCTURE, atoms, format="extxyz")
-        write_json_atomic(path, settings)
-        return
-    known = Configuration.read(folder / START)
-    same = labels_of(known.atoms) == labels_of(atoms) and np.array_equal(known.atoms.positions, atoms.positions)
-    if json.loads(path.read_text(encoding="utf-8")) != settings or not same:
+    """Writes start and settings, or damaged ones anew; ConfigError where the folder holds those of another run."""
+    structure = hash_of([labels_of(atoms), atoms.cell.array.tolist(), atoms.positions.tolist()])
+    content = {**settings, "structure": structure}
+    if read_sealed(folder / SETTINGS) not in (None, content):
         raise ConfigError(f"{folder}: holds a run of another structure, potential or configuration; use another folder")
+    Configuration.of(atoms).write(folder / START)
+    ase.io.write(folder / STRUCTURE, atoms, format="extxyz")
+    write_sealed(folder / SETTINGS, content)
 
 
 def _results(folder: Path, ladder: Ladder) -> dict[str, Any]:
@@ -104,11 +99,11 @@ def analyse(folder: Path, lowest: int) -> dict[str, Any]:
 
     Raises ReferenceDataError when there is no run in the folder.
     """
-    import json
-
-    if not (folder / SETTINGS).is_file():
-        raise ReferenceDataError(f"{folder}: there is no swap run; make one with dopantfit boundary swap")
-    settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
+    settings = read_sealed(folder / SETTINGS)
+    if settings is None:
+        raise ReferenceDataError(
+            f"{folder}: there is no swap run, or its {SETTINGS} is damaged; run dopantfit boundary swap there"
+        )
     config = parse_swap(settings["config"], str(folder / SETTINGS))
     ladder = read_ladder(folder / LADDER_FILE)
     replicas = ladder.lowest(lowest)

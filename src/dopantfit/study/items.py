@@ -28,6 +28,8 @@ _GRAMS = 1.66053906660
 BETWEEN = "between"
 #: Points that an Arrhenius line and its band are given at.
 _LINE = 21
+# Numbers of a species in the record of a run's transport.
+_CONDUCTIVITY, _DIFFUSION = "tracer_conductivity_S_per_cm", "D_cm2_per_s"
 
 
 def systems(needs: Mapping[str, Finished]) -> dict[str, list[Finished]]:
@@ -166,9 +168,9 @@ def _less_one(ratio: Interval) -> Interval:
     return Interval(ratio.low - 1.0, ratio.high - 1.0, None if ratio.value is None else ratio.value - 1.0)
 
 
-@action(version=2)
+@action(version=3)
 def conductivities(work: Work) -> Outcome:
-    """Items 6 and 10: conductivity of every cation in every system, and Li against the reference system.
+    """Items 6 and 10: conductivity and D* of every cation in every system, and Li against the reference system.
 
     settings: reference (its role), mobile. facts: ratios of the mobile ion, and how many runs each system has.
     """
@@ -185,20 +187,25 @@ def conductivities(work: Work) -> Outcome:
         for name, sigma in found.items():
             if sigma is None:  # the framework that the others move against
                 continue
-            rows.append((system, name, len(groups[system]), *number(sigma)))
+            diffusion = _pooled_over(groups[system], name, _DIFFUSION)
+            rows.append((system, name, len(groups[system]), *number(sigma), *number(diffusion)))
         ratios[system] = interval_of(found.get(mobile)).over(reference).as_dict()
-    columns = {"system": "", "species": "", "structures": "", **_columns("sigma", "S/cm")}
+    columns = {"system": "", "species": "", "structures": "", **_columns("sigma", "S/cm"), **_columns("D", "cm²/s")}
     facts = {"ratios": ratios, "runs": {name: sum(int(one.result["runs"]) for one in groups[name]) for name in groups}}
     return _finish(work, f"Conductivities, {mobile} against {work.settings['reference']}", columns, rows, facts)
 
 
 def conductivity(runs: Sequence[Finished], species: str) -> Estimate | None:
     """Tracer conductivity of a species, pooled over the structures of a system [S/cm]."""
-    found = [run.result["species"].get(species, {}).get("tracer_conductivity_S_per_cm") for run in runs]
+    return _pooled_over(runs, species, _CONDUCTIVITY)
+
+
+def _pooled_over(runs: Sequence[Finished], species: str, quantity: str) -> Estimate | None:
+    found = [run.result["species"].get(species, {}).get(quantity) for run in runs]
     return pooled([estimate for one in found if (estimate := estimate_from(one)) is not None])
 
 
-@action(version=2)
+@action(version=3)
 def arrhenius(work: Work) -> Outcome:
     """Item 10, second part: conductivities of one amorphous cell against temperature, with the line through them.
 
@@ -209,9 +216,10 @@ def arrhenius(work: Work) -> Outcome:
     for role in sorted(work.needs):
         result = work.needs[role].result
         for name, entry in result["species"].items():
-            sigma = estimate_from(entry.get("tracer_conductivity_S_per_cm"))
+            sigma = estimate_from(entry.get(_CONDUCTIVITY))
             if sigma is not None:
-                rows.append((result["temperature_K"], name, *number(sigma)))
+                diffusion = estimate_from(entry.get(_DIFFUSION))
+                rows.append((result["temperature_K"], name, *number(sigma), *number(diffusion)))
                 points.setdefault(name, []).append((result["temperature_K"], sigma))
     facts: dict[str, Any] = {"system": work.settings["system"], "activation_energy_eV": {}, "lines": {}}
     for name, pairs in points.items():
@@ -222,7 +230,7 @@ def arrhenius(work: Work) -> Outcome:
         except ConvergenceError as problem:
             facts["activation_energy_eV"][name] = {"reason": str(problem)}
     rows.sort(key=lambda row: (str(row[1]), row[0]))
-    columns = {"temperature": "K", "species": "", **_columns("sigma", "S/cm")}
+    columns = {"temperature": "K", "species": "", **_columns("sigma", "S/cm"), **_columns("D", "cm²/s")}
     return _finish(work, f"Conductivities of {work.settings['system']} against temperature", columns, rows, facts)
 
 

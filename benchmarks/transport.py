@@ -1,12 +1,14 @@
 """Speed and honesty of the transport tools, each against a named peer in the same run, on one thread.
 
-    python benchmarks/transport.py          everything (about two minutes)
-    python benchmarks/transport.py --quick  fewer frames and trials (twenty seconds)
+    python benchmarks/transport.py          everything (half a minute)
+    python benchmarks/transport.py --quick  fewer frames and trials (ten seconds), too few to hold against limits
 
 The MSD of 1,000 ions × 20,000 frames at all lags is timed against the direct double sum, which is timed on a few lags
 and scaled to all of them (processor time, because a busy machine stretches the clock). Error bars are counted on random
 walks of known D, against what is usual: a straight line through the same window by ordinary least squares with the
-error that such a fit states. Where kinisi is installed, its D and error for one walk are printed beside ours.
+error that such a fit states. Where kinisi is installed, its D and error for one walk are printed beside ours. Exit
+status 1 when the MSD takes more than 15 s or 2 GB, or when the share of 400 walks whose 95 % interval holds the true D
+is not 95 ± 3 %.
 """
 
 import os
@@ -16,6 +18,7 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 
 import argparse
 import resource
+import sys
 import time
 from importlib.util import find_spec
 
@@ -30,6 +33,10 @@ from dopantfit.transport.msd import msd_sum
 CONSOLE = Console(width=110)
 N_IONS = 1000
 TRUE_D = 0.5  # Å²/ps: steps of variance 1 Å² per direction and ps
+#: Most processor time [s] and memory [GB] of the MSD.
+LONGEST, LARGEST = 15.0, 2.0
+#: Share [%] of intervals that must hold the true D; 3 is 2.7 binomial errors of 400 trials.
+COVERAGE, TOLERANCE = 95.0, 3.0
 
 
 def walk(rng: np.random.Generator, n_frames: int, n_ions: int) -> np.ndarray:
@@ -47,8 +54,8 @@ def peak_memory() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
 
 
-def show_speed(rng: np.random.Generator, n_frames: int) -> None:
-    """Time and memory of the MSD at all lags, and its difference from the direct sum at some."""
+def show_speed(rng: np.random.Generator, n_frames: int) -> bool:
+    """Time and memory of the MSD at all lags, and its difference from the direct sum at some; True within limits."""
     positions = walk(rng, n_frames, N_IONS)
     labels = ["Li"] * (N_IONS - 1) + ["Ti"]
     trajectory = Trajectory.from_arrays(positions, labels, np.eye(3) * 1e4, 0.1)
@@ -76,7 +83,9 @@ def show_speed(rng: np.random.Generator, n_frames: int) -> None:
     ):
         table.add_column(heading, justify="right")
     table.add_row(f"{fast:.1f}", f"{slow:.0f}", f"{slow / fast:.0f}", f"{deviation:.1e}", f"{memory:.2f}")
+    table.add_row(f"limit {LONGEST:g}", "", "", "", f"limit {LARGEST:g}", style="dim")
     CONSOLE.print(table)
+    return fast <= LONGEST and memory <= LARGEST
 
 
 def msd_of(positions: np.ndarray) -> MeanSquareDisplacement:
@@ -94,19 +103,20 @@ def ordinary(msd: MeanSquareDisplacement) -> tuple[float, float]:
     return slope / 6.0, float(np.sqrt(covariance[0, 0])) / 6.0
 
 
-def show_coverage(n_trials: int) -> None:
-    """How often the interval holds the true D; binomial error 1.1 % at 400 trials."""
+def show_coverage(n_trials: int) -> bool:
+    """How often the interval holds the true D; binomial error 1.1 % at 400 trials. True where often enough."""
     table = Table(title=f"{n_trials} random walks each: how often the stated error holds the true D [%]")
     for heading in (
         "walkers × frames",
         "1σ",
-        "95 %",
+        f"{COVERAGE:g} ± {TOLERANCE:g} %",
         "stated σ",
         "true σ",
         "least squares 95 %",
         "true σ, least squares",
     ):
         table.add_column(heading, justify="right")
+    good = True
     for n_ions, n_frames in ((5, 400), (20, 400), (20, 1000)):
         values, errors, inside, usual = [], [], [], []
         for trial in range(n_trials):
@@ -117,16 +127,19 @@ def show_coverage(n_trials: int) -> None:
             inside.append(ours.low <= TRUE_D <= ours.high)
             usual.append(ordinary(msd))
         value, error, (plain, plain_error) = np.array(values), np.array(errors), np.array(usual).T
+        held = 100 * float(np.mean(inside))
+        good &= abs(held - COVERAGE) <= TOLERANCE
         table.add_row(
             f"{n_ions} × {n_frames}",
             f"{100 * (np.abs(value - TRUE_D) <= error).mean():.1f}",
-            f"{100 * np.mean(inside):.1f}",
+            f"{held:.1f}",
             f"{error.mean() / TRUE_D:.1%}",
             f"{value.std() / TRUE_D:.1%}",
             f"{100 * (np.abs(plain - TRUE_D) <= 1.96 * plain_error).mean():.1f}",
             f"{plain.std() / TRUE_D:.1%}",
         )
     CONSOLE.print(table)
+    return good
 
 
 def show_kinisi(rng: np.random.Generator) -> None:
@@ -176,16 +189,20 @@ def _kinisi(positions: np.ndarray) -> tuple[float, float]:
     return float(samples.mean()), float(samples.std())
 
 
-def main() -> None:
-    """Print every table."""
+def main() -> int:
+    """Print every table; 0 when all limits are kept, or too little was done to tell."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="fewer frames and trials")
+    parser.add_argument("--quick", action="store_true", help="fewer frames and trials; status 0 whatever they say")
     quick = parser.parse_args().quick
     rng = np.random.default_rng(1)
-    show_speed(rng, 2_000 if quick else 20_000)
-    show_coverage(50 if quick else 400)
+    fast = show_speed(rng, 2_000 if quick else 20_000)
+    honest = show_coverage(50 if quick else 400)
     show_kinisi(rng)
+    if quick:
+        return 0
+    CONSOLE.print(f"MSD within its limits: {fast}; intervals hold as often as they say: {honest}")
+    return 0 if fast and honest else 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -18,6 +18,9 @@ from dopantfit.study.trace_cli import trace
 from dopantfit.transport.cli import transport_app
 from dopantfit.validate.cli import validate
 
+#: Exit status after Ctrl-C.
+_INTERRUPTED = 130
+
 app = typer.Typer(
     name="dopantfit",
     help="From DFT frames of a dopant to a verdict on doping a solid electrolyte's grain boundary with it.",
@@ -137,7 +140,7 @@ def main() -> None:
     """Run the command line; bad input or usage ends it with one line on standard error and exit status 2."""
     try:
         # Not standalone: usage errors come here too, instead of being drawn as a box.
-        sys.exit(app(standalone_mode=False))
+        status = app(standalone_mode=False)
     except DopantFitError as error:
         _end(str(error), 2)
     except TyperException as error:
@@ -145,8 +148,9 @@ def main() -> None:
         if not message:  # The help was all that there is to say, and has been printed.
             sys.exit(error.exit_code)
         _end(f"{message}; see {context.command_path} --help" if context else message, error.exit_code)
-    except typer.Abort:
-        _end("interrupted", 130)
+    if status == _INTERRUPTED:
+        sys.stderr.write("dopantfit: interrupted\n")
+    sys.exit(status)
 
 
 def _end(message: str, status: int) -> NoReturn:

@@ -104,7 +104,12 @@ class Record:
 
 
 def write_text_atomic(path: str | os.PathLike[str], text: str) -> None:
-    """Write `text` (UTF-8) to `path` such that a reader sees the old file or the new one, never a part.
+    """Write `text` (UTF-8) to `path` as write_bytes_atomic does."""
+    write_bytes_atomic(path, text.encode())
+
+
+def write_bytes_atomic(path: str | os.PathLike[str], content: bytes) -> None:
+    """Write `content` to `path` such that a reader sees the old file or the new one, never a part.
 
     The folder must exist. Raises ConfigError when it does not or cannot be written to.
     """
@@ -118,8 +123,8 @@ def write_text_atomic(path: str | os.PathLike[str], text: str) -> None:
             f"{target}: cannot be written ({error.strerror}); make the folder {target.parent} writable"
         ) from None
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, target)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from dopantfit.errors import CollapseError, ConfigError
-from dopantfit.lammps import Dynamics, Launcher, run_dynamics
+from dopantfit.lammps import Dynamics, Launcher, dynamics, run_dynamics
 from dopantfit.lammps.legs import read_table
 from dopantfit.potential import Parameter
 from dopantfit.provenance import sha256_of
@@ -130,6 +130,15 @@ def test_a_run_taken_up_again_ends_bit_for_bit_like_an_undisturbed_one(tmp_path,
     np.testing.assert_array_equal(again.atoms.positions, whole.atoms.positions)
     np.testing.assert_array_equal(again.atoms.get_velocities(), whole.atoms.get_velocities())
     np.testing.assert_array_equal(again.atoms.cell, whole.atoms.cell)
+
+
+def test_legs_of_default_length_follow_no_clock(tmp_path, rocksalt, polarisable, monkeypatch):
+    monkeypatch.setattr(dynamics, "_LEG_TIME", 50 * dynamics._SITE_TIME * len(rocksalt))
+    settings = short(restart_every=None)
+    whole = run(rocksalt, polarisable, settings, tmp_path / "whole")
+    with pytest.raises(Interrupted):
+        run_dynamics(rocksalt, polarisable, settings, tmp_path / "broken", launcher=BrokenAfter(3), ranks=1)
+    assert same_end(run(rocksalt, polarisable, settings, tmp_path / "broken"), whole)
 
 
 def flip(path):

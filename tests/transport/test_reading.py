@@ -8,9 +8,10 @@ import pytest
 from ase import Atoms
 
 from dopantfit.errors import ConfigError
+from dopantfit.lammps import Launcher
 from dopantfit.transport import Trajectory, mean_square_displacement, read_trajectory
 
-from .conftest import N_IONS, SPECIES
+from .conftest import N_IONS, RUN, SPECIES
 
 DUMPS = ("xu.dump", "xsu.dump", "xi.dump", "xsi.dump")
 
@@ -172,6 +173,20 @@ def test_dcd_without_frames_is_refused(fixed_cell, tmp_path):
 def test_dcd_needs_species(fixed_cell):
     refused(["holds no species", "7 ions"], fixed_cell / "unwrapped.dcd")
     refused(["2 species labels for 7 ions"], fixed_cell / "unwrapped.dcd", species=("Li", "O"))
+
+
+def test_a_dcd_in_units_of_femtoseconds_is_refused_until_its_time_step_is_given(fixed_cell, tmp_path):
+    in_real = RUN.format(deform="").replace("units metal", "units real").replace("timestep 0.0005", "timestep 0.5")
+    (tmp_path / "run.in").write_text(in_real)
+    Launcher("lmp").run(tmp_path / "run.in", timeout=120)
+    path, reference = tmp_path / "unwrapped.dcd", read_trajectory(fixed_cell / "unwrapped.dcd", species=SPECIES)
+    refused(["time step of 0.5", "units", "--timestep", "in ps"], path, species=SPECIES)
+    for given in ({"timestep": 0.0005}, {"interval": 0.01}):
+        trajectory = read_trajectory(path, species=SPECIES, **given)
+        # The DCD header of the reference holds a time step in float32.
+        assert trajectory.interval == pytest.approx(reference.interval, rel=1e-6)
+        # The same flight, over up to 40 Å, with constants that agree to six digits or so in the two units.
+        np.testing.assert_allclose(trajectory.positions, reference.positions, rtol=0, atol=1e-3)
 
 
 @pytest.mark.parametrize("name", ["a.dcd", "a.dump", "a.extxyz"])

@@ -7,7 +7,7 @@ import pytest
 
 from dopantfit import Potential
 from dopantfit.errors import ConfigError
-from dopantfit.validate import require_valid
+from dopantfit.validate import require_valid, thresholds
 from dopantfit.validate.gate import Gate, Threshold
 from dopantfit.validate.record import write_validation
 from dopantfit.validate.run import GATES
@@ -64,6 +64,16 @@ def refuse_stale(folder: Path) -> None:
     path.write_text(path.read_text().replace("cutoff = 9.0", "cutoff = 9.1"))
 
 
+def refuse_other_settings(folder: Path) -> None:
+    record(folder)
+    (folder / "validate.toml").write_text("[compound]\n")
+
+
+def refuse_other_thresholds(folder: Path) -> None:
+    path = record(folder)
+    path.write_text(path.read_text().replace(thresholds.sha256(), 64 * "0"))
+
+
 def refuse_cut_short(folder: Path) -> None:
     path = record(folder)
     path.write_text(path.read_text()[:200])
@@ -79,7 +89,9 @@ def refuse_other(folder: Path) -> None:
         (refuse_missing, "there is no validation"),
         (refuse_failed, "failed mobility"),
         (refuse_incomplete, "lacks the gate host"),
-        (refuse_stale, "stale"),
+        (refuse_stale, "another potential, or an earlier one"),
+        (refuse_other_settings, "another validate.toml"),
+        (refuse_other_thresholds, "other thresholds"),
         (refuse_cut_short, "cannot be read as JSON"),
         (refuse_other, "is damaged"),
     ],

@@ -3,8 +3,10 @@
 import dataclasses
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -75,6 +77,29 @@ def test_one_gate_is_printed_as_json_and_leaves_no_record(folder):
     (gate,) = json.loads(done.stdout)["gates"]
     assert gate["name"] == "turn-over" and gate["passed"]
     assert not list(folder.glob("validation*.json"))
+
+
+def test_an_interrupt_says_so_and_leaves_no_process(folder):
+    command = [sys.executable, "-m", "dopantfit.cli", "validate", folder, "--potential", "latp-mg-2022"]
+    process = subprocess.Popen(
+        [*command, "--gate", "stability", "--work", "work"], cwd=folder, stderr=subprocess.PIPE, text=True
+    )
+    while not list(folder.glob("work/*/*/progress.json")):
+        assert process.poll() is None
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    assert "dopantfit: interrupted" in process.communicate(timeout=30)[1] and process.returncode == 130
+    assert not list(folder.glob("work/*.json"))
+
+
+def test_a_gate_whose_figure_is_gone_is_judged_again(folder):
+    asked = request(folder)
+    run_gates(asked, ["turn-over"], 1, nothing)
+    figure = asked.figures / "turn-over.png"
+    before = figure.read_bytes()
+    figure.unlink()
+    run_gates(asked, ["turn-over"], 1, nothing)
+    assert figure.read_bytes() == before
 
 
 def test_a_finished_gate_is_kept_and_a_damaged_or_stale_one_is_judged_again(folder):

@@ -1,5 +1,6 @@
 """The engines agree, and unseen frames tell a better potential from a worse one."""
 
+import csv
 import dataclasses
 
 import numpy as np
@@ -52,6 +53,24 @@ def test_the_worse_of_two_potentials_fails_and_the_better_passes(folder, work):
     # The potential that made the frames misses them by the noise only.
     (error,) = (one for one in good.details["subject"]["forces"] if one["kind"] == "all")
     assert error["rms_error"] == pytest.approx(0.02, rel=0.2)
-    ratio = next(c for c in bad.checks if c.name.startswith("force error on Mg over"))
+    ratio = next(c for c in bad.checks if c.name.startswith("force error on Mg over that of"))
     assert ratio.threshold == thresholds.DOPANT_RATIO and ratio.value > 5.0
     assert (work.figures / "correlation.png").is_file()
+
+
+def test_forces_that_are_worse_than_none_fail_without_a_potential_to_compare_with(folder, work):
+    right = dataclasses.replace(load_subject(folder, "latp-mg-2022", "quick"), peer=None)
+    assert correlation(right, work).passed
+    # Stiff enough that the dopant is farther from DFT than with no forces at all, and nothing collapses.
+    worse = right.potential.with_values({Parameter.parse("rho Mg-O"): 0.23})
+    gate = correlation(dataclasses.replace(right, potential=worse), work)
+    failed = {check.name for check in gate.checks if not check.passed}
+    assert {f"force error on {what} over the DFT force" for what in ("Mg", "Mg and its first shell")} <= failed
+
+
+def test_a_lone_frame_of_a_stoichiometry_has_no_energy_on_the_figure(folder, work):
+    subject = load_subject(folder, "latp-mg-2022", "quick")
+    vars(subject)["unseen"] = subject.unseen[:1]
+    correlation(subject, work)
+    rows = list(csv.DictReader((work.figures / "correlation.csv").read_text().splitlines()))
+    assert rows and {row["dft_meV_per_atom"] for row in rows} == {"nan"}

@@ -37,8 +37,9 @@ IONS = "ions.extxyz"
 _ASE_VELOCITY = 1.0 / (1000.0 * ase.units.fs)
 #: Fewest ions per MPI rank: below, communication costs more than it saves.
 _IONS_PER_RANK = 200
-#: Wall time of a leg [s], and of the first, whose speed is guessed: seconds per step and site on one rank.
-_LEG_TIME, _FIRST_LEG_TIME, _SITE_TIME = 180.0, 60.0, 2e-5
+#: Time that a leg is meant to take, and that a step takes on one rank for each site [s]. Not measured in the run: legs
+#: of a length that follows the clock would end a run that was taken up again elsewhere than an undisturbed one.
+_LEG_TIME, _SITE_TIME = 180.0, 1e-5
 #: LAMMPS's words when ions fly apart.
 _BLOWN_UP = ("Lost atoms", "Bond atoms", "Out of range atoms", "Non-numeric", "blown up", "table inner cutoff")
 
@@ -196,7 +197,7 @@ class _Run:
             harmed = STATE if (self.folder / STATE).exists() else None
         if known is not None and harmed is None:
             return known
-        empty = {"step": -1, "wall_seconds": 0.0, "started": time.time(), "restart": None, "steps_per_second": None}
+        empty = {"step": -1, "wall_seconds": 0.0, "started": time.time(), "restart": None}
         why = "" if harmed is None else f"{harmed} was not what had been written"
         return {**asked, **empty, "largest_core_shell": 0.0, "made_anew": why}
 
@@ -266,17 +267,14 @@ class _Run:
         self.frames.append(self.folder / recipes.LEG_TRAJECTORY, begun)
         self.rows.append(table, [step for step in steps if step > begun or begun == 0], settings.timestep)
         longest = max([self.state["largest_core_shell"], *table.columns.get("v_core_shell", np.zeros(1)).tolist()])
-        speed = (end - begun) / (time.monotonic() - began)
-        self._accept(began, {"step": end, "largest_core_shell": longest, "steps_per_second": speed})
+        self._accept(began, {"step": end, "largest_core_shell": longest})
 
     def _leg_length(self, ranks: int) -> int:
         """Steps of the next leg, a multiple of the interval of rows."""
         if self.settings.restart_every is not None:
             return self.settings.restart_every
-        speed = self.state["steps_per_second"]
-        guess = _FIRST_LEG_TIME * ranks / (_SITE_TIME * self.ions.n_sites)
         every = self.settings.thermo_every
-        return max(1, round((guess if speed is None else _LEG_TIME * speed) / every)) * every
+        return max(1, round(_LEG_TIME * ranks / (_SITE_TIME * self.ions.n_sites) / every)) * every
 
     def _accept(self, began: float, news: Mapping[str, Any]) -> None:
         """Make what a leg left the state of the run; the restart file before it stays until the next."""

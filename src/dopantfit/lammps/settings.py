@@ -36,8 +36,8 @@ class Dynamics:
     kspace: long-range solver and its relative accuracy.
     skin: of the neighbour lists [Å].
     thermo_every, dump_every: output intervals [steps]; collapse is looked for every `thermo_every` steps.
-    restart_every: length of a leg [steps], at the end of which the run can be taken up again; by default what takes
-        about three minutes.
+    restart_every: length of a leg [steps], at the end of which the run can be taken up again; by default by the
+        numbers of ions and ranks, what takes about three minutes.
     Raises ConfigError for a value that no run can have.
     """
 

@@ -16,7 +16,7 @@ from dopantfit.reference.frames import FRAMES_FILE
 from dopantfit.reference.manifest import MANIFEST_FILE
 from dopantfit.validate.levels import LEVELS
 from dopantfit.validate.levels import level as level_of
-from dopantfit.validate.settings import SETTINGS_FILE
+from dopantfit.validate.record import stale
 
 VALIDATION = "validation.json"
 
@@ -70,11 +70,9 @@ def why_validate(folder: Path, level: str) -> str:
     record = _json(folder / VALIDATION)
     if record is None:
         return "there is no validation yet"
-    if record["potential"]["sha256"] != sha256_of(folder / POTENTIAL_FILE):
-        return "the potential has changed since"
-    settings = folder / SETTINGS_FILE
-    if record["record"]["inputs"].get(SETTINGS_FILE) != (sha256_of(settings) if settings.is_file() else None):
-        return f"{SETTINGS_FILE} has changed since"
+    why = stale(record, sha256_of(folder / POTENTIAL_FILE), folder)
+    if why:
+        return f"it was made with {why}"
     order = list(LEVELS)
     return "" if record["level"] in order[order.index(level) :] else f"it was made at level {record['level']}"
 

@@ -1,6 +1,7 @@
 """`dopantfit transport`: what trajectories say, one verb for each question; `msd` where none is named."""
 
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -61,13 +62,13 @@ def msd(
     from dopantfit.transport.summary import parse_charges, summarise, write_msd
 
     charges = parse_charges(mobile)
-    runs = _read(trajectories, structure, timestep, interval)
+    runs, unfinished = _read(trajectories, structure, timestep, interval)
     summary = summarise(runs, charges, temperature, window, HOP_LENGTH if hop_length is None else hop_length)
     if output is not None:
         write_msd(output, summary)
     if figure is not None:
         draw_msd(summary, window, figure)
-    _show(json, summary.sources, summary.as_dict(), summary.as_table(), *summary.remarks())
+    _show(json, summary.sources, unfinished, summary.as_dict(), summary.as_table(), *summary.remarks())
 
 
 @transport_app.command("rdf")
@@ -92,14 +93,14 @@ def rdf(
     from dopantfit.transport.pairs import pair_distribution
 
     pairs = tables.parse_pairs(pair)
-    (run,) = _read([trajectory], structure, timestep, interval)
+    (run,), unfinished = _read([trajectory], structure, timestep, interval)
     found = [pair_distribution(run, one, cutoff, width) for one in pairs]
     record = tables.pairs_record(found, radius)
     if output is not None:
         tables.write_pairs(output, found)
     if figure is not None:
         draw_pairs(found, figure)
-    _show(json, [str(trajectory)], record, tables.pairs_table(record, run))
+    _show(json, [str(trajectory)], unfinished, record, tables.pairs_table(record, run))
 
 
 @transport_app.command("density")
@@ -131,10 +132,11 @@ def density(
     from dopantfit.transport.density import density_difference, density_of, isosurface
     from dopantfit.transport.figures import draw_density
 
-    (run,) = _read([trajectory], structure, timestep, interval)
+    (run,), unfinished = _read([trajectory], structure, timestep, interval)
     found = density_of(run, species, spacing)
     if minus is not None:
-        (other,) = _read([minus], minus_structure or structure, timestep, interval)
+        (other,), more = _read([minus], minus_structure or structure, timestep, interval)
+        unfinished += more
         a, b, c = found.values.shape
         found = density_difference(found, density_of(other, species, shape=(a, b, c)))
     found = found.smoothed(smooth)
@@ -149,7 +151,7 @@ def density(
     if figure is not None:
         draw_density(found, figure, minus)
     sources = [str(path) for path in (trajectory, minus) if path is not None]
-    _show(json, sources, record, *tables.density_tables(record))
+    _show(json, sources, unfinished, record, *tables.density_tables(record))
 
 
 @transport_app.command("sites")
@@ -177,13 +179,14 @@ def sites(
     from dopantfit.transport.occupancy import site_occupancy
     from dopantfit.transport.reading import sites_of
 
-    (run,) = _read([trajectory], structure, timestep, interval)
+    (run,), unfinished = _read([trajectory], structure, timestep, interval)
     kinds, places = sites_of(reference, site or [species], run.mean_cell)
     found = site_occupancy(run, species, places, radius)
     record = tables.sites_record(found, species, kinds)
     if output is not None:
         tables.write_sites(output, found, kinds, places)
-    _show(json, [str(trajectory), str(reference)], record, tables.sites_table(record), *tables.jump_remarks(record))
+    sources = [str(trajectory), str(reference)]
+    _show(json, sources, unfinished, record, tables.sites_table(record), *tables.jump_remarks(record))
 
 
 @transport_app.command("arrhenius")
@@ -210,20 +213,29 @@ def arrhenius(
     if figure is not None:
         draw_arrhenius(points, figure)
     record = tables.arrhenius_record(points, at or ())
-    _show(json, [str(path) for path in results], record, tables.arrhenius_table(points, at or ()))
+    _show(json, [str(path) for path in results], [], record, tables.arrhenius_table(points, at or ()))
 
 
 def _read(
     paths: Sequence[Path], structure: Path | None, timestep: float | None, interval: float | None
-) -> list["Trajectory"]:
-    from dopantfit.transport.reading import read_trajectory, species_of
+) -> tuple[list["Trajectory"], list[str]]:
+    """Return the trajectories, and the paths of those whose runs are not finished, which standard error is told."""
+    from dopantfit.transport.reading import read_trajectory, species_of, unfinished_run
 
     species = None if structure is None else species_of(structure)
-    return [read_trajectory(path, species, timestep, interval) for path in paths]
+    # Asked before the files are read: what ends meanwhile may have been read in part.
+    notes = {str(path): note for path in paths if (note := unfinished_run(path)) is not None}
+    with warnings.catch_warnings(action="ignore"):
+        runs = [read_trajectory(path, species, timestep, interval) for path in paths]
+    for note in notes.values():
+        sys.stderr.write(f"dopantfit: warning: {note}\n")
+    return runs, list(notes)
 
 
-def _show(json: bool, sources: Sequence[str], record: dict[str, Any], *table: object) -> None:
-    """Print the record with the hashes of its inputs, or the tables."""
+def _show(
+    json: bool, sources: Sequence[str], unfinished: Sequence[str], record: dict[str, Any], *table: object
+) -> None:
+    """Print the record with the hashes of its inputs and those of unfinished runs among them, or the tables."""
     if json:
         from json import dumps
 
@@ -231,6 +243,7 @@ def _show(json: bool, sources: Sequence[str], record: dict[str, Any], *table: ob
 
         whole = {
             "inputs": {source: sha256_of(source) for source in sources},
+            "unfinished": list(unfinished),
             "versions": installed_versions(),
             **record,
         }

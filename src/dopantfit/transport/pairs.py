@@ -35,10 +35,19 @@ class PairDistribution:
     @property
     def first_peak(self) -> float:
         """Radius of the highest point of g [Å], by the parabola through the bin and its neighbours."""
-        top = int(np.argmax(self.values))
-        if not 0 < top < len(self.values) - 1:
+        return self._highest(self.values)
+
+    @property
+    def first_peak_error(self) -> float:
+        """Standard error of `first_peak` from time blocks [Å]."""
+        peaks = [self._highest(block / self.radii**2) for block in self.neighbours]
+        return float(np.std(peaks, ddof=1) / np.sqrt(len(peaks)))
+
+    def _highest(self, values: Floats) -> float:
+        top = int(np.argmax(values))
+        if not 0 < top < len(values) - 1:
             return float(self.radii[top])
-        left, middle, right = self.values[top - 1 : top + 2]
+        left, middle, right = values[top - 1 : top + 2]
         curvature = left - 2.0 * middle + right
         return float(self.radii[top] + 0.5 * self.width * (left - right) / (curvature if curvature else 1.0))
 

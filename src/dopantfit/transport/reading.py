@@ -1,6 +1,7 @@
 """Trajectories from files: DCD and text dumps of LAMMPS, and whatever else ASE reads, extended XYZ above all."""
 
 import os
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from ase import Atoms
 from ase.geometry import cell_to_cellpar
 
 from dopantfit.errors import ConfigError
+from dopantfit.provenance import read_sealed
 from dopantfit.transport.dcd import read_dcd
 from dopantfit.transport.text_dump import read_text_dump
 from dopantfit.transport.trajectory import Trajectory
@@ -19,6 +21,10 @@ _DUMPS = (".dump", ".lammpstrj", ".lammpsdump")
 _EQUAL = 1e-4
 #: Largest relative deviation of lengths and angles of a cell from that of the same crystal, warm or strained.
 _SAME_CELL = 0.05
+#: Longest time step [ps] that ions can be followed with; a DCD header with a longer one counts in other units.
+_LONGEST_STEP = 0.01
+#: Files in the folder of one of our runs; the last is written when all is done.
+_RUN_TRAJECTORY, _RUN_STATE, _RUN_RECORD = "trajectory.dcd", "progress.json", "run.json"
 
 
 def read_trajectory(
@@ -31,21 +37,44 @@ def read_trajectory(
 
     species: label of every ion in the order of ids; needed for DCD, and for a text dump without ``element``.
     timestep: of the molecular dynamics [ps]; needed for a text dump, whose frames carry steps. A DCD file of a
-        ``metal`` run carries its own.
+        ``metal`` run carries its own; one that says more than 0.01 ps was written in other units.
     interval: time between frames [ps], instead; needed for an extended XYZ file without ``time`` or ``step``.
     Raises ConfigError, with the file's name, when it cannot be read, is wrapped without image flags, when frames
-    are missing, the number of ions changes, or it holds fewer than two frames.
+    are missing, the number of ions changes, or it holds fewer than two frames. Warns when it is that of an unfinished
+    run (see `unfinished_run`).
     """
     file = Path(path)
     if not file.is_file():
         raise ConfigError(f"{file}: there is no such trajectory; check the path")
     if file.stat().st_size == 0:
         raise ConfigError(f"{file}: is empty; the run ended before it wrote a frame")
+    note = unfinished_run(file)
+    if note is not None:
+        warnings.warn(note, stacklevel=2)
     if file.suffix == ".dcd":
         return _from_dcd(file, species, timestep, interval)
     if file.suffix in _DUMPS or _is_dump(file):
         return _from_dump(file, species, timestep, interval)
     return _from_ase(file, species, timestep, interval)
+
+
+def unfinished_run(path: str | os.PathLike[str]) -> str | None:
+    """Say how far the run is whose trajectory this is, if it is one of ours and not finished; None for all others.
+
+    After each leg of a run its trajectory looks whole.
+    """
+    file = Path(path)
+    state = file.parent / _RUN_STATE
+    if file.name != _RUN_TRAJECTORY or not state.is_file() or read_sealed(file.parent / _RUN_RECORD) is not None:
+        return None
+    known, how_far = read_sealed(state), ""
+    if known is not None:
+        timestep, duration = known["settings"]["timestep"], known["settings"]["duration"]
+        how_far = f", {known['step'] * timestep:.4g} of {duration:.4g} ps"
+    return (
+        f"{file}: holds an unfinished run{how_far}; numbers are of what is there: "
+        "run it again with the same arguments to finish it"
+    )
 
 
 def species_of(path: str | os.PathLike[str]) -> tuple[str, ...]:
@@ -91,6 +120,12 @@ def _from_dcd(file: Path, species: Sequence[str] | None, timestep: float | None,
     if species is None:
         raise ConfigError(
             f"{file}: a DCD file holds no species; give a structure with its {content.positions.shape[1]} ions"
+        )
+    if timestep is None and interval is None and content.timestep > _LONGEST_STEP:
+        raise ConfigError(
+            f"{file}: its header says a time step of {content.timestep:g}, as ps too long to follow ions with "
+            f"(at most {_LONGEST_STEP:g}); was it written in other units than LAMMPS metal? "
+            "Give the time step with --timestep, in ps"
         )
     step = content.timestep if timestep is None else timestep
     time = content.steps_per_frame * step if interval is None else interval

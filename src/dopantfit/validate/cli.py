@@ -20,7 +20,10 @@ def validate(
         str | None, typer.Option(help="Validate this file or published set instead of the fitted one.")
     ] = None,
     gate: Annotated[
-        list[str] | None, typer.Option(help="Only this gate, without a record; once for each.", show_default="all")
+        list[str] | None,
+        typer.Option(
+            help="Only this gate, without a record, its figures in the work folder; once for each.", show_default="all"
+        ),
     ] = None,
     workers: Annotated[
         int | None,
@@ -48,7 +51,9 @@ def validate(
     started = time.time()
     subject = Request(folder, potential, level, Path(), Path()).subject()
     where = work or Path("runs") / f"validate-{subject.config.name}-{subject.potential.name}-{level}"
-    request = Request(folder, potential, level, where, subject.file.parent / stem(subject), ranks=ranks)
+    # Figures beside a record are those of its gates.
+    figures = where / "figures" if gate else subject.file.parent / stem(subject)
+    request = Request(folder, potential, level, where, figures, ranks=ranks)
     with _progress() as observe:
         gates = run_gates(request, gate or tuple(GATES), workers, observe)
     payload = {"gates": [one.as_dict() for one in gates]} if gate else write_validation(subject, gates, started)

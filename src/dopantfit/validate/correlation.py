@@ -74,6 +74,7 @@ def _checks(
             if one["kind"] == "composition"
         ),
     ]
+    checks += _explained(subject.dopant.label, forces["subject"], energies["subject"])
     if "compared" not in forces:
         return checks
     other = subject.peer.name if subject.peer else ""
@@ -86,6 +87,25 @@ def _checks(
         name = f"error of energies within a stoichiometry over that of {other}"
         checks.append(thresholds.ENERGY_RATIO.check(name, ours["rms_error"] / theirs["rms_error"]))
     return checks
+
+
+def _explained(dopant: str, forces: Table, energies: Table) -> list[Check]:
+    """Errors on the dopant and of energies over those of no potential at all."""
+    rows = [
+        (f"force error on {one['name']} over the DFT force", one)
+        for one in forces
+        if one["kind"] in ("species", "neighbourhood") and dopant in one["name"].split()
+    ]
+    rows += [
+        ("error of energies within a stoichiometry over their DFT spread", one)
+        for one in energies
+        if one["kind"] == "all"
+    ]
+    return [
+        thresholds.EXPLAINED.check(name, one["rms_error"] / one["rms_reference"])
+        for name, one in rows
+        if one["rms_reference"] > 0.0
+    ]
 
 
 def _both(tables: dict[str, Table], kind: str) -> list[tuple[dict[str, Any], dict[str, Any]]]:
@@ -118,20 +138,22 @@ def _draw(subject: Subject, found: dict[str, list[Comparison]], folder: Path, ti
     called = {"subject": subject.potential.name, "compared": subject.peer.name if subject.peer else ""}
     rows: list[tuple[Any, ...]] = []
     for column, name in enumerate(names):
-        above, below = panels[column], panels[len(names) + column]
+        above, below, lone = panels[column], panels[len(names) + column], False
         for role, colour, marker in zip(reversed(found), COLOURS[1::-1], MARKERS[1::-1], strict=False):
             alive = [o for o in found[role] if o.energy is not None and _composition(o.target) == name]
             if not alive:
                 continue
             dft, ours = _energies(alive)
             above.plot(dft, ours, marker, color=colour, markersize=4, label=called[role])
+            lone = bool(np.isnan(dft).all())
             forces = np.concatenate([one.forces.ravel() for one in alive if one.forces is not None])
             reference = np.concatenate([one.target.forces.ravel() for one in alive])
             below.plot(reference, forces, ".", color=colour, markersize=1.5, alpha=0.5)
             rows += [(called[role], o.target.name, x, y, _rms(o)) for o, x, y in zip(alive, dft, ours, strict=True)]
         for panel in (above, below):
             _diagonal(panel)
-        label(above, "DFT energy (meV/atom)", "LAMMPS energy (meV/atom)", name)
+        heading = f"{name}\n(one frame: no difference of energies)" if lone else name
+        label(above, "DFT energy (meV/atom)", "LAMMPS energy (meV/atom)", heading)
         label(below, "DFT force (eV/Å)", "LAMMPS force (eV/Å)")
     panels[0].legend(fontsize=7)
     header = ("potential", "frame", "dft_meV_per_atom", "lammps_meV_per_atom", "rms_force_error_eV_per_A")
@@ -147,10 +169,12 @@ def _diagonal(panel: Any) -> None:
 
 
 def _energies(alive: Sequence[Comparison]) -> tuple[Any, Any]:
-    """Energies by DFT and by LAMMPS [meV/atom], each about the mean of its set and composition."""
-    dft, ours = np.empty(len(alive)), np.empty(len(alive))
+    """Energies by DFT and by LAMMPS [meV/atom], about the mean of set and composition; nan for a lone frame."""
+    dft, ours = np.full(len(alive), np.nan), np.full(len(alive), np.nan)
     for group in {one.target.group for one in alive}:
         members = [i for i, one in enumerate(alive) if one.target.group == group]
+        if len(members) < 2:
+            continue
         ions = len(alive[members[0]].target.forces)
         for values, energies in (
             (dft, [alive[i].target.energy for i in members]),

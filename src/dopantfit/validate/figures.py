@@ -9,7 +9,7 @@ from typing import Any
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from dopantfit.provenance import write_text_atomic
+from dopantfit.provenance import write_bytes_atomic, write_text_atomic
 
 #: Okabe & Ito's colours, told apart by all common kinds of colour vision; markers tell them apart in grey.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -29,8 +29,10 @@ def save_figure(
     """Write ``<name>.png`` with the finding as its title, and ``<name>.csv``; returns the name of the image."""
     folder.mkdir(parents=True, exist_ok=True)
     figure.suptitle(title, fontsize=10)
+    image = io.BytesIO()
     # Without the version of the library, the same numbers give the same bytes.
-    figure.savefig(folder / f"{name}.png", dpi=130, metadata={"Software": None})
+    figure.savefig(image, dpi=130, metadata={"Software": None})
+    write_bytes_atomic(folder / f"{name}.png", image.getvalue())
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)

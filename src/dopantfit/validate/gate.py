@@ -38,13 +38,13 @@ class Threshold:
     reason: str
 
     def check(self, name: str, value: float, error: float | None = None) -> "Check":
-        """Hold a number with its standard error (None where it is exact) against this threshold."""
+        """Hold a number with its standard error (None where it is exact, or one run's alone) against this threshold."""
         return Check(name, float(value), None if error is None else float(error), self)
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One number of a gate. error: standard error, None where the number is exact."""
+    """One number of a gate. error: standard error, None where the number is exact, or one run's alone."""
 
     name: str
     value: float

@@ -121,7 +121,9 @@ def _peak_checks(
     checks = []
     for pair, one in found.items():
         limit = thresholds.MOBILE_PEAK if subject.mobile in pair else thresholds.HOST_PEAK
-        checks.append(limit.check(f"{'-'.join(pair)} first peak at 300 K", one.first_peak - wanted[pair]))
+        checks.append(
+            limit.check(f"{'-'.join(pair)} first peak at 300 K", one.first_peak - wanted[pair], one.first_peak_error)
+        )
     return checks
 
 

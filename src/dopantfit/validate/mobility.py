@@ -1,5 +1,6 @@
 """Gate g: ion dynamics in the doped crystal (Fig. S3): the mobile ion diffuses, the framework does not."""
 
+from math import sqrt
 from typing import Any
 
 import numpy as np
@@ -73,7 +74,7 @@ def hops(trajectory: Trajectory, species: str, hop_length: float) -> int:
 
 def _checks(subject: Subject, summary: Summary, moved: int) -> list[Check]:
     mobile = summary.diffusion[subject.mobile]
-    checks = [thresholds.MOBILE_HOPS.check(f"{subject.mobile} that changed site", moved)]
+    checks = [thresholds.MOBILE_HOPS.check(f"{subject.mobile} that changed site", moved, sqrt(moved))]
     value = mobile.cm2_per_s.value
     if value is not None:  # a bound says nothing yet: the run is too short for a coefficient
         checks.append(thresholds.MOBILE_D.check(f"D* of {subject.mobile}", value, mobile.cm2_per_s.error))

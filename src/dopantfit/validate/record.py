@@ -1,14 +1,16 @@
 """``validation.json``: what it holds, and who may go on with a potential on the strength of it."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dopantfit.errors import ConfigError
-from dopantfit.provenance import Record, write_json_atomic
+from dopantfit.provenance import Record, sha256_of, write_json_atomic
+from dopantfit.validate import thresholds
 from dopantfit.validate.gate import Gate
+from dopantfit.validate.settings import SETTINGS_FILE
 from dopantfit.validate.subject import Subject, potential_sha256
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ def write_validation(subject: Subject, gates: Sequence[Gate], started: float) ->
         "passed": all(gate.passed for gate in gates),
         "potential": {"name": subject.potential.name, "sha256": subject.sha256, "source": Path(subject.source).name},
         "compared_with": subject.peer.name if subject.peer else None,
+        "thresholds": thresholds.sha256(),
         "gates": [gate.as_dict() for gate in gates],
         "record": _record(subject, started).as_dict(),
     }
@@ -43,7 +46,7 @@ def write_validation(subject: Subject, gates: Sequence[Gate], started: float) ->
 
 def _record(subject: Subject, started: float) -> Record:
     folder = subject.file.parent
-    inputs = {path.name: path for path in (subject.file, folder / "validate.toml") if path.is_file()}
+    inputs = {path.name: path for path in (subject.file, folder / SETTINGS_FILE) if path.is_file()}
     if Path(subject.source).is_file():
         inputs[Path(subject.source).name] = Path(subject.source)
     for one in subject.config.sets:
@@ -106,17 +109,30 @@ def _read(path: Path) -> tuple[dict[str, Any], str | None]:
     return record, None
 
 
+def stale(record: Mapping[str, Any], potential: str, folder: Path) -> str:
+    """Say what the record in a fit's folder was made with that is no longer so; empty where all still holds.
+
+    potential: SHA-256 of what is to be used. Raises KeyError and TypeError for a damaged record.
+    """
+    settings = folder / SETTINGS_FILE
+    if record["potential"]["sha256"] != potential:
+        return "another potential, or an earlier one"
+    if record["record"]["inputs"].get(SETTINGS_FILE) != (sha256_of(settings) if settings.is_file() else None):
+        return f"another {SETTINGS_FILE}"
+    return "" if record.get("thresholds") == thresholds.sha256() else "other thresholds than those of this version"
+
+
 def _objection(record: dict[str, Any], potential: str, path: Path) -> str | None:
     """Why this record does not speak for this potential; None when it does."""
     from dopantfit.validate.run import GATES
 
     try:
-        stale = record["potential"]["sha256"] != potential
+        why = stale(record, potential, path.parent)
         gates = {one["name"]: bool(one["passed"]) for one in record["gates"]}
-    except (KeyError, TypeError):
+    except (KeyError, TypeError, AttributeError):
         return f"{path}: is damaged"
-    if stale:
-        return f"{path}: is the validation of another potential, or of an earlier one (stale)"
+    if why:
+        return f"{path}: was made with {why} (stale)"
     missing = [name for name in GATES if name not in gates]
     if missing:
         return f"{path}: lacks the gate {', '.join(missing)}"

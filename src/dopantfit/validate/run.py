@@ -8,19 +8,18 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from hashlib import sha256
 from multiprocessing import active_children, get_context
 from multiprocessing.queues import Queue
 from pathlib import Path
 from typing import Any
 
 from dopantfit.errors import CollapseError, ConfigError, ConvergenceError, EngineError
-from dopantfit.provenance import write_json_atomic
+from dopantfit.provenance import hash_of, write_json_atomic
 from dopantfit.validate import thresholds
 from dopantfit.validate.barriers import turn_over
 from dopantfit.validate.compound import compound
 from dopantfit.validate.correlation import correlation
-from dopantfit.validate.gate import Gate, Threshold, Work
+from dopantfit.validate.gate import Gate, Work
 from dopantfit.validate.host import host_crystal
 from dopantfit.validate.mobility import mobility
 from dopantfit.validate.parity import parity
@@ -179,7 +178,7 @@ def _one(request: Request, name: str, observe: Observe) -> Gate:
     key = subject.key(name, GATES[name].frames, GATES[name].peer)
     kept = request.work / f"{name}.json"
     found = _kept(kept, key)
-    if found is None:
+    if found is None or not all((request.figures / figure).is_file() for figure in found.figures):
 
         def report(text: str, part: float) -> None:
             observe(name, text, min(part, _NEARLY_DONE))
@@ -215,5 +214,4 @@ def _kept(path: Path, key: str) -> Gate | None:
 
 def _with_limits(key: str) -> str:
     """The key with all thresholds: a gate is judged again when one changes, from the runs that are there."""
-    limits = {name: str(one) for name, one in vars(thresholds).items() if isinstance(one, Threshold)}
-    return sha256(json.dumps([key, limits]).encode()).hexdigest()
+    return hash_of([key, thresholds.sha256()])

@@ -14,6 +14,7 @@ from dopantfit.validate import thresholds
 from dopantfit.validate.dynamics import (
     Share,
     frame_of,
+    mean_with_error,
     run,
     seed_of,
     slope_with_error,
@@ -72,7 +73,7 @@ def coordination_checks(runs: Mapping[str, DynamicsResult], of: Host) -> list[Ch
     for name, one in runs.items():
         shares = coordinated(trajectory_of(one, skip=0.0), of.former, of.anion, of.bond, of.coordination)
         text = f"{of.former} with {of.coordination} {of.anion}, {name}"
-        checks.append(thresholds.FOUR_COORDINATED.check(text, shares.mean()))
+        checks.append(thresholds.FOUR_COORDINATED.check(text, *mean_with_error(shares)))
     return checks
 
 

@@ -21,7 +21,7 @@ from dopantfit.potential import Potential, library_names
 from dopantfit.potential.files import locate
 from dopantfit.structures import Host, Substitution, host, labels_of, substituted
 from dopantfit.validate.levels import Level, level
-from dopantfit.validate.settings import Settings, load_settings
+from dopantfit.validate.settings import SETTINGS_FILE, Settings, load_settings, pair_of
 
 
 @dataclass(frozen=True)
@@ -165,8 +165,13 @@ def potential_sha256(source: str | Path) -> str:
 
 def _check_species(subject: Subject) -> None:
     of = subject.settings.host
-    needed = {subject.dopant.label, of.replaced, of.partner, of.former, of.anion, subject.mobile}
-    missing = sorted(needed - set(subject.potential.species))
+    host = {of.replaced, of.partner, of.former, of.anion, subject.mobile}
+    for pair in of.peaks:
+        if not set(pair_of(pair)) <= host:
+            raise ConfigError(
+                f'{SETTINGS_FILE}: host.peaks."{pair}" is not in the host, which holds {", ".join(sorted(host))}'
+            )
+    missing = sorted({subject.dopant.label, *host} - set(subject.potential.species))
     if missing:
         raise ConfigError(
             f"{subject.source}: has no parameters for {', '.join(missing)}, which the crystals of the gates hold; "

@@ -105,6 +105,7 @@ MOBILE_D = Threshold(
     "a tenth of the least seen of the published host at 700 K (1e-6), to twice what experiment extrapolates "
     "to: 0.9e-3 S/cm at 25 °C with 0.34 eV and 3e-3 S/cm with 0.27 eV make 5e-5 and 3e-5 by Nernst-Einstein",
 )
+FRAMEWORK_HOPS = Threshold(0.0, 0.0, "ions", "the dopant and the host's framework take 1e2 to 1e7 times as long as Li")
 FRAMEWORK_MSD = Threshold(
     0.0,
     0.6,

@@ -7,7 +7,9 @@ import pytest
 
 from dopantfit.errors import ConfigError
 from dopantfit.study.config import PRESETS, load_study, parse_study
+from dopantfit.study.cost import Sizes
 from dopantfit.study.files import seed_of
+from dopantfit.study.tasks import Planner
 
 FIT = Path(__file__).parents[2] / "fits" / "Mg"
 LEAST = 'seed = 1\ndopant = "Mg"\npotential = "latp-mg-2022"\nvalidation = "validation.json"\n'
@@ -27,6 +29,14 @@ def test_the_paper_preset_has_the_numbers_of_the_paper():
     assert study.swaps.rounds_per_layer * study.swaps.layers * study.swaps.relaxation == 300.0
     assert study.crystals.production == study.amorphous.production == 2000.0
     assert study.amorphous.arrhenius_temperatures == (400.0, 500.0, 700.0, 1400.0)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_preset_makes_the_attempts_that_its_verdict_asks_for(preset):
+    study = parse_study(LEAST, preset=preset)
+    sizes = Sizes.of(Planner(study, FIT))
+    dopants = max(study.doping.concentrations) / 100.0 * sizes.amorphous
+    assert study.swaps.attempts >= study.rules.attempts_per_dopant * dopants
 
 
 def test_one_value_is_overridden_and_its_neighbours_stay():

@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from dopantfit import Potential
+from dopantfit.potential import Parameter
+
 # One process runs them all: the local study is made once.
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("tiny study")]
 
@@ -42,9 +45,12 @@ production = 0.4
 cells = 1
 arrhenius_temperatures = [1000.0]
 titanium_free = false
+[ensemble]
+potentials = ["stiffer.toml"]
+systems = ["C_1"]
 """
-#: Every item of a study has a table; the Arrhenius lines are the second one of the tenth.
-TABLES = 12
+#: Every item of a study has a table; the Arrhenius lines are the second one of the tenth, and the ensemble has its own.
+TABLES = 13
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +59,9 @@ def folder(tmp_path_factory):
     (made / "study.toml").write_text(STUDY)
     library = Path(__file__).parents[2] / "src/dopantfit/potential/library"
     shutil.copy(library / "latp-mg-2022.toml", made / "potential.toml")
+    published = Potential.load(made / "potential.toml")
+    rho = Parameter.parse("rho Mg-O")
+    published.with_values({rho: 0.995 * published.value(rho)}).save(made / "stiffer.toml")
     return made
 
 
@@ -92,7 +101,9 @@ UNDER_WAY = {
     "bleeding": "bleeding/*/key.json",
     "crystals": "crystals/C_1/*/*/leg.in",
     "amorphous": "amorphous/A_1/*/*/*/leg.in",
+    "ensemble": "ensemble/*/*/*/leg.in",
     "items": "items/*/key.json",
+    "verdict": "verdict/key.json",
 }
 
 

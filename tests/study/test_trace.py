@@ -26,6 +26,7 @@ from dopantfit.study.run import keep, reported_files
 from dopantfit.study.steps import fit_files, run_steps, why_fit, why_validate
 from dopantfit.study.tasks import Planner
 from dopantfit.study.trace import trace
+from dopantfit.validate import thresholds
 
 NAME = "rho Mg-O"
 FIT = """
@@ -58,11 +59,14 @@ def fit(tmp_path):
     inputs = fit_files(*load_config(folder))
     entry = {"name": NAME, "value": 0.1812345, "standard_error": 0.0004}
     record = Record.of(inputs, {}, seed=1, started=time.time()).as_dict()
-    (folder / "fit.json").write_text(json.dumps({"parameters": [entry], "record": record}))
+    digest = sha256_of(folder / "potential.toml")
+    made = {"parameters": [entry], "record": record, "potential_sha256": digest}
+    (folder / "fit.json").write_text(json.dumps(made))
     validation = {
         "level": "quick",
         "passed": True,
-        "potential": {"sha256": sha256_of(folder / "potential.toml")},
+        "potential": {"sha256": digest},
+        "thresholds": thresholds.sha256(),
         "gates": [{"name": "parity", "passed": True}],
         "record": {"inputs": {}},
     }
@@ -167,11 +171,14 @@ def test_a_whole_fit_holds_in_every_link(fit):
         ("fit.toml", ("0.179", "0.180"), "fit", "fit.toml has changed"),
         ("set/frames.extxyz", ("data", "other data"), "fit", "frames.extxyz has changed"),
         ("potential.toml", ("0.1812345", "0.18"), "fit", "potential.toml has 0.18"),
-        ("potential.toml", ("0.1812345", "0.18"), "gates", "made for another"),
+        ("potential.toml", ("0.1812345", "0.18"), "gates", "made with another potential"),
+        ("potential.toml", ("spring = ", "spring = 1"), "fit", "potential.toml is not what it wrote"),
+        ("validation.json", ('"thresholds": "', '"thresholds": "0'), "gates", "made with other thresholds"),
     ],
 )
 def test_a_link_that_does_not_hold_is_named(fit, file, change, step, problem):
     path = fit / file
+    assert change[0] in path.read_text()
     path.write_text(path.read_text().replace(*change))
     assert problem in problems(trace(NAME, fit))[step]
 

@@ -11,7 +11,7 @@ from dopantfit.fit.preoptimise import table_entries
 from dopantfit.fit.run import Plan, Result, load_potential, starts_as_json
 from dopantfit.fit.uncertainty import strongest_correlation
 from dopantfit.potential.turnover import turn_overs
-from dopantfit.provenance import Record, write_json_atomic
+from dopantfit.provenance import Record, sha256_of, write_json_atomic
 from dopantfit.reference.frames import FRAMES_FILE
 from dopantfit.reference.manifest import MANIFEST_FILE
 
@@ -78,6 +78,7 @@ def write_fit(plan: Plan, result: Result, folder: Path, started: float) -> dict[
     if result.preoptimised is not None:
         entries = payload["preoptimisation"]["cell"]
         write_cell_table(entries, result.preoptimised.reference.source, folder / "figures")
+    payload["potential_sha256"] = sha256_of(folder / POTENTIAL_FILE)
     # The record comes last: where it is, everything is.
     write_json_atomic(folder / RECORD_FILE, payload)
     return payload

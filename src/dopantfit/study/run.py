@@ -4,13 +4,14 @@ import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from dopantfit.errors import ConfigError
 from dopantfit.potential import Potential
-from dopantfit.provenance import Record, write_json_atomic
+from dopantfit.provenance import Record as Provenance
+from dopantfit.provenance import write_json_atomic
 from dopantfit.study.config import StudyConfig
 from dopantfit.study.driver import Event, Summary, run_graph
 from dopantfit.study.files import LOWEST_WALKER, PROFILE, STRUCTURE
@@ -85,7 +86,7 @@ def run_study(
 
 def _record(study: Study, summary: Summary, started: float) -> dict[str, Any]:
     verdict = summary.finished.get("verdict")
-    provenance = Record.of(
+    provenance = Provenance.of(
         {"study": study.file, **dict(next(iter(study.graph.tasks.values())).files), **_ensemble_files(study.graph)},
         study.config.model_dump(mode="json"),
         seed=study.config.seed,
@@ -98,8 +99,15 @@ def _record(study: Study, summary: Summary, started: float) -> dict[str, Any]:
         "failed": dict(summary.failed),
         "skipped": dict(summary.skipped),
         "done_now": list(summary.done_now),
-        "record": provenance.as_dict(),
+        "record": replace(provenance, **_worked(summary, provenance)).as_dict(),
     }
+
+
+def _worked(summary: Summary, now: Provenance) -> dict[str, Any]:
+    """When the first task began, and what all took [s]: a run that goes on may have nothing left to do."""
+    done = [found.record for found in summary.finished.values()]
+    started = min((one.started for one in done if one.started), default=now.started)
+    return {"started": started, "wall_seconds": sum(float(one.measured.get("wall_seconds", 0.0)) for one in done)}
 
 
 def _ensemble_files(graph: Graph) -> dict[str, Path]:

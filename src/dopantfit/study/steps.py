@@ -11,7 +11,7 @@ import typer
 from dopantfit.fit.config import FitConfig, load_config
 from dopantfit.fit.record import POTENTIAL_FILE
 from dopantfit.fit.record import RECORD_FILE as FIT_RECORD
-from dopantfit.provenance import sha256_of
+from dopantfit.provenance import holds, sha256_of
 from dopantfit.reference.frames import FRAMES_FILE
 from dopantfit.reference.manifest import MANIFEST_FILE
 from dopantfit.validate.levels import LEVELS
@@ -34,7 +34,7 @@ def why_fit(folder: Path) -> str:
 
 
 def stale_fit(folder: Path, record: Mapping[str, Any]) -> str:
-    """Say which input of a fit is no longer what its record says; empty when all are."""
+    """Say which input of a fit, or what it wrote, is no longer what its record says; empty when all are."""
     config, file = load_config(folder)
     known, files = record["record"]["inputs"], fit_files(config, file)
     for name in sorted({*known, *files}):
@@ -46,6 +46,9 @@ def stale_fit(folder: Path, record: Mapping[str, Any]) -> str:
             return f"{files[name]} is missing"
         if sha256_of(files[name]) != known[name]:
             return f"{files[name]} has changed since"
+    potential = folder / POTENTIAL_FILE
+    if not holds(potential, record.get("potential_sha256", sha256_of(potential))):
+        return f"{potential} is not what it wrote"
     return ""
 
 

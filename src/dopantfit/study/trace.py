@@ -22,6 +22,7 @@ from dopantfit.study.standing import Results, in_run, in_summary
 from dopantfit.study.steps import stale_fit
 from dopantfit.study.tasks import Planner
 from dopantfit.transport.reading import species_of
+from dopantfit.validate.record import stale
 
 #: Names that a run of molecular dynamics gives its potential and its ions (`dopantfit.lammps`).
 _INCLUDE, _IONS = "potential.in", "ions.extxyz"
@@ -102,7 +103,8 @@ def _gates(folder: Path, potential: Path) -> Link:
     if record is None:
         return Link("gates", str(path), "", "", "there is no validation; run `dopantfit validate`")
     gates = ", ".join(f"{gate['name']} {'passed' if gate['passed'] else 'failed'}" for gate in record["gates"])
-    problem = "" if record["potential"]["sha256"] == sha256_of(potential) else f"made for another than {potential}"
+    why = stale(record, sha256_of(potential), folder)
+    problem = f"made with {why}" if why else ""
     return Link("gates", str(path), f"level {record['level']}: {gates}", sha256_of(path), problem)
 
 

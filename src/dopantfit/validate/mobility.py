@@ -33,8 +33,8 @@ def mobility(subject: Subject, work: Work) -> Gate:
     moved = {name: sum(hops(one, name, of.hop_length, subject.mobile) for one in runs) for name in labels}
     mobile = summary.diffusion[subject.mobile]
     finding = (
-        f"{of.temperature:.0f} K: {moved[subject.mobile]} of {mobile.n_ions * len(runs)} {subject.mobile} changed site, "
-        f"D* {mobile.cm2_per_s} cm²/s; "
+        f"{of.temperature:.0f} K: {moved[subject.mobile]} of {mobile.n_ions * len(runs)} {subject.mobile} "
+        f"changed site, D* {mobile.cm2_per_s} cm²/s; "
         f"framework MSD ≤ {max(o.reached for n, o in summary.diffusion.items() if n != subject.mobile):.2f} Å²"
     )
     return Gate(
@@ -76,11 +76,8 @@ def hops(trajectory: Trajectory, species: str, hop_length: float, mobile: str) -
 
 def _checks(subject: Subject, summary: Summary, moved: Mapping[str, int]) -> list[Check]:
     mobile = summary.diffusion[subject.mobile]
-    checks = [
-        thresholds.MOBILE_HOPS.check(
-            f"{subject.mobile} that changed site", moved[subject.mobile], sqrt(moved[subject.mobile])
-        )
-    ]
+    hopped = moved[subject.mobile]
+    checks = [thresholds.MOBILE_HOPS.check(f"{subject.mobile} that changed site", hopped, sqrt(hopped))]
     coefficient = mobile.cm2_per_s
     if coefficient.value is not None:
         checks.append(thresholds.MOBILE_D.check(f"D* of {subject.mobile}", coefficient.value, coefficient.error))

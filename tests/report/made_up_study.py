@@ -220,7 +220,7 @@ def configuration() -> dict[str, Any]:
         "doping": {"concentrations": [3.9], "realisations": 2},
         "swaps": {"attempts_per_round": 10, "rounds_per_layer": 5, "layers": 4, "relaxation": 2.0},
         "crystals": {"replicas": 2, **runs},
-        "amorphous": {"cells": 2, **runs},
+        "amorphous": {"cells": 2, "titanium_free": True, **runs},
         "rules": {"equilibration": 10.0, "structures": 2, "attempts_per_dopant": 20.0},
     }
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from dopantfit.report.compare import comparisons, published
@@ -64,6 +65,47 @@ def test_li_gathers_where_its_density_rises_by_more_than_its_error(study):
     assert "0.400 (0.204 to 0.596) 10⁻³ Å⁻³ within 2.5–5 Å of Mg on Ti (Li gathers)" in said(study, "05-li-density")
     rows = [row | {"error": 1e-3} for row in study.items["05-li-density"].rows]
     assert "(undecided)" in said(study, "05-li-density", rows=rows)
+
+
+def with_grids(folder, item, doped, reference):
+    """A result whose Li densities are the same everywhere [1/Å³]."""
+    grids = {"doped": doped * np.ones((2, 2, 2)), "reference": reference * np.ones((2, 2, 2))}
+    np.savez(folder / "densities.npz", **grids)
+    return replace(item, folder=folder)
+
+
+def test_li_gathers_only_where_its_density_rises_by_more_than_in_the_whole_cell(study, tmp_path):
+    item = study.items["05-li-density"]
+    for reference, word in ((7.0e-3, "(Li gathers)"), (6.7e-3, "(undecided)"), (6.0e-3, "(Li stays away)")):
+        shown = with_grids(tmp_path, item, 7.1e-3, reference)
+        text = RESULTS["05-li-density"].say(shown, study)
+        # Around the dopant it rises by 0.400 (0.204 to 0.596).
+        assert "0.400 (0.204 to 0.596)" in text and word in text
+    assert "Over the whole cell it changes by 1.10 10⁻³ Å⁻³, by the Li that balances the charge of Mg." in text
+
+
+def test_without_the_grids_the_cell_may_hold_any_amount_of_li(study, tmp_path):
+    text = said(study, "05-li-density", folder=tmp_path)
+    assert "(undecided: the change over the whole cell is not known)" in text
+    assert "By charge balance C_1 holds another amount of Li than C_ref." in text
+
+
+@pytest.mark.parametrize("stuck", ["C_ref", "C_1"])
+def test_li_that_has_not_moved_shows_where_it_was_put(study, stuck):
+    sigma = study.items["06-crystal-conductivities"]
+    bound = {"sigma_value": None, "sigma_error": None, "sigma_low": None}
+    rows = [row | bound if (row["system"], row["species"]) == (stuck, "Li") else row for row in sigma.rows]
+    still = replace(study, items={**study.items, "06-crystal-conductivities": replace(sigma, rows=rows)})
+    words = "(undecided: Li has not moved a hop, so that its density shows where it was put)"
+    text = said(still, "05-li-density")
+    assert f"0.400 (0.204 to 0.596) 10⁻³ Å⁻³ within 2.5–5 Å of Mg on Ti {words}" in text
+    assert words not in said(study, "05-li-density")
+
+
+def test_without_conductivities_nothing_says_whether_li_has_moved(study):
+    fewer = {name: item for name, item in study.items.items() if name != "06-crystal-conductivities"}
+    text = said(replace(study, items=fewer), "05-li-density")
+    assert "(undecided: result 6 does not say whether Li has moved)" in text
 
 
 def test_the_profile_of_the_host_is_averaged_domain_by_domain(study):
@@ -155,7 +197,7 @@ def test_layers_without_any_ion_show_no_minima_and_no_error_of_zero(study):
 
 def test_a_dopant_that_did_not_enter_the_grain_has_no_depth(study):
     item = study.items["02-acceptance"]
-    depth = {"value": 0.0, "error": 0.0, "interval_95": [0.0, 0.0]}
-    facts = {"GB_1": {**item.facts["GB_1"], "penetration_A": depth}}
-    shown = comparisons(replace(item, facts=facts), study, published())
-    assert "GB_1: no Mg in the grain" in [one.ours for one in shown]
+    for share, words in (({"upper_bound_95": 0.9}, "GB_1: no Mg in the grain"), (None, "GB_1 undecided")):
+        facts = {"GB_1": {**item.facts["GB_1"], "penetration_A": None, "grain_share": share}}
+        shown = comparisons(replace(item, facts=facts), study, published())
+        assert words in [one.ours for one in shown]

@@ -46,6 +46,32 @@ def test_the_verdict_comes_first_and_results_follow_in_the_published_order(whole
     assert page.index("✗ no") < places[1]
 
 
+def test_names_of_systems_are_told_before_they_are_used(whole, tmp_path, edit_study):
+    _, page, _ = whole
+    line = (
+        "GB_1: the boundary with 3.9 at% Mg in its amorphous domain; C_1: the crystal with what is found in its "
+        "grain; A_1: the glass cut from it; C_ref, A_ref: without Mg; T_0: glass without Ti."
+    )
+    assert 0 < page.index(line) < page.index('id="requirements"')
+    run = write_study(tmp_path / "run")
+
+    def change(content):
+        config = content["record"]["configuration"]
+        config["doping"]["concentrations"], config["amorphous"]["titanium_free"] = [3.9, 7.1, 9.0], False
+
+    edit_study(run, change)
+    _, page = page_of(run, tmp_path / "out")
+    assert "GB_1 to GB_3: the boundary with 3.9, 7.1 and 9 at% Mg" in page and "A_1 to A_3: the glass" in page
+    assert "A_ref: without Mg." in page
+
+
+def test_acceptance_is_shown_in_percent_and_set_apart_from_what_was_accepted(whole):
+    _, page, output = whole
+    assert page.count("acceptance: what Metropolis would accept if every attempt were relaxed; accepted:") == 1
+    assert "<th>acceptance (%)</th>" in page and "<td>8.00 (6.30 to 9.70)</td>" in page
+    assert ",0.08," in (output / "figures" / "02-acceptance.csv").read_text()
+
+
 def test_tables_beside_figures_have_full_precision(whole, study_folder):
     _, _, output = whole
     for name in RESULTS:

@@ -8,7 +8,7 @@ from dopantfit.boundary.swap_config import Layers
 from dopantfit.boundary.temper import Ladder, RoundResult
 from dopantfit.structures import host, labels_of, with_labels
 from dopantfit.structures.prototypes import LTP
-from dopantfit.study.bleeding_stage import Grain, depth_of, grain_of, share_of
+from dopantfit.study.bleeding_stage import Grain, depth_of, grain_of, share_of, why_no_depth
 from dopantfit.study.swap_stage import history_of
 
 LAYERS = Layers(interface=12.0, into_grain=1, reservoir=12.0, width=3.0, count=4, rounds_per_layer=1)
@@ -88,9 +88,19 @@ def test_a_share_without_anything_to_compare_is_none():
 
 
 def test_a_depth_that_reaches_the_last_open_layer_is_no_depth():
-    assert depth_of([5.0, 6.0], LAYERS).value == pytest.approx(5.5)
-    assert depth_of([5.0, 11.5], LAYERS) is None
-    assert depth_of([5.0], LAYERS) is None
+    assert depth_of([grain(1, depth=5.0), grain(1, depth=6.0)], LAYERS).value == pytest.approx(5.5)
+    deep = [grain(1, depth=5.0), grain(1, depth=11.5)]
+    assert depth_of(deep, LAYERS) is None
+    assert why_no_depth(deep, LAYERS) == "a walker's dopant reached the last layer that was open, which ends at 12 Å"
+    assert depth_of([grain(1)], LAYERS) is None
+
+
+def test_without_a_dopant_in_any_grain_there_is_no_depth():
+    none, some = grain(0, depth=0.0), grain(1, depth=4.0)
+    assert depth_of([none, none], LAYERS) is None
+    assert why_no_depth([none, none], LAYERS) == "no dopant in the grain whose depth could be measured"
+    # A walker that let none in lowers the mean.
+    assert depth_of([none, some], LAYERS).value == pytest.approx(2.0)
 
 
 def test_the_story_of_a_ladder_is_complete():

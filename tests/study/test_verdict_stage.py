@@ -51,6 +51,9 @@ def good():
         "bleeding:GB_1": {
             "grain_share": number(0.02, 0.005),
             "penetration_A": number(35.0, 2.0),
+            "penetration_unknown": "",
+            "grain_fraction": 0.001,
+            "explored_A": 52.5,
             "attempts_per_dopant": 100.0,
         },
         "volume:C_ref": volume(1000.0),
@@ -115,6 +118,41 @@ def test_one_changed_number_changes_its_requirement_only(tmp_path, role, change,
     found = answer(results, tmp_path)
     assert found["requirements"] == {name: expected if i == requirement else "yes" for i, name in enumerate(NAMES)}
     assert found["answer"] == expected
+
+
+DEPTH = "depth of 95 % of the dopant in the grain"
+NONE = "no dopant in the grain whose depth could be measured"
+NOBODY = {"penetration_A": None, "penetration_unknown": NONE, "grain_fraction": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("share", "attempts", "expected", "reason"),
+    [
+        (bound(0.1), 100.0, "yes", f"{NONE}: its fraction alone answers"),
+        (bound(0.5), 100.0, "undecided", f"{NONE}, and its fraction is undecided"),
+        (bound(0.1), 1.0, "undecided", f"{NONE}, and its fraction is undecided"),
+        (None, 100.0, "undecided", f"{NONE}, and its fraction is undecided"),
+    ],
+)
+def test_a_dopant_that_did_not_enter_is_judged_by_its_fraction(tmp_path, share, attempts, expected, reason):
+    results = good()
+    results["bleeding:GB_1"] |= {**NOBODY, "grain_share": share, "attempts_per_dopant": attempts}
+    found = answer(results, tmp_path)
+    assert found["requirements"][NAMES[0]] == found["answer"] == expected
+    depth = checks(found)[DEPTH]
+    assert (depth["answer"], depth["reason"], depth["interval"]["value"]) == (expected, reason, None)
+
+
+def test_a_depth_says_how_far_the_grain_was_open(tmp_path):
+    results = good()
+    assert checks(answer(results, tmp_path))[DEPTH]["reason"] == ""
+    results["bleeding:GB_1"] |= {"penetration_A": number(3.0, 0.2), "explored_A": 7.0}
+    depth = checks(answer(results, tmp_path))[DEPTH]
+    assert (depth["answer"], depth["reason"]) == ("yes", "only 7 Å of the grain were open to it")
+    last = "a walker's dopant reached the last layer that was open, which ends at 7 Å"
+    results["bleeding:GB_1"] |= {"penetration_A": None, "penetration_unknown": last}
+    depth = checks(answer(results, tmp_path))[DEPTH]
+    assert (depth["answer"], depth["reason"]) == ("undecided", last)
 
 
 def test_more_titanium_in_every_cell_is_a_no(tmp_path):

@@ -112,14 +112,15 @@ def _accepted(labels: tuple[str, ...]) -> Callable[[Item, Study], str]:
 def _penetration(item: Item, study: Study) -> str:
     parts = []
     for system, found in item.facts.items():
-        depth = found.get("penetration_A") if isinstance(found, dict) else None
-        if depth and "upper_bound_95" in depth:
-            parts.append(f"{system} < {rounded(depth['upper_bound_95'], 2)} Å")
-        elif depth and not depth["value"]:
+        depth, share = found.get("penetration_A"), found.get("grain_share")
+        # A share is a bound where no ion was counted.
+        if share and "upper_bound_95" in share:
             parts.append(f"{system}: no {study.dopant} in the grain")
         elif depth:
             low, high = depth["interval_95"]
             parts.append(f"{system} {ranged(Interval(low, high, depth['value']), 'Å')}")
+        else:
+            parts.append(f"{system} undecided")
     return "; ".join(parts)
 
 

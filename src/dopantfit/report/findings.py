@@ -12,6 +12,7 @@ from dopantfit.report.draw_boundary import by_system, numbers, period
 from dopantfit.report.draw_crystals import is_shown, shell_change
 from dopantfit.report.guards import held_back, too_few, too_few_attempts, too_short
 from dopantfit.report.records import Item, Study
+from dopantfit.report.scene import mean_change
 from dopantfit.report.words import (
     direction,
     interval,
@@ -146,23 +147,48 @@ def _growth(item: Item, study: Study) -> str:
 
 
 def li_density(item: Item, study: Study) -> str:
-    """Whether Li gathers around the dopants."""
+    """Whether Li gathers around the dopants: whether more of it came there than into the cell as a whole."""
     sites = sorted({str(row["site"]) for row in item.rows})
     if not sites:
         return f"Undecided: {item.facts['system']} holds no {study.dopant} to look around."
     shells = sorted({(float(row["from"] or 0.0), float(row["to"] or 0.0)) for row in item.rows})
     # A study that does not say how many runs it looked at has looked at one of each.
     few = too_few(study, min(item.facts.get("runs", {"doped": 1}).values()), "run")
+    system, whole = item.facts["system"], mean_change(item)
+    unknown = "the change over the whole cell is not known" if whole is None else ""
     parts = []
     for site in sites:
         low, high = shells[min(1, len(shells) - 1)]
         change = shell_change(item, site, low, high)
-        word = f"{MOBILE} gathers" if change.low > 0 else f"{MOBILE} stays away" if change.high < 0 else "undecided"
-        word = held_back(word, few)
+        mean = whole or 0.0
+        word = (
+            f"{MOBILE} gathers" if change.low > mean else f"{MOBILE} stays away" if change.high < mean else "undecided"
+        )
+        word = _unmoved(study, system) or held_back(word, few, unknown)
         parts.append(
             f"{ranged(change, '10⁻³ Å⁻³', 1e3)} within {low:g}–{high:g} Å of {study.dopant} on {site} ({word})"
         )
-    return f"The {MOBILE} density of {item.facts['system']} changes by {listed(parts)}."
+    return f"The {MOBILE} density of {system} changes by {listed(parts)}. {_whole_cell(system, study, whole)}"
+
+
+def _unmoved(study: Study, system: str) -> str:
+    """Why a Li density says nothing: σ(Li) of the crystal or of C_ref is no more than a bound; else empty."""
+    sigma = study.items.get("06-crystal-conductivities")
+    rows = [row for row in sigma.rows if row["species"] == MOBILE] if sigma else []
+    moved = {str(row["system"]) for row in rows if row["sigma_value"] is not None}
+    if {system, "C_ref"} <= moved:
+        return ""
+    if not {system, "C_ref"} <= {str(row["system"]) for row in rows}:
+        return f"undecided: result 6 does not say whether {MOBILE} has moved"
+    return f"undecided: {MOBILE} has not moved a hop, so that its density shows where it was put"
+
+
+def _whole_cell(system: str, study: Study, whole: float | None) -> str:
+    """What the change around a dopant is held against."""
+    if whole is None:
+        return f"By charge balance {system} holds another amount of {MOBILE} than C_ref."
+    balance = f", by the {MOBILE} that balances the charge of {study.dopant}" if whole else ""
+    return f"Over the whole cell it changes by {rounded(1e3 * whole)} 10⁻³ Å⁻³{balance}."
 
 
 def conductivities(item: Item, study: Study) -> str:

@@ -14,7 +14,8 @@ from dopantfit.report.compare import published, size_of
 from dopantfit.report.fit_part import fit_part, gate_views
 from dopantfit.report.records import Sources, Study, as_json
 from dopantfit.report.results import other_potentials, sections
-from dopantfit.report.words import interval_from, ranged, rounded
+from dopantfit.report.words import interval_from, listed, ranged, rounded
+from dopantfit.study.host import REDUCIBLE
 
 PAGE, FIGURES, RECORD = "report.html", "figures", "report.json"
 #: What an answer looks like without colour.
@@ -78,6 +79,7 @@ def contents(sources: Sources, folder: Path) -> dict[str, Any]:
         "answer": study.file.verdict.answer if study and study.file.verdict else None,
         "counts": _counts(study),
         "waiver": _waiver(study),
+        "systems": systems_of(study) if study else "",
         "sections": parts,
         "others": other_potentials(study, folder) if study else None,
         "views": views,
@@ -141,6 +143,26 @@ def density_view(study: Study, folder: Path) -> View:
     )
     picture = style.save(flat[0], folder, "li-density-map", caption, flat[1], flat[2])
     return View("li-density-3d", title, caption, {item.facts["system"]: as_json(found)}, picture)
+
+
+def systems_of(study: Study) -> str:
+    """What the names of the systems stand for, from the settings of the study."""
+    count = len(study.compositions)
+    doses = listed([f"{dose:g}" for dose in study.compositions.values()])
+    boundaries, crystals, glasses = (_numbered(kind, count) for kind in ("GB", "C", "A"))
+    titanium_free = study.file.record.configuration["amorphous"]["titanium_free"]
+    without = f"; T_0: glass without {REDUCIBLE}" if titanium_free else ""
+    return (
+        f"{boundaries}: the boundary with {doses} at% {study.dopant} in its amorphous domain; {crystals}: the crystal "
+        f"with what is found in its grain; {glasses}: the glass cut from it; C_ref, A_ref: without {study.dopant}"
+        f"{without}."
+    )
+
+
+def _numbered(kind: str, count: int) -> str:
+    """Names of the systems of one kind: ``C_1, C_2``, or ``C_1 to C_7``."""
+    names = [f"{kind}_{i}" for i in range(1, count + 1)]
+    return ", ".join(names) if count < 3 else f"{names[0]} to {names[-1]}"
 
 
 def hours(seconds: float) -> str:

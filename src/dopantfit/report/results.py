@@ -14,6 +14,8 @@ from dopantfit.study.files import Cell, write_table
 
 #: Rows of a table on the page; all are in the CSV.
 ROWS = 24
+#: Columns that the page shows in percent, as its captions do.
+_PERCENT = ("acceptance",)
 #: The result of other potentials of the fit, which few studies have.
 ENSEMBLE = "ensemble"
 
@@ -23,7 +25,7 @@ class Result:
     """What there is to know about one result before it is looked at.
 
     beside: numbers that are drawn and stand in no row. empty: why there is no row. instead: what is drawn then, with
-    its numbers; instead_says: what that is.
+    its numbers; instead_says: what that is. note: what columns of the table mean.
     """
 
     number: str
@@ -34,6 +36,7 @@ class Result:
     empty: str = "nothing contributed to this result"
     instead: Callable[[Item], tuple[Figure, Sequence[str], Sequence[Sequence[Cell]]] | None] = lambda item: None
     instead_says: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,7 @@ class Section:
     compared: Sequence[Comparison] = ()
     incomplete: Sequence[str] = ()
     missing: str = ""
+    note: str = ""
 
 
 RESULTS: Mapping[str, Result] = {
@@ -70,7 +74,13 @@ RESULTS: Mapping[str, Result] = {
         draw_boundary.composition_numbers,
     ),
     "02-acceptance": Result(
-        "2", "Exchange with host ions", draw_boundary.acceptance, findings.acceptance, draw_boundary.profile_numbers
+        "2",
+        "Exchange with host ions",
+        draw_boundary.acceptance,
+        findings.acceptance,
+        draw_boundary.profile_numbers,
+        note="acceptance: what Metropolis would accept if every attempt were relaxed; accepted: exchanges that the "
+        "chain took.",
     ),
     "03-host-profile": Result(
         "3",
@@ -136,7 +146,8 @@ def _section(name: str, result: Result, study: Study, known: Published, folder: 
     caption, picture = _drawn(name, result, item, study, folder) if item.rows else _drawn_instead(
         name, result, item, folder)  # fmt: skip
     compared = comparisons(item, study, known)
-    return Section(name, result.number, result.title, caption, picture, table_of(item), compared, item.missing)
+    table = table_of(item)
+    return Section(name, result.number, result.title, caption, picture, table, compared, item.missing, note=result.note)
 
 
 def _drawn(name: str, result: Result, item: Item, study: Study, folder: Path) -> tuple[str, style.Picture]:
@@ -178,10 +189,15 @@ def table_of(item: Item, limit: int = ROWS) -> TableView:
     columns = [name for name in told if name not in parts] + spread
     header = []
     for name in columns:
-        unit = item.columns.get(name) or item.columns.get(f"{name}_low")
+        unit = "%" if name in _PERCENT else item.columns.get(name) or item.columns.get(f"{name}_low")
         header.append(f"{_spoken(name)} ({unit})" if unit else _spoken(name))
     rows = [
-        [ranged(interval(row, name)) if name in spread else shown(row[name]) for name in columns]
+        [
+            ranged(interval(row, name), factor=100.0 if name in _PERCENT else 1.0)
+            if name in spread
+            else shown(row[name])
+            for name in columns
+        ]
         for row in item.rows[:limit]
     ]
     return TableView(header, rows, max(0, len(item.rows) - limit), bool(spread))

@@ -92,6 +92,15 @@ def density_scene(item: Item, study: Study) -> dict[str, Any] | None:
     return {**scene, "surfaces": [one for one in surfaces if one is not None]}
 
 
+def mean_change(item: Item) -> float | None:
+    """Change of the Li density over the whole cell [1/Å³]; None where the grids are not there."""
+    if not (item.folder / GRIDS).is_file():
+        return None
+    with np.load(item.folder / GRIDS) as grids:
+        doped, reference = (float(grids[name].mean(dtype=np.float64)) for name in ("doped", "reference"))
+    return doped - reference
+
+
 def smoothed(grid: Floats, cell: Floats, width: float) -> Floats:
     """Gaussian of standard deviation `width` [Å] over a periodic grid; its sum stays."""
     from scipy.ndimage import gaussian_filter

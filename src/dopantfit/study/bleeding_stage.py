@@ -26,7 +26,7 @@ from dopantfit.transport.estimate import Estimate, chi_squared_quantile
 _ABOVE = 0.95
 
 
-@action(version=3)
+@action(version=4)
 def bleed(work: Work) -> Outcome:
     """Analyse the end of a composition's walkers.
 
@@ -53,7 +53,8 @@ def bleed(work: Work) -> Outcome:
         "statistics": counts.as_dict(),
         "grain_fraction": sum(len(one.ions) for one in found) / max(1, sum(one.size for one in found)),
         "grain_share": _or_none(share_of(found)),
-        "penetration_A": _or_none(depth_of([one.depth for one in found], layers)),
+        "penetration_A": _or_none(depth_of(found, layers)),
+        "penetration_unknown": why_no_depth(found, layers),
         "explored_A": layers.count * layers.width,
         "sites": {label: sites[label] for label in want["partners"]},
         "between_sites": sites["between"],
@@ -109,18 +110,24 @@ def share_of(grains: Sequence[Grain]) -> Estimate | None:
     return Estimate(value, error, low, high)
 
 
-def depth_of(found: Sequence[float], layers: Layers) -> Estimate | None:
-    """Mean penetration depth of the walkers [Å], Student's interval.
-
-    None where a walker's depth reaches the last layer that was open, or there is one walker only: the true depth may
-    then be anything.
-    """
-    value, open_to = float(np.mean(found)), layers.count * layers.width
-    if len(found) < 2 or max(found) > open_to - layers.width:
+def depth_of(grains: Sequence[Grain], layers: Layers) -> Estimate | None:
+    """Mean penetration depth of the walkers [Å], Student's interval; None where `why_no_depth` says why."""
+    if why_no_depth(grains, layers):
         return None
-    error = float(np.std(found, ddof=1)) / sqrt(len(found))
+    found = [one.depth for one in grains]
+    value, error = float(np.mean(found)), float(np.std(found, ddof=1)) / sqrt(len(found))
     half = error * float(stdtrit(len(found) - 1, 0.975))
     return Estimate(value, error, max(0.0, value - half), value + half)
+
+
+def why_no_depth(grains: Sequence[Grain], layers: Layers) -> str:
+    """Why the true depth may be anything; empty where the walkers give one."""
+    open_to = layers.count * layers.width
+    if not any(len(one.ions) for one in grains):
+        return "no dopant in the grain whose depth could be measured"
+    if max(one.depth for one in grains) > open_to - layers.width:
+        return f"a walker's dopant reached the last layer that was open, which ends at {open_to:g} Å"
+    return "one walker shows no spread" if len(grains) < 2 else ""
 
 
 def _or_none(estimate: Estimate | None) -> dict[str, Any] | None:

@@ -66,7 +66,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Check:
-    """One quantity held against one number. reason: why there is no answer, where the rule alone does not say it."""
+    """One quantity held against one number. reason: why there is no answer, or what must be known to read it."""
 
     quantity: str
     unit: str

@@ -1,12 +1,14 @@
 """The three requirements of the published work, held against the numbers of a study."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from dopantfit.provenance import write_json_atomic
 from dopantfit.study.graph import action
 from dopantfit.study.items import conductivity, number_density, systems
 from dopantfit.study.verdict import (
+    Answer,
     Check,
     Interval,
     Requirement,
@@ -28,7 +30,7 @@ NAMES = (
 )
 
 
-@action(version=2)
+@action(version=3)
 def verdict(work: Work) -> Outcome:
     """Answer the three requirements for every composition, and the question for the dopant.
 
@@ -73,16 +75,32 @@ def requirements(index: int, needs: Mapping[str, Finished], settings: Mapping[st
 def _confinement(bleeding: Finished | None, rules: Mapping[str, Any]) -> tuple[Check, ...]:
     result = {} if bleeding is None else bleeding.result
     share = interval_of(estimate_from(result.get("grain_share")))
-    depth = interval_of(estimate_from(result.get("penetration_A")))
     tried = result.get("attempts_per_dopant", 0.0)
     enough = tried >= rules["attempts_per_dopant"]
     reason = (
         f"{tried:.3g} of the {rules['attempts_per_dopant']:g} attempts per dopant ion and walker that are asked for"
     )
-    return (
-        only_if(at_most("dopant fraction, grain over boundary", "", share, rules["grain_share"]), enough, reason),
-        only_if(at_most("depth of 95 % of the dopant in the grain", "Å", depth, rules["penetration"]), enough, reason),
-    )
+    less = only_if(at_most("dopant fraction, grain over boundary", "", share, rules["grain_share"]), enough, reason)
+    depth = _depth(result, less.answer, rules)
+    return less, only_if(depth, enough or depth.answer == "undecided", reason)
+
+
+def _depth(result: Mapping[str, Any], share: Answer, rules: Mapping[str, Any]) -> Check:
+    """Check of the depth of the dopant in the grain. share: what the check of its fraction says.
+
+    Without any dopant there no depth can break the rule, so that it follows the fraction: however long a run is, it
+    could never measure one.
+    """
+    depth = interval_of(estimate_from(result.get("penetration_A")))
+    check = at_most("depth of 95 % of the dopant in the grain", "Å", depth, rules["penetration"])
+    unknown, opened = result.get("penetration_unknown", ""), result.get("explored_A", rules["penetration"])
+    if result.get("grain_fraction") == 0.0:
+        if share == "yes":
+            return replace(check, answer="yes", reason=f"{unknown}: its fraction alone answers")
+        return only_if(check, False, f"{unknown}, and its fraction is undecided")
+    if opened < rules["penetration"] and not unknown:
+        unknown = f"only {opened:g} Å of the grain were open to it"
+    return replace(check, reason=unknown or check.reason)
 
 
 def _bulk(index: int, needs: Mapping[str, Finished], rules: Mapping[str, Any], mobile: str) -> tuple[Check, ...]:

@@ -43,12 +43,14 @@ def test_what_is_not_there_is_named(words, message):
 
 def validation(potential, failed=()):
     """What ``dopantfit validate`` writes, for the potential in a file."""
+    from dopantfit.validate import thresholds
     from dopantfit.validate.record import FORMAT
     from dopantfit.validate.run import GATES
     from dopantfit.validate.subject import potential_sha256
 
     gates = [{"name": name, "passed": name not in failed} for name in GATES]
-    return {"format": FORMAT, "level": "quick", "potential": {"sha256": potential_sha256(potential)}, "gates": gates}
+    made_with = {"potential": {"sha256": potential_sha256(potential)}, "thresholds": thresholds.sha256()}
+    return {"format": FORMAT, "level": "quick", **made_with, "gates": gates, "record": {"inputs": {}}}
 
 
 def test_only_a_validation_that_passed_and_is_of_this_potential_counts(tmp_path):

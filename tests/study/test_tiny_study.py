@@ -101,7 +101,7 @@ UNDER_WAY = {
     "bleeding": "bleeding/*/key.json",
     "crystals": "crystals/C_1/*/*/leg.in",
     "amorphous": "amorphous/A_1/*/*/*/leg.in",
-    "ensemble": "ensemble/*/*/*/leg.in",
+    "ensemble": "ensemble/*/*/*/*/leg.in",
     "items": "items/*/key.json",
     "verdict": "verdict/key.json",
 }

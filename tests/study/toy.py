@@ -1,6 +1,6 @@
 """A small study without physics: what the driver must hold for whatever its tasks compute.
 
-Run as a program it is a driver that a test can kill: ``python toy.py RUN_FOLDER [workers]``.
+Run as a program it is a driver that a test can kill: ``python toy.py RUN_FOLDER WORKERS [parsl]``.
 """
 
 import json
@@ -16,7 +16,7 @@ from dopantfit.errors import EngineError
 from dopantfit.provenance import write_json_atomic, write_text_atomic
 from dopantfit.study.driver import run_graph
 from dopantfit.study.graph import Graph, Task, action
-from dopantfit.study.site import local_pool
+from dopantfit.study.site import Site, local_pool, site_pool
 from dopantfit.study.work import Outcome, Resources, Work
 
 #: Steps of a walk, each of which is a checkpoint.
@@ -65,9 +65,9 @@ def fail(work: Work) -> Outcome:
 
 @action(version=1)
 def die(work: Work) -> Outcome:
-    """Kill the process that it runs in, once."""
+    """Kill the process that it runs in: once, or each time where told so."""
     marker = Path(work.settings["marker"])
-    if not marker.exists():
+    if work.settings.get("always") or not marker.exists():
         marker.touch()
         os.kill(os.getpid(), signal.SIGKILL)
     return Outcome({"sum": 2.0})
@@ -108,4 +108,8 @@ def toy_graph(pause: float = 0.0) -> Graph:
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parent))
-    run_graph(toy_graph(PAUSE), Path(sys.argv[1]), local_pool(int(sys.argv[2])), Resources())
+    run_folder, workers = Path(sys.argv[1]), int(sys.argv[2])
+    pool = local_pool(workers)
+    if sys.argv[3:] == ["parsl"]:
+        pool = site_pool(Site(workers_per_node=workers), run_folder / "parsl")
+    run_graph(toy_graph(PAUSE), run_folder, pool, Resources())

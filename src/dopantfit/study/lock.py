@@ -42,6 +42,21 @@ def held(folder: Path, patience: float = 0.0) -> Iterator[None]:
         os.close(descriptor)
 
 
+def is_free(folder: Path) -> bool:
+    """Whether a lock file lies in `folder` that nobody holds; whoever wants to hold it at this moment is refused."""
+    try:
+        descriptor = os.open(folder / LOCK_FILE, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
+
+
 def _take(descriptor: int, path: Path, patience: float) -> None:
     last = time.monotonic() + patience
     while True:

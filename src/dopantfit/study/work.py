@@ -5,24 +5,27 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from dopantfit.errors import ConfigError, DopantFitError, EngineError
 from dopantfit.provenance import installed_versions, write_json_atomic
 from dopantfit.study.graph import Task, find_action
-from dopantfit.study.lock import held
-from dopantfit.study.records import RECORD_FILE, Record, hashes, write_record
+from dopantfit.study.lock import held, is_free
+from dopantfit.study.records import RECORD_FILE, Record, damage, hashes, read_record, write_record
 
 PROGRESS_FILE = "progress.json"
 KEY_FILE = "key.json"
 #: Seconds between two looks at the parent process, and between two progress reports.
 _LOOK, _REPORT = 0.5, 1.0
+#: Seconds between two looks at a driver's lock, which may lie on a file system that many nodes share.
+_LOOK_AFAR = 2.0
 #: How long a task waits for the process of a killed driver to leave its folder [s].
 _PATIENCE = 60.0
 
@@ -117,12 +120,14 @@ def execute(
     """Do a task in its folder and write its record.
 
     What an unfinished try with the same key left in the folder is kept, so that long work goes on from its checkpoint;
-    what another key left, or a finished try whose record no longer holds, is removed. Raises whatever the function
-    raises; an OSError as EngineError with its file.
+    what another key left, or a finished try whose record no longer holds, is removed. What a worker of a killed driver
+    finished meanwhile is kept. Raises whatever the function raises; an OSError as EngineError with its file.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with held(folder, _PATIENCE):
+            if _finished(folder, key):
+                return
             _clear_unless_begun(folder, key)
             started = time.time()
             outcome = find_action(task.action)(Work(task, folder, needs, resources, executor))
@@ -143,6 +148,12 @@ def execute(
         ) from None
 
 
+def _finished(folder: Path, key: str) -> bool:
+    """Whether the result for this key is there and whole."""
+    record = read_record(folder)
+    return record is not None and record.key == key and not damage(folder, record)
+
+
 def _clear_unless_begun(folder: Path, key: str) -> None:
     """Empty the folder of a task unless what is in it was begun with the same key and did not finish."""
     mark = folder / KEY_FILE
@@ -156,16 +167,31 @@ def _clear_unless_begun(folder: Path, key: str) -> None:
     write_json_atomic(mark, key)
 
 
-def end_with_parent(parent: int) -> None:
+def end_with_parent(parent: int, or_when: Callable[[], bool] | None = None) -> None:
     """Make this worker end when the process of this id, which started it, is gone, however that ended.
 
     A worker of a killed driver would otherwise wait for orders for ever. The id is given, because a driver may be gone
-    before the worker could ask for it.
+    before the worker could ask for it. or_when: something else to end at, looked at less often.
     """
 
     def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(_LOOK)
+        look = _LOOK if or_when is None else _LOOK_AFAR
+        while os.getppid() == parent and not (or_when and or_when()):
+            time.sleep(look)
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True, name="watch-parent").start()
+
+
+def call_for_driver(driver: Path, function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a function in a worker that ends with its driver, which holds the folder `driver` as long as it lives."""
+    _end_with_driver(driver)
+    return function(*arguments)
+
+
+@cache
+def _end_with_driver(driver: Path) -> None:
+    """Once in each worker: wherever it runs, it ends when its parent is gone or the driver's folder is held no more."""
+    # Where nodes do not see each other's locks, the folder looks free from the start, and this is no sign of anything.
+    seen = not is_free(driver)
+    end_with_parent(os.getppid(), lambda: seen and is_free(driver))

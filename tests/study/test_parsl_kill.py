@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from dopantfit.study import parsl_site
 from dopantfit.study.driver import run_graph
 from dopantfit.study.graph import Graph, Task
 from dopantfit.study.lock import held
@@ -118,8 +117,7 @@ def test_a_worker_that_dies_once_costs_no_attempt(tmp_path):
 
 
 def test_a_task_that_kills_every_worker_fails_with_the_reason_and_no_other_does(tmp_path, monkeypatch):
-    from dopantfit.study import parsl_site
-
+    
     monkeypatch.setattr(parsl_site, "LOSSES", 2)
     killer = Task("killer", "a", "toy:die", {"marker": str(tmp_path / "marker"), "always": True})
     walk = Task("walk", "a", "toy:walk", {"seed": 1})
@@ -139,7 +137,8 @@ def test_a_lost_block_costs_a_tenth_of_a_lost_worker_and_an_error_all():
 
 
 def test_a_block_that_is_killed_costs_no_attempt(tmp_path, monkeypatch):
-    monkeypatch.setattr(parsl_site, "_HEARTBEATS_HERE", {"heartbeat_period": 1, "heartbeat_threshold": 5})
+    beats = "dopantfit.study.parsl_site._HEARTBEATS_HERE"
+    monkeypatch.setattr(beats, {"heartbeat_period": 1, "heartbeat_threshold": 5})
     walk = Task("walk", "a", "toy:walk", {"seed": 1, "pause": 1.0})
     folder = tmp_path / "run"
     killed, family, at = set(), set(), []

@@ -117,7 +117,8 @@ def test_a_worker_that_dies_once_costs_no_attempt(tmp_path):
 
 
 def test_a_task_that_kills_every_worker_fails_with_the_reason_and_no_other_does(tmp_path, monkeypatch):
-    
+    from dopantfit.study import parsl_site
+
     monkeypatch.setattr(parsl_site, "LOSSES", 2)
     killer = Task("killer", "a", "toy:die", {"marker": str(tmp_path / "marker"), "always": True})
     walk = Task("walk", "a", "toy:walk", {"seed": 1})

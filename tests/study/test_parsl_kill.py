@@ -110,6 +110,23 @@ def test_a_killed_driver_of_parsl_goes_on_to_the_same_table_and_leaves_no_proces
     wait_until(lambda: not living(first), 60.0, "a process of the killed driver lives on")
 
 
+def test_an_interrupt_ends_a_task_that_waits_for_its_parts(tmp_path):
+    marker, folder = tmp_path / "marker", tmp_path / "run"
+    folder.mkdir()
+    seen = []
+
+    def interrupt(_running):
+        if marker.exists():
+            seen.append(time.monotonic())
+            raise KeyboardInterrupt
+
+    task = Task("ladder", "a", "toy:wait", {"marker": str(marker)}, coordinates=True)
+    pool = site_pool(Site(workers_per_node=1), folder / "parsl")
+    with pytest.raises(KeyboardInterrupt):
+        run_graph(Graph([task]), folder, pool, Resources(), tick=interrupt)
+    assert time.monotonic() - seen[0] < 20.0
+
+
 def test_a_worker_that_dies_once_costs_no_attempt(tmp_path):
     killer = Task("killer", "a", "toy:die", {"marker": str(tmp_path / "marker")})
     _, events = with_parsl(Graph([killer]), tmp_path / "run")

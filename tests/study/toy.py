@@ -87,6 +87,18 @@ def coordinate(work: Work) -> Outcome:
     return Outcome({"sum": float(sum(future.result() for future in futures))})
 
 
+@action(version=1)
+def wait(work: Work) -> Outcome:
+    """Hand a part that takes a minute to the executor, and wait for it."""
+    work.executor.submit(_sleep, work.settings["marker"]).result()
+    return Outcome({"sum": 4.0})
+
+
+def _sleep(marker: str) -> None:
+    Path(marker).touch()
+    time.sleep(60.0)
+
+
 def _square(n: int) -> int:
     return n * n
 

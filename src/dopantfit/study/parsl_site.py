@@ -4,8 +4,8 @@ import os
 import shlex
 import sys
 from collections.abc import Callable
-from concurrent.futures import Executor, Future
-from contextlib import ExitStack
+from concurrent.futures import BrokenExecutor, Executor, Future, InvalidStateError
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
@@ -50,10 +50,13 @@ class _Executor(Executor):
         self._folder = Path(dfk().run_dir).resolve()
         self._alive = ExitStack()
         self._alive.enter_context(held(self._folder))
+        self._open: set[Future[Any]] = set()
 
     def submit(self, fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> "Future[_T]":
         answer: Future[_T] = Future()
         answer.set_running_or_notify_cancel()  # Parsl cannot take back what it was given
+        self._open.add(answer)
+        answer.add_done_callback(self._open.discard)
         given = self._parsl.submit(call_for_driver, self._folder, partial(fn, **kwargs), *args)
         given.add_done_callback(partial(_pass_on, answer))
         return answer
@@ -61,6 +64,9 @@ class _Executor(Executor):
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         # Parsl warns when asked to cancel; its workers end with it all the same.
         self._parsl.shutdown(wait=wait and not cancel_futures)
+        for answer in tuple(self._open):  # which somebody may wait for
+            with suppress(InvalidStateError):
+                answer.set_exception(BrokenExecutor("the pool was ended"))
         self._alive.close()
 
 
@@ -72,10 +78,11 @@ def _pass_on(answer: "Future[Any]", given: "Future[Any]") -> None:
             f"its workers were lost again and again, the last one on {problem.hostname} (out of memory, or a walltime "
             "too short for one checkpoint?); mend the site file and run the same command again"
         )
-    if problem is None:
-        answer.set_result(given.result())
-    else:
-        answer.set_exception(problem)
+    with suppress(InvalidStateError):  # where the pool was ended meanwhile
+        if problem is None:
+            answer.set_result(given.result())
+        else:
+            answer.set_exception(problem)
 
 
 def _loss(problem: Exception, task: object) -> float:

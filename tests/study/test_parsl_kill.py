@@ -106,7 +106,7 @@ def test_a_killed_driver_of_parsl_goes_on_to_the_same_table_and_leaves_no_proces
     subprocess.run(command, check=True, timeout=60)
     run(toy.toy_graph(), tmp_path / "calm", local_pool(1))
     assert (folder / TABLE).read_bytes() == (tmp_path / "calm" / TABLE).read_bytes()
-    # The manager of an idle worker goes after 20 s without the interchange.
+    # The manager of an idle worker goes after 5 s without the interchange.
     wait_until(lambda: not living(first), 60.0, "a process of the killed driver lives on")
 
 

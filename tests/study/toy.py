@@ -123,5 +123,8 @@ if __name__ == "__main__":
     run_folder, workers = Path(sys.argv[1]), int(sys.argv[2])
     pool = local_pool(workers)
     if sys.argv[3:] == ["parsl"]:
+        from dopantfit.study import parsl_site
+
+        parsl_site._HEARTBEATS_HERE = {"heartbeat_period": 1, "heartbeat_threshold": 5}
         pool = site_pool(Site(workers_per_node=workers), run_folder / "parsl")
     run_graph(toy_graph(PAUSE), run_folder, pool, Resources())

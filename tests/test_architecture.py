@@ -12,6 +12,7 @@ ROOMS = [
     "errors",
     "provenance",
     "strict_toml",
+    "statistics",
     "potential",
     "structures",
     "energy",

@@ -9,13 +9,13 @@ import pytest
 
 from dopantfit.errors import ConfigError
 from dopantfit.report.needed import lacking
+from dopantfit.statistics import Estimate
 from dopantfit.study import items
 from dopantfit.study.conduction import mean_nearest
 from dopantfit.study.files import Item, write_item
 from dopantfit.study.graph import Task
 from dopantfit.study.records import Record
 from dopantfit.study.work import Finished, Work
-from dopantfit.transport.estimate import Estimate
 from dopantfit.transport.trajectory import Trajectory
 
 ITEMS = {

@@ -10,6 +10,7 @@ import pytest
 
 from dopantfit.errors import ConfigError
 from dopantfit.provenance import sha256_of
+from dopantfit.statistics import Estimate
 from dopantfit.study.config import load_study, parse_study
 from dopantfit.study.cost import Rates, cost_of, rates_of, schedule
 from dopantfit.study.driver import Summary
@@ -18,7 +19,6 @@ from dopantfit.study.records import Record
 from dopantfit.study.run import _record, plan_study
 from dopantfit.study.tasks import Planner
 from dopantfit.study.work import Finished, Work
-from dopantfit.transport.estimate import Estimate
 
 LEAST = """
 seed = 1

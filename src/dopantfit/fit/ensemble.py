@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from scipy.stats import chi2
 
 from dopantfit.energy.arrays import Floats
 from dopantfit.fit.config import Ensemble
@@ -23,6 +22,7 @@ from dopantfit.fit.uncertainty import Uncertainty, draw
 from dopantfit.fit.variables import Space
 from dopantfit.potential import Potential
 from dopantfit.provenance import write_text_atomic
+from dopantfit.statistics import chi_squared_quantile
 
 FOLDER, INDEX = "ensemble", "ensemble.csv"
 #: A draw whose rise of the cost lies beyond this quantile is not what the data allow.
@@ -52,7 +52,7 @@ def make_ensemble(
     ]
     rng = np.random.default_rng([seed, 1])
     best = minima[0]
-    limit = best.cost + 0.5 * found.reduced_chi2 * float(chi2.ppf(ALLOWED, len(best.point)))
+    limit = best.cost + 0.5 * found.reduced_chi2 * chi_squared_quantile(ALLOWED, len(best.point))
     drawn: list[Member] = []
     for point in draw(found, best.point, TRIES * settings.draws, rng):
         if len(drawn) == settings.draws:

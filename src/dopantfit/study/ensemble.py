@@ -4,10 +4,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from statistics import fmean, stdev
 from typing import Any
 
+from dopantfit.statistics import estimate_from, interval_of
 from dopantfit.study.files import Cell, Item, write_item
 from dopantfit.study.graph import action
 from dopantfit.study.items import conductivity, number
-from dopantfit.study.verdict import estimate_from, interval_of
 from dopantfit.study.work import Finished, Outcome, Work
 
 Cells = tuple[Cell, Cell, Cell, Cell]

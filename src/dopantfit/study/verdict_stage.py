@@ -5,19 +5,17 @@ from dataclasses import replace
 from typing import Any
 
 from dopantfit.provenance import write_json_atomic
+from dopantfit.statistics import Interval, estimate_from, interval_of
 from dopantfit.study.graph import action
 from dopantfit.study.items import conductivity, number_density, systems
 from dopantfit.study.verdict import (
     Answer,
     Check,
-    Interval,
     Requirement,
     all_of,
     any_of,
     at_least,
     at_most,
-    estimate_from,
-    interval_of,
     only_if,
 )
 from dopantfit.study.work import Finished, Outcome, Work

@@ -13,9 +13,9 @@ import numpy as np
 
 from dopantfit.errors import ConfigError
 from dopantfit.provenance import write_text_atomic
+from dopantfit.statistics import Estimate
 from dopantfit.transport.arrhenius import ArrheniusFit, Prediction, fit_arrhenius
 from dopantfit.transport.density import Density, Isosurface
-from dopantfit.transport.estimate import Estimate
 from dopantfit.transport.occupancy import Occupancy
 from dopantfit.transport.pairs import PairDistribution, coordination_number
 from dopantfit.transport.trajectory import Floats, Trajectory

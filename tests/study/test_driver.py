@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 
 from dopantfit.errors import ConfigError
-from dopantfit.study.driver import run_graph
-from dopantfit.study.graph import Graph, Task
-from dopantfit.study.records import read_record
-from dopantfit.study.site import local_pool
-from dopantfit.study.work import Resources
+from dopantfit.workflow.driver import run_graph
+from dopantfit.workflow.graph import Graph, Task
+from dopantfit.workflow.records import read_record
+from dopantfit.workflow.site import local_pool
+from dopantfit.workflow.work import Resources
 
 TABLE = "table/table.csv"
 STAGES = ("first/1", "second/1", "table")

@@ -7,12 +7,12 @@ import time
 import pytest
 from rich.console import Console
 
-from dopantfit.provenance import write_json_atomic
-from dopantfit.study.driver import Event
-from dopantfit.study.graph import Graph, Task
-from dopantfit.study.overview import Overview
 from dopantfit.study.tables import verdict_lines
-from dopantfit.study.work import PROGRESS_FILE
+from dopantfit.workflow.driver import Event
+from dopantfit.workflow.graph import Graph, Task
+from dopantfit.workflow.overview import Overview
+from dopantfit.workflow.provenance import write_json_atomic
+from dopantfit.workflow.work import PROGRESS_FILE
 
 
 @pytest.fixture

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from dopantfit.study.driver import run_graph
-from dopantfit.study.graph import Graph, Task
-from dopantfit.study.lock import held
-from dopantfit.study.records import read_record
-from dopantfit.study.site import Site, local_pool, site_pool
-from dopantfit.study.work import Resources, execute
+from dopantfit.workflow.driver import run_graph
+from dopantfit.workflow.graph import Graph, Task
+from dopantfit.workflow.lock import held
+from dopantfit.workflow.records import read_record
+from dopantfit.workflow.site import Site, local_pool, site_pool
+from dopantfit.workflow.work import Resources, execute
 
 pytest.importorskip("parsl", reason="Parsl is not installed")
 # Parsl forks and leaves sockets to the collector; neither is ours to mend.
@@ -134,7 +134,7 @@ def test_a_worker_that_dies_once_costs_no_attempt(tmp_path):
 
 
 def test_a_task_that_kills_every_worker_fails_with_the_reason_and_no_other_does(tmp_path, monkeypatch):
-    from dopantfit.study import parsl_site
+    from dopantfit.workflow import parsl_site
 
     monkeypatch.setattr(parsl_site, "LOSSES", 2)
     killer = Task("killer", "a", "toy:die", {"marker": str(tmp_path / "marker"), "always": True})
@@ -147,7 +147,7 @@ def test_a_task_that_kills_every_worker_fails_with_the_reason_and_no_other_does(
 def test_a_lost_block_costs_a_tenth_of_a_lost_worker_and_an_error_all():
     from parsl.executors.high_throughput.errors import ManagerLost, WorkerLost
 
-    from dopantfit.study.parsl_site import LOSSES, _loss
+    from dopantfit.workflow.parsl_site import LOSSES, _loss
 
     # 24-hour blocks: a task may take months; one that kills each worker has ten tries.
     assert (_loss(ManagerLost(b"m", "n"), None), _loss(WorkerLost(0, "n"), None)) == (0.1, 1.0)
@@ -155,7 +155,7 @@ def test_a_lost_block_costs_a_tenth_of_a_lost_worker_and_an_error_all():
 
 
 def test_a_block_that_is_killed_costs_no_attempt(tmp_path, monkeypatch):
-    beats = "dopantfit.study.parsl_site._HEARTBEATS_HERE"
+    beats = "dopantfit.workflow.parsl_site._HEARTBEATS_HERE"
     monkeypatch.setattr(beats, {"heartbeat_period": 1, "heartbeat_threshold": 5})
     walk = Task("walk", "a", "toy:walk", {"seed": 1, "pause": 1.0})
     folder = tmp_path / "run"
@@ -197,7 +197,8 @@ def test_a_task_that_another_worker_finished_meanwhile_is_not_done_again(tmp_pat
 
 
 CALL = (
-    "import sys, time, pathlib, dopantfit.study.work as w; w.call_for_driver(pathlib.Path(sys.argv[1]), time.sleep, 8)"
+    "import sys, time, pathlib; from dopantfit.workflow.work import call_for_driver; "
+    "call_for_driver(pathlib.Path(sys.argv[1]), time.sleep, 8)"
 )
 
 

@@ -5,9 +5,9 @@ import textwrap
 import pytest
 
 from dopantfit.errors import ConfigError
-from dopantfit.study.driver import run_graph
-from dopantfit.study.site import Site, load_site, local_pool, site_pool
-from dopantfit.study.work import Resources
+from dopantfit.workflow.driver import run_graph
+from dopantfit.workflow.site import Site, load_site, local_pool, site_pool
+from dopantfit.workflow.work import Resources
 
 TABLE = "table/table.csv"
 

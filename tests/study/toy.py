@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 
 from dopantfit.errors import EngineError
-from dopantfit.provenance import write_json_atomic, write_text_atomic
-from dopantfit.study.driver import run_graph
-from dopantfit.study.graph import Graph, Task, action
-from dopantfit.study.site import Site, local_pool, site_pool
-from dopantfit.study.work import Outcome, Resources, Work
+from dopantfit.workflow.driver import run_graph
+from dopantfit.workflow.graph import Graph, Task, action
+from dopantfit.workflow.provenance import write_json_atomic, write_text_atomic
+from dopantfit.workflow.site import Site, local_pool, site_pool
+from dopantfit.workflow.work import Outcome, Resources, Work
 
 #: Steps of a walk, each of which is a checkpoint.
 STEPS = 8
@@ -123,7 +123,7 @@ if __name__ == "__main__":
     run_folder, workers = Path(sys.argv[1]), int(sys.argv[2])
     pool = local_pool(workers)
     if sys.argv[3:] == ["parsl"]:
-        from dopantfit.study import parsl_site
+        from dopantfit.workflow import parsl_site
 
         parsl_site._HEARTBEATS_HERE = {"heartbeat_period": 1, "heartbeat_threshold": 5}
         pool = site_pool(Site(workers_per_node=workers), run_folder / "parsl")

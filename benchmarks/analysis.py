@@ -88,7 +88,7 @@ def write_run(folder: Path, n_ions: int, n_frames: int) -> int:
     from dopantfit.study.conduction import PRODUCTION
     from dopantfit.study.dynamics import IONS, TRAJECTORY
     from dopantfit.study.files import write_structure
-    from dopantfit.study.records import Record, hashes, write_record
+    from dopantfit.workflow.records import Record, hashes, write_record
 
     rng = np.random.default_rng(1)
     cell = np.array(SHAPE) * (n_ions / 14_030) ** (1.0 / 3.0)
@@ -132,8 +132,8 @@ def _record(content: np.ndarray) -> bytes:
 
 def _work(folder: Path, action: str, settings: dict, **needs: object) -> object:
     from dopantfit.potential.files import locate
-    from dopantfit.study.graph import Task
-    from dopantfit.study.work import Work
+    from dopantfit.workflow.graph import Task
+    from dopantfit.workflow.work import Work
 
     out = folder / action
     out.mkdir(exist_ok=True)
@@ -144,8 +144,8 @@ def _work(folder: Path, action: str, settings: dict, **needs: object) -> object:
 def _finished(folder: Path, **result: object) -> object:
     from dataclasses import replace
 
-    from dopantfit.study.records import read_record
-    from dopantfit.study.work import Finished
+    from dopantfit.workflow.records import read_record
+    from dopantfit.workflow.work import Finished
 
     record = read_record(folder)
     assert record is not None

@@ -34,12 +34,12 @@ from rich.console import Console
 from rich.table import Table
 
 from dopantfit import Potential
-from dopantfit.boundary.acceptance import passing
-from dopantfit.boundary.relax_cell import CellState, RelaxedCell, Sample, measure_response
-from dopantfit.boundary.swap import Chain, Sites
-from dopantfit.boundary.swap_config import Burst
-from dopantfit.boundary.swap_model import Swap
-from dopantfit.boundary.walker import ions
+from dopantfit.boundary.swap.acceptance import passing
+from dopantfit.boundary.swap.chain import Chain, Sites
+from dopantfit.boundary.swap.config import Burst
+from dopantfit.boundary.swap.model import Swap
+from dopantfit.boundary.swap.walker import ions
+from dopantfit.energy.relax_cell import CellState, RelaxedCell, Sample, measure_response
 from dopantfit.lammps import md_snapshots
 from dopantfit.lammps.inprocess import InProcessLammps
 from dopantfit.lammps.recipes import site_minimiser

@@ -10,20 +10,21 @@ PACKAGE = Path(__file__).parents[1] / "src" / "dopantfit"
 ROOMS = [
     "units",
     "errors",
-    "provenance",
     "strict_toml",
     "statistics",
+    "workflow",
     "potential",
     "structures",
     "energy",
     "lammps",
+    "transport",
     "reference",
     "fit",
-    "transport",
     "validate",
     "boundary",
     "study",
     "report",
+    "pipeline",
     "cli",
 ]
 LAMMPS_COMMANDS = [

@@ -10,11 +10,11 @@ from typer.exceptions import TyperException
 from dopantfit.boundary.cli import boundary_app
 from dopantfit.errors import DopantFitError
 from dopantfit.fit.cli import fit
+from dopantfit.pipeline.trace_cli import trace
 from dopantfit.reference.cli import reference_app
 from dopantfit.report.cli import report
 from dopantfit.study.cli import SiteOption, WorkersOption, study
 from dopantfit.study.plan_cli import plan
-from dopantfit.study.trace_cli import trace
 from dopantfit.transport.cli import transport_app
 from dopantfit.validate.cli import validate
 
@@ -75,11 +75,11 @@ def run_all(
     json: JsonOption = False,
 ) -> None:
     """Fit, validate and study one dopant and report on it; what is up to date is kept."""
+    from dopantfit.pipeline.outcome import noted, outcome_of, said_apart
+    from dopantfit.pipeline.steps import run_steps, why_fit, why_validate
     from dopantfit.study.cli import run_folder
     from dopantfit.study.config import load_study
-    from dopantfit.study.outcome import noted, outcome_of, said_apart
-    from dopantfit.study.site import load_site
-    from dopantfit.study.steps import run_steps, why_fit, why_validate
+    from dopantfit.workflow.site import load_site
 
     target = run_folder(*load_study(folder, preset))
     if site is not None:
@@ -109,7 +109,9 @@ def show_potential(
     """Print species, pairs and turn-over radii of a potential."""
     from dopantfit.potential import Potential, summary
     from dopantfit.potential.figure import plot_pairs
+    from dopantfit.workflow.outputs import check_outputs
 
+    check_outputs({"--plot": plot}, [potential])
     loaded = Potential.load(potential)
     if plot is not None:
         plot_pairs(loaded, plot)
@@ -127,8 +129,10 @@ def export_potential(
     """Write a potential as a LAMMPS include file."""
     from dopantfit.lammps.include import potential_include
     from dopantfit.potential import Potential
-    from dopantfit.provenance import write_text_atomic
+    from dopantfit.workflow.outputs import check_outputs
+    from dopantfit.workflow.provenance import write_text_atomic
 
+    check_outputs({"--output": output}, [potential])
     text = potential_include(Potential.load(potential))
     if output is None:
         sys.stdout.write(text)

@@ -5,8 +5,8 @@ from itertools import permutations
 
 import numpy as np
 
-from dopantfit.boundary.swap_config import Burst
-from dopantfit.boundary.swap_model import Estimate, Relaxation, Swap
+from dopantfit.boundary.swap.config import Burst
+from dopantfit.boundary.swap.model import Estimate, Relaxation, Swap
 from dopantfit.units import BOLTZMANN
 
 DOPANT, LABELS = 0, ("X", "A", "B")

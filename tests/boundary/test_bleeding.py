@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from ase import Atoms
 
-from dopantfit.boundary.acceptance import Counts
-from dopantfit.boundary.bleeding import acceptance, mean_profiles, occupied_sites, penetration
-from dopantfit.boundary.swap_config import Layers, SwapConfig, load_swap, preset
-from dopantfit.boundary.swap_layers import active_sites, depths, open_layers
+from dopantfit.boundary.swap.acceptance import Counts
+from dopantfit.boundary.swap.bleeding import acceptance, mean_profiles, occupied_sites, penetration
+from dopantfit.boundary.swap.config import Layers, SwapConfig, load_swap, preset
+from dopantfit.boundary.swap.layers import active_sites, depths, open_layers
 from dopantfit.errors import ConfigError
 
 LAYERS = Layers(interface=30.0, into_grain=-1, reservoir=10.0, width=3.5, count=4, rounds_per_layer=2)

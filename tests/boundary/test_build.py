@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from dopantfit import Potential
-from dopantfit.boundary.build import build_grain, composition, initial_boundary, phosphate_of
-from dopantfit.boundary.build_config import SIZES, BuildConfig, amorphous_counts, load_build, size_text
-from dopantfit.boundary.build_health import checkup, grain_thickness
-from dopantfit.boundary.schedule import compressed
+from dopantfit.boundary.build.config import SIZES, BuildConfig, amorphous_counts, load_build, size_text
+from dopantfit.boundary.build.health import checkup, grain_thickness
+from dopantfit.boundary.build.schedule import compressed
+from dopantfit.boundary.build.start import build_grain, composition, initial_boundary, phosphate_of
 from dopantfit.errors import ConfigError
 from dopantfit.strict_toml import parse_strict
 from dopantfit.structures import check_distances, formal_charges, total_formal_charge

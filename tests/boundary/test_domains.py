@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from ase import Atoms
 
-from dopantfit.boundary.domains import find_domains, layer_order
-from dopantfit.boundary.profiles import composition_by_domain, nearest_by_domain, nearest_distances, profiles
+from dopantfit.boundary.profile.domains import find_domains, layer_order
+from dopantfit.boundary.profile.profiles import composition_by_domain, nearest_by_domain, nearest_distances, profiles
 from dopantfit.errors import ConfigError
 from dopantfit.structures import pseudo_cubic
 

@@ -5,12 +5,12 @@ import pytest
 from ase import Atoms
 
 from dopantfit import Potential
-from dopantfit.boundary.build import composition, initial_boundary
-from dopantfit.boundary.build_config import load_build
-from dopantfit.boundary.domains import Domains, Interval
-from dopantfit.boundary.dope import dopant_counts, doped
-from dopantfit.boundary.dope_config import DopeConfig, MeasuredProfile, TwoMaxima, load_dope
-from dopantfit.boundary.dope_voids import largest_voids
+from dopantfit.boundary.build.config import load_build
+from dopantfit.boundary.build.start import composition, initial_boundary
+from dopantfit.boundary.dope.config import DopeConfig, MeasuredProfile, TwoMaxima, load_dope
+from dopantfit.boundary.dope.sites import dopant_counts, doped
+from dopantfit.boundary.dope.voids import largest_voids
+from dopantfit.boundary.profile.domains import Domains, Interval
 from dopantfit.errors import ConfigError
 from dopantfit.structures import labels_of, total_formal_charge
 

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from dopantfit import Potential, ShellModel
-from dopantfit.boundary.relax_cell import CellState, RelaxedCell, measure_response
-from dopantfit.boundary.relax_mesh import ORDER, spline_weights
-from dopantfit.boundary.relax_minimiser import ROUGH_SITES, ROUGHNESS, minimise
-from dopantfit.boundary.relax_sites import Region
-from dopantfit.boundary.swap_config import Burst
-from dopantfit.boundary.swap_model import Estimate, Swap
-from dopantfit.boundary.walker import ions
+from dopantfit.boundary.swap.config import Burst
+from dopantfit.boundary.swap.model import Estimate, Swap
+from dopantfit.boundary.swap.walker import ions
+from dopantfit.energy.mesh import ORDER, spline_weights
+from dopantfit.energy.minimiser import ROUGH_SITES, ROUGHNESS, minimise
+from dopantfit.energy.region import Region
+from dopantfit.energy.relax_cell import CellState, RelaxedCell, measure_response
 from dopantfit.errors import ConvergenceError
 from dopantfit.lammps import relax_structure
 from dopantfit.structures import lamtp

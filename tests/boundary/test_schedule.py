@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from dopantfit import Potential
-from dopantfit.boundary.build import initial_boundary
-from dopantfit.boundary.build_config import BuildConfig, size_text
-from dopantfit.boundary.build_health import checkup, require
-from dopantfit.boundary.dope_config import DopeConfig
-from dopantfit.boundary.dope_run import dope_boundary
-from dopantfit.boundary.schedule import CHECKPOINT, Schedule
-from dopantfit.boundary.schedule_stages import Health, total_duration
-from dopantfit.boundary.sinter import build_boundary, read_boundary
+from dopantfit.boundary.build.config import BuildConfig, size_text
+from dopantfit.boundary.build.health import checkup, require
+from dopantfit.boundary.build.schedule import CHECKPOINT, Schedule
+from dopantfit.boundary.build.sinter import build_boundary, read_boundary
+from dopantfit.boundary.build.stages import Health, total_duration
+from dopantfit.boundary.build.start import initial_boundary
+from dopantfit.boundary.dope.config import DopeConfig
+from dopantfit.boundary.dope.run import dope_boundary
 from dopantfit.errors import CollapseError, ConfigError
 from dopantfit.strict_toml import parse_strict
 from dopantfit.structures import labels_of, total_formal_charge

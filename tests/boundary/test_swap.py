@@ -8,9 +8,9 @@ import pytest
 from scipy.optimize import bisect
 from scipy.stats import chi2
 
-from dopantfit.boundary.acceptance import Statistics, accepted, ceiling, passing
-from dopantfit.boundary.swap import Chain, Sites
-from dopantfit.boundary.swap_config import Burst
+from dopantfit.boundary.swap.acceptance import Statistics, accepted, ceiling, passing
+from dopantfit.boundary.swap.chain import Chain, Sites
+from dopantfit.boundary.swap.config import Burst
 from dopantfit.errors import ConfigError
 from dopantfit.units import BOLTZMANN
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from scipy.stats import chi2
 
-from dopantfit.boundary.swap import Chain, Sites
-from dopantfit.boundary.temper import LADDER_FILE, Ladder, RoundResult, exchange_probability, read_ladder, temper
+from dopantfit.boundary.swap.chain import Chain, Sites
+from dopantfit.boundary.swap.temper import LADDER_FILE, Ladder, RoundResult, exchange_probability, read_ladder, temper
 from dopantfit.errors import ConfigError, EngineError
 from dopantfit.units import BOLTZMANN
 

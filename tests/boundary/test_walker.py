@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from dopantfit import Potential
-from dopantfit.boundary.swap_config import preset
-from dopantfit.boundary.swap_run import RECORD, SETTINGS, START, analyse, run_swaps
-from dopantfit.boundary.temper import LADDER_FILE
-from dopantfit.boundary.walker import Configuration
+from dopantfit.boundary.swap.config import preset
+from dopantfit.boundary.swap.run import RECORD, SETTINGS, START, analyse, run_swaps
+from dopantfit.boundary.swap.temper import LADDER_FILE
+from dopantfit.boundary.swap.walker import Configuration
 from dopantfit.errors import ConfigError, ReferenceDataError
 from dopantfit.structures import lamtp
 
@@ -142,7 +142,7 @@ def test_two_walkers_with_dynamics_in_processes_from_the_command_line(tmp_path):
     import typer
     from typer.testing import CliRunner
 
-    from dopantfit.boundary.swap_cli import bleeding, swap
+    from dopantfit.boundary.swap.cli import bleeding, swap
 
     ase.io.write(tmp_path / "doped.extxyz", crystal())
     (tmp_path / "swap.toml").write_text(

@@ -10,9 +10,9 @@ from dopantfit.errors import CollapseError, ConfigError
 from dopantfit.lammps import Dynamics, Launcher, dynamics, run_dynamics
 from dopantfit.lammps.legs import read_table
 from dopantfit.potential import Parameter
-from dopantfit.provenance import sha256_of
 from dopantfit.transport.reading import read_trajectory, species_of
 from dopantfit.units import BOLTZMANN
+from dopantfit.workflow.provenance import sha256_of
 
 LAUNCHER = Launcher("lmp")
 

@@ -7,7 +7,6 @@ import numpy as np
 from ase import Atoms
 
 from dopantfit.potential import Potential
-from dopantfit.provenance import sha256_of, write_json_atomic
 from dopantfit.study.files import (
     ACROSS,
     ALL_SITES,
@@ -19,6 +18,7 @@ from dopantfit.study.files import (
     write_structure,
     write_table,
 )
+from dopantfit.workflow.provenance import sha256_of, write_json_atomic
 
 NUMBER = ("value", "error", "low", "high")
 

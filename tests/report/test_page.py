@@ -11,12 +11,12 @@ import pytest
 from made_up_study import ensemble_item, write_fit, write_study
 
 from dopantfit.errors import ConfigError
-from dopantfit.provenance import sha256_of
 from dopantfit.report import style
 from dopantfit.report.needed import NEEDED, lacking
 from dopantfit.report.page import write_report
 from dopantfit.report.records import read_sources
 from dopantfit.report.results import RESULTS
+from dopantfit.workflow.provenance import sha256_of
 
 
 def page_of(folder, output, fit=None):

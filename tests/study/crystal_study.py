@@ -4,10 +4,10 @@ import sys
 from importlib.resources import files
 from pathlib import Path
 
-from dopantfit.study.driver import run_graph
-from dopantfit.study.graph import Graph, Task
-from dopantfit.study.site import local_pool
-from dopantfit.study.work import Resources
+from dopantfit.workflow.driver import run_graph
+from dopantfit.workflow.graph import Graph, Task
+from dopantfit.workflow.pool import local_pool
+from dopantfit.workflow.work import Resources
 
 POTENTIAL = {"potential": Path(str(files("dopantfit.potential").joinpath("library", "latp-mg-2022.toml")))}
 ENGINE = {"timestep": 0.0004, "kspace": "pppm 1e-4", "frame_interval": 0.02, "pressure": 1.0}

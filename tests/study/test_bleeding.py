@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.stats import poisson
 
-from dopantfit.boundary.swap_config import Layers
-from dopantfit.boundary.temper import Ladder, RoundResult
+from dopantfit.boundary.swap.config import Layers
+from dopantfit.boundary.swap.temper import Ladder, RoundResult
 from dopantfit.structures import host, labels_of, with_labels
 from dopantfit.structures.prototypes import LTP
 from dopantfit.study.bleeding_stage import Grain, depth_of, grain_of, share_of, why_no_depth

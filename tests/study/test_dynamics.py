@@ -14,7 +14,7 @@ import pytest
 from dopantfit.errors import ConvergenceError
 from dopantfit.study.dynamics import block_mean, dynamics_settings
 from dopantfit.study.files import read_structure, write_structure
-from dopantfit.study.records import read_record
+from dopantfit.workflow.records import read_record
 
 TABLE = "transport/msd.csv"
 

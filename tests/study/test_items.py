@@ -13,10 +13,10 @@ from dopantfit.statistics import Estimate
 from dopantfit.study import items
 from dopantfit.study.conduction import mean_nearest
 from dopantfit.study.files import Item, write_item
-from dopantfit.study.graph import Task
-from dopantfit.study.records import Record
-from dopantfit.study.work import Finished, Work
 from dopantfit.transport.trajectory import Trajectory
+from dopantfit.workflow.graph import Task
+from dopantfit.workflow.records import Record
+from dopantfit.workflow.work import Finished, Work
 
 ITEMS = {
     items.acceptance: "02-acceptance",

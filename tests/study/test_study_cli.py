@@ -10,12 +10,12 @@ import typer
 
 from dopantfit import cli
 from dopantfit.cli import main
+from dopantfit.pipeline import steps
 from dopantfit.study import run as study_run
-from dopantfit.study import steps
 from dopantfit.study.config import load_study
-from dopantfit.study.graph import Graph, Task
-from dopantfit.study.records import Record, write_record
 from dopantfit.study.tasks import Planner
+from dopantfit.workflow.graph import Graph, Task
+from dopantfit.workflow.records import Record, write_record
 
 STUDY = """
 preset = "quick"

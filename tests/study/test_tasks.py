@@ -9,16 +9,16 @@ from pathlib import Path
 import pytest
 
 from dopantfit.errors import ConfigError
-from dopantfit.provenance import sha256_of
 from dopantfit.statistics import Estimate
 from dopantfit.study.config import load_study, parse_study
 from dopantfit.study.cost import Rates, cost_of, rates_of, schedule
-from dopantfit.study.driver import Summary
-from dopantfit.study.graph import Graph, Task, find_action
-from dopantfit.study.records import Record
 from dopantfit.study.run import _record, plan_study
 from dopantfit.study.tasks import Planner
-from dopantfit.study.work import Finished, Work
+from dopantfit.workflow.driver import Summary
+from dopantfit.workflow.graph import Graph, Task, find_action
+from dopantfit.workflow.provenance import sha256_of
+from dopantfit.workflow.records import Record
+from dopantfit.workflow.work import Finished, Work
 
 LEAST = """
 seed = 1

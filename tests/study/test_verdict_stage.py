@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from dopantfit.statistics import Estimate
-from dopantfit.study.graph import Task
-from dopantfit.study.records import Record
 from dopantfit.study.verdict_stage import NAMES, verdict
-from dopantfit.study.work import Finished, Work
+from dopantfit.workflow.graph import Task
+from dopantfit.workflow.records import Record
+from dopantfit.workflow.work import Finished, Work
 
 RULES = {
     "grain_share": 0.2,

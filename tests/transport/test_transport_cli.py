@@ -11,7 +11,7 @@ from ase import Atoms
 from ase.build import bulk
 from ase.io.cube import read_cube_data
 
-from dopantfit.provenance import sha256_of
+from dopantfit.workflow.provenance import sha256_of
 
 from .conftest import SPECIES, random_walk
 

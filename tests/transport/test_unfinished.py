@@ -8,9 +8,9 @@ from ase.build import bulk
 
 from dopantfit.lammps import Dynamics, Launcher, run_dynamics
 from dopantfit.potential import Potential
-from dopantfit.provenance import sha256_of
 from dopantfit.transport import read_trajectory
 from dopantfit.transport.reading import species_of
+from dopantfit.workflow.provenance import sha256_of
 
 from .test_transport_cli import transport
 

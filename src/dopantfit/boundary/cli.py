@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dopantfit.boundary.swap_cli import bleeding, swap
+from dopantfit.boundary.swap.cli import bleeding, swap
 
 if TYPE_CHECKING:
-    from dopantfit.boundary.schedule import Reporter
+    from dopantfit.boundary.build.schedule import Reporter
 
 boundary_app = typer.Typer(help="Build, divide and dope a grain boundary.", no_args_is_help=True)
 boundary_app.command("swap")(swap)
@@ -39,11 +39,11 @@ def build(
     json: JsonOption = False,
 ) -> None:
     """Place grains and the amorphous phase between them, and sinter; resumes what was begun."""
-    from dopantfit.boundary.build_config import BUILD_FILE, SIZES, load_build, size_text
-    from dopantfit.boundary.sinter import build_boundary, copy_config
+    from dopantfit.boundary.build.config import BUILD_FILE, SIZES, load_build, size_text
+    from dopantfit.boundary.build.sinter import build_boundary, copy_config
     from dopantfit.boundary.standing import keep_standing
     from dopantfit.potential import Potential
-    from dopantfit.provenance import write_text_atomic
+    from dopantfit.workflow.provenance import write_text_atomic
 
     settings = load_build(config)
     folder = output or Path("runs") / f"boundary-{settings.name}"
@@ -68,9 +68,9 @@ def domains(
     json: JsonOption = False,
 ) -> None:
     """Tell grain, complexion and amorphous domain apart; widths, compositions, Ti-Ti distances."""
-    from dopantfit.boundary.domains import find_domains
-    from dopantfit.boundary.profiles_figures import draw_boundary
-    from dopantfit.boundary.sinter import describe, read_boundary
+    from dopantfit.boundary.build.sinter import describe, read_boundary
+    from dopantfit.boundary.profile.domains import find_domains
+    from dopantfit.boundary.profile.figures import draw_boundary
 
     atoms = read_boundary(structure)
     found = find_domains(atoms, framework=tuple(framework or ("Ti", "Al")))
@@ -94,9 +94,9 @@ def dope(
     json: JsonOption = False,
 ) -> None:
     """Dope the amorphous domain at every concentration and relax every realisation; resumes what was begun."""
-    from dopantfit.boundary.dope_config import DOPE_FILE, load_dope
-    from dopantfit.boundary.dope_run import dope_boundary
-    from dopantfit.boundary.sinter import copy_config, read_boundary
+    from dopantfit.boundary.build.sinter import copy_config, read_boundary
+    from dopantfit.boundary.dope.config import DOPE_FILE, load_dope
+    from dopantfit.boundary.dope.run import dope_boundary
     from dopantfit.boundary.standing import keep_standing
     from dopantfit.potential import Potential
 
@@ -120,7 +120,7 @@ def dope(
 
 
 def _reporter(quiet: bool) -> "Reporter":
-    from dopantfit.boundary.schedule import silent
+    from dopantfit.boundary.build.schedule import silent
     from dopantfit.lammps import RichReport
 
     return silent if quiet else RichReport
@@ -134,6 +134,6 @@ def _show(record: dict[str, Any], json: bool, folder: Path | None) -> None:
         return
     from rich.console import Console
 
-    from dopantfit.boundary.profiles_tables import tables
+    from dopantfit.boundary.profile.tables import tables
 
     Console(highlight=False).print(*tables(record), *([f"written: {folder}"] if folder else []), sep="\n")

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from dopantfit.errors import ConfigError
-from dopantfit.provenance import write_json_atomic
 from dopantfit.validate import require_valid
+from dopantfit.workflow.provenance import write_json_atomic
 
 #: What `dopantfit validate` writes beside a fitted potential, and what a run folder keeps of it.
 VALIDATION, STANDING = "validation.json", "standing.json"

@@ -21,8 +21,8 @@ from dopantfit.fit.objective import Objective
 from dopantfit.fit.uncertainty import Uncertainty, draw
 from dopantfit.fit.variables import Space
 from dopantfit.potential import Potential
-from dopantfit.provenance import write_text_atomic
 from dopantfit.statistics import chi_squared_quantile
+from dopantfit.workflow.provenance import write_text_atomic
 
 FOLDER, INDEX = "ensemble", "ensemble.csv"
 #: A draw whose rise of the cost lies beyond this quantile is not what the data allow.

@@ -9,7 +9,7 @@ from typing import Any
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from dopantfit.provenance import write_text_atomic
+from dopantfit.workflow.provenance import write_text_atomic
 
 #: Told apart by colour-blind eyes (Okabe & Ito); the fitted potential is the first everywhere.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7f7f7f")

@@ -8,7 +8,7 @@ from dopantfit.fit.cell import Rest
 from dopantfit.fit.figure_files import COLOURS, new_figure, save_figure, save_numbers
 from dopantfit.fit.preoptimise import Preoptimised
 from dopantfit.fit.rdf import distances, partial_rdfs
-from dopantfit.provenance import write_text_atomic
+from dopantfit.workflow.provenance import write_text_atomic
 
 TABLE_FILE = "preoptimisation"
 

@@ -11,9 +11,9 @@ from dopantfit.fit.preoptimise import table_entries
 from dopantfit.fit.run import Plan, Result, load_potential, starts_as_json
 from dopantfit.fit.uncertainty import strongest_correlation
 from dopantfit.potential.turnover import turn_overs
-from dopantfit.provenance import Record, sha256_of, write_json_atomic
 from dopantfit.reference.frames import FRAMES_FILE
 from dopantfit.reference.manifest import MANIFEST_FILE
+from dopantfit.workflow.provenance import Record, sha256_of, write_json_atomic
 
 POTENTIAL_FILE, RECORD_FILE = "potential.toml", "fit.json"
 BUDGET_FOLDER = "budget"

@@ -27,7 +27,7 @@ from dopantfit.lammps.outputs import ThermoTable, read_dump, read_thermo
 from dopantfit.lammps.progress import Progress, Report
 from dopantfit.lammps.settings import LONGEST_CORE_SHELL, Dynamics
 from dopantfit.potential import Potential, element_of
-from dopantfit.provenance import Record, holds, read_sealed, sha256_of, write_sealed, write_text_atomic
+from dopantfit.workflow.provenance import Record, holds, read_sealed, sha256_of, write_sealed, write_text_atomic
 
 TRAJECTORY, THERMO, RECORD, STATE = "trajectory.dcd", "thermo.csv", "run.json", "progress.json"
 #: Structure in the frame of the trajectory: species of its ions, for whatever reads it.

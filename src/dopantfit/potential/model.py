@@ -134,7 +134,7 @@ class Potential:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write ``dumps`` to a file, atomically."""
-        from dopantfit.provenance import write_text_atomic
+        from dopantfit.workflow.provenance import write_text_atomic
 
         write_text_atomic(Path(path), self.dumps())
 

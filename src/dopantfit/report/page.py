@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from dopantfit.errors import ConfigError
-from dopantfit.provenance import Record, write_json_atomic, write_text_atomic
 from dopantfit.report import scene, style
 from dopantfit.report.compare import published, size_of
 from dopantfit.report.fit_part import fit_part, gate_views
@@ -17,6 +16,7 @@ from dopantfit.report.results import other_potentials, sections
 from dopantfit.report.words import listed, ranged, rounded
 from dopantfit.statistics import Interval
 from dopantfit.study.host import REDUCIBLE
+from dopantfit.workflow.provenance import Record, write_json_atomic, write_text_atomic
 
 PAGE, FIGURES, RECORD = "report.html", "figures", "report.json"
 #: What an answer looks like without colour.

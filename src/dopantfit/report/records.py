@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from dopantfit.errors import ConfigError
-from dopantfit.provenance import sha256_of
 from dopantfit.report.needed import lacking
 from dopantfit.study.files import CAPTION, TABLE, Cell
+from dopantfit.workflow.provenance import sha256_of
 
 STUDY, SUMMARY, KEPT = "study.json", "summary", "study"
 #: Rules of the verdict that captions keep to.

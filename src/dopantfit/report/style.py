@@ -11,9 +11,9 @@ import matplotlib
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from dopantfit.provenance import write_text_atomic
 from dopantfit.statistics import Interval
 from dopantfit.study.files import Cell, write_table
+from dopantfit.workflow.provenance import write_text_atomic
 
 #: Colours of the ions (Okabe & Ito); a dopant is always vermilion, whatever its element.
 ELEMENTS = {"Li": "#009E73", "Al": "#56B4E9", "Ti": "#0072B2", "P": "#E69F00", "O": "#999999"}

@@ -7,8 +7,8 @@ from ase import Atoms
 from ase.neighborlist import neighbor_list
 from numpy.typing import NDArray
 
-from dopantfit.boundary.domains import Interval
-from dopantfit.boundary.dope_voids import largest_voids
+from dopantfit.boundary.dope.voids import largest_voids
+from dopantfit.boundary.profile.domains import Interval
 from dopantfit.errors import ConfigError, ConvergenceError
 from dopantfit.potential.checks import element_of
 from dopantfit.structures import labels_of, with_labels

@@ -2,16 +2,16 @@
 
 import numpy as np
 
-from dopantfit.boundary.domains import Interval
+from dopantfit.boundary.profile.domains import Interval
 from dopantfit.potential import Potential
 from dopantfit.structures import labels_of
 from dopantfit.study.amorphous import cut, without
 from dopantfit.study.boundary_stage import domains_in
 from dopantfit.study.dynamics import counts_of
 from dopantfit.study.files import STRUCTURE, read_structure, write_structure
-from dopantfit.study.graph import action
 from dopantfit.study.host import SUBSTITUTE
-from dopantfit.study.work import Outcome, Work
+from dopantfit.workflow.graph import action
+from dopantfit.workflow.work import Outcome, Work
 
 
 @action(version=1)

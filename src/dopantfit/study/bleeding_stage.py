@@ -9,10 +9,10 @@ import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
 
-from dopantfit.boundary.acceptance import Statistics
-from dopantfit.boundary.bleeding import Acceptance, acceptance, mean_profiles, occupied_sites
-from dopantfit.boundary.swap_config import Layers
-from dopantfit.boundary.swap_layers import depths
+from dopantfit.boundary.swap.acceptance import Statistics
+from dopantfit.boundary.swap.bleeding import Acceptance, acceptance, mean_profiles, occupied_sites
+from dopantfit.boundary.swap.config import Layers
+from dopantfit.boundary.swap.layers import depths
 from dopantfit.statistics import (
     TWO_SIDED_95,
     Estimate,
@@ -24,9 +24,9 @@ from dopantfit.statistics import (
 from dopantfit.structures import labels_of
 from dopantfit.study.boundary_stage import domains_in
 from dopantfit.study.files import PROFILE, STRUCTURE, read_structure, write_structure, write_table
-from dopantfit.study.graph import action
 from dopantfit.study.swap_stage import walker_file
-from dopantfit.study.work import Outcome, Work
+from dopantfit.workflow.graph import action
+from dopantfit.workflow.work import Outcome, Work
 
 #: Part of the dopant in the grain that the penetration depth leaves above it.
 _ABOVE = 0.95

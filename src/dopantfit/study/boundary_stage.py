@@ -8,19 +8,19 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 
-from dopantfit.boundary.build_config import BuildConfig
-from dopantfit.boundary.domains import NAMES, Domains, Interval
-from dopantfit.boundary.dope import doped
-from dopantfit.boundary.dope_config import DopeConfig
-from dopantfit.boundary.profiles import nearest_by_domain
-from dopantfit.boundary.schedule import Schedule
-from dopantfit.boundary.sinter import build_boundary
+from dopantfit.boundary.build.config import BuildConfig
+from dopantfit.boundary.build.schedule import Schedule
+from dopantfit.boundary.build.sinter import build_boundary
+from dopantfit.boundary.dope.config import DopeConfig
+from dopantfit.boundary.dope.sites import doped
+from dopantfit.boundary.profile.domains import NAMES, Domains, Interval
+from dopantfit.boundary.profile.profiles import nearest_by_domain
 from dopantfit.lammps.progress import Progress, Report
 from dopantfit.potential import Potential
 from dopantfit.study.dynamics import counts_of
 from dopantfit.study.files import STRUCTURE, read_structure, write_structure
-from dopantfit.study.graph import action
-from dopantfit.study.work import Outcome, Work
+from dopantfit.workflow.graph import action
+from dopantfit.workflow.work import Outcome, Work
 
 
 @action(version=1)

@@ -8,16 +8,16 @@ import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
 
-from dopantfit.boundary.profiles import nearest_distances
+from dopantfit.boundary.profile.profiles import nearest_distances
 from dopantfit.potential import Potential
 from dopantfit.statistics import standard_error
 from dopantfit.study.dynamics import IONS, TRAJECTORY
-from dopantfit.study.graph import action
-from dopantfit.study.work import Finished, Outcome, Work
 from dopantfit.transport.diffusion import HOP_LENGTH, WINDOW
 from dopantfit.transport.reading import read_trajectory, species_of
 from dopantfit.transport.summary import summarise, write_msd
 from dopantfit.transport.trajectory import Trajectory
+from dopantfit.workflow.graph import action
+from dopantfit.workflow.work import Finished, Outcome, Work
 
 MSD = "msd.csv"
 PRODUCTION = Path("production")

@@ -14,13 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from dopantfit.boundary.build_config import amorphous_counts
+from dopantfit.boundary.build.config import amorphous_counts
 from dopantfit.potential import Potential
 from dopantfit.study.crystals import doped_crystal, reference_size
 from dopantfit.study.dynamics import dynamics_settings
-from dopantfit.study.graph import Graph, Task
-from dopantfit.study.records import read_record
 from dopantfit.study.tasks import Planner
+from dopantfit.workflow.graph import Graph, Task
+from dopantfit.workflow.records import read_record
 
 #: Length of the calibration run [ps] and its cell, in pseudo-cubic cells along an edge.
 CALIBRATION, CALIBRATION_EDGE = 0.1, 1

@@ -12,8 +12,8 @@ from dopantfit.potential.checks import element_of
 from dopantfit.structures import Substitution, host, labels_of, substituted, with_labels
 from dopantfit.structures.prototypes import LTP
 from dopantfit.study.files import STRUCTURE, write_structure
-from dopantfit.study.graph import action
-from dopantfit.study.work import Outcome, Work
+from dopantfit.workflow.graph import action
+from dopantfit.workflow.work import Outcome, Work
 
 #: Formula units of LiTi2(PO4)3 in a pseudo-cubic cell.
 _FORMULA_UNITS = 8

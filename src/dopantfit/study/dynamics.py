@@ -15,8 +15,8 @@ from dopantfit.lammps.legs import read_table
 from dopantfit.potential import Potential
 from dopantfit.statistics import Estimate, standard_error
 from dopantfit.study.files import STRUCTURE, read_structure, write_structure
-from dopantfit.study.graph import action
-from dopantfit.study.work import Outcome, Work
+from dopantfit.workflow.graph import action
+from dopantfit.workflow.work import Outcome, Work
 
 TRAJECTORY, IONS = "trajectory.dcd", "ions.extxyz"
 #: Part of an equilibration that is left out of means.

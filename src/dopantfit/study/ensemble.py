@@ -6,9 +6,9 @@ from typing import Any
 
 from dopantfit.statistics import estimate_from, interval_of
 from dopantfit.study.files import Cell, Item, write_item
-from dopantfit.study.graph import action
 from dopantfit.study.items import conductivity, number
-from dopantfit.study.work import Finished, Outcome, Work
+from dopantfit.workflow.graph import action
+from dopantfit.workflow.work import Finished, Outcome, Work
 
 Cells = tuple[Cell, Cell, Cell, Cell]
 #: Quantity and its unit.

@@ -9,8 +9,8 @@ from typing import Any
 from ase import Atoms
 
 from dopantfit.errors import ConfigError
-from dopantfit.provenance import write_json_atomic, write_text_atomic
 from dopantfit.reference.frames import dump_frames, read_frames
+from dopantfit.workflow.provenance import write_json_atomic, write_text_atomic
 
 STRUCTURE = "structure.extxyz"
 #: Which exchanges a row of item 2 counts: all, or those whose two sites lie on either side of the interface.

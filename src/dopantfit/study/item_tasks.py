@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from dopantfit.study.config import OWN
-from dopantfit.study.graph import Task
 from dopantfit.study.host import FRAMEWORK, MOBILE, REDUCIBLE
+from dopantfit.workflow.graph import Task
 
 if TYPE_CHECKING:
     from dopantfit.study.tasks import Planner

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from dopantfit.boundary.profiles import profiles
+from dopantfit.boundary.profile.profiles import profiles
 from dopantfit.errors import ConvergenceError
 from dopantfit.statistics import Estimate, Interval, estimate_from, interval_of, pooled
 from dopantfit.study.files import ACROSS, ALL_SITES, STRUCTURE, Cell, Item, read_structure, write_item
-from dopantfit.study.graph import action
-from dopantfit.study.work import Finished, Outcome, Work
 from dopantfit.transport.arrhenius import ArrheniusFit, fit_arrhenius
+from dopantfit.workflow.graph import action
+from dopantfit.workflow.work import Finished, Outcome, Work
 
 #: Columns of a number with its error: value, standard error, 95 % interval; for an upper bound the last alone.
 _ERRORS = ("value", "error", "low", "high")

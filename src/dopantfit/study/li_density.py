@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from dopantfit.statistics import TWO_SIDED_95, student_quantile
 from dopantfit.study.conduction import trajectory_of
 from dopantfit.study.files import Cell, Item, write_item
-from dopantfit.study.graph import action
 from dopantfit.study.items import systems
-from dopantfit.study.work import Outcome, Work
 from dopantfit.transport.density import Density, density_difference, density_of
 from dopantfit.transport.trajectory import Trajectory
+from dopantfit.workflow.graph import action
+from dopantfit.workflow.work import Outcome, Work
 
 GRIDS = "densities.npz"
 Floats = NDArray[np.float64]

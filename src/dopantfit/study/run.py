@@ -10,16 +10,16 @@ from typing import Any
 
 from dopantfit.errors import ConfigError
 from dopantfit.potential import Potential
-from dopantfit.provenance import Record as Provenance
-from dopantfit.provenance import write_json_atomic
 from dopantfit.study.config import StudyConfig
-from dopantfit.study.driver import Event, Summary, run_graph
 from dopantfit.study.files import LOWEST_WALKER, PROFILE, STRUCTURE
-from dopantfit.study.graph import Graph
-from dopantfit.study.site import Pool
 from dopantfit.study.tasks import Planner
-from dopantfit.study.work import Finished, Resources
 from dopantfit.validate import require_valid
+from dopantfit.workflow.driver import Event, Summary, run_graph
+from dopantfit.workflow.graph import Graph
+from dopantfit.workflow.pool import Pool
+from dopantfit.workflow.provenance import Record as Provenance
+from dopantfit.workflow.provenance import write_json_atomic
+from dopantfit.workflow.work import Finished, Resources
 
 RECORD, SUMMARY = "study.json", "summary"
 #: Folder beside study.toml that a summary is kept in.

@@ -11,9 +11,9 @@ from typing import Any
 
 from dopantfit.errors import ConfigError
 from dopantfit.study.config import StudyConfig
-from dopantfit.study.graph import Graph, Task, key_of
-from dopantfit.study.records import Record, damage, read_record
 from dopantfit.study.run import reported_files
+from dopantfit.workflow.graph import Graph, Task, key_of
+from dopantfit.workflow.records import Record, damage, read_record
 
 
 @dataclass(frozen=True)

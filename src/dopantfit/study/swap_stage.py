@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dopantfit.boundary.swap_config import SwapConfig, parse_swap
-from dopantfit.boundary.temper import Ladder, RoundReport, temper
-from dopantfit.boundary.walker import Configuration, Player, statistics_of
+from dopantfit.boundary.swap.config import SwapConfig, parse_swap
+from dopantfit.boundary.swap.temper import Ladder, RoundReport, temper
+from dopantfit.boundary.swap.walker import Configuration, Player, statistics_of
 from dopantfit.errors import ConfigError
 from dopantfit.study.boundary_stage import domains_in
 from dopantfit.study.files import STRUCTURE, Cell, read_structure, write_structure
-from dopantfit.study.graph import action
-from dopantfit.study.work import Finished, Outcome, Work
+from dopantfit.workflow.graph import action
+from dopantfit.workflow.work import Finished, Outcome, Work
 
 
 @action(version=2)

@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dopantfit.boundary.build_config import SIZES, BuildConfig, load_build
-from dopantfit.boundary.dope_config import DopeConfig
-from dopantfit.boundary.schedule_stages import Anneal, total_duration
+from dopantfit.boundary.build.config import SIZES, BuildConfig, load_build
+from dopantfit.boundary.build.stages import Anneal, total_duration
+from dopantfit.boundary.dope.config import DopeConfig
 from dopantfit.potential.files import locate
 from dopantfit.study.config import StudyConfig
 from dopantfit.study.files import seed_of
-from dopantfit.study.graph import Graph, Task
 from dopantfit.study.host import FRAMEWORK, MOBILE, REDUCIBLE
 from dopantfit.study.item_tasks import item_tasks
+from dopantfit.workflow.graph import Graph, Task
 
 _HERE = "dopantfit.study"
 

@@ -4,9 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from dopantfit.provenance import write_json_atomic
 from dopantfit.statistics import Interval, estimate_from, interval_of
-from dopantfit.study.graph import action
 from dopantfit.study.items import conductivity, number_density, systems
 from dopantfit.study.verdict import (
     Answer,
@@ -18,7 +16,9 @@ from dopantfit.study.verdict import (
     at_most,
     only_if,
 )
-from dopantfit.study.work import Finished, Outcome, Work
+from dopantfit.workflow.graph import action
+from dopantfit.workflow.provenance import write_json_atomic
+from dopantfit.workflow.work import Finished, Outcome, Work
 
 VERDICT = "verdict.json"
 NAMES = (

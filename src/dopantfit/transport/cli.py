@@ -239,7 +239,7 @@ def _show(
     if json:
         from json import dumps
 
-        from dopantfit.provenance import installed_versions, sha256_of
+        from dopantfit.workflow.provenance import installed_versions, sha256_of
 
         whole = {
             "inputs": {source: sha256_of(source) for source in sources},

@@ -11,10 +11,10 @@ from ase import Atoms
 from ase.geometry import cell_to_cellpar
 
 from dopantfit.errors import ConfigError
-from dopantfit.provenance import read_sealed
 from dopantfit.transport.dcd import read_dcd
 from dopantfit.transport.text_dump import read_text_dump
 from dopantfit.transport.trajectory import Trajectory
+from dopantfit.workflow.provenance import read_sealed
 
 _DUMPS = (".dump", ".lammpstrj", ".lammpsdump")
 #: Largest relative deviation of one interval between frames from another: float32 time steps, rounded times.

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from dopantfit.errors import ConfigError
-from dopantfit.provenance import write_text_atomic
 from dopantfit.statistics import Estimate
 from dopantfit.transport.arrhenius import ArrheniusFit, Prediction, fit_arrhenius
 from dopantfit.transport.density import Density, Isosurface
 from dopantfit.transport.occupancy import Occupancy
 from dopantfit.transport.pairs import PairDistribution, coordination_number
 from dopantfit.transport.trajectory import Floats, Trajectory
+from dopantfit.workflow.provenance import write_text_atomic
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -13,13 +13,13 @@ from dopantfit.errors import ConfigError
 from dopantfit.lammps import Dynamics, DynamicsResult, Progress, run_dynamics
 from dopantfit.lammps.dynamics import suitable_ranks
 from dopantfit.potential import Potential
-from dopantfit.provenance import write_json_atomic
 from dopantfit.statistics import standard_error
 from dopantfit.structures import labels_of, with_labels
 from dopantfit.transport import Trajectory, read_trajectory
 from dopantfit.transport.reading import species_of
 from dopantfit.transport.trajectory import Floats
 from dopantfit.validate.gate import Work
+from dopantfit.workflow.provenance import write_json_atomic
 
 #: Part of a run that is left out as equilibration.
 EQUILIBRATION = 0.25

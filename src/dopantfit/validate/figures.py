@@ -9,7 +9,7 @@ from typing import Any
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from dopantfit.provenance import write_bytes_atomic, write_text_atomic
+from dopantfit.workflow.provenance import write_bytes_atomic, write_text_atomic
 
 #: Okabe & Ito's colours, told apart by all common kinds of colour vision; markers tell them apart in grey.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")

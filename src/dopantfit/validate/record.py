@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dopantfit.errors import ConfigError
-from dopantfit.provenance import Record, sha256_of, write_json_atomic
 from dopantfit.validate import thresholds
 from dopantfit.validate.gate import Gate
 from dopantfit.validate.settings import SETTINGS_FILE
 from dopantfit.validate.subject import Subject, potential_sha256
+from dopantfit.workflow.provenance import Record, sha256_of, write_json_atomic
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from dopantfit.errors import CollapseError, ConfigError, ConvergenceError, EngineError
-from dopantfit.provenance import hash_of, write_json_atomic
 from dopantfit.validate import thresholds
 from dopantfit.validate.barriers import turn_over
 from dopantfit.validate.compound import compound
@@ -25,6 +24,7 @@ from dopantfit.validate.mobility import mobility
 from dopantfit.validate.parity import parity
 from dopantfit.validate.stability import stability
 from dopantfit.validate.subject import Subject, load_subject
+from dopantfit.workflow.provenance import hash_of, write_json_atomic
 
 
 @dataclass(frozen=True)

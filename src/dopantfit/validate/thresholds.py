@@ -2,8 +2,8 @@
 
 from math import inf
 
-from dopantfit.provenance import hash_of
 from dopantfit.validate.gate import Threshold
+from dopantfit.workflow.provenance import hash_of
 
 # --- a: own engine against LAMMPS -------------------------------------------------------------------
 PARITY_ENERGY = Threshold(-1e-6, 1e-6, "eV/atom", "ten times the truncation error that the Ewald sum is planned for")

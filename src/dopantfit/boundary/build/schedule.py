@@ -1,0 +1,259 @@
+"""Sintering: the stages of a schedule one after the other, each resumable, each followed by a check-up.
+
+Every stage has a folder ``NN-name`` with ``state.extxyz`` (its end) and ``stage.json``, written last: a stage with its
+record is not run again, unless one of the two is not what was written.
+"""
+
+import csv
+import hashlib
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+
+from dopantfit.boundary.build.start import phosphate_of
+from dopantfit.boundary.build.health import Checkup, checkup, grain_centre, grain_thickness, require
+from dopantfit.boundary.build.stages import Anneal, Compress, Health, Relax, Stage
+from dopantfit.errors import ConfigError, ConvergenceError
+from dopantfit.lammps.progress import Report
+from dopantfit.potential import Potential
+from dopantfit.workflow.provenance import holds, read_sealed, sha256_of, write_sealed, write_text_atomic
+from dopantfit.reference.frames import dump_frames, read_frames
+from dopantfit.structures import labels_of, with_labels
+
+#: Makes what is told of the progress of a run, from its name.
+Reporter = Callable[[str], AbstractContextManager[Report | None]]
+STATE, RECORD = "state.extxyz", "stage.json"
+#: Long-range solver of a relaxation, and the force tolerance [eV/Å] from which on it is a start for molecular dynamics.
+#: The rough one then serves: its errors are some 1e-3 eV/Å, and at 14,000 ions the fine one takes five sixths of the
+#: time. Pairs that a random placement locked inside the guarded range then stay for the dynamics to drive apart.
+FINE_KSPACE, ROUGH_KSPACE, ROUGH = "pppm 1e-6", "pppm 1e-4", 0.1
+#: Steps between two checkpoints of molecular dynamics, 2 ps: legs of a fixed length make a run that was killed end as
+#: an undisturbed one does.
+CHECKPOINT = 5000
+
+
+def silent(label: str) -> AbstractContextManager[None]:
+    """Tell nothing."""
+    return nullcontext()
+
+
+@dataclass(frozen=True)
+class StageRecord:
+    """One finished stage: its name, what was seen, and the mean pressure of its molecular dynamics [bar]."""
+
+    name: str
+    health: dict[str, Any]
+    pressure: float | None
+    compression: tuple[dict[str, float], ...]
+    wall_seconds: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain dictionaries, ready for JSON."""
+        return {
+            "name": self.name,
+            "health": self.health,
+            "pressure_bar": self.pressure,
+            "compression": list(self.compression),
+            "wall_seconds": self.wall_seconds,
+        }
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """What every stage needs beside its own settings.
+
+    ranks: MPI ranks of each run; chosen by LAMMPS's room when None.
+    """
+
+    potential: Potential
+    stages: Sequence[Stage]
+    health: Health
+    seed: int
+    ranks: int | None = None
+
+    def run(self, atoms: Atoms, folder: Path, reporter: Reporter = silent) -> tuple[Atoms, list[StageRecord]]:
+        """Run all stages in `folder`, or those that are not finished; return the end and the records.
+
+        atoms: with ``info`` of `build_health.with_grain`.
+        Raises ConfigError when the folder holds stages of other settings, CollapseError and ConvergenceError naming
+        the stage.
+        """
+        records = []
+        for number, stage in enumerate(self.stages):
+            place = folder / f"{number + 1:02d}-{stage.name}"
+            atoms, record = self._stage(atoms, stage, number, place, reporter)
+            records.append(record)
+        return atoms, records
+
+    def _stage(
+        self, atoms: Atoms, stage: Stage, number: int, folder: Path, reporter: Reporter
+    ) -> tuple[Atoms, StageRecord]:
+        key = self._key(atoms, stage, number)
+        known = _finished(folder, key)
+        if known is not None:
+            return known
+        folder.mkdir(parents=True, exist_ok=True)
+        started = time.time()
+        seed = int(np.random.default_rng([self.seed, number]).integers(1, 2**31))
+        run = _StageRun(self.potential, folder, seed, self.ranks, reporter)
+        end, pressure, compression = run(atoms, stage)
+        found = checkup(end, self.potential, self.health)
+        write_text_atomic(folder / STATE, dump_frames([end]))
+        require(found, self.health, f"{folder} (stage {stage.name})")
+        record = StageRecord(stage.name, found.as_dict(), pressure, compression, time.time() - started)
+        files = {STATE: sha256_of(folder / STATE)}
+        content = {"key": key, **record.as_dict(), "settings": stage.model_dump(), "files": files}
+        write_sealed(folder / RECORD, content)
+        return end, record
+
+    def _key(self, atoms: Atoms, stage: Stage, number: int) -> str:
+        """Hash of everything the end of a stage depends on."""
+        parts = [dump_frames([atoms]), stage.model_dump_json(exclude={"reason"}), self.health.model_dump_json()]
+        parts += [self.potential.dumps(), f"{self.seed} {number}"]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _finished(folder: Path, key: str) -> tuple[Atoms, StageRecord] | None:
+    """The end and the record of a stage, if both are there whole; ConfigError when they are those of another one."""
+    known = read_sealed(folder / RECORD)
+    if known is None:
+        return None
+    if known["key"] != key:
+        raise ConfigError(
+            f"{folder}: holds this stage with another start, potential or settings; "
+            "choose another folder, or remove this one and those after it"
+        )
+    if not all(holds(folder / name, sha256) for name, sha256 in known["files"].items()):
+        return None
+    atoms = read_frames(folder / STATE)[0]
+    fields = ("name", "health", "pressure_bar", "compression", "wall_seconds")
+    name, health, pressure, compression, wall = (known[field] for field in fields)
+    return atoms, StageRecord(name, health, pressure, tuple(compression), wall)
+
+
+@dataclass(frozen=True)
+class _StageRun:
+    """Runs one stage in its folder; returns its end, mean pressure [bar] and the steps of a compression."""
+
+    potential: Potential
+    folder: Path
+    seed: int
+    ranks: int | None
+    reporter: Reporter
+
+    def __call__(self, atoms: Atoms, stage: Stage) -> tuple[Atoms, float | None, tuple[dict[str, float], ...]]:
+        held = tuple(range(int(atoms.info["grain_ions"]))) if stage.grains == "held" else ()
+        if isinstance(stage, Relax):
+            return self.relax(atoms, stage, held), None, ()
+        if isinstance(stage, Anneal):
+            end, pressure = self.dynamics(atoms, stage, held, self.folder / "md", stage.name)
+            return end, pressure, ()
+        return self.compress(atoms, stage, held)
+
+    def relax(self, atoms: Atoms, stage: Relax, held: tuple[int, ...]) -> Atoms:
+        from dopantfit.lammps import relax_structure
+
+        rough = stage.force_tolerance >= ROUGH
+        relaxed = relax_structure(
+            atoms,
+            self.potential,
+            self.folder / "relax",
+            frozen=held,
+            force_tolerance=stage.force_tolerance,
+            allow_guarded=rough,
+            kspace=ROUGH_KSPACE if rough else FINE_KSPACE,
+            ranks=self.ranks,
+        )
+        return _like(atoms, relaxed.atoms)
+
+    def dynamics(
+        self, atoms: Atoms, stage: Anneal | Compress, held: tuple[int, ...], folder: Path, label: str
+    ) -> tuple[Atoms, float]:
+        from dopantfit.lammps import Dynamics, run_dynamics
+
+        settings = Dynamics(stage.temperature, stage.duration, self.seed, frozen=held, restart_every=CHECKPOINT)
+        if isinstance(stage, Anneal):
+            settings = Dynamics(
+                temperature=stage.temperature,
+                temperature_end=stage.temperature_end,
+                duration=stage.duration,
+                seed=self.seed,
+                ensemble=stage.ensemble,
+                cell=stage.cell,
+                pressure=stage.pressure,
+                pressure_end=stage.pressure_end,
+                frozen=held,
+                restart_every=CHECKPOINT,
+            )
+        with self.reporter(label) as report:
+            result = run_dynamics(atoms, self.potential, settings, folder, report=report, ranks=self.ranks)
+        return _like(atoms, result.atoms), _mean_pressure(result.thermo)
+
+    def compress(
+        self, atoms: Atoms, stage: Compress, held: tuple[int, ...]
+    ) -> tuple[Atoms, float, tuple[dict[str, float], ...]]:
+        """Shorten, run, look; until the volume per ion or the pressure is reached."""
+        outside = len(atoms) - int(atoms.info["grain_ions"])
+        area = float(atoms.cell[0, 0] * atoms.cell[1, 1])
+        steps: list[dict[str, float]] = []
+        for number in range(stage.max_steps):
+            excess = (atoms.cell[2, 2] - grain_thickness(atoms)) - stage.volume_per_atom * outside / area
+            if excess <= 0.0:
+                return atoms, steps[-1]["pressure_bar"] if steps else 0.0, tuple(steps)
+            atoms = compressed(atoms, min(stage.step, float(excess)))
+            where = self.folder / f"step-{number + 1:03d}"
+            atoms, pressure = self.dynamics(atoms, stage, held, where, f"{stage.name} {number + 1}")
+            steps.append({"length_A": float(atoms.cell[2, 2]), "pressure_bar": pressure})
+            if pressure >= stage.pressure_limit or excess <= stage.step:
+                return atoms, pressure, tuple(steps)
+        raise ConvergenceError(
+            f"{self.folder}: {stage.max_steps} steps of {stage.step} Å did not reach {stage.volume_per_atom} Å³ per "
+            f"ion or {stage.pressure_limit} bar; raise step or max_steps"
+        )
+
+
+def compressed(atoms: Atoms, by: float) -> Atoms:
+    """Return a copy with the cell `by` [Å] shorter along z, taken from between the faces of the grain.
+
+    Units keep their shape: a PO4 moves as its P does. What lies in the grain stays.
+    Raises ConfigError when there is less than `by` between the faces.
+    """
+    thickness, centre = grain_thickness(atoms), grain_centre(atoms)
+    length = float(atoms.cell[2, 2])
+    gap = length - thickness
+    if by >= gap:
+        raise ConfigError(f"the gap of {gap:.2f} Å between the faces of the grain cannot be shortened by {by:.2f} Å")
+    owner, shift = phosphate_of(atoms)
+    bound = owner >= 0
+    # Height above the middle of the grain; the gap lies between half a thickness and that below a cell length.
+    height = (atoms.positions[:, 2] - centre) % length
+    height[bound] = height[owner[bound]]
+    inside = np.clip(height - 0.5 * thickness, 0.0, gap)
+    result = atoms.copy()
+    result.positions[:, 2] = centre + height - by * inside / gap
+    result.positions[bound, 2] += shift[bound, 2]
+    result.cell[2, 2] = length - by
+    return result
+
+
+def _like(before: Atoms, after: Atoms) -> Atoms:
+    """Return the positions and cell of `after` with the labels and info of `before`."""
+    result = with_labels(Atoms(after.numbers, positions=after.positions, cell=after.cell, pbc=True), labels_of(before))
+    result.info = dict(before.info)
+    return result
+
+
+def _mean_pressure(thermo: Path) -> float:
+    """Mean pressure of the second half of a run [bar]."""
+    with thermo.open(encoding="utf-8", newline="") as stream:
+        values = [float(row["pressure_bar"]) for row in csv.DictReader(stream)]
+    return float(np.mean(values[len(values) // 2 :]))
+
+
+__all__ = ["Checkup", "Reporter", "Schedule", "StageRecord", "compressed", "silent"]

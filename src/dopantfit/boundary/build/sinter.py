@@ -1,0 +1,124 @@
+"""From ``boundary.toml`` to a sintered boundary in a folder: structures, record and figures."""
+
+import hashlib
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+
+from dopantfit.boundary.build.start import composition, initial_boundary
+from dopantfit.boundary.build.config import BuildConfig
+from dopantfit.boundary.build.health import checkup
+from dopantfit.boundary.profile.domains import NAMES, Domains, find_domains
+from dopantfit.boundary.profile.profiles import composition_by_domain, nearest_by_domain
+from dopantfit.boundary.profile.figures import draw_boundary
+from dopantfit.boundary.build.schedule import Reporter, Schedule, StageRecord, silent
+from dopantfit.errors import ConfigError, ReferenceDataError
+from dopantfit.potential import Potential
+from dopantfit.workflow.provenance import Record, read_sealed, write_json_atomic, write_sealed, write_text_atomic
+from dopantfit.reference.frames import dump_frames, read_frames
+
+INITIAL, IDENTITY, BOUNDARY, RECORD = "initial.extxyz", "identity.json", "boundary.extxyz", "boundary.json"
+
+
+@dataclass(frozen=True)
+class Boundary:
+    """A boundary as built: its end, its domains, what every stage showed, and the record (JSON-like)."""
+
+    atoms: Atoms
+    domains: Domains
+    stages: tuple[StageRecord, ...]
+    record: dict[str, Any]
+
+
+def build_boundary(
+    config: BuildConfig,
+    potential: Potential,
+    folder: Path,
+    *,
+    ranks: int | None = None,
+    reporter: Reporter = silent,
+) -> Boundary:
+    """Build and sinter a boundary in `folder`, or go on with the one that is there.
+
+    Writes ``initial.extxyz``, a folder for every stage, ``boundary.extxyz``, ``boundary.json`` and figures.
+    Raises ConfigError for a composition or gap that cannot be and for a folder of another build, CollapseError and
+    ConvergenceError naming the stage.
+    """
+    started = time.time()
+    folder.mkdir(parents=True, exist_ok=True)
+    start = initial_boundary(config, potential, np.random.default_rng(config.seed))
+    text = dump_frames([start])
+    first = folder / INITIAL
+    identity = {"start": hashlib.sha256(text.encode()).hexdigest()}
+    if read_sealed(folder / IDENTITY) not in (None, identity):
+        raise ConfigError(
+            f"{folder}: holds another boundary than {config.name!r} with this seed; choose another folder"
+        )
+    write_sealed(folder / IDENTITY, identity)
+    write_text_atomic(first, text)
+    end, stages = Schedule(potential, config.stages, config.health, config.seed, ranks).run(start, folder, reporter)
+    write_text_atomic(folder / BOUNDARY, dump_frames([end]))
+    domains = find_domains(end, (config.grain.in_plane, config.grain.in_plane))
+    draw_boundary(end, domains, folder / "figures")
+    record: dict[str, Any] = {
+        "name": config.name,
+        "potential": potential.name,
+        "ions": len(end),
+        "composition": dict(composition(end)),
+        "health": checkup(end, potential, config.health).as_dict(),
+        "domains": describe(end, domains),
+        "stages": [stage.as_dict() for stage in stages],
+        "record": Record.of(
+            {"initial": first, "boundary": folder / BOUNDARY},
+            config.model_dump(mode="json"),
+            seed=config.seed,
+            started=started,
+        ).as_dict(),
+    }
+    write_json_atomic(folder / RECORD, record)
+    return Boundary(end, domains, tuple(stages), record)
+
+
+def describe(atoms: Atoms, domains: Domains) -> dict[str, Any]:
+    """Return widths, order, composition and Ti-Ti distances of the domains, ready for JSON."""
+    distances = nearest_by_domain(atoms, domains)
+    percent = composition_by_domain(atoms, domains)
+    return {
+        "order_grain": domains.order_grain,
+        "order_amorphous": domains.order_amorphous,
+        **{
+            name: {
+                "intervals_A": [[one.low, one.high] for one in domains.intervals[name]],
+                "width_A": domains.width(name),
+                "ions": int(domains.members(atoms, name).sum()),
+                "atomic_percent": percent[name],
+                "ti_ti_A": None if (found := distances[name]) is None else {"mean": found[0], "error": found[1]},
+            }
+            for name in NAMES
+        },
+    }
+
+
+def read_boundary(path: Path) -> Atoms:
+    """Return the structure of a folder with ``boundary.extxyz``, or of such a file, with its ``info``.
+
+    Raises ConfigError when it is no boundary of this program.
+    """
+    file = path / BOUNDARY if path.is_dir() else path
+    try:
+        atoms = read_frames(file)[-1]
+    except ReferenceDataError as problem:
+        raise ConfigError(f"{problem}; name a folder of `dopantfit boundary build`, or a structure") from None
+    return atoms
+
+
+def copy_config(source: Path, folder: Path, name: str) -> None:
+    """Keep what a person wrote beside what came of it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if source.is_file() and source.resolve() != (folder / name).resolve():
+        shutil.copyfile(source, folder / name)

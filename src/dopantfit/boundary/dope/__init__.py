@@ -1,0 +1,1 @@
+"""The dopant put into the amorphous domain."""

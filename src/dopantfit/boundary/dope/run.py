@@ -1,0 +1,100 @@
+"""All concentrations and realisations of a doping: independent, resumable, one folder each."""
+
+import time
+from collections.abc import Iterable
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ase import Atoms
+
+from dopantfit.boundary.build.schedule import Reporter, Schedule, silent
+from dopantfit.boundary.build.sinter import BOUNDARY, describe
+from dopantfit.boundary.dope.config import DopeConfig
+from dopantfit.boundary.dope.sites import check_dopant, doped
+from dopantfit.boundary.profile.domains import Domains, find_domains
+from dopantfit.boundary.profile.figures import draw_boundary
+from dopantfit.errors import CollapseError, ConfigError, ConvergenceError, EngineError
+from dopantfit.potential import Potential
+from dopantfit.reference.frames import dump_frames
+from dopantfit.workflow.provenance import Record, write_json_atomic, write_text_atomic
+
+DOPED, RECORD = "doped.extxyz", "dope.json"
+
+
+@dataclass(frozen=True)
+class _Task:
+    """One realisation, as an executor gets it."""
+
+    atoms: Atoms
+    domains: Domains
+    potential: Potential
+    config: DopeConfig
+    folder: Path
+    ranks: int | None
+
+    def __call__(self, level: int, realisation: int, reporter: Reporter = silent) -> dict[str, Any]:
+        """Dope and relax; the record of the realisation, with ``error`` where it was lost on the way."""
+        folder = self.folder / f"GB_{level}" / f"r{realisation:02d}"
+        started = time.time()
+        start, doping = doped(self.atoms, self.domains, self.potential, self.config, level, realisation)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_text_atomic(folder / DOPED, dump_frames([start]))
+        schedule = Schedule(
+            self.potential, self.config.stages, self.config.health, self.config.seed + realisation, self.ranks
+        )
+        result: dict[str, Any] = {"folder": str(folder), "doping": doping.as_dict(), "error": None}
+        try:
+            end, stages = schedule.run(start, folder, lambda label: reporter(f"GB_{level} r{realisation:02d} {label}"))
+        except (CollapseError, ConvergenceError, EngineError) as problem:
+            # The other realisations go on; the next call takes this one up again.
+            return {**result, "error": " ".join(str(problem).split())}
+        write_text_atomic(folder / BOUNDARY, dump_frames([end]))
+        # Without the dopant on its sites the amorphous domain would seem to have too few cations to judge by.
+        domains = find_domains(end, framework=(*self.config.replaces, self.config.dopant))
+        draw_boundary(end, domains, folder / "figures")
+        result |= {"domains": describe(end, domains), "stages": [stage.as_dict() for stage in stages]}
+        record = Record.of(
+            {"doped": folder / DOPED}, self.config.model_dump(mode="json"), seed=self.config.seed, started=started
+        )
+        write_json_atomic(folder / RECORD, {**result, "record": record.as_dict()})
+        return result
+
+
+def dope_boundary(
+    atoms: Atoms,
+    potential: Potential,
+    config: DopeConfig,
+    folder: Path,
+    *,
+    levels: Iterable[int] | None = None,
+    realisations: int | None = None,
+    ranks: int | None = None,
+    executor: Executor | None = None,
+    reporter: Reporter = silent,
+) -> list[dict[str, Any]]:
+    """Dope a boundary at every concentration, relax every realisation; return their records.
+
+    levels: 1 for GB_1; all by default. realisations: so many of each, those of the configuration by default.
+    executor: realisations are independent tasks of it; one after the other by default.
+    A realisation that collapses or whose engine dies is named in its record (``error``); the others go on.
+    Raises ConfigError for what no realisation can be made of.
+    """
+    check_dopant(config, potential)
+    if "grain_ions" not in atoms.info:
+        raise ConfigError("the structure does not say which ions are its grain; dope one that was built here")
+    domains = find_domains(atoms)
+    chosen = list(range(1, len(config.concentrations) + 1) if levels is None else levels)
+    wanted = config.realisations if realisations is None else realisations
+    if wanted < 1:
+        raise ConfigError(f"{wanted} realisations were asked for; ask for at least one")
+    task = _Task(atoms, domains, potential, config, folder, ranks)
+    # What cannot be is said before anything runs.
+    for level in chosen:
+        doped(atoms, domains, potential, config, level, 1)
+    pairs = [(level, number) for level in chosen for number in range(1, wanted + 1)]
+    if executor is None:
+        return [task(level, number, reporter) for level, number in pairs]
+    futures: list[Future[dict[str, Any]]] = [executor.submit(task, level, number) for level, number in pairs]
+    return [future.result() for future in futures]

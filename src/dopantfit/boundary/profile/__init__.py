@@ -1,0 +1,1 @@
+"""Domains and profiles along the normal of a boundary."""

@@ -1,0 +1,87 @@
+"""What the records of a boundary say, as tables for a terminal."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import RenderableType
+from rich.table import Table
+
+from dopantfit.boundary.profile.domains import NAMES
+
+
+def tables(record: Mapping[str, Any]) -> list[RenderableType]:
+    """Return the tables of what a record holds: stages, domains, realisations."""
+    parts: list[RenderableType] = []
+    if record.get("stages"):
+        parts.append(_stages(record))
+    if "domains" in record:
+        parts.append(_domains(record["domains"]))
+    if "realisations" in record:
+        parts.append(_realisations(record["realisations"]))
+    return parts
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left")
+    for number, column in enumerate(columns):
+        table.add_column(column, justify="left" if number == 0 else "right")
+    return table
+
+
+def _stages(record: Mapping[str, Any]) -> Table:
+    columns = (
+        "stage",
+        "length (Å)",
+        "g/cm³",
+        "amorphous (Å³/ion)",
+        "P in PO4 (%)",
+        "O around Ti",
+        "p (bar)",
+        "time (s)",
+    )
+    table = _table(f"{record['name']}: {record['ions']} ions", *columns)
+    for stage in record["stages"]:
+        health, pressure = stage["health"], stage["pressure_bar"]
+        table.add_row(
+            stage["name"],
+            f"{health['lengths'][2]:.2f}",
+            f"{health['mass_density']:.3f}",
+            f"{health['amorphous_volume_per_atom']:.2f}",
+            f"{100 * health['four_coordinated']:.1f}",
+            f"{health['coordination'].get('Ti', 0.0):.2f}",
+            "" if pressure is None else f"{pressure:.0f}",
+            f"{stage['wall_seconds']:.0f}",
+        )
+    return table
+
+
+def _domains(found: Mapping[str, Any]) -> Table:
+    labels = list(found["grain"]["atomic_percent"])
+    title = f"in-plane order of Ti/Al: grain {found['order_grain']:.2f}, amorphous {found['order_amorphous']:.2f}"
+    table = _table(title, "domain", "width (Å)", "ions", "Ti-Ti (Å)", *[f"{label} (at%)" for label in labels])
+    for name in NAMES:
+        one = found[name]
+        near = one["ti_ti_A"]
+        distance = "" if near is None else f"{near['mean']:.2f} ± {near['error']:.2f}"
+        percent = [f"{one['atomic_percent'][label]:.2f}" for label in labels]
+        table.add_row(name, f"{one['width_A']:.1f}", str(one["ions"]), distance, *percent)
+    return table
+
+
+def _realisations(records: list[Mapping[str, Any]]) -> Table:
+    columns = ("realisation", "asked (at%)", "mean (at%)", "replaced", "extra ions", "smallest void", "state")
+    table = _table("doped boundaries", *columns)
+    for record in records:
+        doping = record["doping"]
+        replaced = ", ".join(f"{count} {host}" for host, count in doping["replaced"].items())
+        room = doping["smallest_room"]
+        table.add_row(
+            f"GB_{doping['level']} r{doping['realisation']:02d}",
+            f"{doping['asked']:g}",
+            f"{doping['mean_percent']:.2f}",
+            replaced,
+            f"{doping['extra']:+d}",
+            "" if room is None else f"{room:.2f}",
+            record["error"] or "relaxed",
+        )
+    return table

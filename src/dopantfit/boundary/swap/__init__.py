@@ -1,0 +1,1 @@
+"""Exchange of the dopant by relaxed-swap Monte Carlo."""

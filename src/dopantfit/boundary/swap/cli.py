@@ -1,0 +1,100 @@
+"""``dopantfit boundary swap`` and ``bleeding``: move a dopant by relaxed-swap Monte Carlo, and see where it went."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")]
+
+
+def swap(
+    structure: Annotated[Path, typer.Argument(help="A doped boundary, any file that ASE reads; the normal is z.")],
+    config: Annotated[Path, typer.Argument(help="swap.toml.")],
+    output: Annotated[Path, typer.Option(help="Folder of the run; an unfinished one is resumed.")],
+    potential: Annotated[str, typer.Option(help="A TOML file, or the name of a published set.")] = "latp-mg-2022",
+    workers: Annotated[int, typer.Option(min=1, help="Walkers at a time, a process each.")] = 1,
+    rounds: Annotated[int | None, typer.Option(min=1, help="Stop after so many rounds; all by default.")] = None,
+    unvalidated: Annotated[
+        str | None,
+        typer.Option(
+            help="Why a fitted potential is used although its validation is missing or failed; kept in the run."
+        ),
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Move a dopant across a grain boundary: swaps judged by relaxed energies, walkers at several temperatures."""
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
+
+    from dopantfit.boundary.standing import keep_standing
+    from dopantfit.boundary.swap.config import load_swap
+    from dopantfit.boundary.swap.run import RECORD, run_swaps
+    from dopantfit.potential import Potential
+
+    atoms, settings = _structure(structure), load_swap(config)
+    keep_standing(potential, unvalidated, output)
+    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as executor:
+        run_swaps(atoms, settings, Potential.load(potential), output, executor, None if json else _say, rounds)
+    _show(_read(output / RECORD)["results"], json)
+
+
+def bleeding(
+    folder: Annotated[Path, typer.Argument(help="Folder of a swap run.")],
+    lowest: Annotated[int, typer.Option(min=1, help="Walkers of lowest energy that are averaged over.")] = 6,
+    json: JsonOption = False,
+) -> None:
+    """Acceptance by pair, profiles after the swaps, penetration depth and occupied sites."""
+    from dopantfit.boundary.swap.run import analyse
+    from dopantfit.workflow.provenance import write_json_atomic
+
+    found = analyse(folder, lowest)
+    write_json_atomic(folder / "bleeding.json", found)
+    _show(found, json)
+
+
+def _structure(path: Path) -> Any:
+    import ase.io
+
+    from dopantfit.errors import ReferenceDataError
+
+    try:
+        return ase.io.read(path)
+    except Exception as problem:
+        raise ReferenceDataError(f"{path}: not a structure that ASE can read ({problem}); give a boundary") from None
+
+
+def _read(path: Path) -> Any:
+    import json
+
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _say(report: Any) -> None:
+    energies = ", ".join("-" if one is None else f"{one:.2f}" for one in report.energies)
+    sys.stderr.write(f"round {report.round_number} of {report.rounds}: {energies} eV\n")
+    for missed in report.missed:
+        sys.stderr.write(f"  missed: {missed}\n")
+
+
+def _show(found: dict[str, Any], as_json: bool) -> None:
+    import json
+
+    from rich.console import Console
+    from rich.table import Table
+
+    if as_json:
+        sys.stdout.write(json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+        return
+    for title, name in (("All exchanges", "acceptance"), ("Across the interface", "acceptance_across")):
+        table = Table(title=title)
+        for heading in ("partner", "attempts", "accepted", "Metropolis share", "95 %"):
+            table.add_column(heading, justify="left" if heading == "partner" else "right")
+        for partner, one in found[name].items():
+            interval = f"{one['low']:.3f}-{one['high']:.3f}"
+            table.add_row(partner, str(one["attempted"]), str(one["accepted"]), f"{one['share']:.3f}", interval)
+        Console(highlight=False).print(table)
+    for walker in found.get("walkers", []):
+        deepest, sites = walker["penetration"]["deepest"], walker["sites"]
+        sys.stdout.write(f"replica {walker['replica']}: {walker['energy_eV']:.3f} eV, {deepest:.1f} Å deep, {sites}\n")

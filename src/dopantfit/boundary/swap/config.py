@@ -1,0 +1,157 @@
+"""What people write to have a dopant moved: ``swap.toml``. Units: Å, K, ps, bar, eV."""
+
+import json
+import os
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Literal
+
+from pydantic import ValidationError, model_validator
+
+from dopantfit.boundary.build.tables import Count, NonNegative, Positive, Text, load_table
+from dopantfit.errors import ConfigError
+from dopantfit.strict_toml import Table
+
+Mode = Literal["delayed", "full", "rigid"]
+SWAP_FILE = "swap.toml"
+
+
+class Burst(Table):
+    """How a burst of attempts is made."""
+
+    #: ``delayed``: a two-region estimate first, full relaxation of what passes (exact, the default); ``full``: every
+    #: attempt relaxed; ``rigid``: nothing relaxed, for teaching and tests.
+    mode: Mode = "delayed"
+    #: Cations that a dopant changes places with.
+    partners: tuple[Text, ...] = ("Al", "Li", "Ti")
+    #: How a partner is drawn: any ion of any partner species alike, or first the species, then an ion of it.
+    draw: Literal["ion", "species"] = "ion"
+    #: Ions within this distance of either site relax in the estimate [Å]; beyond 5 Å the error hardly shrinks.
+    inner_radius: Positive = 5.0
+    #: Fully relaxed swaps of each pair from which both estimates learn, before the first round, what they leave out.
+    calibration: Count = 6
+    #: Estimates are lowered by this many standard deviations of their own error: what could be accepted then passes.
+    margin: NonNegative = 1.0
+    #: A relaxation of the whole cell ends when it expects to gain less than this [eV].
+    tolerance: Positive = 1e-4
+    #: Most evaluations of one relaxation.
+    most_calls: Count = 600
+    #: Evaluations of the whole cell after which a relaxation gives the second estimate, and ends or goes on.
+    early_calls: Count = 15
+    #: Of the accepted swaps one in so many is undone on trial, to see whether it comes back; 0 never.
+    undo_every: int = 10
+
+    @model_validator(mode="after")
+    def _is_possible(self) -> "Burst":
+        if not self.partners or len(set(self.partners)) < len(self.partners):
+            raise ValueError(f"partners = {list(self.partners)} must name each cation once, and at least one")
+        if self.undo_every < 0:
+            raise ValueError(f"undo_every = {self.undo_every} must be 0 or more")
+        return self
+
+
+class Dynamics(Table):
+    """Molecular dynamics between two bursts."""
+
+    #: [ps]; 0 makes no dynamics.
+    duration: NonNegative = 2.0
+    #: [K] and [bar]: those of the published protocol.
+    temperature: Positive = 1000.0
+    pressure: float = 1.0
+    #: How the cell answers the pressure.
+    cell: Literal["iso", "aniso", "tri", "z"] = "aniso"
+
+
+class Layers(Table):
+    """Where dopants may go: layers along the normal (z) on one interface, more of them as time goes on."""
+
+    #: Height of the interface [Å], and the direction into the grain.
+    interface: float
+    into_grain: Literal[1, -1]
+    #: How far the reservoir reaches from the interface into the amorphous side [Å].
+    reservoir: Positive
+    #: Thickness of a layer [Å]: the distance of Ti/Al planes is 3.5.
+    width: Positive = 3.5
+    #: Layers in the end.
+    count: Count = 15
+    #: Rounds after which a new layer joins.
+    rounds_per_layer: Count = 10
+
+    @property
+    def rounds(self) -> int:
+        """Rounds of the whole protocol."""
+        return self.count * self.rounds_per_layer
+
+
+class SwapConfig(Table):
+    """One ladder of walkers. ``name`` of the presets: tiny (tests), quick, desk, paper."""
+
+    dopant: Text
+    #: Attempts of a round; a round ends with molecular dynamics.
+    attempts: Count = 100
+    layers: Layers
+    #: Temperatures of the walkers are equidistant between these [K].
+    walkers: Count = 12
+    coldest: Positive = 1000.0
+    hottest: Positive = 2000.0
+    seed: int = 1
+    burst: Burst = Burst()
+    dynamics: Dynamics = Dynamics()
+
+    @model_validator(mode="after")
+    def _is_possible(self) -> "SwapConfig":
+        if self.hottest < self.coldest:
+            raise ValueError(f"hottest = {self.hottest} K is below coldest = {self.coldest} K; exchange them")
+        if self.walkers == 1 and self.hottest != self.coldest:
+            raise ValueError("one walker has one temperature; make coldest and hottest equal")
+        if self.dopant in self.burst.partners:
+            raise ValueError(f"{self.dopant} cannot change places with itself; take it out of burst.partners")
+        return self
+
+    @property
+    def temperatures(self) -> tuple[float, ...]:
+        """Of the rungs [K], coldest first."""
+        step = (self.hottest - self.coldest) / max(1, self.walkers - 1)
+        return tuple(self.coldest + step * rung for rung in range(self.walkers))
+
+
+#: What the sizes change of the defaults, which are the published protocol ("paper").
+PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "tiny": {"attempts": 3, "walkers": 2, "dynamics": {"duration": 0.02}, "burst": {"calibration": 1}},
+        "quick": {"attempts": 20, "walkers": 4, "dynamics": {"duration": 0.2}, "burst": {"calibration": 3}},
+        "desk": {"attempts": 50, "walkers": 6, "dynamics": {"duration": 1.0}},
+        "paper": {},
+    }
+)
+#: Layers and rounds of a layer of each size.
+_LAYERS = {"tiny": (1, 2), "quick": (3, 2), "desk": (10, 4), "paper": (15, 10)}
+
+
+def preset(name: str, dopant: str, interface: float, into_grain: int, reservoir: float, **changes: Any) -> SwapConfig:
+    """The configuration of a size: tiny, quick, desk or paper; ``changes`` of its top-level keys come last.
+
+    Raises ConfigError for an unknown size or key.
+    """
+    if name not in PRESETS:
+        raise ConfigError(f"there is no size {name!r} of swap runs; choose one of {', '.join(PRESETS)}")
+    count, rounds = _LAYERS[name]
+    layers = {"interface": interface, "into_grain": into_grain, "reservoir": reservoir}
+    content = {"dopant": dopant, "layers": {**layers, "count": count, "rounds_per_layer": rounds}}
+    return parse_swap({**content, **PRESETS[name], **changes}, f"size {name}")
+
+
+def parse_swap(content: Mapping[str, Any], source: str) -> SwapConfig:
+    """A configuration from plain dictionaries; ConfigError naming ``source`` and the key."""
+    try:
+        # Validated as JSON: strict mode then takes lists for tuples, and nothing else loosely.
+        return SwapConfig.model_validate_json(json.dumps(content))
+    except ValidationError as problem:
+        first = problem.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the whole"
+        raise ConfigError(f"{source}: {where}: {first['msg'].removeprefix('Value error, ')}; mend it") from None
+
+
+def load_swap(path: str | os.PathLike[str]) -> SwapConfig:
+    """The configuration in a TOML file; ConfigError naming the file and the key."""
+    return load_table(SwapConfig, path)

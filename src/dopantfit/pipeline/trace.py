@@ -1,0 +1,176 @@
+"""One parameter from what a person wrote to what a study says: every link with its hash, and whether it still holds."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from dopantfit.errors import ConfigError
+from dopantfit.fit.config import load_config
+from dopantfit.fit.record import POTENTIAL_FILE
+from dopantfit.fit.record import RECORD_FILE as FIT_RECORD
+from dopantfit.lammps.include import potential_include
+from dopantfit.pipeline.steps import stale_fit
+from dopantfit.potential import Potential
+from dopantfit.potential.parameters import Parameter
+from dopantfit.study.config import STUDY_FILE
+from dopantfit.study.run import KEPT
+from dopantfit.study.run import RECORD as STUDY_RECORD
+from dopantfit.study.standing import Results, in_run, in_summary
+from dopantfit.study.tasks import Planner
+from dopantfit.transport.reading import species_of
+from dopantfit.validate.record import stale
+from dopantfit.workflow.graph import Graph
+from dopantfit.workflow.provenance import sha256_of
+
+#: Names that a run of molecular dynamics gives its potential and its ions (`dopantfit.lammps`).
+_INCLUDE, _IONS = "potential.in", "ions.extxyz"
+
+
+@dataclass(frozen=True)
+class Link:
+    """One step of the way.
+
+    sha256: of the file; of everything that came out, where it is the folder of a task. problem: why the link no longer
+    holds; empty where it does.
+    """
+
+    step: str
+    file: str
+    says: str
+    sha256: str
+    problem: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything, ready for JSON."""
+        return asdict(self)
+
+
+def trace(parameter: str, folder: Path, planner: Planner | None = None, run: Path | None = None) -> list[Link]:
+    """Return the links of one parameter of a fit, in the order of the work.
+
+    parameter: as in ``rho Mg-O``. planner, run: of a study and its run folder, where the fit has a study; a run folder
+    that is not there is replaced by the summary that was kept with the fit.
+    Raises ConfigError when the name is no parameter, or there is no fit at all.
+    """
+    name = Parameter.parse(parameter)
+    potential_file = folder / POTENTIAL_FILE
+    if not potential_file.is_file():
+        raise ConfigError(f"{potential_file}: there is no fitted potential; run `dopantfit fit {folder}` first")
+    potential = Potential.load(potential_file)
+    value = potential.value(name)
+    links = [_written(name, folder), _fitted(name, value, folder)]
+    links.append(Link("potential", str(potential_file), f"{value!r} {name.unit}", sha256_of(potential_file)))
+    links.append(_gates(folder, potential_file))
+    if planner is None or run is None:
+        return [*links, Link("study", str(folder / STUDY_FILE), "there is none to follow", "")]
+    return [*links, *_study(name, potential_file, planner, run)]
+
+
+def _written(name: Parameter, folder: Path) -> Link:
+    config, file = load_config(folder)
+    tables: Mapping[str, Any] = {**config.pairs, **config.species}
+    table = next((table for label, table in tables.items() if tuple(sorted(label.split("-"))) == name.of), None)
+    entry = None if table is None else getattr(table, name.quantity, None)
+    if entry is None:
+        return Link("config", str(file), "not named: as in the host", sha256_of(file))
+    bounds = f"bounds {entry.bounds[0]!r} to {entry.bounds[1]!r}" if entry.is_free else "frozen"
+    start = "the host's value" if entry.start is None else repr(entry.start)
+    source = f", from {entry.source}" if entry.source else ""
+    return Link("config", str(file), f"start {start} {name.unit}, {bounds}{source}", sha256_of(file))
+
+
+def _fitted(name: Parameter, value: float, folder: Path) -> Link:
+    """Compare what the fit recorded with the potential, and its inputs with the files there are."""
+    path = folder / FIT_RECORD
+    record = _json(path)
+    if record is None:
+        return Link("fit", str(path), "", "", "there is no record of the fit; run `dopantfit fit`")
+    entry = next((entry for entry in record["parameters"] if entry["name"] == str(name)), None)
+    says, problem = "not fitted", stale_fit(folder, record)
+    if entry is not None:
+        error = entry["standard_error"]
+        says = f"{entry['value']!r} ± {'unknown' if error is None else f'{error:.2g}'} {name.unit}"
+        if entry["value"] != value:
+            problem = f"{POTENTIAL_FILE} has {value!r}"
+    return Link("fit", str(path), says, sha256_of(path), problem)
+
+
+def _gates(folder: Path, potential: Path) -> Link:
+    path = folder / "validation.json"
+    record = _json(path)
+    if record is None:
+        return Link("gates", str(path), "", "", "there is no validation; run `dopantfit validate`")
+    gates = ", ".join(f"{gate['name']} {'passed' if gate['passed'] else 'failed'}" for gate in record["gates"])
+    why = stale(record, sha256_of(potential), folder)
+    problem = f"made with {why}" if why else ""
+    return Link("gates", str(path), f"level {record['level']}: {gates}", sha256_of(path), problem)
+
+
+def _study(name: Parameter, potential: Path, planner: Planner, run: Path) -> Iterator[Link]:
+    """Follow the parameter into the run folder of the study, else into its kept summary; say which of the two."""
+    graph, kept = planner.graph(), planner.base / KEPT
+    users = _users(graph, potential)
+    problem = "" if users else f"{planner.study.potential} is what the study uses, not {potential}"
+    if run.is_dir():
+        record = run / STUDY_RECORD
+        digest = sha256_of(record) if record.is_file() else ""
+        yield Link("study", str(run), "the run folder is followed", digest, problem)
+        yield from _engine_files(name, Potential.load(potential), [run / user for user in users])
+        yield from _results(graph, users, in_run(run, graph))
+    elif (content := _json(kept / STUDY_RECORD)) is not None:
+        results = in_summary(kept, content, planner.study)
+        says = f"the kept summary is followed, without files of LAMMPS; there is no {run}"
+        if content.get("record", {}).get("inputs", {}).get("potential") != sha256_of(potential):
+            problem = f"made with another than {potential}"
+        yield Link("study", str(kept / STUDY_RECORD), says, sha256_of(kept / STUDY_RECORD), problem)
+        yield from _results(graph, users, results)
+    else:
+        yield Link("study", str(run), "", "", f"there is neither {run} nor {kept}; run `dopantfit study`")
+
+
+def _users(graph: Graph, potential: Path) -> tuple[str, ...]:
+    """Names of the tasks that read the potential: it, and no other one of an ensemble."""
+    files = {name: task.files["potential"] for name, task in graph.tasks.items() if "potential" in task.files}
+    wanted, hashes = sha256_of(potential), {file: sha256_of(file) for file in set(files.values())}
+    return tuple(name for name, file in files.items() if hashes[file] == wanted)
+
+
+def _engine_files(name: Parameter, potential: Potential, folders: Iterable[Path]) -> Iterator[Link]:
+    """Every file in these folders that gave the parameter to LAMMPS; each must be what the potential gives now."""
+    mark = f"# {'-'.join(name.of)}"
+    for path in sorted({path for folder in folders for path in folder.rglob(_INCLUDE)}):
+        ions = path.with_name(_IONS)
+        if not ions.is_file():
+            continue
+        labels = set(species_of(ions))
+        if not set(name.of) <= labels:
+            continue
+        text = path.read_text(encoding="ascii")
+        known = {potential_include(potential, labels, guard) for guard in (True, False)}
+        line = next((line.strip() for line in text.splitlines() if line.endswith(mark)), f"species {name.of[0]}")
+        problem = "" if text in known else "is not what the potential gives now"
+        yield Link("LAMMPS", str(path), line, sha256_of(path), problem)
+
+
+def _results(graph: Graph, users: Iterable[str], results: Results) -> Iterator[Link]:
+    """The results of the study that depend on the tasks `users`."""
+    depend, problems = set(users), results.problems(graph)
+    for name in graph.order:
+        if depend & set(graph.tasks[name].needs.values()):
+            depend.add(name)
+        if name not in depend or name.split("/")[0] not in ("items", "verdict"):
+            continue
+        record, problem = results.records.get(name), problems.get(name, "")
+        says, digest = ("", "") if record is None else (", ".join(record.files), record.digest)
+        yield Link("result", str(results.folder / name), says, digest, problem)
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError):
+        raise ConfigError(f"{path}: cannot be read as JSON; make it again") from None

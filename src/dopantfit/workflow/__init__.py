@@ -1,0 +1,1 @@
+"""Running things: tasks, their graph, records, locks, pools and sites; no science."""

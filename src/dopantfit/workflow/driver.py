@@ -1,0 +1,215 @@
+"""Run what is not there yet: tasks go to an executor as soon as what they need is done."""
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from dopantfit.errors import DopantFitError
+from dopantfit.workflow.graph import Graph, Task, key_of
+from dopantfit.workflow.lock import held
+from dopantfit.workflow.pool import ATTEMPTS, Pool
+from dopantfit.workflow.records import RECORD_FILE, damage, read_record
+from dopantfit.workflow.work import Finished, Resources, execute
+
+#: Seconds between two looks at what runs.
+_LOOK = 0.5
+
+Kind = Literal["kept", "redone", "started", "done", "retried", "failed", "skipped"]
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something happened to a task; `text` says why where there is a reason."""
+
+    kind: Kind
+    task: Task
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """How a run ended.
+
+    finished: by name. failed: reason by name. skipped: for want of a task that failed, its name.
+    done_now: names of the tasks that were worked on in this run.
+    """
+
+    finished: Mapping[str, Finished]
+    failed: Mapping[str, str]
+    skipped: Mapping[str, str]
+    done_now: tuple[str, ...]
+
+
+@dataclass
+class _State:
+    """What is known while a run goes on.
+
+    keys: of tasks that have to be worked on. running: tasks under way. alone: tasks that were under way when a worker
+    died, and now run alone.
+    """
+
+    graph: Graph
+    folder: Path
+    finished: dict[str, Finished] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)
+    attempts: dict[str, int] = field(default_factory=dict)
+    keys: dict[str, str] = field(default_factory=dict)
+    running: dict["Future[None]", str] = field(default_factory=dict)
+    alone: set[str] = field(default_factory=set)
+    done_now: list[str] = field(default_factory=list)
+
+    def settled(self, name: str) -> bool:
+        return name in self.finished or name in self.failed or name in self.skipped
+
+    def needs(self, task: Task) -> dict[str, Finished]:
+        return {role: self.finished[name] for role, name in task.needs.items() if name in self.finished}
+
+    def open(self) -> list[Task]:
+        """Tasks whose needs are settled and that are neither settled nor under way, in the order of the graph."""
+        under_way = set(self.running.values())
+        return [
+            self.graph.tasks[name]
+            for name in self.graph.order
+            if not self.settled(name)
+            and name not in under_way
+            and all(self.settled(need) for need in self.graph.tasks[name].needs.values())
+        ]
+
+
+def run_graph(
+    graph: Graph,
+    folder: Path,
+    pool: Pool,
+    resources: Resources,
+    observe: Callable[[Event], None] = lambda event: None,
+    tick: Callable[[tuple[str, ...]], None] = lambda running: None,
+) -> Summary:
+    """Bring every task of the graph to an end in `folder`, which is held meanwhile.
+
+    A task whose record is whole and was made from the same things is kept. One that fails is tried once more; then
+    it is reported, what needs it is skipped, and everything else goes on.
+    observe: told every event. tick: told the names of running tasks twice a second.
+    Raises ConfigError when another driver has the folder or it cannot be written to.
+    """
+    with held(folder):
+        state = _State(graph, folder)
+        with ThreadPoolExecutor(max_workers=max(1, len(graph.tasks))) as beside, pool:
+            try:
+                while _advance(state, pool, beside, resources, observe):
+                    tick(tuple(state.running.values()))
+                    done, _ = wait(state.running, timeout=_LOOK, return_when=FIRST_COMPLETED)
+                    for future in done:
+                        _collect(state, pool, future, observe)
+            except BaseException:
+                for future in state.running:
+                    future.cancel()
+                pool.stop()
+                raise
+        return Summary(state.finished, state.failed, state.skipped, tuple(state.done_now))
+
+
+def _advance(
+    state: _State, pool: Pool, beside: Executor, resources: Resources, observe: Callable[[Event], None]
+) -> bool:
+    """Settle what needs no work and start what can run; whether anything is under way."""
+    settled_some = True
+    while settled_some:
+        settled_some = False
+        for task in state.open():
+            if task.name not in state.keys and _settle(state, task, observe):
+                settled_some = True
+            elif _may_start(state, task, pool):
+                _start(state, task, pool, beside, resources)
+                observe(Event("started", task))
+    return bool(state.running)
+
+
+def _settle(state: _State, task: Task, observe: Callable[[Event], None]) -> bool:
+    """Keep or skip a task, or give it up, if that is all there is to do; else note its key and return False."""
+    missing = [need for need in task.needs.values() if need not in state.finished]
+    if missing and (not task.tolerant or len(missing) == len(task.needs)):
+        state.skipped[task.name] = missing[0]
+        observe(Event("skipped", task, f"for want of {missing[0]}"))
+        return True
+    try:
+        key = key_of(task, {role: need.record for role, need in state.needs(task).items()})
+        kept, why_not = _look_at_record(state.folder / task.name, key)
+    except DopantFitError as problem:
+        state.failed[task.name] = str(problem)
+        observe(Event("failed", task, str(problem)))
+        return True
+    if kept is not None:
+        state.finished[task.name] = kept
+        observe(Event("kept", task))
+        return True
+    if why_not:
+        observe(Event("redone", task, why_not))
+    state.keys[task.name], state.attempts[task.name] = key, 0
+    return False
+
+
+def _look_at_record(folder: Path, key: str) -> tuple[Finished | None, str]:
+    """Return a result that still holds, or None with the reason why one that is there does not."""
+    record = read_record(folder)
+    if record is None:
+        path = folder / RECORD_FILE
+        return None, f"{path} is not what was written" if path.exists() else ""
+    if record.key != key:
+        return None, "its inputs or settings changed"
+    harm = damage(folder, record)
+    return (None, harm) if harm else (Finished(folder, record), "")
+
+
+def _may_start(state: _State, task: Task, pool: Pool) -> bool:
+    """Whether there is room; a task that was there when a worker died runs alone, so that it harms no other."""
+    if task.coordinates:
+        return True
+    at_work = {name for name in state.running.values() if not state.graph.tasks[name].coordinates}
+    if task.name in state.alone:
+        return not at_work
+    return len(at_work) < pool.slots and not state.alone & at_work
+
+
+def _start(state: _State, task: Task, pool: Pool, beside: Executor, resources: Resources) -> None:
+    state.attempts[task.name] += 1
+    arguments = (task, state.keys[task.name], state.folder / task.name, state.needs(task), resources)
+    if task.coordinates:
+        future = beside.submit(execute, *arguments, pool.executor)
+    else:
+        future = pool.submit(execute, *arguments)
+    state.running[future] = task.name
+
+
+def _collect(state: _State, pool: Pool, future: "Future[None]", observe: Callable[[Event], None]) -> None:
+    """Note how a task ended."""
+    name = state.running.pop(future)
+    task, folder = state.graph.tasks[name], state.folder / name
+    problem = future.exception()
+    if isinstance(problem, BrokenExecutor):
+        pool.renew()
+        state.alone.add(name)
+    record = None if problem else read_record(folder)
+    if record is not None and record.key == state.keys[name]:
+        state.finished[name] = Finished(folder, record)
+        state.done_now.append(name)
+        observe(Event("done", task, f"{record.measured['wall_seconds']:.0f} s"))
+        return
+    reason = _reason(problem)
+    if state.attempts[name] < ATTEMPTS:
+        observe(Event("retried", task, reason))
+    else:
+        state.failed[name] = reason
+        observe(Event("failed", task, reason))
+
+
+def _reason(problem: BaseException | None) -> str:
+    if problem is None:
+        return "ended without a record"
+    if isinstance(problem, DopantFitError):
+        return str(problem)
+    if isinstance(problem, BrokenExecutor):
+        return "its worker process was killed (out of memory?)"
+    return f"{type(problem).__name__}: {problem}"

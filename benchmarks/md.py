@@ -36,6 +36,7 @@ from rich.table import Table
 from dopantfit.errors import ConvergenceError
 from dopantfit.lammps import Dynamics, DynamicsResult, Launcher, RichReport, relax_structure, run_dynamics
 from dopantfit.lammps.legs import read_table
+from dopantfit.lammps.settings import PUBLISHED
 from dopantfit.potential import Potential
 from dopantfit.structures import latp
 from dopantfit.transport import (
@@ -72,7 +73,7 @@ MEASURED = (
 )
 
 RECIPES = {
-    "published": {"timestep": 0.0002, "kspace": "pppm 1e-5", "skin": 2.0, "guard": False},
+    "published": PUBLISHED,
     "ours": {},
 }
 

@@ -38,9 +38,10 @@ def test_the_temperature_of_a_run_is_that_of_the_ions(tmp_path, crystal, polaris
     assert kinetic[0] == pytest.approx(1.5 * 63 * BOLTZMANN * 600.0, rel=1e-4)
     # 64 ions fluctuate by sqrt(2/189) = 10 % about the thermostat's 600 K; the mean of 0.5 ps by less.
     assert np.mean(table["temperature_K"][len(kinetic) // 2 :]) == pytest.approx(600.0, rel=0.15)
-    # Shells follow their cores: a hundredth of the ions' temperature is left in their own motion.
-    assert np.all(table["shell_temperature_K"] < 6.0)
-    # The Nosé-Hoover energy is conserved at 0.4 fs: 0.3 meV per ion in 1 ps.
+    # Shells of a tenth of the ion follow their cores: two hundredths of the ions' temperature at most is left in their
+    # own motion.
+    assert np.all(table["shell_temperature_K"] < 12.0)
+    # The Nosé-Hoover energy is conserved at 1 fs: 0.3 meV per ion in 1 ps.
     assert abs(table["conserved_eV"][-1] - table["conserved_eV"][0]) / 64 < 3e-4
     # The velocities of the result are those of the last row; ASE counts 64 ions, LAMMPS 63.
     assert result.atoms.get_temperature() == pytest.approx(table["temperature_K"][-1] * 63 / 64, rel=1e-3)
@@ -82,7 +83,7 @@ def test_settings_no_run_can_have_are_refused(change):
 
 def short(**change):
     """A run of 200 steps in four legs, with a row and a frame every 10 steps."""
-    values = {"temperature": 300.0, "duration": 0.08, "seed": 3, "thermo_every": 10, "dump_every": 20}
+    values = {"temperature": 300.0, "duration": 0.2, "seed": 3, "thermo_every": 10, "dump_every": 20}
     return Dynamics(**{**values, "restart_every": 50, **change})
 
 
@@ -215,9 +216,9 @@ def test_rows_and_frames_are_equidistant_across_legs_and_readable_as_a_trajector
     result = run(rocksalt, polarisable, short(), tmp_path)
     table = read_table(result.thermo)
     np.testing.assert_array_equal(table["step"], np.arange(0, 201, 10))
-    np.testing.assert_allclose(table["time_ps"], 0.0004 * table["step"], rtol=1e-14)
+    np.testing.assert_allclose(table["time_ps"], 0.001 * table["step"], rtol=1e-14)
     trajectory = read_trajectory(result.trajectory, species_of(result.ions))
-    assert trajectory.positions.shape == (11, 8, 3) and trajectory.interval == pytest.approx(0.008, rel=1e-6)
+    assert trajectory.positions.shape == (11, 8, 3) and trajectory.interval == pytest.approx(0.02, rel=1e-6)
     assert trajectory.species == ("Mg", "O") * 4
     # rocksalt is not turned: the frames of LAMMPS are those of the atoms, to the digits of float32.
     np.testing.assert_allclose(trajectory.positions[0], rocksalt.positions, rtol=0, atol=1e-6)
@@ -231,7 +232,7 @@ def test_a_run_that_starts_from_another_goes_on_where_that_ended(tmp_path, rocks
     second = run(
         rocksalt, polarisable, short(ensemble="nve", duration=0.04), tmp_path / "second", start=tmp_path / "first"
     )
-    whole = run(rocksalt, polarisable, short(ensemble="nve"), tmp_path / "whole")
+    whole = run(rocksalt, polarisable, short(ensemble="nve", duration=0.08), tmp_path / "whole")
     assert np.abs(whole.atoms.positions - first.atoms.positions).max() > 0.01
     np.testing.assert_allclose(second.atoms.positions, whole.atoms.positions, rtol=0, atol=1e-7)
     np.testing.assert_allclose(second.shells, whole.shells, rtol=0, atol=1e-7)
@@ -257,7 +258,7 @@ def test_frozen_ions_stay_and_the_others_have_the_temperature(tmp_path, crystal,
 def test_temperature_and_pressure_follow_their_ramps_across_legs(tmp_path, crystal, polarisable):
     settings = Dynamics(
         100.0, 0.6, seed=2, temperature_end=900.0, ensemble="npt", pressure=0.0, pressure_end=200_000.0,
-        thermostat_time=0.05, barostat_time=0.05, restart_every=700, thermo_every=20,
+        thermostat_time=0.05, barostat_time=0.05, restart_every=280, thermo_every=8,
     )  # fmt: skip
     table = read_table(run(crystal, polarisable, settings, tmp_path).thermo)
     last = table["time_ps"] > 0.5
@@ -279,7 +280,7 @@ def test_the_record_says_what_ran(tmp_path, rocksalt, polarisable):
     record = json.loads(result.record.read_text())
     assert record["inputs"]["system.data"] == sha256_of(tmp_path / "system.data")
     assert record["seed"] == 3 and record["configuration"]["restart_every"] == 50
-    assert record["ps_per_hour"] == pytest.approx(0.08 / record["wall_seconds"] * 3600.0)
+    assert record["ps_per_hour"] == pytest.approx(0.2 / record["wall_seconds"] * 3600.0)
 
 
 def test_reports_say_how_far_the_run_is(tmp_path, crystal, polarisable):
@@ -305,7 +306,7 @@ def test_two_runs_in_one_folder_are_refused(tmp_path, crystal, polarisable):
 def test_a_collapse_names_ions_and_time(tmp_path, published_pair):
     atoms, potential = published_pair
     with pytest.raises(CollapseError, match=r"at 0\.004 ps: .*Mg 0 and P 1: \d\.\d\d Å apart \(turn-over at 1\.74 Å\)"):
-        run(atoms, potential, short(thermo_every=10), tmp_path)
+        run(atoms, potential, short(thermo_every=4), tmp_path)
     assert not (tmp_path / "run.json").exists()
 
 

@@ -26,6 +26,7 @@ from dopantfit.lammps.legs import Frames, Rows, check_same
 from dopantfit.lammps.outputs import ThermoTable, read_dump, read_thermo
 from dopantfit.lammps.progress import Progress, Report
 from dopantfit.lammps.settings import LONGEST_CORE_SHELL, Dynamics
+from dopantfit.lammps.shell_masses import prepared
 from dopantfit.potential import Potential, element_of
 from dopantfit.workflow.provenance import Record, holds, read_sealed, sha256_of, write_sealed, write_text_atomic
 
@@ -168,6 +169,7 @@ class _Run:
     ) -> None:
         if settings.frozen and settings.frozen[-1] >= len(atoms):
             raise ConfigError(f"frozen names ion {settings.frozen[-1]}, the structure has {len(atoms)}, from 0")
+        potential = prepared(potential, settings)
         self.settings, self.folder, self.potential = settings, folder, potential
         self.moving = start is not None
         shells, velocities, labels = None, None, species_labels(atoms)
@@ -179,7 +181,10 @@ class _Run:
             velocities = (begin.core_velocities, begin.shell_velocities)
         text, self.ions = data_text(atoms, potential, shells, velocities)
         types = self.ions.types
-        self.inputs = {recipes.DATA_FILE: text, **recipes.potential_texts(potential, types, settings.guard)}
+        self.inputs = {
+            recipes.DATA_FILE: text,
+            **recipes.potential_texts(potential, types, settings.guard, settings.coulomb_table),
+        }
         self.patches: tuple[Patch, ...] = patches(potential, types.core) if settings.guard else ()
         self.frames, self.rows = Frames(folder / TRAJECTORY), Rows(folder / THERMO)
         self.state = self._known_state()

@@ -2,17 +2,22 @@
 
 from collections.abc import Iterable, Iterator
 from itertools import combinations_with_replacement
+from math import log
 
 from dopantfit.lammps import guard as short_range
 from dopantfit.lammps import syntax
 from dopantfit.lammps.atom_types import AtomTypes, atom_types
 from dopantfit.potential import Potential
+from dopantfit.potential.model import Buckingham
 
 #: Cutoff [Å] of the empty Buckingham term of sites that feel Coulomb only, so that its exp() is never taken.
 _EMPTY_CUTOFF = 0.001
 
 
-_BUCKINGHAM = "buck/coul/long/cs"
+#: The pair styles: any core-shell distance, zero included; and from a table, for shells that are off their cores.
+_ANY_DISTANCE, _TABULATED = "buck/coul/long/cs", "buck/coul/long"
+#: Energy [eV] below which a tabulated Buckingham term without dispersion ends.
+_NEGLIGIBLE = 1e-7
 #: The file beside the include file that holds the patches of a guarded potential, see `guard.table_text`.
 GUARD_FILE = "guard.table"
 
@@ -21,6 +26,7 @@ def potential_include(
     potential: Potential,
     labels: Iterable[str] | None = None,
     guard: bool = False,
+    tabulated: bool = False,
 ) -> str:
     """Write a LAMMPS include file for `potential`, to be read after ``read_data``.
 
@@ -28,14 +34,15 @@ def potential_include(
         the types of the shells come after those of the cores.
     guard: lay the patches of `dopantfit.lammps.guard` over pairs that turn over at short range; they are read from
         GUARD_FILE.
+    tabulated: for molecular dynamics, see `Dynamics.coulomb_table`; no shell may sit on its core.
     Raises ConfigError for a species that the potential does not know.
 
     Buckingham: A exp(-r/rho) - C/r^6, truncated, not shifted. LAMMPS's ``harmonic`` is K r², hence K = k/2.
     """
     types = atom_types(potential, labels)
     patches = short_range.patches(potential, types.core) if guard else ()
-    cutoff = syntax.number(potential.cutoff)
-    style = f"{_BUCKINGHAM} {cutoff}"
+    buckingham = _TABULATED if tabulated else _ANY_DISTANCE
+    style = f"{buckingham} {syntax.number(potential.cutoff)}"
     if patches:
         style = f"hybrid/overlay {style} table spline {short_range.TABLE_ROWS}"
     lines = [
@@ -47,8 +54,8 @@ def potential_include(
         "",
         f"pair_style {style}",
         "# Pairs without a Buckingham term, and bare cores of polarisable ions, feel Coulomb only.",
-        f"pair_coeff * * {_BUCKINGHAM + ' ' if patches else ''}0.0 1.0 0.0 {_EMPTY_CUTOFF}",
-        *_pair_coefficients(potential, types, _BUCKINGHAM if patches else ""),
+        f"pair_coeff * * {buckingham + ' ' if patches else ''}0.0 1.0 0.0 {_EMPTY_CUTOFF}",
+        *_pair_coefficients(potential, types, buckingham if patches else "", _NEGLIGIBLE if tabulated else 0.0),
         *_guard(types, patches),
         *_springs(potential, types),
     ]
@@ -75,14 +82,20 @@ def _guard(types: AtomTypes, patches: Iterable[short_range.Patch]) -> Iterator[s
         yield f"pair_coeff {first} {second} table {coefficients}"
 
 
-def _pair_coefficients(potential: Potential, types: AtomTypes, style: str) -> Iterator[str]:
+def _pair_coefficients(potential: Potential, types: AtomTypes, style: str, negligible: float) -> Iterator[str]:
     for first, second in combinations_with_replacement(types.core, 2):
         term = potential.pairs.get((first, second))
         if term is not None:
             sites = sorted((types.site_of_buckingham(first), types.site_of_buckingham(second)))
-            yield pair_coefficient(sites[0], sites[1], term.A, term.rho, term.C, potential.cutoff, style) + (
-                f"  # {first}-{second}"
-            )
+            end = _end(term, potential.cutoff, negligible)
+            yield pair_coefficient(*sites, term.A, term.rho, term.C, end, style) + f"  # {first}-{second}"
+
+
+def _end(term: Buckingham, cutoff: float, negligible: float) -> float:
+    """Radius where a term is cut off [Å]: where it is negligible [eV], if it has no dispersion."""
+    if term.C > 0.0 or negligible == 0.0:
+        return cutoff
+    return min(cutoff, max(_EMPTY_CUTOFF, term.rho * log(max(term.A, negligible) / negligible)))
 
 
 def pair_coefficient(first: int, second: int, A: float, rho: float, C: float, cutoff: float, style: str = "") -> str:

@@ -23,7 +23,8 @@ from dopantfit.potential import Potential
 from dopantfit.units import AMU_A2_PER_PS2, BOLTZMANN
 
 DATA_FILE = "system.data"
-POTENTIAL_FILE = "potential.in"
+#: The potential for any positions of the shells, and for the legs of molecular dynamics.
+POTENTIAL_FILE, LEG_POTENTIAL_FILE = "potential.in", "leg-potential.in"
 DUMP_FILE = "ions.dump"
 #: Where a leg begins, where it ends, and what it writes.
 LEG_BEGIN, LEG_END, LEG_TRAJECTORY, LEG_SITES = "begin.restart", "end.restart", "leg.dcd", "sites.dump"
@@ -37,6 +38,12 @@ _ALL_SITES_STEP, _STIFF_BOND, _MOST_ITERATIONS = 0.65, 100.0, 4_000
 
 #: Force left on a shell [eV/Å] before molecular dynamics starts.
 _START_TOLERANCE = 1e-3
+#: Shells are moved by up to this [Å] before legs with a tabulated Coulomb term, which has no value at zero distance:
+#: symmetry can leave a shell on its core. Its spring gains 2e-4 eV.
+_OFF_CORE = 2e-3
+
+#: Whether this LAMMPS has the pair styles of its package OPENMP.
+_THREADED = "$(is_available(pair,buck/coul/long/omp))"
 
 _THERMO = "step time temp pe ke etotal econserve press vol density lx ly lz xy xz yz fmax"
 
@@ -57,9 +64,14 @@ def prepare(
     return ions
 
 
-def potential_texts(potential: Potential, types: AtomTypes, guard: bool) -> dict[str, str]:
-    """Return the files that hold a potential, by name: the include file and, with `guard`, the patches it reads."""
+def potential_texts(potential: Potential, types: AtomTypes, guard: bool, tabulated: bool = False) -> dict[str, str]:
+    """Return the files that hold a potential, by name: include files and, with `guard`, the patches they read.
+
+    tabulated: make the include file of the legs too.
+    """
     texts = {POTENTIAL_FILE: potential_include(potential, types.core, guard)}
+    if tabulated:
+        texts[LEG_POTENTIAL_FILE] = potential_include(potential, types.core, guard, tabulated=True)
     found = patches(potential, types.core) if guard else ()
     return {**texts, GUARD_FILE: table_text(potential, found)} if found else texts
 
@@ -130,13 +142,24 @@ def start(ions: IonMap, settings: Dynamics, moving: bool = False) -> str:
 
     moving: the data file already holds relaxed shells and velocities, those of another run.
     """
-    lines = [*system(ions.types, settings.kspace, skin=settings.skin), *_mobile(ions, settings)]
+    lines = [
+        *system(ions.types, settings.kspace, skin=settings.skin, order=settings.kspace_order),
+        *_mobile(ions, settings),
+    ]
     if moving:
         lines += ["velocity held set 0.0 0.0 0.0"] if settings.frozen else []
         lines += ["run 0"]
     else:
-        lines += [*_relaxed_shells(ions.types, _START_TOLERANCE), *_velocities(ions, settings)]
+        lines += [*_relaxed_shells(ions.types, _START_TOLERANCE), *_off_cores(ions, settings)]
+        lines += _velocities(ions, settings)
     return _text([*lines, "reset_timestep 0", f"write_restart {LEG_END}"])
+
+
+def _off_cores(ions: IonMap, settings: Dynamics) -> list[str]:
+    if not (settings.coulomb_table and ions.types.shell):
+        return []
+    reach = " ".join([syntax.number(_OFF_CORE)] * 3)
+    return [f"displace_atoms shells random {reach} {settings.seed} units box  # no shell sits on its core"]
 
 
 def leg(ions: IonMap, settings: Dynamics, end: int, halting_energy: float = float("inf")) -> str:
@@ -164,7 +187,7 @@ def leg(ions: IonMap, settings: Dynamics, end: int, halting_energy: float = floa
 def snapshots(ions: IonMap, settings: Dynamics) -> str:
     """Write an input for molecular dynamics in one piece whose configurations go to the text dump ``ions.dump``."""
     lines = [
-        *system(ions.types, settings.kspace, skin=settings.skin),
+        *system(ions.types, settings.kspace, skin=settings.skin, order=settings.kspace_order),
         *_mobile(ions, settings),
         *_relaxed_shells(ions.types, _START_TOLERANCE),
         *_velocities(ions, settings),
@@ -283,23 +306,30 @@ def _watch(ions: IonMap, settings: Dynamics, halting_energy: float) -> list[str]
     ]
 
 
-def system(types: AtomTypes, kspace: str, folder: Path | None = None, skin: float = 1.0) -> list[str]:
+def system(
+    types: AtomTypes, kspace: str, folder: Path | None = None, skin: float = 1.0, order: int | None = None
+) -> list[str]:
     """Write the commands that every input starts with: units, structure, potential, groups.
 
     folder: where the two files of `prepare` are; the folder of the run by default.
-    skin: of the neighbour lists [Å].
+    skin: of the neighbour lists [Å]. order: of the interpolation of PPPM; LAMMPS's own by default.
     """
     data, include = (f'"{folder / name}"' if folder else name for name in (DATA_FILE, POTENTIAL_FILE))
-    return [*_head(), f"read_data {data}", f"include {include}", *_tail(types, kspace, skin)]
+    return [*_head(), f"read_data {data}", f"include {include}", *_tail(types, kspace, skin, order)]
 
 
 def _again(types: AtomTypes, settings: Dynamics) -> list[str]:
     """Write the commands that a leg starts with; the restart file holds structure, velocities and thermostat."""
-    restart = [
-        f"read_restart {LEG_BEGIN}",
-        f"include {POTENTIAL_FILE}",
-    ]
-    return [*_head(), *restart, *_tail(types, settings.kspace, settings.skin)]
+    restart = [f"read_restart {LEG_BEGIN}", f"include {POTENTIAL_FILE}"]
+    if settings.coulomb_table:
+        restart = [
+            f'if "{_THREADED}" then "package omp 1 neigh no"  # faster pair styles, on one thread',
+            f"read_restart {LEG_BEGIN}",
+            f'if "{_THREADED}" then "suffix omp"',
+            f"include {LEG_POTENTIAL_FILE}",
+            "suffix off",
+        ]
+    return [*_head(), *restart, *_tail(types, settings.kspace, settings.skin, settings.kspace_order)]
 
 
 def _head() -> list[str]:
@@ -313,9 +343,10 @@ def _head() -> list[str]:
     ]
 
 
-def _tail(types: AtomTypes, kspace: str, skin: float) -> list[str]:
+def _tail(types: AtomTypes, kspace: str, skin: float, order: int | None = None) -> list[str]:
     lines = [
         f"kspace_style {syntax.kspace(kspace)}",
+        *([] if order is None else [f"kspace_modify order {order}"]),
         f"neighbor {syntax.number(skin)} bin",
         "neigh_modify every 1 delay 0 check yes",
         "",

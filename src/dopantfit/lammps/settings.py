@@ -1,7 +1,7 @@
 """Settings of a molecular dynamics run, checked when they are made."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from dopantfit.errors import ConfigError
 from dopantfit.lammps import syntax
@@ -30,10 +30,13 @@ class Dynamics:
     frozen: indices of ions that are held, from 0, with their shells. Where the cell changes, their fractional
         coordinates are held.
     guard: patch pair curves that turn over at short range (see `dopantfit.lammps.guard`).
-    timestep: [ps]; 0.4 fs keeps the energy as well as the 0.2 fs of the published work (the core-shell period
-        is 3.7 fs).
+    timestep: [ps]; at most an eighth of the core-shell period (see `dopantfit.lammps.shell_masses`).
+    shell_mass: of every shell, as a part of the mass of its ion; the potential's own for None. Masses change no
+        equilibrium average, and heavier shells allow longer steps.
     thermostat_time, barostat_time: relaxation times of the Nosé-Hoover chains [ps].
-    kspace: long-range solver and its relative accuracy.
+    kspace: long-range solver and its relative accuracy. kspace_order: order of its interpolation, 2 to 7.
+    coulomb_table: take the screened Coulomb term from LAMMPS's table and end Buckingham terms without dispersion where
+        they are below 1e-7 eV; forces change by less than PPPM's own error at 1e-4.
     skin: of the neighbour lists [Å].
     thermo_every, dump_every: output intervals [steps]; collapse is looked for every `thermo_every` steps.
     restart_every: length of a leg [steps], at the end of which the run can be taken up again; by default by the
@@ -51,13 +54,16 @@ class Dynamics:
     cell: CellFreedom = "iso"
     frozen: tuple[int, ...] = ()
     guard: bool = True
-    timestep: float = 0.0004
+    timestep: float = 0.001
+    shell_mass: float | None = 0.1
     thermostat_time: float = 0.1
     barostat_time: float = 1.0
     kspace: str = "pppm 1e-4"
+    kspace_order: int = 6
+    coulomb_table: bool = True
     skin: float = 0.8
-    thermo_every: int = 100
-    dump_every: int = 250
+    thermo_every: int = 50
+    dump_every: int = 100
     restart_every: int | None = None
 
     def __post_init__(self) -> None:
@@ -75,6 +81,12 @@ class Dynamics:
         intervals = [self.thermo_every, self.dump_every, 1 if self.restart_every is None else self.restart_every]
         if any(int(value) != value or value < 1 for value in intervals):
             raise ConfigError("molecular dynamics: output intervals are whole numbers of steps, at least 1")
+        if self.shell_mass is not None and not 0 < self.shell_mass < 1:
+            raise ConfigError(
+                f"molecular dynamics: shell_mass = {self.shell_mass} must lie between 0 and 1, or be None"
+            )
+        if self.kspace_order not in range(2, 8):
+            raise ConfigError(f"molecular dynamics: kspace_order = {self.kspace_order} must be a whole number, 2 to 7")
         if self.ensemble not in ("nvt", "npt", "nve"):
             raise ConfigError(f"molecular dynamics: ensemble = {self.ensemble!r} must be 'nvt', 'npt' or 'nve'")
         check_cell_freedom(self.cell)
@@ -86,6 +98,18 @@ class Dynamics:
     def steps(self) -> int:
         """Number of time steps, rounded to the nearest."""
         return max(1, round(self.duration / self.timestep))
+
+
+#: The recipe of Stegmaier, Reuter and Scheurer (2022), where they state it, with LAMMPS's defaults.
+PUBLISHED: dict[str, Any] = {
+    "timestep": 0.0002,
+    "shell_mass": None,
+    "kspace": "pppm 1e-5",
+    "kspace_order": 5,
+    "coulomb_table": False,
+    "skin": 2.0,
+    "guard": False,
+}
 
 
 def check_cell_freedom(cell: str) -> None:

@@ -1,0 +1,59 @@
+"""Masses of shells as a setting of a run, and the longest time step that shells can follow.
+
+Masses change no equilibrium average, and only the sum of core and shell enters the motion of an ion; a heavier shell
+moves more slowly against its core and allows a longer step, as long as that motion stays far above the frequencies of
+the ions, so that it does not take up their heat.
+"""
+
+from dataclasses import replace
+from math import pi, sqrt
+
+from dopantfit.errors import ConfigError
+from dopantfit.lammps.settings import Dynamics
+from dopantfit.potential import Potential
+from dopantfit.units import AMU_A2_PER_PS2
+
+#: Fewest time steps in a core-shell period; velocity Verlet keeps the energy of LATP at 8.1 (see docs/md.md).
+STEPS_PER_PERIOD = 8.0
+
+
+def with_shell_masses(potential: Potential, part: float | None) -> Potential:
+    """Return the potential with shells of `part` of the mass of their ion, core and shell together; as it is for None.
+
+    Raises ConfigError where `part` does not lie between 0 and 1.
+    """
+    if part is None:
+        return potential
+    if not 0.0 < part < 1.0:
+        raise ConfigError(f"shells of {part} of the mass of their ions: the part must lie between 0 and 1")
+    species = {}
+    for label, ion in potential.species.items():
+        if ion.shell is not None:
+            whole = ion.total_mass
+            shell = ion.shell.model_copy(update={"mass": part * whole})
+            ion = ion.model_copy(update={"mass": (1.0 - part) * whole, "shell": shell})
+        species[label] = ion
+    return replace(potential, species=species)
+
+
+def longest_timestep(potential: Potential) -> float:
+    """Longest time step [ps] that the shells of a potential can follow; inf without shells."""
+    periods = [
+        2.0 * pi * sqrt(AMU_A2_PER_PS2 * ion.mass * ion.shell.mass / (ion.mass + ion.shell.mass) / ion.shell.spring)
+        for ion in potential.species.values()
+        if ion.shell is not None
+    ]
+    return min(periods, default=float("inf")) / STEPS_PER_PERIOD
+
+
+def prepared(potential: Potential, settings: Dynamics) -> Potential:
+    """Return the potential with the masses of a run; ConfigError for a time step that its shells cannot follow."""
+    made = with_shell_masses(potential, settings.shell_mass)
+    longest = longest_timestep(made)
+    if settings.timestep > longest:
+        raise ConfigError(
+            f"molecular dynamics: timestep = {1e3 * settings.timestep:g} fs is too long for the shells of "
+            f"{potential.name}; at most {1e3 * longest:.2g} fs with these masses and springs, "
+            "or heavier shells (shell_mass)"
+        )
+    return made

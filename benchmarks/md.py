@@ -2,10 +2,13 @@
 
     python benchmarks/md.py                       both recipes side by side, about twenty minutes of processor time
     python benchmarks/md.py --minutes 600 --repeat 2 2 1 --seeds 4    error bars that mean something
+    python benchmarks/md.py --speed               three recipes at 110, 1,320 and 3,960 ions, a few steps of each
+    python benchmarks/md.py --shells 200          do shells warm against their cores in so many picoseconds?
     python benchmarks/md.py --li --minutes 60     Li in LATP: do seeds agree at the lowest temperature, and what is E_a?
 
 Published: time step 0.2 fs, PPPM 1e-5, LAMMPS's neighbour skin of 2 Å, no guard at short range (Stegmaier, Reuter and
-Scheurer 2022). Ours: the defaults of `dopantfit.lammps.Dynamics`. Both run LATP x = 1/3 for as many picoseconds, with
+Scheurer 2022). Light shells: ours with the shell masses of the potential, 0.4 fs and no table. Ours: the defaults of
+`dopantfit.lammps.Dynamics`. The first and the last run LATP x = 1/3 for as many picoseconds, with
 the same seeds, on the same number of cores, one after the other: equilibration, then constant pressure (density,
 distances, Li motion), then constant energy (drift, temperatures). Rates count processor time, because a busy machine
 stretches the clock. Exit status 1 when an observable differs by more than three standard errors, or the rate by less
@@ -76,6 +79,10 @@ RECIPES = {
     "published": PUBLISHED,
     "ours": {},
 }
+LIGHT_SHELLS = {"timestep": 0.0004, "shell_mass": None, "kspace_order": 5, "coulomb_table": False}
+#: Cells of 110 ions in each direction, steps of each trial, and the ratios claimed over the two others.
+SIZES = {(1, 1, 1): 1000, (3, 2, 2): 200, (3, 3, 4): 60}
+CLAIMED = {"published": 10.0, "light shells": 2.5}
 
 
 @dataclass(frozen=True)
@@ -86,6 +93,48 @@ class Site:
     ranks: int
     atoms: Atoms
     potential: Potential
+
+
+def speed(site: Site, rounds: int = 3) -> bool:
+    """Print picoseconds per hour of processor time of three recipes, in turn, by size; True when claims hold."""
+    recipes = {"published": PUBLISHED, "light shells": LIGHT_SHELLS, "ours": {}}
+    table = Table("ions", *(f"{name}, ps/h" for name in recipes), *(f"ours / {name}" for name in CLAIMED))
+    good = True
+    for size, steps in SIZES.items():
+        atoms = site.atoms.repeat(size)
+        whole = replace(site, atoms=atoms, folder=site.folder / f"speed-{len(atoms)}")
+        run(whole, "start", Dynamics(TEMPERATURE, 0.2, 1))
+        rates: dict[str, list[float]] = {name: [] for name in recipes}
+        for k, (name, changes) in itertools.product(range(rounds), recipes.items()):
+            made = Dynamics(TEMPERATURE, 1.0, 1, **changes)
+            what = replace(made, duration=steps * made.timestep, dump_every=steps, thermo_every=50)
+            _, seconds = run(whole, f"{name.replace(' ', '-')}-{k}", what, "start")
+            rates[name].append(what.duration / seconds * 3600.0)
+        ratios = {name: float(np.median(np.array(rates["ours"]) / rates[name])) for name in CLAIMED}
+        good &= all(ratios[name] >= CLAIMED[name] for name in CLAIMED)
+        found = (f"{np.median(rates[name]):.1f}" for name in recipes)
+        table.add_row(str(len(atoms)), *found, *(f"{ratio:.2f}" for ratio in ratios.values()))
+    CONSOLE.print(table)
+    return good
+
+
+def shells_stay_cold(site: Site, duration: float) -> bool:
+    """Print temperatures of ions and shells in quarters of a long run at 1 bar; True when shells do not warm."""
+    run(site, "shells-settle", settings("ours", 5.0, 1, "nvt"))
+    result, _ = run(site, "shells", settings("ours", duration, 1, "npt"), "shells-settle")
+    table = read_table(result.thermo)
+    rows = Table(
+        "quarter", "ions [K]", "shells [K]", title=f"{len(site.atoms)} ions, {duration:g} ps, {TEMPERATURE:g} K"
+    )
+    quarters = [np.array_split(table[name], 4) for name in ("temperature_K", "shell_temperature_K")]
+    means = []
+    for k, (ions, shells) in enumerate(zip(*quarters, strict=True), start=1):
+        values = [mean_and_error(blocks(part)) for part in (ions, shells)]
+        means.append(values[1])
+        rows.add_row(str(k), *(f"{value:.2f} ± {error:.2f}" for value, error in values))
+    CONSOLE.print(rows)
+    (first, da), (last, db) = means[0], means[-1]
+    return last - first < LARGEST_DEVIATION * float(np.hypot(da, db))
 
 
 def settings(recipe: str, duration: float, seed: int, ensemble: str) -> Dynamics:
@@ -322,6 +371,8 @@ def main() -> int:
     parser.add_argument("--repeat", type=int, nargs=3, default=(1, 1, 1), help="supercell of the 110-ion cell")
     parser.add_argument("--seeds", type=int, default=2, help="independent runs of each recipe")
     parser.add_argument("--ranks", type=int, default=1, help="MPI ranks")
+    parser.add_argument("--speed", action="store_true", help="rates of three recipes at three sizes instead")
+    parser.add_argument("--shells", type=float, metavar="PS", help="temperature of shells in a long run instead")
     parser.add_argument("--li", action="store_true", help="conductivity of Li instead")
     parser.add_argument("--temperatures", type=float, nargs="+", default=(700.0, 850.0, 1000.0, 1200.0), help="[K]")
     parser.add_argument("--folder", type=Path, help="keep the runs here, finished ones are not repeated")
@@ -334,7 +385,11 @@ def main() -> int:
         site = Site(folder, options.ranks, start.atoms, potential)
         seeds = range(1, options.seeds + 1)
         try:
-            if options.li:
+            if options.speed:
+                good = speed(site)
+            elif options.shells:
+                good = shells_stay_cold(site, options.shells)
+            elif options.li:
                 # A tenth of each run settles it.
                 total = affordable(site, 1, options.minutes, ["ours"]) / 1.1
                 good = show_lithium(site, options.temperatures, seeds, total)

@@ -16,14 +16,14 @@ from dopantfit.energy.region import Region
 from dopantfit.energy.relax_cell import CellState, RelaxedCell, measure_response
 from dopantfit.errors import ConvergenceError
 from dopantfit.lammps import relax_structure
-from dopantfit.structures import lamtp
+from dopantfit.structures import load_host
 
 POTENTIAL = Potential.load("latp-mg-2022")
 
 
 @pytest.fixture(scope="module")
 def cell():
-    atoms = lamtp(Fraction(1, 3), Fraction(1, 6), "Mg", 2, np.random.default_rng(4))
+    atoms = load_host().doped(np.random.default_rng(4), Fraction(1, 3), Fraction(1, 6), "Mg", 2)
     return RelaxedCell(atoms, POTENTIAL, Burst(tolerance=2e-5)), atoms
 
 

@@ -222,7 +222,7 @@ def test_a_profile_that_cannot_be_is_refused(tmp_path, boundary, text, message):
         ),
         ({"dopant": "Zn"}, 1, "Zn not in the potential"),
         ({"mobile": "O"}, 1, "mobile = 'O' must be a cation, such as Li"),
-        ({"mobile": "Al", "replaces": ("Ti",), "concentrations": (0.6,)}, 1, "which whole Al cannot balance"),
+        ({"mobile": "Al", "replaces": ("Ti",), "concentrations": (1.0,)}, 1, "which whole Al cannot balance"),
         ({"replaces": ("O",), "concentrations": (1.0,)}, 1, "no cation beside the PO4"),
     ],
 )

@@ -9,7 +9,7 @@ from dopantfit.structures import check_distances, labels_of, load_host, total_fo
 from dopantfit.study.amorphous import cut, without
 from dopantfit.study.crystals import doped_crystal, reference_size, shares, site_weights
 
-CHARGES = load_host().charges
+CHARGES = load_host().charges | {"Mg": 2}
 
 
 def counts(atoms):

@@ -123,8 +123,8 @@ def parse_output(text: str, source: str = "CP2K output") -> Cp2kOutput:
         )
     if not found:
         raise ReferenceDataError(
-            f"{source}: holds no energy ('ENERGY| Total FORCE_EVAL'), as CP2K {_said(_VERSION, text)} prints it for each "
-            f"evaluation; repeat the run with RUN_TYPE ENERGY_FORCE and PRINT_LEVEL LOW or above"
+            f"{source}: holds no energy ('ENERGY| Total FORCE_EVAL'), as CP2K {_said(_VERSION, text)} prints it for "
+            f"each evaluation; repeat the run with RUN_TYPE ENERGY_FORCE and PRINT_LEVEL LOW or above"
         )
     periodic = _said(_PERIODIC, text)
     if periodic not in ("", "XYZ"):

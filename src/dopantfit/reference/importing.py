@@ -18,7 +18,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io import read as ase_read
 
 from dopantfit.errors import ReferenceDataError
-from dopantfit.reference.cp2k_output import read_calculation
+from dopantfit.reference.cp2k_run import read_run
 from dopantfit.reference.frames import (
     FRAMES_FILE,
     IDENTIFIER,
@@ -110,7 +110,12 @@ def read_output_file(path: Path, steps: Steps, code: str) -> tuple[list[tuple[in
     if name is None:
         return list(enumerate(read_frames(path))), []
     if source is None or name == "CP2K":
-        return _chosen(list(read_calculation(path)), steps), []
+        run = read_run(path)
+        chosen = _chosen(list(run.steps), steps)
+        for number, _ in chosen:
+            if run.problems[number]:
+                raise ReferenceDataError(f"{path}: frame {number}: {run.problems[number]}")
+        return chosen, list(run.remarks)
     return _read_with_ase(path, text, source, steps)
 
 

@@ -41,9 +41,9 @@ from dopantfit.lammps import Dynamics, DynamicsResult, Launcher, RichReport, rel
 from dopantfit.lammps.legs import read_table
 from dopantfit.lammps.settings import PUBLISHED
 from dopantfit.potential import Potential
+from dopantfit.statistics import Estimate
 from dopantfit.structures import load_host
 from dopantfit.transport import (
-    Estimate,
     Trajectory,
     fit_arrhenius,
     mean_square_displacement,

@@ -88,7 +88,7 @@ def _pair_coefficients(potential: Potential, types: AtomTypes, style: str, negli
         if term is not None:
             sites = sorted((types.site_of_buckingham(first), types.site_of_buckingham(second)))
             end = _end(term, potential.cutoff, negligible)
-            yield pair_coefficient(*sites, term.A, term.rho, term.C, end, style) + f"  # {first}-{second}"
+            yield pair_coefficient(sites[0], sites[1], term.A, term.rho, term.C, end, style) + f"  # {first}-{second}"
 
 
 def _end(term: Buckingham, cutoff: float, negligible: float) -> float:

@@ -42,7 +42,7 @@ class Pool:
                 self.trial = None
         return self._executor
 
-    def submit(self, function: Callable[..., _T], *arguments: Any) -> "Future[_T]":
+    def submit(self, function: Callable[..., _T], /, *arguments: Any) -> "Future[_T]":
         """Hand over a call; a pool that turns out to be broken is replaced."""
         try:
             return self.executor.submit(function, *arguments)

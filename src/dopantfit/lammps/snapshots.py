@@ -20,7 +20,7 @@ def md_snapshots(
     n_snapshots: int,
     seed: int,
     folder: Path,
-    launcher: Launcher,
+    launcher: Launcher | None = None,
 ) -> list[Atoms]:
     """Take equidistant configurations (ions only) from a run at constant volume, the last one at its end.
 
@@ -43,6 +43,7 @@ def md_snapshots(
     ions = recipes.prepare(folder, atoms, potential)
     script = folder / "md.in"
     script.write_text(recipes.snapshots(ions, settings), encoding="ascii")
+    launcher = launcher or Launcher(ranks=1)
     launcher.run(script, launcher.ranks_for(len(atoms)))
     frames = read_dump(folder / recipes.DUMP_FILE, ions)[1:]
     if len(frames) != n_snapshots:

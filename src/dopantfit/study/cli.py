@@ -63,6 +63,7 @@ def _run(study: "Study", folder: Path, workers: int, site: Path | None) -> dict[
         pool, resources = local_pool(workers), Resources()
     else:
         described = load_site(site)
+        described.check(str(site))
         pool, resources = site_pool(described, folder / "parsl"), described.resources
     with Overview(study.graph, folder) as overview:
         return run_study(study, folder, pool, resources, overview.observe, overview.tick)

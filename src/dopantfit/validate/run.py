@@ -179,7 +179,7 @@ def _one(request: Request, name: str, observe: Observe) -> Gate:
     subject = request.subject()
     key = subject.key(name, GATES[name].frames, GATES[name].peer)
     # A gate is judged again when a threshold changes, from the runs that are there.
-    step = Step(request.work / f"{name}.json", {"key": hash_of([key, thresholds.sha256()])})
+    step = Step(request.work / f"{name}.json", {"key": hash_of([key, thresholds.sha256(subject.host)])})
     kept = step.kept()
     if kept is None:
 

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from typing import NoReturn
 
 import numpy as np
+from ase.units import GPa
 
 from dopantfit.errors import ReferenceDataError
 from dopantfit.reference.ionic_steps import Array, IonicStep, Output, completed_steps, ionic_step, table_of
-from dopantfit.units import EV_PER_A3_IN_GPA
 
 BANNER = re.compile(r"Welcome to .*CASTEP|Materials Studio CASTEP")
 LAST_WORDS = "Finalisation time"
@@ -201,7 +201,7 @@ class _Run:
         table = table_of([row[1] for row in self._rows(number, _STRESS, _END_OF_BLOCK)])
         if step is not None and step.stress is None and table is not None and not title.startswith("Constrained"):
             self._expect_unit("(GPa)", number, "stress")
-            step.stress = table / EV_PER_A3_IN_GPA
+            step.stress = table * GPa
 
     def _owner(self) -> _Step | None:
         if self.moved or self.configuration is None:

@@ -11,13 +11,13 @@ import re
 from dataclasses import dataclass
 
 from ase.data import chemical_symbols
+from ase.units import GPa
 
 from dopantfit.errors import ReferenceDataError
 from dopantfit.reference.ionic_steps import Array, IonicStep, Output, completed_steps, ionic_step, table_of
-from dopantfit.units import EV_PER_A3_IN_GPA
 
-#: Near the start of the file.
-BANNER = re.compile(r"^\s*(?:vasp\.\d+\.\d|VRHFIN =)", re.MULTILINE)
+#: At the start of the file, or near it where the first lines are missing.
+BANNER = re.compile(r"\A\s*vasp\.\d+\.\d|^ POTCAR: ", re.MULTILINE)
 LAST_WORDS = "General timing and accounting"
 
 _VERSION = re.compile(r"^\s*vasp\.(\d+)\.\d", re.MULTILINE)
@@ -156,7 +156,7 @@ class _Run:
         if table is not None:
             xx, yy, zz, xy, yz, zx = table[0]
             tensor = table_of([f"{xx} {xy} {zx}", f"{xy} {yy} {yz}", f"{zx} {yz} {zz}"])
-            self.stress = None if tensor is None else -0.1 * tensor / EV_PER_A3_IN_GPA
+            self.stress = None if tensor is None else -0.1 * tensor * GPa
 
     def _take_forces(self, title: str, number: int) -> None:
         """Give positions, forces, cell and stress to the present step, unless a learned force field made them."""

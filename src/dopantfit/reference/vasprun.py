@@ -7,14 +7,16 @@ the last electronic step is added to the final free energy, less the term of ``P
 """
 
 import re
+from collections.abc import Iterator
+from typing import cast
 from xml.etree import ElementTree
 
 import numpy as np
 from ase.data import chemical_symbols
+from ase.units import GPa
 
 from dopantfit.errors import ReferenceDataError
 from dopantfit.reference.ionic_steps import Array, IonicStep, Output, ionic_step, table_of
-from dopantfit.units import EV_PER_A3_IN_GPA
 
 BANNER = re.compile(r"<modeling>")
 LAST_WORDS = "</modeling>"
@@ -27,7 +29,7 @@ _BULK = re.compile(r"<(eigenvalues|dos|projected|dielectricfunction)\b.*?</\1>",
 
 def read_vasprun(text: str, name: str) -> Output:
     """Return the steps of a vasprun.xml; ReferenceDataError names the file and the line where it is damaged."""
-    parser = ElementTree.XMLPullParser(("end",))
+    parser = ElementTree.XMLPullParser(("end",))  # type: ignore[var-annotated]
     run = _Run(name)
     cut = "" if LAST_WORDS in text[-1000:] else LAST_WORDS
     # The encoding that the file declares is that of its bytes, which are text by now.
@@ -35,7 +37,7 @@ def read_vasprun(text: str, name: str) -> Output:
     try:
         for start in range(0, len(text), _CHUNK):
             parser.feed(text[start : start + _CHUNK])
-            for _, element in parser.read_events():
+            for _, element in cast("Iterator[tuple[str, ElementTree.Element]]", parser.read_events()):
                 run.take(element)
     except ElementTree.ParseError as problem:
         if not cut:
@@ -60,7 +62,7 @@ class _Run:
             self.limit = int(_number(element.text) or 0) or None
         elif element.tag == "i" and name == "PSTRESS" and self.pressure is None:
             # From kB.
-            self.pressure = 0.1 * (_number(element.text) or 0.0) / EV_PER_A3_IN_GPA
+            self.pressure = 0.1 * (_number(element.text) or 0.0) * GPa
         elif element.tag == "atominfo":
             rows = element.findall("array[@name='atoms']/set/rc")
             self.symbols = [(row.findtext("c") or "").strip() for row in rows]
@@ -88,7 +90,7 @@ class _Run:
             self._energy(element, electronic[-1], abs(float(np.linalg.det(cell)))),
             forces if forces is not None and len(forces) == len(self.symbols) else None,
             # VASP's is positive where the cell pushes outwards, in kB.
-            None if stress is None or len(stress) != 3 else -0.1 * stress / EV_PER_A3_IN_GPA,
+            None if stress is None or len(stress) != 3 else -0.1 * stress * GPa,
             # The file does not say; a step that used all NELM iterations may have run out of them.
             unconverged=self.limit is not None and len(electronic) >= self.limit,
         )

@@ -16,7 +16,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 
 from dopantfit.errors import ReferenceDataError
 from dopantfit.reference import castep_output, espresso_output, outcar, vasprun
-from dopantfit.reference.cp2k_output import read_calculation
+from dopantfit.reference.cp2k_run import read_run
 from dopantfit.reference.frames import (
     FRAMES_FILE,
     IDENTIFIER,
@@ -172,7 +172,12 @@ def _recognised(head: str) -> tuple[str | None, Source | None]:
 
 
 def _cp2k(path: Path) -> Output:
-    return Output("CP2K", tuple(IonicStep(frame) for frame in read_calculation(path)))
+    run = read_run(path)
+    steps = [
+        IonicStep(frame, unconverged="did not converge" in problem, problem=problem)
+        for frame, problem in zip(run.steps, run.problems, strict=True)
+    ]
+    return Output("CP2K", tuple(steps), remarks=run.remarks)
 
 
 def _bare(image: Atoms) -> Atoms:

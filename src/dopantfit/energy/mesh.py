@@ -5,17 +5,14 @@ Energy and force belong together: the force is the exact derivative of the mesh'
 needs (Essmann et al., J. Chem. Phys. 103, 8577 (1995)).
 """
 
-# mypy: disable-error-code="untyped-decorator"
-
 import math
 from typing import NamedTuple
 
 import numpy as np
 import scipy.fft
-from numba import njit
 
 from dopantfit.energy.arrays import Floats, Integers
-from dopantfit.energy.functions import JIT
+from dopantfit.energy.kernel_cache import kernel
 
 #: Points that a charge is spread over in each direction.
 ORDER = 6
@@ -74,7 +71,7 @@ def mesh_potential(mesh: Mesh, charge: Floats) -> Floats:
     return potential
 
 
-@njit(**JIT)
+@kernel
 def spline_weights(fraction: float, weights: Floats, slopes: Floats) -> None:
     """Weights M(fraction + j) of the points j = 0, 1, … below a position, and their slopes; both (ORDER,)."""
     weights[:] = 0.0
@@ -90,7 +87,7 @@ def spline_weights(fraction: float, weights: Floats, slopes: Floats) -> None:
         weights[0] *= fraction / (order - 1)
 
 
-@njit(**JIT)
+@kernel
 def _place(u: float, n: int, weights: Floats, slopes: Floats, points: Integers) -> None:
     """Points (wrapped into the mesh) and weights along one axis for mesh coordinate u."""
     below = math.floor(u)
@@ -99,7 +96,7 @@ def _place(u: float, n: int, weights: Floats, slopes: Floats, points: Integers) 
         points[j] = (below - j) % n
 
 
-@njit(**JIT)
+@kernel
 def spread(positions: Floats, charges: Floats, to_mesh: Floats, mesh: Floats) -> None:
     """Adds charges [e] at positions (n, 3) [Å] to the mesh."""
     w, s, p = np.empty((3, ORDER)), np.empty(ORDER), np.empty((3, ORDER), np.int64)
@@ -116,7 +113,7 @@ def spread(positions: Floats, charges: Floats, to_mesh: Floats, mesh: Floats) ->
                     row[p[2, c]] += weight * w[2, c]
 
 
-@njit(**JIT)
+@kernel
 def add_mesh_forces(positions: Floats, charges: Floats, to_mesh: Floats, potential: Floats, force: Floats) -> None:
     """Adds the force of the mesh's potential on charges at positions (n, 3) [Å] to ``force`` (n, 3) [eV/Å]."""
     w, s, p = np.empty((3, ORDER)), np.empty((3, ORDER)), np.empty((3, ORDER), np.int64)

@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 from vesin import NeighborList
 
 from dopantfit.energy.arrays import Floats, GhostIndices, Integers
+from dopantfit.energy.kernel_cache import kernel
 
 #: Neighbour runs are multiples of this many entries: one 512-bit register of float64.
 RUN_LENGTH = 8
@@ -95,7 +95,7 @@ def neighbour_runs(
     return Ghosts(np.append(ion, 0), shift), runs
 
 
-@njit(cache=True)
+@kernel
 def _ghosts(
     index: npt.NDArray[np.uint64], shift: npt.NDArray[np.int32], n_ions: int
 ) -> tuple[Integers, Floats, GhostIndices]:
@@ -129,7 +129,7 @@ def _ghosts(
     return ion[:count].copy(), cells[:count].copy(), ends
 
 
-@njit(cache=True)
+@kernel
 def _runs(
     index: npt.NDArray[np.uint64],
     ends: GhostIndices,
@@ -164,7 +164,7 @@ def _runs(
     return ghost, start
 
 
-@njit(cache=True)
+@kernel
 def run_buffer(lists: Lists) -> Floats:
     """A buffer ``terms`` that holds any run of these lists, ``shape=(5, longest run)``."""
     longest = 0

@@ -7,10 +7,9 @@ serves both passes of an evaluation: over the shells while the cores stand still
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from dopantfit.energy.arrays import Flags, Floats, Integers
-from dopantfit.energy.functions import JIT
+from dopantfit.energy.kernel_cache import kernel
 from dopantfit.energy.neighbours import Lists, run_buffer
 from dopantfit.energy.pair_terms import (
     Sums,
@@ -41,7 +40,7 @@ class SpeciesTable(NamedTuple):
     coulomb: float
 
 
-@njit(**JIT)
+@kernel
 def add_coulomb(
     sites: Floats,
     charges: Floats,
@@ -81,7 +80,7 @@ def add_coulomb(
     return energy
 
 
-@njit(**JIT)
+@kernel
 def add_buckingham(
     ions: Integers,
     species: Integers,
@@ -115,7 +114,7 @@ def add_buckingham(
     return energy
 
 
-@njit(**JIT)
+@kernel
 def buckingham_derivatives(
     pairs: Integers,
     coefficients: Floats,
@@ -158,7 +157,7 @@ def derivative_coefficients(quantity: str, A: float, inverse_rho: float) -> Floa
     return np.array([0.0, 0.0, -1.0, 0.0, 0.0, -6.0])
 
 
-@njit(**JIT)
+@kernel
 def _add_sums(sums: Sums, strength: float, share: float, force: Floats, virial: Floats) -> float:
     """Adds the sums of a run to the force on its site (3,) and to the virial (6,); returns the energy."""
     for c in range(3):

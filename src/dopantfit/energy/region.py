@@ -4,15 +4,12 @@ The relaxation of a swap moves ions and shells together, everything or only what
 *region* of ions that move while the rest stands still; the region of all ions is the whole cell.
 """
 
-# mypy: disable-error-code="untyped-decorator"
-
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from dopantfit.energy.arrays import Flags, Floats, GhostIndices, Integers
-from dopantfit.energy.functions import JIT
+from dopantfit.energy.kernel_cache import kernel
 from dopantfit.energy.mesh import Mesh, add_mesh_forces, mesh_potential, spread
 from dopantfit.energy.neighbours import (
     RUN_LENGTH,
@@ -195,7 +192,7 @@ def add_charge(
     spread(shells[polarised], sign * table.shell_charge[species[polarised]], mesh.to_mesh, charge)
 
 
-@njit(**JIT)
+@kernel
 def _unpadded(positions: Floats, ghosts: Ghosts, runs: NeighbourRuns) -> tuple[Integers, GhostIndices, Floats]:
     """Runs of one species without their padding, and distances: start, ghost, distance of ``Neighbourhood``."""
     padding, n = len(ghosts.ion) - 1, len(positions)
@@ -217,7 +214,7 @@ def _unpadded(positions: Floats, ghosts: Ghosts, runs: NeighbourRuns) -> tuple[I
     return start, ghost[:count].copy(), distance[:count].copy()
 
 
-@njit(**JIT)
+@kernel
 def _placed(sites: Floats, ghosts: Ghosts) -> Floats:
     """Positions of all ghosts, ``shape=(3, n_ghosts)`` [Å]; the last one is padding."""
     placed = np.empty((3, len(ghosts.ion)))
@@ -227,7 +224,7 @@ def _placed(sites: Floats, ghosts: Ghosts) -> Floats:
     return placed
 
 
-@njit(**JIT)
+@kernel
 def _place_moved(
     cores: Floats, sites: Floats, number: Integers, ghosts: Ghosts, ghost_cores: Floats, ghost_sites: Floats
 ) -> None:
@@ -240,7 +237,7 @@ def _place_moved(
                 ghost_sites[c, g] = sites[i, c] + ghosts.shift[g, c]
 
 
-@njit(**JIT)
+@kernel
 def _runs(
     ions: Integers,
     ghosts: Ghosts,

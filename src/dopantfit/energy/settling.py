@@ -8,11 +8,10 @@ makes that superlinear (Anderson, J. ACM 12, 547 (1965)).
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from dopantfit.energy.arrays import Floats, Integers
 from dopantfit.energy.explicit_pairs import ExplicitPairs, add_distant_changes, add_pair_changes, pair_buffer
-from dopantfit.energy.functions import JIT
+from dopantfit.energy.kernel_cache import kernel
 from dopantfit.energy.real_space import SpeciesTable
 
 #: Rounds that are mixed, and rounds after which an expansion gives up.
@@ -35,7 +34,7 @@ class Springs(NamedTuple):
     stiffer: Floats
 
 
-@njit(**JIT)
+@kernel
 def add_springs(springs: Springs, moves: Floats, force: Floats, core_force: Floats, virial: Floats) -> float:
     """Energy [eV] of springs beyond those of the anchor; adds to forces and virial as ``add_pair_changes`` does."""
     energy = 0.0
@@ -58,7 +57,7 @@ def add_springs(springs: Springs, moves: Floats, force: Floats, core_force: Floa
     return energy
 
 
-@njit(**JIT)
+@kernel
 def _mixture(changes: Floats, error: Floats) -> Floats:
     """The weights (m,) with which changes (m, n) come closest to the error (n,)."""
     m = len(changes)
@@ -93,7 +92,7 @@ class Settled(NamedTuple):
     virial: Floats
 
 
-@njit(**JIT)
+@kernel
 def settle(
     compliance: Floats,
     pairs: ExplicitPairs,
@@ -157,7 +156,7 @@ class AllSettled(NamedTuple):
     virial: Floats
 
 
-@njit(**JIT)
+@kernel
 def settle_all(
     compliance: Floats,
     pairs: ExplicitPairs,

@@ -7,12 +7,11 @@ a shell moves and is repeated until the shells are at rest; the *core pass* adds
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
 from dopantfit.energy.arrays import Floats
 from dopantfit.energy.ewald import EwaldPlan
 from dopantfit.energy.frame import Frame
-from dopantfit.energy.functions import JIT
+from dopantfit.energy.kernel_cache import kernel
 from dopantfit.energy.neighbours import Ghosts
 from dopantfit.energy.own_shell import add_bonds
 from dopantfit.energy.real_space import SpeciesTable, add_buckingham, add_coulomb
@@ -120,7 +119,7 @@ class ShellProblem:
         return float(-self.table.coulomb * self.frame.plan.alpha / np.sqrt(np.pi) * squares)
 
 
-@njit(**JIT)
+@kernel
 def _place(sites: Floats, ghosts: Ghosts) -> Floats:
     """Positions of all ghosts of the given sites, ``shape=(3, n_ghosts)`` [Å]."""
     placed = np.empty((3, len(ghosts.ion)))
@@ -130,7 +129,7 @@ def _place(sites: Floats, ghosts: Ghosts) -> Floats:
     return placed
 
 
-@njit(**JIT)
+@kernel
 def _shell_pair_energy(
     displacement: Floats,
     placement: Placement,
@@ -152,7 +151,7 @@ def _shell_pair_energy(
     return energy + add_bonds(displacement, placement.species[ions], table, plan.alpha, force, virial)
 
 
-@njit(**JIT)
+@kernel
 def _shell_wave_energy(
     fractional: Floats,
     shell_charges: Floats,

@@ -26,7 +26,7 @@ def refuse_collapse(relaxed: RelaxedShells) -> None:
     problem = relaxed.problem
     frame = problem.frame
     # The short lists: where potentials turn over, no more than 2 Å, these hold every pair.
-    placement = problem.placement(relaxed.displacement)._replace(lists=frame.steering_lists)
+    placement = problem.placement(relaxed.displacement)._replace(lists=frame.near_lists)
     distance, ions = _closest(placement, len(frame.labels))
     s, t, radius = _first_collapsed(distance, problem.table)
     if radius == 0.0:

@@ -15,13 +15,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dopantfit.energy.arrays import Floats, GhostIndices, Integers
+from dopantfit.energy.arrays import VOIGT, Floats, GhostIndices, Integers
 from dopantfit.energy.functions import exponential
 from dopantfit.energy.kernel_cache import kernel
 from dopantfit.energy.real_space import SpeciesTable
-
-#: Components of a virial: xx, yy, zz, yz, xz, xy.
-VIRIAL = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
 
 
 class ExplicitPairs(NamedTuple):
@@ -127,7 +124,7 @@ def _add_virial(pairs: ExplicitPairs, first: int, last: int, t: Floats, virial: 
         s = (d[0] - v[0], d[1] - v[1], d[2] - v[2])
         along = v[0] * s[0] + v[1] * s[1] + v[2] * s[2]
         row = 0
-        for i, j in VIRIAL:
+        for i, j in VOIGT:
             linear = -a * d[i] * v[j] - v[i] * (a * s[j] + b * along * v[j])
             virial[row] += share * (-t[4, k] * d[i] * d[j] - linear)
             row += 1
@@ -206,7 +203,7 @@ def add_distant_changes(
         _scatter(pairs.shells, first, last, t, shell_force)
         _scatter(pairs.cores, first, last, t, core_force)
         for row in range(len(virial)):
-            f, v = t[5 + VIRIAL[row][0]], pairs.vector[VIRIAL[row][1], first:last]
+            f, v = t[5 + VOIGT[row][0]], pairs.vector[VOIGT[row][1], first:last]
             for k in range(last - first):
                 virial[row] += pairs.share[first + k] * f[k] * v[k]
     return energy

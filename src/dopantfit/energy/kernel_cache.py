@@ -37,7 +37,7 @@ def digest_of_sources(folder: Path) -> str:
     return digest.hexdigest()[:16]
 
 
-class _KeyedByAllSources(CompileResultCacheImpl):  # type: ignore[misc]
+class _KeyedByAllSources(CompileResultCacheImpl):
     """Names files after the kernel, its line, the version of Python, and the sources it may call."""
 
     def __init__(self, function: Any) -> None:
@@ -56,7 +56,7 @@ class _KeyedByAllSources(CompileResultCacheImpl):  # type: ignore[misc]
         return kept
 
 
-class _KernelCache(FunctionCache):  # type: ignore[misc]
+class _KernelCache(FunctionCache):
     _impl_class = _KeyedByAllSources
 
 

@@ -72,6 +72,25 @@ def structure_factors(
 
 
 @kernel
+def wave_field(factor: Floats, weight: Floats, coulomb: float, strain: Floats, virial: Floats) -> tuple[float, Floats]:
+    """Energy of all waves [eV] and 2Kw S(k), ``shape=(2, n_k)``; adds to the virial (6,) [eV] unless it is empty.
+
+    factor: S(k). weight: w_k / K. strain: ``ewald.strain_factors``.
+    """
+    waves = np.empty_like(factor)
+    energy = 0.0
+    for k in range(len(weight)):
+        strength = coulomb * weight[k]
+        intensity = strength * (factor[0, k] ** 2 + factor[1, k] ** 2)
+        energy += intensity
+        for c in range(len(virial)):
+            virial[c] += intensity * strain[k, c]
+        waves[0, k] = 2 * strength * factor[0, k]
+        waves[1, k] = 2 * strength * factor[1, k]
+    return energy, waves
+
+
+@kernel
 def add_wave_forces(
     first: Floats,
     second: Floats,

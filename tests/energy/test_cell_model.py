@@ -12,7 +12,7 @@ from dopantfit.energy.cell_model import CellModel, CellState, Relaxed
 from dopantfit.energy.electrostatics import ParticleMesh
 from dopantfit.energy.neighbours import find_neighbours
 from dopantfit.energy.region import SKIN, Region
-from dopantfit.structures import lamtp
+from dopantfit.structures import load_host
 from dopantfit.units import COULOMB
 
 POTENTIAL = Potential.load("latp-mg-2022")
@@ -25,7 +25,7 @@ def evaluate_at_rest(atoms, potential):
 
 @pytest.fixture(scope="module")
 def cell():
-    atoms = lamtp(Fraction(1, 3), Fraction(1, 6), "Mg", 2, np.random.default_rng(4))
+    atoms = load_host().doped(np.random.default_rng(4), Fraction(1, 3), Fraction(1, 6), "Mg", 2)
     return CellModel(atoms, POTENTIAL, tolerance=2e-5, most_calls=600), atoms
 
 
@@ -110,7 +110,7 @@ def test_collapsed_ions_are_no_state(relaxed):
 @pytest.mark.parametrize("method", ["Ewald", "mesh"])
 def test_a_region_of_all_sites_is_the_shell_model_whatever_the_electrostatics(method):
     """Energy, forces and stress of one cell by both sums; a short Buckingham cutoff must not cut the Coulomb sum."""
-    atoms = lamtp(Fraction(1, 3), Fraction(1, 6), "Mg", 2, np.random.default_rng(4))
+    atoms = load_host().doped(np.random.default_rng(4), Fraction(1, 3), Fraction(1, 6), "Mg", 2)
     atoms.positions += np.random.default_rng(5).normal(0.0, 0.05, atoms.positions.shape)
     potential = replace(POTENTIAL, cutoff=5.0)
     expected = evaluate_at_rest(atoms, potential)
@@ -132,7 +132,7 @@ def test_a_region_of_all_sites_is_the_shell_model_whatever_the_electrostatics(me
 
 
 def test_a_cell_model_sums_coulomb_terms_to_their_own_cutoff():
-    atoms = lamtp(Fraction(1, 3), Fraction(1, 6), "Mg", 2, np.random.default_rng(4))
+    atoms = load_host().doped(np.random.default_rng(4), Fraction(1, 3), Fraction(1, 6), "Mg", 2)
     potential = replace(POTENTIAL, cutoff=5.0)
     expected = evaluate_at_rest(atoms, potential)
     frame, shells = expected.relaxed.problem.frame, atoms.positions.copy()

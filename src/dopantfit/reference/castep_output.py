@@ -199,7 +199,9 @@ class _Run:
     def _take_stress(self, title: str, number: int) -> None:
         step = self._owner()
         table = table_of([row[1] for row in self._rows(number, _STRESS, _END_OF_BLOCK)])
-        if step is not None and step.stress is None and table is not None and not title.startswith("Constrained"):
+        if step is None or step.stress is not None or title.startswith("Constrained"):
+            return
+        if table is not None and len(table) == 3:
             self._expect_unit("(GPa)", number, "stress")
             step.stress = table * GPa
 

@@ -124,12 +124,14 @@ def table_of(rows: Sequence[str], columns: int = 3) -> Array | None:
 
 
 def completed_steps(steps: list[IonicStep]) -> list[IonicStep]:
-    """Return the steps of a run that was cut, without the last if it lacks what the first has."""
-    return steps[:-1] if steps and not _has(steps[0]) <= _has(steps[-1]) else steps
+    """Return the steps of a run that was cut, without the last if it lacks what the first has, or any result."""
+    if not steps or {"energy", "forces"} | _results(steps[0]) <= _results(steps[-1]):
+        return steps
+    return steps[:-1]
 
 
-def _has(step: IonicStep) -> set[str]:
-    return {"energy", "forces", *(step.atoms.calc.results if step.atoms is not None and step.atoms.calc else ())}
+def _results(step: IonicStep) -> set[str]:
+    return set() if step.atoms is None else set(step.atoms.calc.results)
 
 
 def wanted_frames(output: Output, choice: StepChoice, name: str) -> tuple[list[tuple[int, Atoms]], list[str]]:

@@ -186,6 +186,7 @@ def test_of_a_run_that_was_cut_the_unfinished_step_is_left_out() -> None:
         assert output.cut == "Finalisation time" and len(output.steps) == count
     continued = read_castep(whole + header() + step(-11.0, 0.2, 0.5) + END, "x")
     assert continued.cut == "" and energies(continued) == [-10.0, -11.0]
+    assert continued.remarks[0] == "run 1 of 2 was cut; its 1 completed steps count"
 
 
 @pytest.mark.parametrize(

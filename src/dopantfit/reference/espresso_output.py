@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from ase.data import chemical_symbols
 
 from dopantfit.errors import ReferenceDataError
-from dopantfit.reference.ionic_steps import Array, IonicStep, Output, completed_steps, ionic_step, table_of
+from dopantfit.reference.ionic_steps import Array, IonicStep, Output, ionic_step, output_of_runs, table_of
 from dopantfit.units import BOHR, HARTREE
 
 BANNER = re.compile(r"Program PWSCF")
@@ -53,20 +53,14 @@ class _Step:
 
 def read_espresso(text: str, name: str) -> Output:
     """Return the steps of all runs in an output of pw.x; ReferenceDataError names the file if it is damaged."""
-    starts = [match.start() for match in BANNER.finditer(text)]
-    steps: list[IonicStep] = []
-    remarks: list[str] = []
-    cut = ""
-    for start, stop in zip(starts, [*starts[1:], len(text)], strict=True):
+
+    def read_run(part: str) -> tuple[list[IonicStep], list[str]]:
         run = _Run(name)
-        run.read(text[start:stop])
-        found = [_finished(step, run.problem) for step in run.steps]
-        cut = "" if LAST_WORDS in text[start:stop] else LAST_WORDS
-        steps += completed_steps(found) if cut else found
-        remarks += run.remarks
-    if len(starts) > 1:
-        remarks.append(f"holds {len(starts)} runs with {len(steps)} ionic steps in all")
-    return Output("Quantum ESPRESSO", tuple(steps), cut, tuple(dict.fromkeys(remarks)))
+        run.read(part)
+        return [_finished(step, run.problem) for step in run.steps], run.remarks
+
+    starts = [match.start() for match in BANNER.finditer(text)]
+    return output_of_runs("Quantum ESPRESSO", text, starts, LAST_WORDS, read_run)
 
 
 class _Run:

@@ -32,6 +32,7 @@ from dopantfit.reference.relaxation import largest_force, next_positions
 from dopantfit.reference.similarity import near_pairs
 from dopantfit.structures import substitution
 from dopantfit.structures.cells import supercell
+from dopantfit.structures.convert import read_cif
 from dopantfit.structures.prototypes import crystal as crystal_of
 
 Array = npt.NDArray[np.float64]
@@ -195,6 +196,7 @@ class _Source:
     def dynamics(self, item: MolecularDynamics, start: Atoms, what: str) -> Iterator[tuple[Atoms, str]]:
         """Yield snapshots of a run, which is made once and kept in the work folder."""
         # Imported here: everything else works where LAMMPS is not installed.
+        from dopantfit.lammps import Launcher
         from dopantfit.lammps.snapshots import md_snapshots
         from dopantfit.potential import Potential
 
@@ -203,7 +205,9 @@ class _Source:
         kept = folder / "snapshots.extxyz"
         if not kept.is_file():
             potential = Potential.load(item.potential)
-            frames = md_snapshots(start, potential, item.temperature, item.duration, item.snapshots, item.seed, folder)
+            frames = md_snapshots(
+                start, potential, item.temperature, item.duration, item.snapshots, item.seed, folder, Launcher(ranks=1)
+            )
             write_atomically(kept, dump_frames([_bare(frame) for frame in frames]))
         how = f"{item.duration:g} ps at {item.temperature:g} K, {item.potential}, seed {item.seed}, from {what}"
         for k, atoms in enumerate(read_frames(kept)):
@@ -258,6 +262,11 @@ def _prototype(item: Item, rng: np.random.Generator) -> tuple[Atoms, str]:
 
 
 def _read_file(path: Path, name: str) -> Atoms:
+    if path.suffix.lower() == ".cif":
+        try:
+            return read_cif(path)  # where ASE would take the first of the elements that share a site
+        except ConfigError as problem:
+            raise ConfigError(f"{name}: start.file {problem}") from None
     try:
         atoms = ase_read(path, index=-1)
     except OSError as problem:

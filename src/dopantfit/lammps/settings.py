@@ -30,7 +30,7 @@ class Dynamics:
     frozen: indices of ions that are held, from 0, with their shells. Where the cell changes, their fractional
         coordinates are held.
     guard: patch pair curves that turn over at short range (see `dopantfit.lammps.guard`).
-    timestep: [ps]; at most an eighth of the core-shell period (see `dopantfit.lammps.shell_masses`).
+    timestep: [ps]; at least 6.5 steps must fit into a core-shell period (see `dopantfit.lammps.shell_masses`).
     shell_mass: of every shell, as a part of the mass of its ion; the potential's own for None. Masses change no
         equilibrium average, and heavier shells allow longer steps.
     thermostat_time, barostat_time: relaxation times of the Nosé-Hoover chains [ps].
@@ -54,7 +54,7 @@ class Dynamics:
     cell: CellFreedom = "iso"
     frozen: tuple[int, ...] = ()
     guard: bool = True
-    timestep: float = 0.001
+    timestep: float = 0.00125
     shell_mass: float | None = 0.1
     thermostat_time: float = 0.1
     barostat_time: float = 1.0
@@ -62,8 +62,8 @@ class Dynamics:
     kspace_order: int = 6
     coulomb_table: bool = True
     skin: float = 0.8
-    thermo_every: int = 50
-    dump_every: int = 100
+    thermo_every: int = 40
+    dump_every: int = 80
     restart_every: int | None = None
 
     def __post_init__(self) -> None:

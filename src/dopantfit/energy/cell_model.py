@@ -4,6 +4,7 @@ Energies come from a particle mesh and from neighbour lists that serve all confi
 everything, or the ions of an active region while the rest stands still.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -14,11 +15,13 @@ import numpy as np
 from dopantfit.energy.arrays import Floats, Integers
 from dopantfit.energy.cell_preconditioner import UnitPreconditioner, unit_preconditioner
 from dopantfit.energy.electrostatics import ParticleMesh
-from dopantfit.energy.frame import longest, species_table
+from dopantfit.energy.frame import longest, species_of, species_table
+from dopantfit.energy.mesh import mesh_shape
 from dopantfit.energy.minimiser import Method, Minimum, Progress, minimise
 from dopantfit.energy.neighbours import Neighbourhood, find_neighbours
 from dopantfit.energy.region import SKIN, Region, SiteForces, add_charge
 from dopantfit.energy.relaxation import COLLAPSE_DISTANCE
+from dopantfit.energy.structure_checks import check_geometry, check_memory
 from dopantfit.errors import ConvergenceError
 from dopantfit.potential import Potential
 from dopantfit.potential.turnover import turn_overs
@@ -93,13 +96,15 @@ class CellModel:
     """
 
     def __init__(self, atoms: ase.Atoms, potential: Potential, tolerance: float, most_calls: int) -> None:
-        self.labels = tuple(sorted(set(labels_of(atoms))))
+        check_geometry(atoms, "the cell")
+        self.labels, _ = species_of(atoms, potential, "the cell")
         self.table = species_table(self.labels, potential, COULOMB)
         self.cell = np.ascontiguousarray(atoms.cell.array, dtype=np.float64)
         self.tolerance, self.most_calls = tolerance, most_calls
+        self._reach = max(COULOMB_CUTOFF, self.table.cutoff) + SKIN
+        check_memory("the cell", len(atoms), self.cell, self._reach, math.prod(mesh_shape(self.cell, SPACING)))
         self.mesh = ParticleMesh(self.cell, ALPHA, COULOMB_CUTOFF, SPACING, COULOMB)
         self.coarse = ParticleMesh(self.cell, ALPHA, COULOMB_CUTOFF, COARSE_SPACING, COULOMB)
-        self._reach = max(COULOMB_CUTOFF, self.table.cutoff) + SKIN
         turn_over = {pair: found.radius for pair, found in turn_overs(potential).items() if found}
         self._turn_over = np.array(
             [[turn_over.get((min(a, b), max(a, b)), 0.0) for b in self.labels] for a in self.labels]

@@ -17,7 +17,7 @@ from dopantfit.energy.cell_preconditioner import UnitPreconditioner, unit_precon
 from dopantfit.energy.electrostatics import ParticleMesh
 from dopantfit.energy.frame import longest, species_of, species_table
 from dopantfit.energy.mesh import mesh_shape
-from dopantfit.energy.minimiser import Method, Minimum, Progress, minimise
+from dopantfit.energy.minimiser import MinimisationMethod, MinimisationProgress, Minimum, minimise
 from dopantfit.energy.neighbours import Neighbourhood, find_neighbours
 from dopantfit.energy.region import SKIN, Region, SiteForces, add_charge
 from dopantfit.energy.relaxation import COLLAPSE_DISTANCE
@@ -50,7 +50,9 @@ def low_enough(before: SiteForces, after: SiteForces, decrease: float) -> bool:
     return after.energy <= before.energy - 1e-4 * decrease + roughness
 
 
-METHOD = Method(accepts=low_enough, longest_step=0.25, shortening=0.4, shortenings=10, memory=20, most_calls=600)
+METHOD = MinimisationMethod(
+    accepts=low_enough, longest_step=0.25, shortening=0.4, shortenings=10, memory=20, most_calls=600
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +81,7 @@ class LocalRelaxation:
     energy_change: float
 
 
-class Relaxed(NamedTuple):
+class RelaxedState(NamedTuple):
     """The end of a relaxation of the whole cell: the state, lists that hold there, evaluations, stopped or not."""
 
     state: CellState
@@ -171,8 +173,11 @@ class CellModel:
         return LocalRelaxation(end, done.sites, done.found.energy - energy)
 
     def relax(
-        self, start: CellState, guess: LocalRelaxation | None = None, stop: Callable[[Progress], bool] | None = None
-    ) -> Relaxed:
+        self,
+        start: CellState,
+        guess: LocalRelaxation | None = None,
+        stop: Callable[[MinimisationProgress], bool] | None = None,
+    ) -> RelaxedState:
         """Everything relaxed. guess: a region of the same state relaxed before; stop: see ``minimise``.
 
         Raises ConvergenceError when there is no minimum near.
@@ -184,8 +189,12 @@ class CellModel:
         return self._relax(start, sites, self.most_calls, stop)
 
     def _relax(
-        self, start: CellState, sites: Floats, most_calls: int, stop: Callable[[Progress], bool] | None = None
-    ) -> Relaxed:
+        self,
+        start: CellState,
+        sites: Floats,
+        most_calls: int,
+        stop: Callable[[MinimisationProgress], bool] | None = None,
+    ) -> RelaxedState:
         whole = self.region(start)
 
         def evaluate(sites: Floats) -> SiteForces:
@@ -201,9 +210,9 @@ class CellModel:
         done = _reached(minimise(evaluate, sites, method, self._preconditioned(start), stop=stop))
         cores, shells = whole.split(done.sites)
         end = CellState(start.species.copy(), cores, shells, done.found.energy)
-        return Relaxed(end, whole.near, done.calls, done.ended == "stopped")
+        return RelaxedState(end, whole.near, done.calls, done.ended == "stopped")
 
-    def collapsed(self, relaxed: Relaxed) -> bool:
+    def collapsed(self, relaxed: RelaxedState) -> bool:
         """Whether a shell has left its core, or a pair of ions has crossed its turn-over radius."""
         state, near = relaxed.state, relaxed.near
         owner = np.repeat(np.arange(len(state.species)), np.diff(near.start))

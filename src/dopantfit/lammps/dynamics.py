@@ -24,7 +24,7 @@ from dopantfit.lammps.guard import Patch, halting_energy, patches
 from dopantfit.lammps.launcher import Launcher
 from dopantfit.lammps.legs import Frames, Rows, check_same
 from dopantfit.lammps.outputs import ThermoTable, read_dump, read_thermo
-from dopantfit.lammps.progress import Progress, Report
+from dopantfit.lammps.progress import DynamicsProgress, Report
 from dopantfit.lammps.settings import LONGEST_CORE_SHELL, Dynamics
 from dopantfit.potential import Potential, element_of
 from dopantfit.workflow.provenance import Record, holds, read_sealed, sha256_of, write_sealed, write_text_atomic
@@ -391,7 +391,7 @@ class _Watch:
         rate = (step - self._first_step) / max(time.monotonic() - self._began, 1e-9)
         left = (settings.steps - step) / rate if rate > 0.0 else float("inf")
         self._report(
-            Progress(
+            DynamicsProgress(
                 time=step * settings.timestep,
                 duration=settings.steps * settings.timestep,
                 rate=rate * settings.timestep * 3600.0,

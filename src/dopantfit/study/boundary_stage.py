@@ -15,7 +15,7 @@ from dopantfit.boundary.dope.config import DopeConfig
 from dopantfit.boundary.dope.sites import doped
 from dopantfit.boundary.profile.domains import NAMES, Domains, Interval
 from dopantfit.boundary.profile.profiles import nearest_by_domain
-from dopantfit.lammps.progress import Progress, Report
+from dopantfit.lammps.progress import DynamicsProgress, Report
 from dopantfit.potential import Potential
 from dopantfit.study.dynamics import counts_of
 from dopantfit.study.files import STRUCTURE, read_structure, write_structure
@@ -86,7 +86,7 @@ class Reporter:
         yield self._report
         self._before, self._last = self._before + self._last, 0.0
 
-    def _report(self, progress: Progress) -> None:
+    def _report(self, progress: DynamicsProgress) -> None:
         self._last = progress.time
         self._work.report(self._before + progress.time, progress.rate)
 

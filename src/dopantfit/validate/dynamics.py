@@ -10,7 +10,7 @@ import numpy as np
 from ase import Atoms
 
 from dopantfit.errors import ConfigError
-from dopantfit.lammps import Dynamics, DynamicsResult, Progress, run_dynamics
+from dopantfit.lammps import Dynamics, DynamicsProgress, DynamicsResult, run_dynamics
 from dopantfit.lammps.dynamics import suitable_ranks
 from dopantfit.potential import Potential
 from dopantfit.statistics import standard_error
@@ -68,8 +68,8 @@ def _remembered(atoms: Atoms, path: Path) -> Atoms:
         raise ConfigError(f"{path}: is damaged; remove the folder {path.parent} and run again") from None
 
 
-def _reporter(work: Work, share: Share) -> Callable[[Progress], None]:
-    def report(progress: Progress) -> None:
+def _reporter(work: Work, share: Share) -> Callable[[DynamicsProgress], None]:
+    def report(progress: DynamicsProgress) -> None:
         work.report(f"{share.name}: {progress}", share.done + share.part * progress.time / progress.duration)
 
     return report

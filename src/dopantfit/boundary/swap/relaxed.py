@@ -15,7 +15,7 @@ import numpy as np
 from dopantfit.boundary.swap.config import Burst
 from dopantfit.boundary.swap.model import Swap, SwapEstimate, SwapRelaxation
 from dopantfit.energy.cell_model import CellModel, CellState, LocalRelaxation, ions_within
-from dopantfit.energy.minimiser import Progress
+from dopantfit.energy.minimiser import MinimisationProgress
 from dopantfit.errors import ConvergenceError
 from dopantfit.potential import Potential
 
@@ -98,7 +98,7 @@ class RelaxedSwaps:
         left = state.energy + self.response.late(self.partner(state, swap), self.settings.margin)
         seen: list[float] = []
 
-        def unlikely(progress: Progress) -> bool:
+        def unlikely(progress: MinimisationProgress) -> bool:
             if seen or progress.calls < self.settings.early_calls:
                 return False
             seen.append(progress.energy - left)

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from dopantfit.errors import ConfigError
 from dopantfit.lammps.atom_types import AtomTypes, atom_types
 from dopantfit.potential import Potential
-from dopantfit.structures.cells import cell_fault
 
 Array = NDArray[np.float64]
 
@@ -106,8 +105,8 @@ def _check_geometry(atoms: Atoms) -> None:
             f"the structure has periodic boundaries {atoms.pbc.tolist()}; "
             "Ewald sums need all three: set atoms.pbc = True"
         )
-    if fault := cell_fault(atoms.cell.array):
-        raise ConfigError(f"the structure: {fault}")
+    if not np.all(np.isfinite(atoms.cell)) or not atoms.cell.rank == 3:
+        raise ConfigError(f"the cell {np.array(atoms.cell).tolist()} does not span a volume; set three cell vectors")
     _check_finite(atoms.positions, "position")
 
 

@@ -79,7 +79,7 @@ def pairs_record(found: Sequence[PairDistribution], radius: float | None) -> dic
 
 def pairs_table(record: dict[str, Any], run: Trajectory) -> "Table":
     """Return the table of `pairs_record` for a terminal."""
-    table = _table(f"{run.n_frames} frames, {run.duration:g} ps", "pair", "first peak Å", "neighbours", "within Å")
+    table = _table(f"{run.n_frames} frames", "pair", "first peak Å", "neighbours", "within Å")
     for name, one in record["pairs"].items():
         count = one["coordination_number"]
         numbers = f"{count['value']:.3f} ± {count['error']:.1g}", f"{one['radius_A']:.2f}"

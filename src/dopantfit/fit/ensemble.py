@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from scipy.stats import chi2
 
 from dopantfit.energy.arrays import Floats
 from dopantfit.fit.config import Ensemble
@@ -22,9 +21,12 @@ from dopantfit.fit.objective import Objective
 from dopantfit.fit.uncertainty import Uncertainty, draw
 from dopantfit.fit.variables import Space
 from dopantfit.potential import Potential
+from dopantfit.statistics import chi_squared_quantile
 from dopantfit.workflow.provenance import write_text_atomic
 
 FOLDER, INDEX = "ensemble", "ensemble.csv"
+#: Files of its members, beside a fit.
+MEMBERS = (f"{FOLDER}/minimum-*.toml", f"{FOLDER}/draw-*.toml")
 #: A draw whose rise of the cost lies beyond this quantile is not what the data allow.
 ALLOWED = 0.99
 #: How many draws are tried per draw that is wanted.
@@ -52,7 +54,7 @@ def make_ensemble(
     ]
     rng = np.random.default_rng([seed, 1])
     best = minima[0]
-    limit = best.cost + 0.5 * found.reduced_chi2 * float(chi2.ppf(ALLOWED, len(best.point)))
+    limit = best.cost + 0.5 * found.reduced_chi2 * chi_squared_quantile(ALLOWED, len(best.point))
     drawn: list[Member] = []
     for point in draw(found, best.point, TRIES * settings.draws, rng):
         if len(drawn) == settings.draws:
@@ -66,12 +68,10 @@ def make_ensemble(
 def save_ensemble(members: Sequence[Member], space: Space, best: Potential, folder: Path) -> None:
     """Write every member as ``ensemble/<name>.toml`` and their values and costs as ``ensemble.csv``.
 
-    Members of an earlier fit are removed. best: gives the citation.
+    best: gives the citation.
     """
     target = folder / FOLDER
     target.mkdir(exist_ok=True)
-    for stale in (*target.glob("minimum-*.toml"), *target.glob("draw-*.toml")):
-        stale.unlink()
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("member", "kind", "cost", *(f"{v.name} ({v.unit})" for v in space.variables)))

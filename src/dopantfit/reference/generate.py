@@ -32,7 +32,7 @@ from dopantfit.reference.relaxation import largest_force, next_positions
 from dopantfit.reference.similarity import near_pairs
 from dopantfit.structures import substitution
 from dopantfit.structures.cells import supercell
-from dopantfit.structures.prototypes import host
+from dopantfit.structures.prototypes import crystal as crystal_of
 
 Array = npt.NDArray[np.float64]
 
@@ -238,7 +238,7 @@ def _variants(
 def _prototype(item: Item, rng: np.random.Generator) -> tuple[Atoms, str]:
     start = item.start
     try:
-        crystal = host(str(start.prototype))
+        crystal = crystal_of(str(start.prototype))
     except ConfigError as problem:
         raise ConfigError(f"{item.name}: start.prototype: {problem}") from None
     what = f"prototype {start.prototype}"

@@ -8,17 +8,23 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
-from scipy.special import stdtrit
 
 from dopantfit.boundary.swap.acceptance import Statistics
 from dopantfit.boundary.swap.bleeding import Acceptance, acceptance, mean_profiles, occupied_sites
 from dopantfit.boundary.swap.config import Layers
 from dopantfit.boundary.swap.layers import depths
+from dopantfit.statistics import (
+    TWO_SIDED_95,
+    Estimate,
+    poisson_interval,
+    poisson_limit,
+    standard_error,
+    student_quantile,
+)
 from dopantfit.structures import labels_of
 from dopantfit.study.boundary_stage import domains_in
 from dopantfit.study.files import PROFILE, STRUCTURE, read_structure, write_structure, write_table
 from dopantfit.study.swap_stage import walker_file
-from dopantfit.transport.estimate import Estimate, chi_squared_quantile
 from dopantfit.workflow.graph import action
 from dopantfit.workflow.work import Outcome, Work
 
@@ -98,14 +104,14 @@ def share_of(grains: Sequence[Grain]) -> Estimate | None:
     if size == 0 or elsewhere == 0.0:
         return None
     unit = 1.0 / size / elsewhere
-    high = 0.5 * chi_squared_quantile(0.975, 2.0 * (count + 1)) * unit
     if count == 0:
-        return Estimate.upper_bound(0.5 * chi_squared_quantile(0.95, 2.0) * unit)
-    low, value, error = 0.5 * chi_squared_quantile(0.025, 2.0 * count) * unit, count * unit, sqrt(count) * unit
+        return Estimate.upper_bound(poisson_limit(0) * unit)
+    low, high = (end * unit for end in poisson_interval(count))
+    value, error = count * unit, sqrt(count) * unit
     shares = [len(one.ions) / max(1, one.size) / one.elsewhere for one in grains if one.elsewhere]
     if len(shares) > 1:
-        spread = float(np.std(shares, ddof=1)) / sqrt(len(shares))
-        half = spread * float(stdtrit(len(shares) - 1, 0.975))
+        spread = standard_error(shares)
+        half = spread * student_quantile(len(shares) - 1)
         low, high, error = min(low, max(0.0, value - half)), max(high, value + half), max(error, spread)
     return Estimate(value, error, low, high)
 
@@ -115,9 +121,7 @@ def depth_of(grains: Sequence[Grain], layers: Layers) -> Estimate | None:
     if why_no_depth(grains, layers):
         return None
     found = [one.depth for one in grains]
-    value, error = float(np.mean(found)), float(np.std(found, ddof=1)) / sqrt(len(found))
-    half = error * float(stdtrit(len(found) - 1, 0.975))
-    return Estimate(value, error, max(0.0, value - half), value + half)
+    return Estimate.symmetric(float(np.mean(found)), standard_error(found), len(found) - 1, least=0.0)
 
 
 def why_no_depth(grains: Sequence[Grain], layers: Layers) -> str:
@@ -135,7 +139,7 @@ def _or_none(estimate: Estimate | None) -> dict[str, Any] | None:
 
 
 def _as_dict(one: Acceptance) -> dict[str, Any]:
-    error = (one.high - one.low) / 3.92
+    error = (one.high - one.low) / (2.0 * TWO_SIDED_95)
     share = Estimate(one.share, error, one.low, one.high)
     return {"attempts": one.attempted, "accepted": one.accepted, "share": share.as_dict()}
 

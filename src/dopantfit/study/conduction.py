@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from dopantfit.boundary.profile.profiles import nearest_distances
 from dopantfit.potential import Potential
+from dopantfit.statistics import standard_error
 from dopantfit.study.dynamics import IONS, TRAJECTORY
 from dopantfit.transport.diffusion import HOP_LENGTH, WINDOW
 from dopantfit.transport.reading import read_trajectory, species_of
@@ -50,7 +51,7 @@ def glass(work: Work) -> Outcome:
     distances = mean_nearest(run, label)
     result: dict[str, Any] = {"ions": len(distances), "nearest_A": None, "nearest_error_A": None}
     if len(distances) > 1:
-        error = float(distances.std(ddof=1) / np.sqrt(len(distances)))
+        error = standard_error(distances)
         result |= {"nearest_A": float(distances.mean()), "nearest_error_A": error}
     return Outcome(result)
 

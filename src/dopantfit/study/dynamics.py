@@ -13,16 +13,16 @@ from dopantfit.errors import ConvergenceError
 from dopantfit.lammps import Dynamics, DynamicsResult, Launcher, Progress, run_dynamics
 from dopantfit.lammps.legs import read_table
 from dopantfit.potential import Potential
+from dopantfit.statistics import Estimate, standard_error
 from dopantfit.study.files import STRUCTURE, read_structure, write_structure
-from dopantfit.transport.estimate import Estimate
 from dopantfit.workflow.graph import action
 from dopantfit.workflow.work import Outcome, Work
 
 TRAJECTORY, IONS = "trajectory.dcd", "ions.extxyz"
 #: Part of an equilibration that is left out of means.
 _SETTLING = 0.5
-#: Blocks that the error of a mean comes from, and Student's 97.5 % quantile for one less.
-_BLOCKS, _STUDENT = 5, 2.7764451051977987
+#: Blocks that the error of a mean comes from.
+_BLOCKS = 5
 #: Rows of thermodynamic data per frame interval, and frames between two checkpoints.
 _CHECKPOINT = 2.5  # ps; legs of a fixed length make a resumed run end as an undisturbed one does
 _LONGEST_ROW_INTERVAL = 100  # steps; also how often collapse is looked for
@@ -131,8 +131,7 @@ def block_mean(series: NDArray[np.float64]) -> Estimate:
     if len(series) < _BLOCKS:
         raise ConvergenceError(f"{len(series)} values make no mean with an error, expected {_BLOCKS}; run longer")
     blocks = np.array([part.mean() for part in np.array_split(series, _BLOCKS)])
-    value, error = float(series.mean()), float(blocks.std(ddof=1) / np.sqrt(_BLOCKS))
-    return Estimate(value, error, value - _STUDENT * error, value + _STUDENT * error)
+    return Estimate.symmetric(float(series.mean()), standard_error(blocks), _BLOCKS - 1)
 
 
 def counts_of(atoms: Atoms) -> dict[str, int]:

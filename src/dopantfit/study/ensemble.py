@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from statistics import fmean, stdev
 from typing import Any
 
+from dopantfit.statistics import estimate_from, interval_of
 from dopantfit.study.files import Cell, Item, write_item
 from dopantfit.study.items import conductivity, number
-from dopantfit.study.verdict import estimate_from, interval_of
 from dopantfit.workflow.graph import action
 from dopantfit.workflow.work import Finished, Outcome, Work
 

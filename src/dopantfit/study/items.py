@@ -11,17 +11,14 @@ import numpy as np
 
 from dopantfit.boundary.profile.profiles import profiles
 from dopantfit.errors import ConvergenceError
+from dopantfit.statistics import Estimate, Interval, estimate_from, interval_of, pooled
 from dopantfit.study.files import ACROSS, ALL_SITES, STRUCTURE, Cell, Item, read_structure, write_item
-from dopantfit.study.verdict import Interval, estimate_from, interval_of, pooled
 from dopantfit.transport.arrhenius import ArrheniusFit, fit_arrhenius
-from dopantfit.transport.estimate import Estimate
 from dopantfit.workflow.graph import action
 from dopantfit.workflow.work import Finished, Outcome, Work
 
 #: Columns of a number with its error: value, standard error, 95 % interval; for an upper bound the last alone.
 _ERRORS = ("value", "error", "low", "high")
-#: Half width of a 95 % interval in standard errors.
-_TWO_SIDED_95 = 1.959963984540054
 #: u/Å³ in g/cm³.
 _GRAMS = 1.66053906660
 #: Where a dopant of the grain sits that no cation site is near.
@@ -54,11 +51,6 @@ def number(estimate: Estimate | None) -> tuple[Cell, Cell, Cell, Cell]:
     if estimate.is_upper_bound:
         return None, None, None, estimate.high
     return estimate.value, estimate.error, estimate.low, estimate.high
-
-
-def with_error(value: float, error: float) -> Estimate:
-    """Return a number with a standard error as an estimate."""
-    return Estimate(value, error, value - _TWO_SIDED_95 * error, value + _TWO_SIDED_95 * error)
 
 
 def _columns(prefix: str, unit: str) -> dict[str, str]:
@@ -269,7 +261,7 @@ def reducible_distance(work: Work) -> Outcome:
     rows: list[Sequence[Cell]] = []
     for system in sorted({*distances, *volumes}, key=_natural):
         found = [one.result for one in distances.get(system, []) if one.result["nearest_A"] is not None]
-        distance = pooled([with_error(one["nearest_A"], one["nearest_error_A"]) for one in found])
+        distance = pooled([Estimate.symmetric(one["nearest_A"], one["nearest_error_A"]) for one in found])
         rows.append((system, len(found), *number(distance), *number(number_density(volumes.get(system, []), label))))
     columns = {"system": "", "structures": "", **_columns("nearest", "Å"), **_columns("density", "1/Å³")}
     title = f"{label}-{label} distance and {label} density of the amorphous cells"
@@ -284,7 +276,7 @@ def number_density(cells: Sequence[Finished], label: str | None) -> Estimate | N
         volume = estimate_from(cell.result["volume_A3"])
         count = cell.result["atoms"] if label is None else cell.result["counts"].get(label, 0)
         if volume is not None and volume.value and volume.error is not None:
-            found.append(with_error(count / volume.value, count * volume.error / volume.value**2))
+            found.append(Estimate.symmetric(count / volume.value, count * volume.error / volume.value**2))
     return pooled(found)
 
 
@@ -298,7 +290,7 @@ def densities(work: Work) -> Outcome:
         for cell in cells:
             volume, mass = estimate_from(cell.result["volume_A3"]), cell.result["mass_u"] * _GRAMS
             if volume is not None and volume.value and volume.error is not None:
-                masses.append(with_error(mass / volume.value, mass * volume.error / volume.value**2))
+                masses.append(Estimate.symmetric(mass / volume.value, mass * volume.error / volume.value**2))
         rows.append((system, len(cells), *number(pooled(masses)), *number(number_density(cells, None))))
     columns = {
         "system": "",

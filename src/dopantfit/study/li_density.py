@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
 
+from dopantfit.statistics import TWO_SIDED_95, student_quantile
 from dopantfit.study.conduction import trajectory_of
 from dopantfit.study.files import Cell, Item, write_item
 from dopantfit.study.items import systems
@@ -23,8 +23,6 @@ Floats = NDArray[np.float64]
 _SPACING, _SMOOTHING = 0.4, 0.6
 #: Shells around a dopant that Li is counted in [Å]: 5 Å holds the nearest Li sites of a framework cation.
 _SHELLS = (0.0, 2.5, 5.0, 7.5)
-#: Half width of a 95 % interval in standard errors.
-_TWO_SIDED_95 = 1.959963984540054
 
 
 @action(version=3)
@@ -106,7 +104,7 @@ def _spread(values: Floats) -> float:
     if not freedom:
         return 0.0
     variance = sum(float(one.var(ddof=1)) / len(one) for one in runs if len(one) > 1)
-    return float(np.sqrt(variance) * stdtrit(freedom, 0.975)) / _TWO_SIDED_95
+    return float(np.sqrt(variance) * student_quantile(freedom)) / TWO_SIDED_95
 
 
 def _places(run: Trajectory, label: str) -> Floats:

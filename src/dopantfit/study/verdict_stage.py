@@ -4,18 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from dopantfit.statistics import Interval, estimate_from, interval_of
 from dopantfit.study.items import conductivity, number_density, systems
 from dopantfit.study.verdict import (
     Answer,
     Check,
-    Interval,
     Requirement,
     all_of,
     any_of,
     at_least,
     at_most,
-    estimate_from,
-    interval_of,
     only_if,
 )
 from dopantfit.workflow.graph import action

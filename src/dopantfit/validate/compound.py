@@ -39,12 +39,12 @@ class FirstShell:
 def reference_crystal(subject: Subject) -> tuple[Atoms, str]:
     """The compound's conventional cell, and where it comes from.
 
-    Without ``[compound]`` in validate.toml: the structure of the library that holds only the dopant, the former and the
-    anion. Raises ConfigError when there is none, or when a file cannot be read.
+    Without ``[compound]`` in validate.toml: the structure of the library that holds only the dopant and the ions of
+    the polyanion. Raises ConfigError when there is none, or when a file cannot be read.
     """
     given = subject.settings.compound
     if given is None:
-        wanted = {subject.dopant.label, subject.settings.host.former, subject.settings.host.anion}
+        wanted = {subject.dopant.label, subject.host.polyanion.centre, subject.host.polyanion.ligand}
         found = [name for name in prototype_names() if set(labels_of(prototype(name))) == wanted]
         if not found:
             raise ConfigError(
@@ -69,8 +69,8 @@ def _read(subject: Subject, name: str) -> Atoms:
 def compound(subject: Subject, work: Work) -> Gate:
     """Relax the compound, run it at 300 K, and compare cell, bonds, first shells and g(r) with the crystal."""
     reference, source = reference_crystal(subject)
-    anion = subject.settings.host.anion
-    shells = [first_shell(reference, one, anion) for one in (subject.dopant.label, subject.settings.host.former)]
+    centre, anion = subject.host.polyanion.centre, subject.host.polyanion.ligand
+    shells = [first_shell(reference, one, anion) for one in (subject.dopant.label, centre)]
     work.report("relaxation", 0.0)
     rest = at_rest(reference, subject.potential)
     compared = _compared(subject, reference)

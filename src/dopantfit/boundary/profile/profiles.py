@@ -1,4 +1,4 @@
-"""Composition along the normal and Ti-Ti distances by domain."""
+"""Composition along the normal, and distances of like ions by domain."""
 
 import csv
 import io
@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from dopantfit.boundary.profile.domains import NAMES, Domains
+from dopantfit.statistics import standard_error
 from dopantfit.structures import labels_of
 from dopantfit.workflow.provenance import write_text_atomic
 
 Floats = NDArray[np.float64]
 
-#: Width of a bin [Å]: a Ti/Al layer spacing of the crystal, as in the published Monte Carlo.
+#: Width of a bin [Å], as in the published Monte Carlo: a spacing of framework layers of NASICON-type crystals.
 BIN = 3.5
 
 
@@ -62,7 +63,7 @@ def profiles(atoms: Atoms, width: float = BIN) -> Profiles:
     )
 
 
-def nearest_distances(atoms: Atoms, label: str = "Ti") -> Floats:
+def nearest_distances(atoms: Atoms, label: str) -> Floats:
     """Distance of every ion of a label to the nearest other one of it [Å], ``shape=(n,)``; cells orthogonal."""
     positions = atoms.positions[np.array(labels_of(atoms)) == label]
     lengths = atoms.cell.lengths()
@@ -73,7 +74,7 @@ def nearest_distances(atoms: Atoms, label: str = "Ti") -> Floats:
     return np.asarray(tree.query(tree.data, k=2)[0][:, 1])
 
 
-def nearest_by_domain(atoms: Atoms, domains: Domains, label: str = "Ti") -> dict[str, tuple[float, float, int] | None]:
+def nearest_by_domain(atoms: Atoms, domains: Domains, label: str) -> dict[str, tuple[float, float, int] | None]:
     """Mean nearest-neighbour distance [Å], its standard error and the number of ions, by domain; None without two.
 
     The neighbour may lie in any domain.
@@ -83,7 +84,7 @@ def nearest_by_domain(atoms: Atoms, domains: Domains, label: str = "Ti") -> dict
     result: dict[str, tuple[float, float, int] | None] = {}
     for name in NAMES:
         here = distances[domains.members(atoms, name)[of_label]]
-        error = float(here.std(ddof=1) / np.sqrt(len(here))) if len(here) > 1 else 0.0
+        error = standard_error(here) if len(here) > 1 else 0.0
         result[name] = (float(here.mean()), error, len(here)) if len(here) > 1 else None
     return result
 

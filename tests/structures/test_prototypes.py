@@ -11,12 +11,14 @@ from dopantfit.structures import (
     check_distances,
     crystal,
     formal_charges,
+    labels_of,
     load_host,
     prototype,
     prototype_names,
     supercell,
     total_formal_charge,
 )
+from dopantfit.structures.convert import structure_of
 from dopantfit.structures.symmetry import primitive_cell, space_group
 
 U_PER_A3 = 1.66053906660  # g/cm³, CODATA 2018
@@ -162,3 +164,31 @@ def test_a_supercell_has_the_surroundings_of_its_cell():
 def test_an_unknown_prototype_lists_the_known():
     with pytest.raises(ConfigError, match="'LTP' is no crystal prototype; there are LiTi2P3O12, AlPO4"):
         prototype("LTP")
+
+
+@pytest.mark.parametrize("name", prototype_names())
+def test_bond_valences_give_the_formal_charges(name):
+    from pymatgen.analysis.bond_valence import BVAnalyzer
+
+    atoms = prototype(name)
+    charges = formal_charges(atoms)
+    # All sites apart (symm_tol 0), so that valences come in the order of the ions.
+    assert BVAnalyzer(symm_tol=0).get_valences(structure_of(atoms)) == [charges[one] for one in labels_of(atoms)]
+
+
+@pytest.mark.parametrize("name", prototype_names())
+def test_nearest_anions_are_a_sum_of_shannon_radii_away(name):
+    from pymatgen.core.periodic_table import Species
+
+    atoms = prototype(name)
+    for label, charge in formal_charges(atoms).items():
+        if charge < 0:
+            continue
+        for shell in distances(atoms, label, "O", 2.6):
+            radii = [
+                Species(label, charge).get_shannon_radius(cn, radius_type="ionic")
+                for cn in ("IV", "VI")
+                if cn in Species(label, charge).element.data["Shannon radii"][str(charge)]
+            ]
+            # Oxygen 1.36 to 1.40 Å; coordinations between four and six, and bonds of one shell differ by 0.15 Å.
+            assert min(radii) + 1.36 - 0.15 < shell[0] < max(radii) + 1.40 + 0.15

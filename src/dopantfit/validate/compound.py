@@ -12,6 +12,7 @@ from dopantfit.errors import CollapseError, ConfigError, ConvergenceError
 from dopantfit.fit.errors_by_group import FIRST_SHELL
 from dopantfit.lammps import Dynamics
 from dopantfit.structures import labels_of, prototype, prototype_names, supercell
+from dopantfit.structures.convert import read_cif
 from dopantfit.transport import PairDistribution, Trajectory, pair_distribution
 from dopantfit.validate import thresholds
 from dopantfit.validate.dynamics import Share, mean_with_error, run, seed_of, trajectory_of
@@ -60,10 +61,12 @@ def reference_crystal(subject: Subject) -> tuple[Atoms, str]:
 
 def _read(subject: Subject, name: str) -> Atoms:
     path = subject.file.parent / name
+    if path.suffix.lower() == ".cif":
+        return read_cif(path)
     try:
         return ase.io.read(path)
     except Exception as problem:  # readers raise whatever they like
-        raise ConfigError(f"{path}: cannot be read ({problem}); compound.structure names a file of ASE") from None
+        raise ConfigError(f"{path}: cannot be read ({problem}); compound.structure is a CIF or a file of ASE") from None
 
 
 def compound(subject: Subject, work: Work) -> Gate:

@@ -1,7 +1,7 @@
 """Hosts by name from the library, or by path from a file that people write."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -12,9 +12,12 @@ from ase.neighborlist import neighbor_list
 
 from dopantfit.errors import ConfigError
 from dopantfit.potential import Potential
-from dopantfit.strict_toml import parse_strict, read_text
+from dopantfit.strict_toml import Table, parse_strict, parse_toml, read_text
 from dopantfit.structures.cells import labels_of, total_formal_charge
+from dopantfit.structures.convert import read_cif
 from dopantfit.structures.hosts.model import Host
+from dopantfit.structures.prototypes import Prototype
+from dopantfit.structures.symmetry import centring, orbit
 
 #: What files that name no host are about.
 DEFAULT_HOST = "latp"
@@ -39,12 +42,15 @@ def load_host(source: str | os.PathLike[str] = DEFAULT_HOST, folder: str | os.Pa
             f"host {str(source)!r}: there is no file {path}, and the library holds {', '.join(host_names())}; "
             "name one of them, or a TOML file"
         )
-    return parse_host(read_text(path), str(path))
+    return parse_host(read_text(path), str(path), path.parent)
 
 
-def parse_host(written: str | Mapping[str, Any], source: str) -> Host:
-    """Return the host written in TOML (or as a mapping); ConfigError naming `source` and the contradiction."""
-    host = parse_strict(Host, written, source)
+def parse_host(text: str, source: str, folder: str | os.PathLike[str] = ".") -> Host:
+    """Return the host written in TOML; ConfigError naming `source` and the contradiction.
+
+    folder: what the name of a CIF is relative to.
+    """
+    host = parse_strict(Host, _with_prototype(parse_toml(text, source), Path(folder), source), source)
     try:
         problem = next(crystal_contradictions(host), None)
     except ConfigError as error:
@@ -79,6 +85,41 @@ def check_potential(host: Host, potential: Potential) -> None:
                 f"potential {potential.name}: {label} has the formal charge {ion.formal_charge:+d}, in the host "
                 f"{host.name} {charge:+d}; mend one of the two"
             )
+
+
+def _with_prototype(content: dict[str, Any], folder: Path, source: str) -> dict[str, Any]:
+    """Return a host's content with the crystal of the CIF that it names as a prototype of its own."""
+    crystal = content.get("crystal")
+    if not isinstance(crystal, dict) or not isinstance(crystal.get("structure"), str):
+        return content
+    if "prototype" in crystal:
+        raise ConfigError(f"{source}: crystal: give either a prototype or a structure")
+    rest = {key: value for key, value in crystal.items() if key not in ("structure", "empty_sites")}
+    sites = parse_strict(_EmptySites, {"empty_sites": crystal.get("empty_sites", [])}, f"{source}: crystal")
+    prototype = prototype_of(folder / crystal["structure"], sites.empty_sites)
+    return {**content, "crystal": {**rest, "prototype": prototype.model_dump(mode="json", exclude_none=True)}}
+
+
+class _EmptySites(Table):
+    empty_sites: tuple[tuple[float, float, float], ...]
+
+
+def prototype_of(path: Path, empty_sites: Sequence[tuple[float, float, float]]) -> Prototype:
+    """Return the crystal of a CIF in the cell of the file, every site written out.
+
+    empty_sites: one fractional position of each orbit of empty sites in that cell.
+    Raises ConfigError when the file is no ordered crystal.
+    """
+    cell = read_cif(path)
+    a, b, c, alpha, beta, gamma = (float(x) for x in cell.cell.cellpar())
+    positions = cell.get_scaled_positions().tolist()
+    sites = [(label, *position) for label, position in zip(cell.get_chemical_symbols(), positions, strict=True)]
+    empty = [image for position in empty_sites for image in orbit(cell, position)]
+    content = {
+        **{"spacegroup": 1, "centring": centring(cell), "a": a, "b": b, "c": c},
+        **{"alpha": alpha, "beta": beta, "gamma": gamma, "sites": sites, "empty_sites": empty},
+    }
+    return parse_strict(Prototype, content, str(path))
 
 
 @cache

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import numpy as np
 from ase import Atoms
-from pydantic import Field, field_validator, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from dopantfit.strict_toml import Table
 from dopantfit.structures.cells import labels_of
@@ -47,10 +47,16 @@ class SubstitutionRule(Table):
 
 
 class HostCrystal(Table):
-    """The crystal that every composition of the host derives from."""
+    """The crystal that every composition of the host derives from.
+
+    In files `structure`, a CIF beside the file, with `empty_sites` may stand in place of the prototype.
+    """
 
     #: A name of the structure library, or a crystal of its own.
-    prototype: Text | Prototype
+    prototype: Annotated[
+        Annotated[Text, Tag("name")] | Annotated[Prototype, Tag("table")],
+        Discriminator(lambda given: "name" if isinstance(given, str) else "table"),
+    ]
     #: Rows: the cell that is as near to a cube as can be, in terms of the primitive vectors.
     supercell: tuple[Row, Row, Row]
 

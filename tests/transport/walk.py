@@ -109,7 +109,7 @@ def dcd(positions, cell, order="<", first=0, every=100, timestep=0.001, title=b"
         return mark + content + mark
 
     n_frames, n_ions = counts or positions.shape[:2]
-    head = struct.pack(f"{order}9i", n_frames, first, every, first + every * (n_frames - 1), 0, 0, 0, 0, 0)
+    head = struct.pack(f"{order}9i", n_frames, first, every, first + every * len(positions), 0, 0, 0, 0, 0)
     head += struct.pack(f"{order}f10i", timestep, 1, 0, 0, 0, 0, 0, 0, 0, 0, 24)
     text = record(b"CORD" + head) + record(struct.pack(f"{order}i", 1) + title.ljust(80))
     text += record(struct.pack(f"{order}i", n_ions))

@@ -136,10 +136,10 @@ def _cells(values: Floats, file: Path) -> Floats:
             angles = np.cos(np.radians(angles))
         cos_gamma, cos_beta, cos_alpha = angles.T
         sin_gamma = np.sqrt(1.0 - cos_gamma**2)
-        along_x, along_y = c * cos_beta, c * (cos_alpha - cos_beta * cos_gamma) / sin_gamma
-        height = c**2 - along_x**2 - along_y**2
+        along_y = (cos_alpha - cos_beta * cos_gamma) / sin_gamma
+        height = np.sqrt(1.0 - cos_beta**2 - along_y**2)
         zero = np.zeros(len(values))
-        rows = [[a, zero, zero], [b * cos_gamma, b * sin_gamma, zero], [along_x, along_y, np.sqrt(height)]]
+        rows = [[a, zero, zero], [b * cos_gamma, b * sin_gamma, zero], [c * cos_beta, c * along_y, c * height]]
         cells = np.moveaxis(np.array(rows), 2, 0)
     bad = ~np.isfinite(cells).all(axis=(1, 2)) | ~(values[:, [0, 2, 5]] > 0.0).all(axis=1)
     if bad.any():

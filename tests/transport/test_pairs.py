@@ -105,7 +105,7 @@ def test_distributions_of_a_crystal_at_rest_count_neighbours():
     ("arguments", "word"),
     [
         ((300.0, 0.05), "give a cutoff below"),
-        ((1e300, 0.05), "bins of 0.05 Å up to 1e+300 Å"),
+        ((1e300, 0.05), "bins of 0.05 Å up to 1e.300 Å"),
         ((8.0, 1e-9), "give wider bins"),
         ((8.0, float("nan")), "give 0 < width < cutoff"),
         ((float("nan"), 0.05), "give 0 < width < cutoff"),

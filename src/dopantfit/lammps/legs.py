@@ -14,7 +14,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from dopantfit.errors import ConfigError, EngineError
+from dopantfit.errors import EngineError
 from dopantfit.lammps import recipes
 from dopantfit.lammps.outputs import Array, ThermoTable
 
@@ -165,17 +165,14 @@ def read_table(path: Path) -> dict[str, Array]:
     return dict(zip(COLUMNS, values.T, strict=True))
 
 
-def check_same(known: Mapping[str, Any], asked: Mapping[str, Any], folder: Path) -> None:
-    """Raise ConfigError when what is known of the run in a folder is not what is asked for: inputs, settings."""
+def difference(known: Mapping[str, Any], asked: Mapping[str, Any], folder: Path) -> str:
+    """Say what of the run in a folder is not what is asked for: an input, or a setting; and what to do."""
     names = {recipes.DATA_FILE: "the structure", recipes.POTENTIAL_FILE: "the potential"}
     for name, value in asked["inputs"].items():
-        if known["inputs"].get(name) != value:
-            raise ConfigError(
-                f"{folder}: holds a run with other input ({names.get(name, 'the potential')}); choose another folder"
-            )
+        if known.get("inputs", {}).get(name) != value:
+            return f"{folder}: holds a run with other input ({names.get(name, 'the potential')}); choose another folder"
     for name, value in asked["settings"].items():
-        if known["settings"].get(name) != value:
-            raise ConfigError(
-                f"{folder}: holds a run with {name} = {known['settings'].get(name)!r}, asked for {value!r}; "
-                "choose another folder"
-            )
+        there = known.get("settings", {}).get(name)
+        if there != value:
+            return f"{folder}: holds a run with {name} = {there!r}, asked for {value!r}; choose another folder"
+    return f"{folder}: holds another run; choose another folder"

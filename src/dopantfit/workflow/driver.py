@@ -10,7 +10,7 @@ from dopantfit.errors import DopantFitError
 from dopantfit.workflow.graph import Graph, Task, key_of
 from dopantfit.workflow.lock import run_folder
 from dopantfit.workflow.pool import ATTEMPTS, Pool
-from dopantfit.workflow.records import RECORD_FILE, damage, read_record
+from dopantfit.workflow.records import RECORD_FILE, read_record, task_step
 from dopantfit.workflow.work import Finished, Resources, execute
 
 #: Seconds between two looks at what runs.
@@ -156,14 +156,13 @@ def _settle(state: _State, task: Task, observe: Callable[[Event], None]) -> bool
 
 def _look_at_record(folder: Path, key: str) -> tuple[Finished | None, str]:
     """Return a result that still holds, or None with the reason why one that is there does not."""
-    record = read_record(folder)
-    if record is None:
-        path = folder / RECORD_FILE
-        return None, f"{path} is not what was written" if path.exists() else ""
-    if record.key != key:
-        return None, "its inputs or settings changed"
-    harm = damage(folder, record)
-    return (None, harm) if harm else (Finished(folder, record), "")
+    content, harmed = task_step(folder, key).look()
+    record = None if content is None else read_record(folder)
+    if record is not None:
+        return Finished(folder, record), ""
+    if harmed:
+        return None, f"{folder / harmed} is not what was written"
+    return None, "its inputs or settings changed" if (folder / RECORD_FILE).exists() else ""
 
 
 def _may_start(state: _State, task: Task, pool: Pool) -> bool:

@@ -20,6 +20,7 @@ from dopantfit.boundary.build.schedule import Reporter, Schedule, StageRecord, s
 from dopantfit.errors import ConfigError, ReferenceDataError
 from dopantfit.lammps import Launcher
 from dopantfit.potential import Potential
+from dopantfit.workflow.step import Step
 from dopantfit.workflow.provenance import Record, read_sealed, write_json_atomic, write_sealed, write_text_atomic
 from dopantfit.reference.frames import dump_frames, read_frames
 from dopantfit.structures.hosts import Host
@@ -56,12 +57,12 @@ def build_boundary(
     start = initial_boundary(config, potential, np.random.default_rng(config.seed))
     text = dump_frames([start])
     first = folder / INITIAL
-    identity = {"start": hashlib.sha256(text.encode()).hexdigest()}
-    if read_sealed(folder / IDENTITY) not in (None, identity):
-        raise ConfigError(
-            f"{folder}: holds another boundary than {config.name!r} with this seed; choose another folder"
-        )
-    write_sealed(folder / IDENTITY, identity)
+    step = Step(
+        folder / IDENTITY,
+        {"start": hashlib.sha256(text.encode()).hexdigest()},
+        lambda _: f"{folder}: holds another boundary than {config.name!r} with this seed; choose another folder",
+    )
+    step.kept() or step.keep({})
     write_text_atomic(first, text)
     schedule = Schedule(potential, config.host, config.stages, config.health, config.seed, launcher)
     end, stages = schedule.run(start, folder, reporter)

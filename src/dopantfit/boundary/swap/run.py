@@ -19,7 +19,8 @@ from dopantfit.errors import ConfigError, ReferenceDataError
 from dopantfit.lammps import Launcher
 from dopantfit.potential import Potential
 from dopantfit.structures import labels_of
-from dopantfit.workflow.provenance import Record, hash_of, read_sealed, write_json_atomic, write_sealed
+from dopantfit.workflow.provenance import Record, hash_of, read_sealed, write_json_atomic
+from dopantfit.workflow.step import Step
 from dopantfit.workflow.task import Submits
 
 START, SETTINGS, RECORD, STRUCTURE = "start.json", "swap.json", "record.json", "start.extxyz"
@@ -71,12 +72,16 @@ def _check(atoms: Atoms, config: SwapConfig, potential: Potential) -> None:
 def _same_or_new(folder: Path, atoms: Atoms, settings: dict[str, Any]) -> None:
     """Writes start and settings, or damaged ones anew; ConfigError where the folder holds those of another run."""
     structure = hash_of([labels_of(atoms), atoms.cell.array.tolist(), atoms.positions.tolist()])
-    content = {**settings, "structure": structure}
-    if read_sealed(folder / SETTINGS) not in (None, content):
-        raise ConfigError(f"{folder}: holds a run of another structure, potential or configuration; use another folder")
+    step = Step(
+        folder / SETTINGS,
+        {**settings, "structure": structure},
+        lambda _: f"{folder}: holds a run of another structure, potential or configuration; use another folder",
+    )
+    kept = step.kept()
     Configuration.of(atoms).write(folder / START)
     ase.io.write(folder / STRUCTURE, atoms, format="extxyz")
-    write_sealed(folder / SETTINGS, content)
+    if kept is None:
+        step.keep({})
 
 
 def _results(folder: Path, ladder: Ladder) -> dict[str, Any]:

@@ -29,7 +29,9 @@ from dopantfit.errors import ConfigError
 from dopantfit.lammps import Dynamics, Launcher, run_dynamics
 from dopantfit.potential import Potential
 from dopantfit.structures import labels_of, with_labels
-from dopantfit.workflow.provenance import holds, read_sealed, sha256_of, write_sealed
+from dopantfit.workflow.folders import make_folder
+from dopantfit.workflow.provenance import read_sealed, write_sealed
+from dopantfit.workflow.step import Step
 
 #: LAMMPS's seeds end here.
 _SEEDS = 2**31 - 1
@@ -99,9 +101,14 @@ class Player:
     def __call__(self, task: RoundTask) -> RoundResult:
         """See the module; a round that was finished before and left whole files is read, not played again."""
         path = self.folder / f"replica-{task.replica:02d}" / f"round-{task.round_number:04d}.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        finished = _finished(path, task)
-        return self._play(task, path) if finished is None else finished
+        make_folder(path.parent)
+        step = Step(path.with_suffix(".result.json"), {"task": asdict(task)})
+        known = step.kept()
+        if known is not None:
+            return RoundResult(**known["result"])
+        result = self._play(task, path)
+        step.keep({"result": asdict(result)}, [path.name])
+        return result
 
     def _play(self, task: RoundTask, path: Path) -> RoundResult:
         began = _processor_seconds()
@@ -134,10 +141,7 @@ class Player:
             "calibration": [asdict(one) for one in found],
             "processor_seconds": _processor_seconds() - began,
         }
-        result = RoundResult(after[2], str(path), record)
-        content = {"task": asdict(task), "result": asdict(result), "sha256": sha256_of(path)}
-        write_sealed(_result_file(path), content)
-        return result
+        return RoundResult(after[2], str(path), record)
 
     def sites(self, cell: CellModel, state: CellState, before: Configuration, round_number: int) -> Sites:
         """The active sites of a round; ConfigError when there is nothing to exchange on them."""
@@ -189,18 +193,6 @@ def _processor_seconds() -> float:
     """Processor time of this process and of the ones that it ran [s]."""
     spent = os.times()
     return spent.user + spent.system + spent.children_user + spent.children_system
-
-
-def _result_file(path: Path) -> Path:
-    return path.with_suffix(".result.json")
-
-
-def _finished(path: Path, task: RoundTask) -> RoundResult | None:
-    """The result of this very task, if it is there whole, with its configuration."""
-    content = read_sealed(_result_file(path))
-    if content is None or content["task"] != asdict(task) or not holds(path, content["sha256"]):
-        return None
-    return RoundResult(**content["result"])
 
 
 def statistics_of(history: Sequence[Mapping[str, Any]]) -> Statistics:

@@ -22,12 +22,12 @@ from dopantfit.lammps.guard import Patch, halting_energy, patches
 from dopantfit.lammps.launcher import Launcher
 from dopantfit.lammps.legs import Frames, Rows, difference
 from dopantfit.lammps.outputs import ThermoTable, read_dump, read_thermo
-from dopantfit.lammps.progress import Progress, Report
+from dopantfit.lammps.progress import DynamicsProgress, Report
 from dopantfit.lammps.settings import LONGEST_CORE_SHELL, Dynamics
 from dopantfit.potential import Potential, element_of
 from dopantfit.workflow.folders import make_folder
 from dopantfit.workflow.lock import held
-from dopantfit.workflow.provenance import Record, holds, read_sealed, write_sealed, write_text_atomic
+from dopantfit.workflow.provenance import Provenance, holds, read_sealed, write_sealed, write_text_atomic
 from dopantfit.workflow.step import Step
 
 TRAJECTORY, THERMO, RECORD, STATE = "trajectory.dcd", "thermo.csv", "run.json", "progress.json"
@@ -96,7 +96,7 @@ def run_dynamics(
     """
     folder, launcher = make_folder(Path(folder)), launcher or Launcher()
     with held(folder, _PATIENCE):
-        run = _Run(atoms, potential, settings, folder, start)
+        run = _DynamicsRun(atoms, potential, settings, folder, start)
         if not run.finished:
             run.finish(launcher, launcher.ranks_for(len(atoms)), report)
         return run.result()
@@ -143,7 +143,7 @@ def _end(path: Path, ions: IonMap) -> EndState:
     return EndState(atoms, shells, cores, frame.arrays.get("shell_velocities", np.zeros_like(cores)))
 
 
-class _Run:
+class _DynamicsRun:
     """One run folder: what goes in, how far it is, what came out."""
 
     def __init__(
@@ -291,7 +291,7 @@ class _Run:
     def _write_record(self, ranks: int) -> None:
         names = {name: self.folder / name for name in self.inputs}
         state, settings = self.state, self.settings
-        record = Record.of(names, asdict(settings), seed=settings.seed, started=state["started"])
+        record = Provenance.of(names, asdict(settings), seed=settings.seed, started=state["started"])
         wall = state["wall_seconds"]
         payload = {
             **replace(record, wall_seconds=wall).as_dict(),
@@ -349,7 +349,7 @@ def _ions_text(ions: IonMap, data: str) -> str:
 class _Watch:
     """Turns the growing log of a leg into reports of progress."""
 
-    def __init__(self, run: _Run, report: Report | None) -> None:
+    def __init__(self, run: _DynamicsRun, report: Report | None) -> None:
         self._run, self._report = run, report
         self._began, self._first_step = time.monotonic(), max(0, run.state["step"])
 
@@ -368,7 +368,7 @@ class _Watch:
         rate = (step - self._first_step) / max(time.monotonic() - self._began, 1e-9)
         left = (settings.steps - step) / rate if rate > 0.0 else float("inf")
         self._report(
-            Progress(
+            DynamicsProgress(
                 time=step * settings.timestep,
                 duration=settings.steps * settings.timestep,
                 rate=rate * settings.timestep * 3600.0,

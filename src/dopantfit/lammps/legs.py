@@ -47,7 +47,7 @@ COLUMNS = {
 }
 
 
-class Grown:
+class SegmentedFile:
     """A file that legs add to; of it counts what was added so far.
 
     Its hash is kept as it grows, so that no leg reads again what others left. Counters in its head, which change with
@@ -101,7 +101,7 @@ class Grown:
         """Bring the counters in the head up to date."""
 
 
-class Frames(Grown):
+class Frames(SegmentedFile):
     """The trajectory of a run, a DCD file."""
 
     counters = (_COUNT, _LAST_STEP)
@@ -142,7 +142,7 @@ def _layout(raw: bytes, path: Path) -> tuple[int, int]:
     return position + 3 * _MARK, 48 + 2 * _MARK + 3 * (4 * n_ions + 2 * _MARK)
 
 
-class Rows(Grown):
+class Rows(SegmentedFile):
     """The thermodynamic data of a run, a CSV file."""
 
     def append(self, table: ThermoTable, steps: Sequence[int], timestep: float) -> None:

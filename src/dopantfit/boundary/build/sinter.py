@@ -21,7 +21,7 @@ from dopantfit.errors import ConfigError, ReferenceDataError
 from dopantfit.lammps import Launcher
 from dopantfit.potential import Potential
 from dopantfit.workflow.step import Step
-from dopantfit.workflow.provenance import Record, read_sealed, write_json_atomic, write_sealed, write_text_atomic
+from dopantfit.workflow.provenance import Provenance, read_sealed, write_json_atomic, write_sealed, write_text_atomic
 from dopantfit.reference.frames import dump_frames, read_frames
 from dopantfit.structures.hosts import Host
 
@@ -29,7 +29,7 @@ INITIAL, IDENTITY, BOUNDARY, RECORD = "initial.extxyz", "identity.json", "bounda
 
 
 @dataclass(frozen=True)
-class Boundary:
+class SinteredBoundary:
     """A boundary as built: its end, its domains, what every stage showed, and the record (JSON-like)."""
 
     atoms: Atoms
@@ -45,7 +45,7 @@ def build_boundary(
     launcher: Launcher,
     *,
     reporter: Reporter = silent,
-) -> Boundary:
+) -> SinteredBoundary:
     """Build and sinter a boundary in `folder`, or go on with the one that is there.
 
     Writes ``initial.extxyz``, a folder for every stage, ``boundary.extxyz``, ``boundary.json`` and figures.
@@ -78,7 +78,7 @@ def build_boundary(
         "health": checkup(end, potential, config.host).as_dict(),
         "domains": describe(end, domains, config.host),
         "stages": [stage.as_dict() for stage in stages],
-        "record": Record.of(
+        "record": Provenance.of(
             {"initial": first, "boundary": folder / BOUNDARY},
             config.model_dump(mode="json"),
             seed=config.seed,
@@ -86,7 +86,7 @@ def build_boundary(
         ).as_dict(),
     }
     write_json_atomic(folder / RECORD, record)
-    return Boundary(end, domains, tuple(stages), record)
+    return SinteredBoundary(end, domains, tuple(stages), record)
 
 
 def describe(atoms: Atoms, domains: Domains, host: Host) -> dict[str, Any]:

@@ -38,7 +38,7 @@ _SEEDS = 2**31 - 1
 
 
 @dataclass(frozen=True)
-class Configuration:
+class ReplicaState:
     """A walker between rounds: ions, their shells (n, 3) [Å], and what its estimates take off for the outer region.
 
     energy: of the relaxed state [eV], None before the first round. start_length: of the cell along the normal when
@@ -52,7 +52,7 @@ class Configuration:
     start_length: float
 
     @classmethod
-    def of(cls, atoms: Atoms) -> "Configuration":
+    def of(cls, atoms: Atoms) -> "ReplicaState":
         """The start of a walker."""
         return cls(atoms, atoms.get_positions(), None, None, float(atoms.cell[2, 2]))
 
@@ -70,7 +70,7 @@ class Configuration:
         write_sealed(path, content)
 
     @classmethod
-    def read(cls, path: Path) -> "Configuration":
+    def read(cls, path: Path) -> "ReplicaState":
         """The inverse of ``write``; ConfigError when the file is damaged or missing."""
         content = read_sealed(path)
         if content is None:
@@ -84,7 +84,7 @@ class Configuration:
 
 
 @dataclass(frozen=True)
-class Player:
+class Replicas:
     """Plays rounds of swaps on boundary structures; can be sent to another process.
 
     potential: its text. folder: where the walkers' configurations and runs go. launcher: of the molecular dynamics, one
@@ -112,7 +112,7 @@ class Player:
 
     def _play(self, task: RoundTask, path: Path) -> RoundResult:
         began = _processor_seconds()
-        before = Configuration.read(Path(task.configuration))
+        before = ReplicaState.read(Path(task.configuration))
         potential = Potential.loads(self.potential, source=str(path.parent))
         rng = task.generator()
         swaps = RelaxedSwaps(before.atoms, potential, self.config.burst, before.response)
@@ -128,7 +128,7 @@ class Player:
         summed = cell.summed(chain.state)
         after = self._dynamics(summed, swaps, potential, task, int(rng.integers(1, _SEEDS)))
         # The response stays what it was measured to be: a kernel that kept learning would not be reversible.
-        ended = Configuration(after[0], after[1], after[2], swaps.response, before.start_length)
+        ended = ReplicaState(after[0], after[1], after[2], swaps.response, before.start_length)
         ended.write(path)
         record = {
             "statistics": chain.statistics.as_dict(),
@@ -143,7 +143,7 @@ class Player:
         }
         return RoundResult(after[2], str(path), record)
 
-    def sites(self, cell: CellModel, state: CellState, before: Configuration, round_number: int) -> Sites:
+    def sites(self, cell: CellModel, state: CellState, before: ReplicaState, round_number: int) -> Sites:
         """The active sites of a round; ConfigError when there is nothing to exchange on them."""
         layers, length = self.config.layers, float(cell.cell[2, 2])
         depth = depths(layers, state.cores[:, 2], length, before.start_length)

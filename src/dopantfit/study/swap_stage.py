@@ -26,7 +26,7 @@ def temper_walkers(work: Work) -> Outcome:
     config = swap_config(work.settings, work.needs["boundary"], len(doped))
     starts = _starts(work, doped)
     potential = work.task.files["potential"].read_text(encoding="utf-8")
-    player = Replicas(config, potential, work.folder / "walkers", launcher_of(work))
+    play = Replicas(config, potential, work.folder / "walkers", launcher_of(work))
     rounds, attempts = config.layers.rounds, config.attempts * len(doped)
     if work.executor is None:
         raise ConfigError(f"task {work.task.name}: needs the executor; it must be one that coordinates")
@@ -35,7 +35,7 @@ def temper_walkers(work: Work) -> Outcome:
         work.report(float(done.round_number * attempts))
 
     ladder = Ladder.new(config.temperatures, starts, config.seed)
-    ladder = temper(player, ladder, rounds, work.folder, work.executor, report)
+    ladder = temper(play, ladder, rounds, work.folder, work.executor, report)
     names = []
     for replica, path in enumerate(ladder.configurations):
         names.append(walker_file(replica))

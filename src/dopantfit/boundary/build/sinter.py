@@ -21,6 +21,8 @@ from dopantfit.errors import ConfigError, ReferenceDataError
 from dopantfit.lammps import Launcher
 from dopantfit.potential import Potential
 from dopantfit.workflow.step import Step
+from dopantfit.workflow.folders import make_folder
+from dopantfit.workflow.lock import run_folder
 from dopantfit.workflow.provenance import Provenance, read_sealed, write_json_atomic, write_sealed, write_text_atomic
 from dopantfit.reference.frames import dump_frames, read_frames
 from dopantfit.structures.hosts import Host
@@ -49,11 +51,17 @@ def build_boundary(
     """Build and sinter a boundary in `folder`, or go on with the one that is there.
 
     Writes ``initial.extxyz``, a folder for every stage, ``boundary.extxyz``, ``boundary.json`` and figures.
-    Raises ConfigError for a composition or gap that cannot be and for a folder of another build, CollapseError and
-    ConvergenceError naming the stage.
+    Raises ConfigError for a composition or gap that cannot be, for a folder of another build and for one that another
+    process holds, CollapseError and ConvergenceError naming the stage.
     """
+    with run_folder(folder):
+        return _build(config, potential, folder, launcher, reporter)
+
+
+def _build(
+    config: BuildConfig, potential: Potential, folder: Path, launcher: Launcher, reporter: Reporter
+) -> SinteredBoundary:
     started = time.time()
-    folder.mkdir(parents=True, exist_ok=True)
     start = initial_boundary(config, potential, np.random.default_rng(config.seed))
     text = dump_frames([start])
     first = folder / INITIAL
@@ -126,6 +134,6 @@ def read_boundary(path: Path) -> Atoms:
 
 def copy_config(source: Path, folder: Path, name: str) -> None:
     """Keep what a person wrote beside what came of it."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     if source.is_file() and source.resolve() != (folder / name).resolve():
         shutil.copyfile(source, folder / name)

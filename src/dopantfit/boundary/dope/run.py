@@ -19,6 +19,7 @@ from dopantfit.errors import CollapseError, ConfigError, ConvergenceError, Engin
 from dopantfit.lammps import Launcher
 from dopantfit.potential import Potential
 from dopantfit.reference.frames import dump_frames
+from dopantfit.workflow.lock import run_folder
 from dopantfit.workflow.provenance import Provenance, write_json_atomic, write_text_atomic
 
 DOPED, RECORD = "doped.extxyz", "dope.json"
@@ -38,9 +39,12 @@ class _Realisation:
     def __call__(self, level: int, realisation: int, reporter: Reporter = silent) -> dict[str, Any]:
         """Dope and relax; the record of the realisation, with ``error`` where it was lost on the way."""
         folder = self.folder / f"GB_{level}" / f"r{realisation:02d}"
+        with run_folder(folder):
+            return self._in(folder, level, realisation, reporter)
+
+    def _in(self, folder: Path, level: int, realisation: int, reporter: Reporter) -> dict[str, Any]:
         started = time.time()
         start, doping = doped(self.atoms, self.domains, self.potential, self.config, level, realisation)
-        folder.mkdir(parents=True, exist_ok=True)
         write_text_atomic(folder / DOPED, dump_frames([start]))
         config = self.config
         seed = config.seed + realisation

@@ -19,6 +19,7 @@ from dopantfit.errors import ConfigError, ReferenceDataError
 from dopantfit.lammps import Launcher
 from dopantfit.potential import Potential
 from dopantfit.structures import labels_of
+from dopantfit.workflow.lock import run_folder
 from dopantfit.workflow.provenance import Provenance, hash_of, read_sealed, write_json_atomic
 from dopantfit.workflow.step import Step
 from dopantfit.workflow.task import Submits
@@ -39,20 +40,21 @@ def run_swaps(
     """Plays the protocol on a doped boundary (normal along z), or goes on where ``folder`` was left.
 
     rounds: play only so many, all of the protocol by default. Every walker starts from ``atoms``.
-    Raises ConfigError for a structure without the dopant, layers that do not fit, or a folder of another run.
+    Raises ConfigError for a structure without the dopant, layers that do not fit, a folder of another run, or
+    one that another process holds.
     """
     began = time.time()
     _check(atoms, config, potential)
     folder = folder.resolve()  # Workers may run elsewhere.
-    folder.mkdir(parents=True, exist_ok=True)
     settings = {"config": config.model_dump(mode="json"), "potential": potential.dumps()}
-    _same_or_new(folder, atoms, settings)
-    ladder = Ladder.new(config.temperatures, [str(folder / START)] * config.walkers, config.seed)
-    player = Replicas(config, potential.dumps(), folder, launcher)
-    ladder = temper(player, ladder, rounds or config.layers.rounds, folder, executor, report)
-    inputs = {name: folder / name for name in (START, LADDER_FILE)}
-    record = Provenance.of(inputs, settings["config"], seed=config.seed, started=began)  # type: ignore[arg-type]
-    write_json_atomic(folder / RECORD, {**record.as_dict(), "results": _results(folder, ladder)})
+    with run_folder(folder):
+        _same_or_new(folder, atoms, settings)
+        ladder = Ladder.new(config.temperatures, [str(folder / START)] * config.walkers, config.seed)
+        play = Replicas(config, potential.dumps(), folder, launcher)
+        ladder = temper(play, ladder, rounds or config.layers.rounds, folder, executor, report)
+        inputs = {name: folder / name for name in (START, LADDER_FILE)}
+        record = Provenance.of(inputs, settings["config"], seed=config.seed, started=began)  # type: ignore[arg-type]
+        write_json_atomic(folder / RECORD, {**record.as_dict(), "results": _results(folder, ladder)})
     return ladder
 
 

@@ -15,7 +15,7 @@ from dopantfit.reference.frames import FRAMES_FILE
 from dopantfit.reference.manifest import MANIFEST_FILE
 from dopantfit.workflow.folders import together
 from dopantfit.workflow.lock import held
-from dopantfit.workflow.provenance import Record, sha256_of, write_json_atomic
+from dopantfit.workflow.provenance import Provenance, sha256_of, write_json_atomic
 
 POTENTIAL_FILE, RECORD_FILE = "potential.toml", "fit.json"
 BUDGET_FOLDER, _LEVELS = "budget", "level-*.toml"
@@ -155,7 +155,9 @@ def _payload(
             "held_out": [target.name for target in plan.targets if target.held_out],
         },
         "seconds": result.seconds,
-        "record": Record.of(inputs(plan), config.model_dump(mode="json"), seed=config.seed, started=started).as_dict(),
+        "record": Provenance.of(
+            inputs(plan), config.model_dump(mode="json"), seed=config.seed, started=started
+        ).as_dict(),
     }
 
 

@@ -5,7 +5,7 @@ from dopantfit.lammps.dynamics import DynamicsResult, run_dynamics
 from dopantfit.lammps.include import potential_include
 from dopantfit.lammps.launcher import Launcher
 from dopantfit.lammps.progress import DynamicsProgress, RichReport
-from dopantfit.lammps.relaxation import Relaxed, relax_structure
+from dopantfit.lammps.relaxation import RelaxedStructure, relax_structure
 from dopantfit.lammps.settings import Dynamics
 from dopantfit.lammps.snapshots import md_snapshots
 
@@ -15,7 +15,7 @@ __all__ = [
     "DynamicsResult",
     "IonMap",
     "Launcher",
-    "Relaxed",
+    "RelaxedStructure",
     "RichReport",
     "md_snapshots",
     "potential_include",

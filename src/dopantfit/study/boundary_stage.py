@@ -13,7 +13,7 @@ from dopantfit.boundary.build.schedule import Schedule
 from dopantfit.boundary.build.sinter import build_boundary
 from dopantfit.boundary.dope.config import DopeConfig
 from dopantfit.boundary.dope.sites import doped
-from dopantfit.boundary.profile.domains import NAMES, Domains, Interval
+from dopantfit.boundary.profile.domains import NAMES, Domains, Span
 from dopantfit.boundary.profile.profiles import nearest_by_domain
 from dopantfit.lammps.progress import DynamicsProgress, Report
 from dopantfit.potential import Potential
@@ -99,7 +99,7 @@ def domains_in(content: Mapping[str, Any], atoms: Atoms) -> Domains:
     """Return the domains that `domains_as_dict` wrote, in a structure whose cell may have changed since."""
     period = float(atoms.cell[2, 2])
     intervals = {
-        name: tuple(Interval(low * period, high * period, period) for low, high in content[name]) for name in NAMES
+        name: tuple(Span(low * period, high * period, period) for low, high in content[name]) for name in NAMES
     }
     none = np.empty(0)
     return Domains(intervals, content["order_grain"], content["order_amorphous"], none, none)

@@ -40,9 +40,9 @@ def locate(source: str | os.PathLike[str]) -> Traversable:
     if isinstance(source, str) and source in library_names():
         return package_files("dopantfit.potential").joinpath("library", f"{source}.toml")
     path = Path(source)
-    if not path.is_file():
+    if not is_file(path):
         raise ConfigError(
-            f"{source}: no such file, and no library potential of this name; "
+            f"{shown(source)}: no such file, and no library potential of this name; "
             f"give a TOML file or one of {', '.join(library_names())}"
         )
     return path

@@ -31,7 +31,7 @@ class PlannedSubstitution(Table):
     replaced: str
     dopant: str
     #: Of the dopant [e].
-    formal_charge: int
+    formal_charge: FormalCharge
     count: Count
 
 

@@ -9,6 +9,8 @@ from pydantic import Field
 from dopantfit.strict_toml import AnyTable, parse_strict, parse_toml, read_text
 from dopantfit.structures.hosts import with_host
 
+__all__ = ["Count", "Name", "NonNegative", "Positive", "Text", "load_table", "parse_table"]
+
 Positive = Annotated[float, Field(gt=0.0)]
 NonNegative = Annotated[float, Field(ge=0.0)]
 Count = Annotated[int, Field(ge=1)]

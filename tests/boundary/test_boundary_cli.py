@@ -55,22 +55,22 @@ def validation(potential, failed=()):
 
 def test_only_a_validation_that_passed_and_is_of_this_potential_counts(tmp_path):
     from dopantfit import Potential
-    from dopantfit.boundary.standing import keep_standing
+    from dopantfit.boundary.validation_status import keep_validation_status
 
     file, record, folder = tmp_path / "potential.toml", tmp_path / "validation.json", tmp_path / "run"
     Potential.load("latp-mg-2022").save(file)
     record.write_text(json.dumps(validation(file)))
-    keep_standing(str(file), None, folder)
-    assert json.loads((folder / "standing.json").read_text())["passed"]
-    keep_standing("latp-mg-2022", None, tmp_path / "other")
+    keep_validation_status(str(file), None, folder)
+    assert json.loads((folder / "validation-status.json").read_text())["passed"]
+    keep_validation_status("latp-mg-2022", None, tmp_path / "other")
     assert not (tmp_path / "other").exists()
     record.write_text(json.dumps(validation(file, failed=("mobility",))))
     with pytest.raises(ConfigError, match="failed mobility"):
-        keep_standing(str(file), None, folder)
+        keep_validation_status(str(file), None, folder)
     record.write_text(json.dumps(validation(file)))
     Potential.load("latp-2021").save(file)
     with pytest.raises(ConfigError, match="stale"):
-        keep_standing(str(file), None, folder)
+        keep_validation_status(str(file), None, folder)
 
 
 @pytest.mark.parametrize("verb", ["build", "dope", "swap"])
@@ -102,5 +102,5 @@ def test_a_potential_that_was_not_validated_is_taken_for_a_reason_that_stays(tmp
     assert "dopantfit validate" in str(refused.exception) and "--unvalidated" in str(refused.exception)
     accepted = run(*words, "--unvalidated", "a trial of doping only", "--realisations", "1", "--json")
     assert accepted.exit_code == 0, accepted.output
-    assert json.loads((tmp_path / "dope" / "standing.json").read_text())["waiver"] == "a trial of doping only"
+    assert json.loads((tmp_path / "dope" / "validation-status.json").read_text())["waiver"] == "a trial of doping only"
     assert json.loads(accepted.stdout)["realisations"][0]["doping"]["extra"] > 0

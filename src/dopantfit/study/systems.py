@@ -8,7 +8,7 @@ from typing import Self
 from pydantic import model_validator
 
 from dopantfit.errors import ConfigError
-from dopantfit.workflow.jobs import Model
+from dopantfit.workflow.schema import Model
 
 
 class Kind(StrEnum):
@@ -75,6 +75,11 @@ class System(Model):
         """What it is held against."""
         kind = Kind.AMORPHOUS if self.kind is Kind.EXCHANGED else self.kind
         return System(kind=kind)
+
+    @property
+    def first_cell(self) -> "System":
+        """The first structure of the same composition."""
+        return self.model_copy(update={"cell": 1})
 
     def as_kind(self, kind: Kind) -> "System":
         """The system of another kind at the same dose."""

@@ -1,19 +1,29 @@
-"""Numbers with their errors in the results of tasks: how they stand in JSON, and come back."""
+"""Numbers with their errors as the results of tasks hold them: objects in Python, the same JSON as ever in records."""
 
-from collections.abc import Mapping
-from math import inf, isinf
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias
 
 from pydantic import PlainSerializer, PlainValidator
 
-from dopantfit.study.verdict import Interval
-from dopantfit.transport.estimate import Estimate
+from dopantfit.statistics import Estimate, Interval
 
 
-def _estimate(content: object) -> Estimate:
-    if isinstance(content, Estimate):
-        return content
+def _estimate(content: Any) -> Estimate:
     try:
-        return Estimate.from_dict(content)  # type: ignore[arg-type]
+        return content if isinstance(content, Estimate) else Estimate.from_dict(content)
     except (KeyError, TypeError, ValueError):
-        raise ValueError("is no number with an error: value, error, interval_95; or upper_bound_95 alone") from None
+        raise ValueError(
+            "is no number with its error (value, error, interval_95), nor a bound (upper_bound_95)"
+        ) from None
+
+
+def _interval(content: Any) -> Interval:
+    try:
+        return content if isinstance(content, Interval) else Interval.from_dict(content)
+    except (KeyError, TypeError, ValueError):
+        raise ValueError("is no interval (value, low, high)") from None
+
+
+#: A number with its error, or an upper bound.
+Number: TypeAlias = Annotated[Estimate, PlainValidator(_estimate), PlainSerializer(Estimate.as_dict)]
+#: A 95 % interval; null for an end at infinity.
+Range: TypeAlias = Annotated[Interval, PlainValidator(_interval), PlainSerializer(Interval.as_dict)]

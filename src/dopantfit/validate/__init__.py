@@ -5,11 +5,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dopantfit.validate.gate import Check, Gate, Threshold
-    from dopantfit.validate.record import Standing, require_valid
+    from dopantfit.validate.record import require_valid
+    from dopantfit.validate.record_schema import ValidationRecord, ValidationStatus
 
-__all__ = ["Check", "Gate", "Standing", "Threshold", "require_valid"]
-
-_ROOM_OF = {"Check": "gate", "Gate": "gate", "Threshold": "gate", "Standing": "record", "require_valid": "record"}
+_ROOM_OF = {
+    "Check": "gate",
+    "Gate": "gate",
+    "Threshold": "gate",
+    "ValidationRecord": "record_schema",
+    "ValidationStatus": "record_schema",
+    "require_valid": "record",
+}
+__all__ = ["Check", "Gate", "Threshold", "ValidationRecord", "ValidationStatus", "require_valid"]
 
 
 def __getattr__(name: str) -> Any:

@@ -8,23 +8,17 @@ into what was made.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from dopantfit.workflow.graph import Task
+from dopantfit.workflow.schema import Model
 from dopantfit.workflow.work import Finished, Outcome, Resources, Work
-
-
-class Model(BaseModel):
-    """Settings or results of a task: frozen, of exact types, without unknown keys, infinities or NaN."""
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
-
 
 Settings = TypeVar("Settings", bound=Model)
 Result = TypeVar("Result", bound=Model, covariant=True)
@@ -82,6 +76,10 @@ class Here:
         """Path of a file from outside the run."""
         return self.work.task.files[name]
 
+    def report(self, done: float, per_hour: float | None = None) -> None:
+        """Say how much of the task's cost is done, for whoever watches."""
+        self.work.report(done, per_hour)
+
     def made(self, output: Output[Result]) -> Made[Result]:
         """What a needed task made; KeyError when it failed, which only tasks that are tolerant meet."""
         (model,) = type(output).__pydantic_generic_metadata__["args"]
@@ -90,6 +88,10 @@ class Here:
     def if_made(self, output: Output[Result] | None) -> Made[Result] | None:
         """The same; None when that task failed, or none was referred to."""
         return None if output is None or output.task not in self.work.needs else self.made(output)
+
+    def all_made(self, outputs: Iterable[Output[Result]]) -> list[Made[Result]]:
+        """What those of the tasks made that did not fail."""
+        return [self.made(one) for one in outputs if one.task in self.work.needs]
 
     @property
     def missing(self) -> tuple[str, ...]:

@@ -28,13 +28,13 @@ def swap(
     import multiprocessing
     from concurrent.futures import ProcessPoolExecutor
 
-    from dopantfit.boundary.standing import keep_standing
+    from dopantfit.boundary.validation_status import keep_validation_status
     from dopantfit.boundary.swap.config import load_swap
     from dopantfit.boundary.swap.run import RECORD, run_swaps
     from dopantfit.potential import Potential
 
     atoms, settings = _structure(structure), load_swap(config)
-    keep_standing(potential, unvalidated, output)
+    keep_validation_status(potential, unvalidated, output)
     with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as executor:
         run_swaps(atoms, settings, Potential.load(potential), output, executor, None if json else _say, rounds)
     _show(_read(output / RECORD)["results"], json)

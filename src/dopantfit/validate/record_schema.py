@@ -1,0 +1,74 @@
+"""``validation.json``: what the gates said of a potential; whoever needs it reads it through these models."""
+
+from typing import ClassVar
+
+from pydantic import JsonValue
+
+from dopantfit.workflow.provenance import Record
+from dopantfit.workflow.schema import Model, VersionedRecord
+
+
+class CheckRecord(Model):
+    """One number of a gate and its limits; null for an open end, an exact number's error, or what is no number."""
+
+    name: str
+    value: float | None
+    error: float | None
+    unit: str
+    low: float | None
+    high: float | None
+    reason: str
+    passed: bool
+    decided: bool
+
+
+class GateRecord(Model):
+    """One gate; see `dopantfit.validate.gate.Gate`."""
+
+    name: str
+    finding: str
+    figures: tuple[str, ...]
+    details: dict[str, JsonValue]
+    problem: str | None
+    final: bool
+    seconds: float
+    passed: bool
+    checks: tuple[CheckRecord, ...]
+
+
+class PotentialIdentity(Model):
+    """The potential that was validated. source: name of its file, or of the published set."""
+
+    name: str
+    sha256: str
+    source: str
+
+
+class ValidationRecord(VersionedRecord):
+    """What the gates said of a potential. thresholds: hash of all limits with their reasons."""
+
+    what: ClassVar[str] = "validation"
+    remedy: ClassVar[str] = "run `dopantfit validate` again"
+
+    format: int = 1
+    name: str
+    level: str
+    passed: bool
+    potential: PotentialIdentity
+    compared_with: str | None
+    thresholds: str
+    gates: tuple[GateRecord, ...]
+    record: Record
+
+
+class ValidationStatus(Model):
+    """On what grounds a potential is used; goes into the record of whatever uses it.
+
+    problem: what the validation lacked, None where it passed. waiver: why it is used nevertheless.
+    """
+
+    potential_sha256: str
+    level: str | None
+    passed: bool
+    problem: str | None = None
+    waiver: str | None = None

@@ -38,8 +38,8 @@ from dopantfit.boundary.swap.acceptance import passing
 from dopantfit.boundary.swap.chain import Chain, Sites
 from dopantfit.boundary.swap.config import Burst
 from dopantfit.boundary.swap.model import Swap
-from dopantfit.boundary.swap.walker import ions
-from dopantfit.energy.relax_cell import CellState, RelaxedCell, Sample, measure_response
+from dopantfit.boundary.swap.relaxed import RelaxedSwaps, Sample, measure_response
+from dopantfit.energy.cell_model import CellState
 from dopantfit.lammps import md_snapshots
 from dopantfit.lammps.inprocess import InProcessLammps
 from dopantfit.lammps.recipes import site_minimiser
@@ -57,9 +57,9 @@ SAME_BASIN = 0.2
 class WholeCell(InProcessLammps):
     """The peer: one LAMMPS instance that stays alive; a swap changes two types, and everything is minimised."""
 
-    def __init__(self, state: CellState, cell: RelaxedCell) -> None:
-        super().__init__(ions(state, cell), POTENTIAL, kspace="pppm 1e-4", coulomb_cutoff=8.0)
-        self._labels = [cell.labels[one] for one in state.species]
+    def __init__(self, state: CellState, model: RelaxedSwaps) -> None:
+        super().__init__(model.cell.atoms(state), POTENTIAL, kspace="pppm 1e-4", coulomb_cutoff=8.0)
+        self._labels = [model.labels[one] for one in state.species]
         self._state = state
         self.command("unfix frozen")
         self.command("min_style cg")
@@ -145,25 +145,25 @@ def start(arguments: argparse.Namespace) -> Atoms:
 
 def moved_on(atoms: Atoms, arguments: argparse.Namespace, rng: np.random.Generator) -> Atoms:
     """The structure after swaps that anneal what the quench left, every attempt relaxed."""
-    cell = RelaxedCell(atoms, POTENTIAL, Burst(mode="full", undo_every=0))
-    state = cell.minimum(atoms)
-    chain = Chain(cell, state, sites_of(cell, state), arguments.temperature, cell.settings, cell.labels)
+    model = RelaxedSwaps(atoms, POTENTIAL, Burst(mode="full", undo_every=0))
+    state = model.cell.minimum(atoms)
+    chain = Chain(model, state, sites_of(model, state), arguments.temperature, model.settings, model.labels)
     for _ in range(arguments.burn_in):
         chain.attempt(rng)
     gained = state.energy - chain.state.energy
     CONSOLE.print(f"start: {chain.statistics.total.accepted} of {arguments.burn_in} swaps, {gained:.2f} eV lower")
-    return ions(chain.state, cell)
+    return model.cell.atoms(chain.state)
 
 
-def sites_of(cell: RelaxedCell, state: CellState) -> Sites:
+def sites_of(model: RelaxedSwaps, state: CellState) -> Sites:
     """All sites are active; pairs are drawn alike, so that each is seen."""
-    partners = tuple(cell.labels.index(one) for one in cell.settings.partners)
-    return Sites(np.arange(len(state.species)), cell.labels.index("Mg"), partners, by_species=True)
+    partners = tuple(model.labels.index(one) for one in model.settings.partners)
+    return Sites(np.arange(len(state.species)), model.labels.index("Mg"), partners, by_species=True)
 
 
-def drawn(cell: RelaxedCell, state: CellState, each: int, rng: np.random.Generator) -> list[Swap]:
+def drawn(model: RelaxedSwaps, state: CellState, each: int, rng: np.random.Generator) -> list[Swap]:
     """Swaps of each pair, the pairs in turn."""
-    sites = sites_of(cell, state)
+    sites = sites_of(model, state)
     return [
         swap
         for _ in range(each)
@@ -172,16 +172,16 @@ def drawn(cell: RelaxedCell, state: CellState, each: int, rng: np.random.Generat
     ]
 
 
-def judged(cell: RelaxedCell, state: CellState, swaps: list[Swap], temperature: float) -> list[Judged]:
+def judged(model: RelaxedSwaps, state: CellState, swaps: list[Swap], temperature: float) -> list[Judged]:
     """Every swap relaxed to its end, whatever the estimates say; those without a minimum are left out."""
     found = []
     for swap in swaps:
-        estimate = cell.estimate(state, swap)
-        done = cell.relax(state, swap, estimate, np.inf)
+        estimate = model.estimate(state, swap)
+        done = model.relax(state, swap, estimate, np.inf)
         if done.state is None:
             continue
-        back = cell.estimate(done.state, swap)
-        returned = cell.relax(done.state, swap, back, -np.inf)
+        back = model.estimate(done.state, swap)
+        returned = model.relax(done.state, swap, back, -np.inf)
         there, again = (
             passing(max(first.change, second.early), temperature)
             for first, second in ((estimate, done), (back, returned))
@@ -190,14 +190,14 @@ def judged(cell: RelaxedCell, state: CellState, swaps: list[Swap], temperature: 
         boltzmann = np.exp(min(-change / (BOLTZMANN * temperature), 50.0))
         # What passes times what is accepted then: g min(1, exp(-ΔE/kT) g'/g).
         delayed = min(there, boltzmann * again)
-        found.append(Judged(swap, cell.partner(state, swap), change, min(1.0, boltzmann), delayed, done.state))
+        found.append(Judged(swap, model.partner(state, swap), change, min(1.0, boltzmann), delayed, done.state))
     return found
 
 
-def race(cell: RelaxedCell, state: CellState, swaps: list[Judged], rates_only: bool) -> list[Attempt]:
+def race(model: RelaxedSwaps, state: CellState, swaps: list[Judged], rates_only: bool) -> list[Attempt]:
     """The peer's relaxation of every swap, timed; unless ``rates_only``, then to a finer minimum, and from our end."""
     attempts = []
-    with WholeCell(state, cell) as peer:
+    with WholeCell(state, model) as peer:
         peer.set_positions(state.cores, state.shells)
         before = np.nan
         if not rates_only:
@@ -214,19 +214,19 @@ def race(cell: RelaxedCell, state: CellState, swaps: list[Judged], rates_only: b
                 peer.accuracy("pppm 1e-6")
                 energy, end = peer.minimise_to_the_end(), peer.cores()
                 peer.set_positions(one.end.cores, one.end.shells)
-                apart = (end - one.end.cores) @ np.linalg.inv(cell.cell)
-                farthest = np.linalg.norm((apart - np.round(apart)) @ cell.cell, axis=1).max()
+                apart = (end - one.end.cores) @ np.linalg.inv(model.cell.cell)
+                farthest = np.linalg.norm((apart - np.round(apart)) @ model.cell.cell, axis=1).max()
                 attempts[-1].change, attempts[-1].same_basin = energy - before, bool(farthest < SAME_BASIN)
                 attempts[-1].from_ours = peer.minimise_to_the_end() - before
             peer.exchange(one.swap)
     return attempts
 
 
-def show_race(cell: RelaxedCell, state: CellState, arguments: argparse.Namespace) -> None:
+def show_race(model: RelaxedSwaps, state: CellState, arguments: argparse.Namespace) -> None:
     """Attempts and accepted swaps per core-hour of both, and the agreement of ΔE."""
     rng = np.random.default_rng(arguments.seed)
-    cell.response, _ = measure_response(cell, state, drawn(cell, state, cell.settings.calibration, rng))
-    chain = Chain(cell, state, sites_of(cell, state), arguments.temperature, cell.settings, cell.labels)
+    model.response, _ = measure_response(model, state, drawn(model, state, model.settings.calibration, rng))
+    chain = Chain(model, state, sites_of(model, state), arguments.temperature, model.settings, model.labels)
     began = time.process_time()
     for _ in range(arguments.attempts):
         chain.attempt(rng)
@@ -236,9 +236,9 @@ def show_race(cell: RelaxedCell, state: CellState, arguments: argparse.Namespace
         f"second, {total.accepted} accepted, {total.calls} evaluations of everything, {seconds:.1f} s"
     )
     began = time.process_time()
-    swaps = judged(cell, state, drawn(cell, state, arguments.sample, rng), arguments.temperature)
+    swaps = judged(model, state, drawn(model, state, arguments.sample, rng), arguments.temperature)
     CONSOLE.print(f"{len(swaps)} swaps relaxed to their end by us in {time.process_time() - began:.1f} s")
-    sample = race(cell, state, swaps[: arguments.peer_attempts], arguments.rates_only)
+    sample = race(model, state, swaps[: arguments.peer_attempts], arguments.rates_only)
     peer_seconds = float(np.mean([one.seconds for one in sample]))
     full, delayed = (float(np.mean([getattr(one, rule) for one in swaps])) for rule in ("full", "delayed"))
     rates = {
@@ -257,7 +257,7 @@ def show_race(cell: RelaxedCell, state: CellState, arguments: argparse.Namespace
         f"accepted = attempts x mean probability over {len(swaps)} swaps relaxed by us: {full:.3f} by the full rule, "
         f"{delayed:.3f} after the estimates; LAMMPS: {len(sample)} swaps, {peer_seconds:.1f} s each"
     )
-    for partner in cell.settings.partners:
+    for partner in model.settings.partners:
         of_pair = [one for one in swaps if one.partner == partner]
         means = [float(np.mean([getattr(one, rule) for one in of_pair])) for rule in ("full", "delayed", "change")]
         CONSOLE.print(
@@ -281,10 +281,10 @@ def show_agreement(swaps: list[Judged], sample: list[Attempt]) -> None:
     )
 
 
-def show_estimate(cell: RelaxedCell, state: CellState, arguments: argparse.Namespace) -> None:
+def show_estimate(model: RelaxedSwaps, state: CellState, arguments: argparse.Namespace) -> None:
     """Scatter and bias of both estimates over swaps of each pair."""
     rng = np.random.default_rng(arguments.seed + 1)
-    response, found = measure_response(cell, state, drawn(cell, state, arguments.estimate, rng))
+    response, found = measure_response(model, state, drawn(model, state, arguments.estimate, rng))
     table = Table(title=f"Estimates against full relaxation, {len(state.species)} ions")
     for heading in ("pair", "swaps", "mean ΔE eV", "estimate", "left out eV", "scatter eV", "bias eV", "rms error eV"):
         table.add_column(heading, justify="left" if heading in ("pair", "estimate") else "right")
@@ -349,14 +349,14 @@ def main() -> None:
     arguments = parser.parse_args()
     settings = Burst(calibration=arguments.calibration, undo_every=0)
     atoms = start(arguments)
-    cell = RelaxedCell(atoms, POTENTIAL, settings)
+    model = RelaxedSwaps(atoms, POTENTIAL, settings)
     began = time.process_time()
-    state = cell.minimum(atoms)
+    state = model.cell.minimum(atoms)
     CONSOLE.print(f"{len(atoms)} ions at their minimum after {time.process_time() - began:.1f} s")
     if not arguments.no_race:
-        show_race(cell, state, arguments)
+        show_race(model, state, arguments)
     if arguments.estimate:
-        show_estimate(cell, state, arguments)
+        show_estimate(model, state, arguments)
 
 
 if __name__ == "__main__":

@@ -109,7 +109,7 @@ def test_export_writes_every_number_of_the_potential(tmp_path):
         (("potential", "show", "nope"), "nope: no such file, and no library potential"),
         (("potential", "show", "broken.toml"), "broken.toml: not valid TOML"),
         (("potential", "show", "latp-2021", "--plot", "x.nope"), "x.nope: cannot be drawn"),
-        (("potential", "show", "latp-2021", "--plot", "no/x.png"), "no/x.png: cannot be drawn"),
+        (("potential", "show", "latp-2021", "--plot", "no/x.png"), "no/x.png: cannot be written"),
         (("potential", "export", "latp-2021", "--output", "no/x.in"), "no/x.in: cannot be written"),
     ],
 )

@@ -109,7 +109,9 @@ def show_potential(
     """Print species, pairs and turn-over radii of a potential."""
     from dopantfit.potential import Potential, summary
     from dopantfit.potential.figure import plot_pairs
+    from dopantfit.workflow.outputs import check_outputs
 
+    check_outputs({"--plot": plot}, [potential])
     loaded = Potential.load(potential)
     if plot is not None:
         plot_pairs(loaded, plot)
@@ -127,8 +129,10 @@ def export_potential(
     """Write a potential as a LAMMPS include file."""
     from dopantfit.lammps.include import potential_include
     from dopantfit.potential import Potential
+    from dopantfit.workflow.outputs import check_outputs
     from dopantfit.workflow.provenance import write_text_atomic
 
+    check_outputs({"--output": output}, [potential])
     text = potential_include(Potential.load(potential))
     if output is None:
         sys.stdout.write(text)

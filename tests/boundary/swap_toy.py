@@ -6,7 +6,7 @@ from itertools import permutations
 import numpy as np
 
 from dopantfit.boundary.swap.config import Burst
-from dopantfit.boundary.swap.model import Estimate, Relaxation, Swap
+from dopantfit.boundary.swap.model import Swap, SwapEstimate, SwapRelaxation
 from dopantfit.units import BOLTZMANN
 
 DOPANT, LABELS = 0, ("X", "A", "B")
@@ -53,15 +53,15 @@ class ToyModel:
     def estimate(self, state, swap):
         """The energy change with an error that the way back does not share."""
         end = swap.exchanged(state.species)
-        return Estimate(self.rigid(state, swap) + float(self.errors[number(state.species), number(end)]))
+        return SwapEstimate(self.rigid(state, swap) + float(self.errors[number(state.species), number(end)]))
 
     def relax(self, state, swap, estimate, ceiling):
         """The state after a swap, or nothing where the second estimate is above the ceiling."""
         end = self.state(swap.exchanged(state.species))
         early = end.energy - state.energy + float(self.later_errors[number(state.species), number(end.species)])
         if early >= ceiling:
-            return Relaxation(None, 1, early, stopped=True)
-        return Relaxation(end, 1, early)
+            return SwapRelaxation(None, 1, early, stopped=True)
+        return SwapRelaxation(end, 1, early)
 
 
 def weights(model, temperature):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dopantfit.workflow.driver import run_graph
 from dopantfit.workflow.graph import Graph, Task
-from dopantfit.workflow.site import local_pool
+from dopantfit.workflow.pool import local_pool
 from dopantfit.workflow.work import Resources
 
 POTENTIAL = {"potential": Path(str(files("dopantfit.potential").joinpath("library", "latp-mg-2022.toml")))}

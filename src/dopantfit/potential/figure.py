@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from dopantfit.errors import ConfigError
 from dopantfit.potential.checks import Pair
 from dopantfit.potential.model import Potential
 from dopantfit.potential.turnover import TurnOver, is_dangerous, pair_energy, turn_overs
+from dopantfit.workflow.outputs import write_figure
 
 _COLUMNS = 4
 _OUTERMOST = 5.0  # Å; beyond it every curve is its Coulomb tail
@@ -35,11 +35,7 @@ def plot_pairs(potential: Potential, path: str | Path) -> None:
     for panel in panels[len(found) :]:
         panel.set_visible(False)
     figure.suptitle(f"{potential.name}: pair energies of the sites Buckingham terms act on, and where they turn over")
-    try:
-        figure.savefig(path, dpi=120)
-    except (OSError, ValueError) as error:
-        reason = str(error).replace("\n", " ")
-        raise ConfigError(f"{path}: cannot be drawn ({reason}); name a file as in pairs.png") from None
+    write_figure(figure, Path(path), dpi=120)
 
 
 def _draw(panel: Any, potential: Potential, pair: Pair, turn: TurnOver | None) -> None:

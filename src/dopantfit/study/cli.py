@@ -53,7 +53,8 @@ def run_folder(config: "StudyConfig", file: Path) -> Path:
 def _run(study: "Study", folder: Path, workers: int, site: Path | None) -> dict[str, Any]:
     from dopantfit.study.run import run_study
     from dopantfit.workflow.overview import Overview
-    from dopantfit.workflow.site import load_site, local_pool, site_pool
+    from dopantfit.workflow.pool import local_pool, site_pool
+    from dopantfit.workflow.site import load_site
     from dopantfit.workflow.work import Resources
 
     if site is None:

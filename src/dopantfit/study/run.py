@@ -16,9 +16,9 @@ from dopantfit.study.tasks import Planner
 from dopantfit.validate import require_valid
 from dopantfit.workflow.driver import Event, Summary, run_graph
 from dopantfit.workflow.graph import Graph
+from dopantfit.workflow.pool import Pool
 from dopantfit.workflow.provenance import Record as Provenance
 from dopantfit.workflow.provenance import write_json_atomic
-from dopantfit.workflow.site import Pool
 from dopantfit.workflow.work import Finished, Resources
 
 RECORD, SUMMARY = "study.json", "summary"

@@ -8,11 +8,11 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from dopantfit.errors import ConfigError
 from dopantfit.transport.density import Density
 from dopantfit.transport.pairs import PairDistribution
 from dopantfit.transport.summary import Summary
 from dopantfit.transport.tables import UNITS, ArrheniusPoints
+from dopantfit.workflow.outputs import write_figure
 
 #: Okabe & Ito's colours, told apart by all common kinds of colour vision.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -96,8 +96,4 @@ def _label(panel: Any, x: str, y: str, title: str) -> None:
 
 
 def _save(figure: Figure, path: Path) -> None:
-    try:
-        figure.savefig(path, dpi=150)
-    except (OSError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise ConfigError(f"{path}: cannot be drawn ({reason}); name a file as in figure.png") from None
+    write_figure(figure, path, dpi=150)

@@ -9,12 +9,10 @@ from typing import Literal
 from dopantfit.errors import DopantFitError
 from dopantfit.workflow.graph import Graph, Task, key_of
 from dopantfit.workflow.lock import held
+from dopantfit.workflow.pool import ATTEMPTS, Pool
 from dopantfit.workflow.records import RECORD_FILE, damage, read_record
-from dopantfit.workflow.site import Pool
 from dopantfit.workflow.work import Finished, Resources, execute
 
-#: Attempts at a task: the first, and one more.
-ATTEMPTS = 2
 #: Seconds between two looks at what runs.
 _LOOK = 0.5
 

@@ -1,46 +1,16 @@
 """The study as a graph: tasks, what each needs, and the key that says whether a result is still valid."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from importlib import import_module
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping
 
 from dopantfit.errors import ConfigError
-from dopantfit.workflow.provenance import sha256_of
-from dopantfit.workflow.records import Record, hash_of
+from dopantfit.workflow.provenance import hash_of, sha256_of
+from dopantfit.workflow.records import Record
+from dopantfit.workflow.task import Task, action, find_action
 
-if TYPE_CHECKING:
-    from dopantfit.workflow.work import Outcome, Work
+__all__ = ["Graph", "Task", "action", "find_action", "key_of"]
 
 _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.+-]*(/[A-Za-z0-9][A-Za-z0-9_.+-]*)*$")
-
-
-@dataclass(frozen=True)
-class Task:
-    """One unit of work: a function from files and records to a folder with a record.
-
-    name: also the path of its folder inside the run folder. stage: the part of the study that it belongs to.
-    action: ``module:function``, a function marked with `action`; a name, so that any process can find it.
-    settings: JSON-like, all that the result depends on beside files and needs; seeds included.
-    files: paths from outside the run, by the name the function knows them under.
-    needs: names of tasks, by the role they play for the function.
-    cost: expected size of the work in `unit` (ps of molecular dynamics, attempted swaps, ...), for time estimates.
-    tolerant: runs with those of its needs that finished, where others failed.
-    coordinates: runs beside the driver and hands parts of its work to the executor itself.
-    """
-
-    name: str
-    stage: str
-    action: str
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    files: Mapping[str, Path] = field(default_factory=dict)
-    needs: Mapping[str, str] = field(default_factory=dict)
-    cost: float = 0.0
-    unit: str = ""
-    tolerant: bool = False
-    coordinates: bool = False
 
 
 class Graph:
@@ -80,31 +50,6 @@ class Graph:
             if found & set(self.tasks[other].needs.values()):
                 found.add(other)
         return found - {name}
-
-
-def action(version: int) -> "Callable[[Callable[[Work], Outcome]], Callable[[Work], Outcome]]":
-    """Mark a function as the work of a task.
-
-    version: raised whenever the function gives another result for the same inputs, so that old records are redone.
-    """
-
-    def mark(function: "Callable[[Work], Outcome]") -> "Callable[[Work], Outcome]":
-        function.version = version  # type: ignore[attr-defined]
-        return function
-
-    return mark
-
-
-def find_action(name: str) -> "Callable[[Work], Outcome]":
-    """Return the function ``module:function``; ConfigError when there is none, or it is not marked."""
-    module, _, function = name.partition(":")
-    try:
-        found = getattr(import_module(module), function)
-    except (ImportError, AttributeError, ValueError):
-        raise ConfigError(f"action {name!r}: there is no such function") from None
-    if not hasattr(found, "version"):
-        raise ConfigError(f"action {name!r}: is not marked as the work of a task")
-    return found  # type: ignore[no-any-return]
 
 
 def key_of(task: Task, needs: Mapping[str, Record]) -> str:

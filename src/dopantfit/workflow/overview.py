@@ -13,7 +13,7 @@ from rich.table import Table
 
 from dopantfit.workflow.driver import Event
 from dopantfit.workflow.graph import Graph
-from dopantfit.workflow.work import progress_of
+from dopantfit.workflow.progress import progress_of
 
 _COLUMNS = ("done", "running", "failed", "waiting")
 #: Seconds between two lines of a log that say what runs.
@@ -84,7 +84,7 @@ class Overview(AbstractContextManager["Overview"]):
     def _far(self, name: str) -> str:
         """A running task, and how far it is where that is known."""
         task, progress = self._graph.tasks[name], progress_of(self._folder / name)
-        return name if progress is None or not task.cost else f"{name} {min(1.0, progress[0] / task.cost):.0%}"
+        return name if progress is None or not task.cost else f"{name} {min(1.0, progress.done / task.cost):.0%}"
 
     def done_by_unit(self) -> dict[str, float]:
         """Work done, by unit, what running tasks reported included."""
@@ -94,7 +94,7 @@ class Overview(AbstractContextManager["Overview"]):
             if state == "done":
                 done[task.unit] += task.cost
             elif state == "running" and (progress := progress_of(self._folder / name)) is not None:
-                done[task.unit] += min(progress[0], task.cost)
+                done[task.unit] += min(progress.done, task.cost)
         return done
 
     def seconds_left(self) -> tuple[float, bool] | None:
@@ -140,7 +140,7 @@ class Overview(AbstractContextManager["Overview"]):
         """Return the rate of the molecular dynamics that runs, where it is known, and the time left."""
         dynamics = [name for name in self._running if self._graph.tasks[name].unit == "ps"]
         rates = [progress_of(self._folder / name) for name in dynamics]
-        per_hour = sum(rate[1] for rate in rates if rate is not None and rate[1] is not None)
+        per_hour = sum(rate.per_hour for rate in rates if rate is not None and rate.per_hour is not None)
         parts = [f"{per_hour:.0f} ps/hour"] if per_hour else []
         return ", ".join([*parts, self.left()])
 

@@ -8,7 +8,7 @@ from concurrent.futures import BrokenExecutor, Executor, Future, InvalidStateErr
 from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from parsl import Config, dfk
 from parsl.concurrent import ParslPoolExecutor
@@ -20,10 +20,8 @@ from parsl.providers import KubernetesProvider, LocalProvider, PBSProProvider, S
 
 from dopantfit.errors import ConfigError, EngineError
 from dopantfit.workflow.lock import held
-from dopantfit.workflow.work import call_for_driver
-
-if TYPE_CHECKING:
-    from dopantfit.workflow.site import Site
+from dopantfit.workflow.site import Site
+from dopantfit.workflow.workers import call_for_driver
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -33,7 +31,7 @@ LOSSES = 10
 #: Parsl's process between driver and workers never ends by itself, but its workers end soon after it.
 _INTERCHANGE = """
 import runpy
-from dopantfit.workflow.work import end_with_parent
+from dopantfit.workflow.workers import end_with_parent
 end_with_parent({driver})
 runpy.run_module("parsl.executors.high_throughput.interchange", run_name="__main__")
 """
@@ -92,7 +90,7 @@ def _loss(problem: Exception, task: object) -> float:
     return 1.0 if isinstance(problem, WorkerLost) else LOSSES
 
 
-def parsl_executor(site: "Site", folder: Path) -> Executor:
+def parsl_executor(site: Site, folder: Path) -> Executor:
     """Start the workers of a site; Parsl's logs go to `folder`.
 
     A call whose worker or block is lost is made again, up to `LOSSES`; then its future holds an EngineError.
@@ -132,7 +130,7 @@ def _programs() -> Path:
     return Path(sys.executable).parent
 
 
-def _provider(site: "Site") -> Any:
+def _provider(site: Site) -> Any:
     common: dict[str, Any] = {
         "nodes_per_block": site.nodes_per_block,
         "init_blocks": 1,

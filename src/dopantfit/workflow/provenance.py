@@ -5,6 +5,7 @@ import json
 import os
 import platform
 import secrets
+import stat
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -111,9 +112,11 @@ def write_text_atomic(path: str | os.PathLike[str], text: str) -> None:
 def write_bytes_atomic(path: str | os.PathLike[str], content: bytes) -> None:
     """Write `content` to `path` such that a reader sees the old file or the new one, never a part.
 
-    The folder must exist. Raises ConfigError when it does not or cannot be written to.
+    The folder must exist. Raises ConfigError when it does not or cannot be written to, and when there is anything
+    but a file of that name: a rename would put a file in the place of a link, a device or a pipe.
     """
     target = Path(path)
+    check_target(target)
     try:
         # The same folder, because a rename is atomic only within one file system.
         temporary = target.parent / f".{target.name}.{secrets.token_hex(8)}.part"
@@ -134,6 +137,29 @@ def write_bytes_atomic(path: str | os.PathLike[str], content: bytes) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def check_target(target: Path) -> None:
+    """Raise ConfigError where no file of this name can be written, or what would be replaced is no regular file."""
+    remedy = "name another file"
+    try:
+        mode = os.lstat(target).st_mode
+    except FileNotFoundError:
+        if not target.parent.is_dir():
+            raise ConfigError(f"{target}: cannot be written (no folder {target.parent}); make it") from None
+        if not os.access(target.parent, os.W_OK):
+            raise ConfigError(
+                f"{target}: cannot be written (Permission denied); make the folder {target.parent} writable"
+            ) from None
+        return
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError(f"{str(target)!r}: cannot be written ({reason}); {remedy}") from None
+    if stat.S_ISREG(mode):
+        return
+    kinds = {stat.S_IFLNK: "a link", stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
+    kind = kinds.get(stat.S_IFMT(mode), "a device")
+    raise ConfigError(f"{target}: is {kind}, and only files are replaced; {remedy}")
 
 
 def write_json_atomic(path: str | os.PathLike[str], payload: Any) -> None:

@@ -3,13 +3,13 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Generic
+from typing import Any, Generic
 
 import numpy as np
 
 from dopantfit.boundary.swap.acceptance import Counts, Statistics, accepted, ceiling, passing
 from dopantfit.boundary.swap.config import Burst
-from dopantfit.boundary.swap.model import Estimate, Relaxation, S, Swap, SwapModel
+from dopantfit.boundary.swap.model import S, Swap, SwapEstimate, SwapModel, SwapRelaxation
 from dopantfit.energy.arrays import Flags, Integers
 from dopantfit.errors import ConfigError
 
@@ -136,7 +136,7 @@ class Chain(Generic[S]):
         backward = min(backward, passing(returned.early, self.temperature))
         return moved if accepted(change, second, self.temperature, forward, backward) else None
 
-    def _relaxed(self, swap: Swap, estimate: Estimate | None, highest: float) -> Relaxation[S]:
+    def _relaxed(self, swap: Swap, estimate: SwapEstimate[Any] | None, highest: float) -> SwapRelaxation[S]:
         result = self.model.relax(self.state, swap, estimate, highest)
         self._counts.calls += result.calls
         self._counts.stopped += result.stopped

@@ -6,6 +6,8 @@ from typing import Any, Generic, Protocol, TypeVar
 from dopantfit.energy.arrays import Integers
 
 S = TypeVar("S", bound="SwapState")
+#: Where a relaxation may start from.
+G = TypeVar("G")
 
 
 class SwapState(Protocol):
@@ -37,7 +39,7 @@ class Swap:
 
 
 @dataclass(frozen=True)
-class Estimate:
+class SwapEstimate(Generic[G]):
     """The fast first stage.
 
     change: estimated energy change [eV], a function of the state and the swap alone. guess: where a complete relaxation
@@ -45,11 +47,11 @@ class Estimate:
     """
 
     change: float
-    guess: Any = None
+    guess: G | None = None
 
 
 @dataclass(frozen=True)
-class Relaxation(Generic[S]):
+class SwapRelaxation(Generic[S]):
     """The end of a complete relaxation: the new state, or None where it was stopped or found no minimum.
 
     early: energy change [eV] as estimated on the way, a function of the state and the swap alone.
@@ -68,11 +70,11 @@ class SwapModel(Protocol[S]):
         """Energy change [eV] with everything left where it is."""
         ...
 
-    def estimate(self, state: S, swap: Swap) -> Estimate:
+    def estimate(self, state: S, swap: Swap) -> SwapEstimate[Any]:
         """The fast estimate of the relaxed energy change."""
         ...
 
-    def relax(self, state: S, swap: Swap, estimate: Estimate | None, ceiling: float) -> Relaxation[S]:
+    def relax(self, state: S, swap: Swap, estimate: SwapEstimate[Any] | None, ceiling: float) -> SwapRelaxation[S]:
         """The state after the swap, everything relaxed, or none once ``early`` is not below ``ceiling`` [eV]."""
         ...
 

@@ -20,9 +20,10 @@ from dopantfit.boundary.swap.chain import Chain, Sites
 from dopantfit.boundary.swap.config import SwapConfig
 from dopantfit.boundary.swap.layers import active_sites, depths, open_layers
 from dopantfit.boundary.swap.model import Swap
+from dopantfit.boundary.swap.relaxed import OuterResponse, RelaxedSwaps, Sample, measure_response
 from dopantfit.boundary.swap.temper import RoundResult, RoundTask
 from dopantfit.energy.arrays import Floats
-from dopantfit.energy.relax_cell import CellState, OuterResponse, RelaxedCell, Sample, measure_response
+from dopantfit.energy.cell_model import CellModel, CellState
 from dopantfit.energy.threads import with_one_blas_thread
 from dopantfit.errors import ConfigError
 from dopantfit.lammps import Dynamics, run_dynamics
@@ -106,19 +107,20 @@ class Player:
         before = Configuration.read(Path(task.configuration))
         potential = Potential.loads(self.potential, source=str(path.parent))
         rng = task.generator()
-        cell = RelaxedCell(before.atoms, potential, self.config.burst, before.response)
+        swaps = RelaxedSwaps(before.atoms, potential, self.config.burst, before.response)
+        cell = swaps.cell
         state = cell.minimum(before.atoms, before.shells)
         sites = self.sites(cell, state, before, task.round_number)
         found: list[Sample] = []
         if before.response is None and self.config.burst.mode == "delayed":
-            cell.response, found = measure_response(cell, state, self._samples(state, sites, rng))
-        chain = Chain(cell, state, sites, task.temperature, self.config.burst, cell.labels)
+            swaps.response, found = measure_response(swaps, state, self._samples(state, sites, rng))
+        chain = Chain(swaps, state, sites, task.temperature, self.config.burst, cell.labels)
         for _ in range(self.config.attempts):
             chain.attempt(rng)
         summed = cell.summed(chain.state)
-        after = self._dynamics(summed, cell, potential, task, int(rng.integers(1, _SEEDS)))
+        after = self._dynamics(summed, swaps, potential, task, int(rng.integers(1, _SEEDS)))
         # The response stays what it was measured to be: a kernel that kept learning would not be reversible.
-        ended = Configuration(after[0], after[1], after[2], cell.response, before.start_length)
+        ended = Configuration(after[0], after[1], after[2], swaps.response, before.start_length)
         ended.write(path)
         record = {
             "statistics": chain.statistics.as_dict(),
@@ -127,7 +129,7 @@ class Player:
             "drift": chain.state.energy - summed.energy,
             "energy": ended.energy,
             "open_layers": open_layers(self.config.layers, task.round_number),
-            "response": asdict(cell.response),
+            "response": asdict(swaps.response),
             "calibration": [asdict(one) for one in found],
             "processor_seconds": _processor_seconds() - began,
         }
@@ -136,7 +138,7 @@ class Player:
         write_sealed(_result_file(path), content)
         return result
 
-    def sites(self, cell: RelaxedCell, state: CellState, before: Configuration, round_number: int) -> Sites:
+    def sites(self, cell: CellModel, state: CellState, before: Configuration, round_number: int) -> Sites:
         """The active sites of a round; ConfigError when there is nothing to exchange on them."""
         layers, length = self.config.layers, float(cell.cell[2, 2])
         depth = depths(layers, state.cores[:, 2], length, before.start_length)
@@ -162,11 +164,11 @@ class Player:
         return samples
 
     def _dynamics(
-        self, state: CellState, cell: RelaxedCell, potential: Potential, task: RoundTask, seed: int
+        self, state: CellState, swaps: RelaxedSwaps, potential: Potential, task: RoundTask, seed: int
     ) -> tuple[Atoms, Floats, float]:
         """Atoms, shells and energy of the minimum after the dynamics of a round; of ``state`` where there is none."""
         settings = self.config.dynamics
-        atoms = ions(state, cell)
+        atoms = swaps.cell.atoms(state)
         if settings.duration == 0.0:
             return atoms, state.shells, state.energy
         run = Dynamics(
@@ -175,11 +177,11 @@ class Player:
         )  # fmt: skip
         folder = self.folder / f"replica-{task.replica:02d}" / f"dynamics-{task.round_number:04d}"
         ended = run_dynamics(atoms, potential, run, folder, ranks=1)
-        moved = RelaxedCell(ended.atoms, potential, self.config.burst, cell.response)
+        moved = RelaxedSwaps(ended.atoms, potential, self.config.burst, swaps.response).cell
         minimum = moved.minimum(ended.atoms, ended.shells)
         if not self.keep_dynamics:
             shutil.rmtree(folder)
-        return ions(minimum, moved), minimum.shells, minimum.energy
+        return moved.atoms(minimum), minimum.shells, minimum.energy
 
 
 def _processor_seconds() -> float:
@@ -198,12 +200,6 @@ def _finished(path: Path, task: RoundTask) -> RoundResult | None:
     if content is None or content["task"] != asdict(task) or not holds(path, content["sha256"]):
         return None
     return RoundResult(**content["result"])
-
-
-def ions(state: CellState, cell: RelaxedCell) -> Atoms:
-    """The ions of a state as an ase.Atoms, in the order of the sites."""
-    atoms = Atoms(numbers=[1] * len(state.species), positions=state.cores, cell=cell.cell, pbc=True)
-    return with_labels(atoms, [cell.labels[one] for one in state.species])
 
 
 def statistics_of(history: Sequence[Mapping[str, Any]]) -> Statistics:

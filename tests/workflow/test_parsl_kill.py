@@ -14,8 +14,9 @@ import pytest
 from dopantfit.workflow.driver import run_graph
 from dopantfit.workflow.graph import Graph, Task
 from dopantfit.workflow.lock import held
+from dopantfit.workflow.pool import local_pool, site_pool
 from dopantfit.workflow.records import read_record
-from dopantfit.workflow.site import Site, local_pool, site_pool
+from dopantfit.workflow.site import Site
 from dopantfit.workflow.work import Resources, execute
 
 pytest.importorskip("parsl", reason="Parsl is not installed")
@@ -197,7 +198,7 @@ def test_a_task_that_another_worker_finished_meanwhile_is_not_done_again(tmp_pat
 
 
 CALL = (
-    "import sys, time, pathlib; from dopantfit.workflow.work import call_for_driver; "
+    "import sys, time, pathlib; from dopantfit.workflow.workers import call_for_driver; "
     "call_for_driver(pathlib.Path(sys.argv[1]), time.sleep, 8)"
 )
 

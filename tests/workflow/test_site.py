@@ -6,7 +6,8 @@ import pytest
 
 from dopantfit.errors import ConfigError
 from dopantfit.workflow.driver import run_graph
-from dopantfit.workflow.site import Site, load_site, local_pool, site_pool
+from dopantfit.workflow.pool import local_pool, site_pool
+from dopantfit.workflow.site import Site, load_site
 from dopantfit.workflow.work import Resources
 
 TABLE = "table/table.csv"

@@ -16,8 +16,8 @@ import pytest
 from dopantfit.errors import ConfigError
 from dopantfit.workflow.driver import run_graph
 from dopantfit.workflow.graph import Graph, Task
+from dopantfit.workflow.pool import local_pool
 from dopantfit.workflow.records import read_record
-from dopantfit.workflow.site import local_pool
 from dopantfit.workflow.work import Resources
 
 TABLE = "table/table.csv"

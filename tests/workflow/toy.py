@@ -15,8 +15,9 @@ import numpy as np
 from dopantfit.errors import EngineError
 from dopantfit.workflow.driver import run_graph
 from dopantfit.workflow.graph import Graph, Task, action
+from dopantfit.workflow.pool import local_pool, site_pool
 from dopantfit.workflow.provenance import write_json_atomic, write_text_atomic
-from dopantfit.workflow.site import Site, local_pool, site_pool
+from dopantfit.workflow.site import Site
 from dopantfit.workflow.work import Outcome, Resources, Work
 
 #: Steps of a walk, each of which is a checkpoint.

@@ -1,0 +1,70 @@
+"""Outputs that a command line names: checked against its inputs before any work, and figures written whole."""
+
+import io
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from dopantfit.errors import ConfigError
+from dopantfit.workflow.provenance import check_target, write_bytes_atomic
+
+Named = str | os.PathLike[str] | None
+
+#: Formats of figures; the first four look the same everywhere.
+_FIGURES = ("png", "pdf", "svg", "jpg", "jpeg", "eps", "ps", "tif", "tiff", "webp")
+#: Options that name figures.
+_FIGURE_OPTIONS = ("--figure", "--plot")
+
+
+def check_outputs(outputs: Mapping[str, Named], inputs: Iterable[Named]) -> None:
+    """Refuse files that cannot be written, are named twice, or are an input of the same command.
+
+    outputs: path by option; None where the option was not given. inputs: paths, None likewise.
+    Raises ConfigError, with option and path.
+    """
+    read = [Path(path) for path in inputs if path is not None]
+    written: list[tuple[str, Path]] = []
+    for option, path in outputs.items():
+        if path is None:
+            continue
+        target = Path(path)
+        if any(_same(target, one) for one in read):
+            raise ConfigError(f"{option} {target}: is an input of this command; name another file")
+        check_target(target)
+        if option in _FIGURE_OPTIONS:
+            figure_format(target)
+        for other, taken in written:
+            if _same(target, taken):
+                raise ConfigError(f"{option} {target}: is the file that {other} names; name another file")
+        written.append((option, target))
+
+
+def figure_format(path: Path) -> str:
+    """Format that the suffix of a figure names; ConfigError for another."""
+    name = path.suffix.lower().removeprefix(".")
+    if name not in _FIGURES:
+        raise ConfigError(
+            f"{path}: cannot be drawn (its suffix names no format; {', '.join(_FIGURES[:4])} do); "
+            "name a file as in figure.png"
+        )
+    return name
+
+
+def write_figure(figure: Any, path: Path, dpi: int) -> None:
+    """Write a figure of Matplotlib by an atomic rename; the suffix sets its format. ConfigError when it cannot be."""
+    image = io.BytesIO()
+    try:
+        figure.savefig(image, dpi=dpi, format=figure_format(path))
+    except (OSError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise ConfigError(f"{path}: cannot be drawn ({reason}); name a file as in figure.png") from None
+    write_bytes_atomic(path, image.getvalue())
+
+
+def _same(one: Path, other: Path) -> bool:
+    """Whether two paths are one file, by whatever spelling or link."""
+    try:
+        return os.path.samefile(one, other)
+    except OSError:  # one of them is not there yet
+        return os.path.realpath(one) == os.path.realpath(other)

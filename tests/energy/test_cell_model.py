@@ -1,0 +1,98 @@
+"""The model of a cell against ShellModel, its own gradient, and its own regions."""
+
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from dopantfit import Potential, ShellModel
+from dopantfit.energy.cell_model import CellModel, CellState, Relaxed
+from dopantfit.energy.region import Region, find_neighbours
+from dopantfit.structures import lamtp
+
+POTENTIAL = Potential.load("latp-mg-2022")
+
+
+@pytest.fixture(scope="module")
+def cell():
+    atoms = lamtp(Fraction(1, 3), Fraction(1, 6), "Mg", 2, np.random.default_rng(4))
+    return CellModel(atoms, POTENTIAL, tolerance=2e-5, most_calls=600), atoms
+
+
+@pytest.fixture(scope="module")
+def relaxed(cell):
+    model, atoms = cell
+    return model, model.minimum(atoms)
+
+
+def perturbed(model, atoms, seed=0):
+    """The whole cell with ions and shells off their places."""
+    rng = np.random.default_rng(seed)
+    species = np.array([model.labels.index(one) for one in atoms.get_chemical_symbols()])
+    cores = atoms.positions + rng.normal(0.0, 0.05, atoms.positions.shape)
+    shells = cores + rng.normal(0.0, 0.03, cores.shape) * (species == model.labels.index("O"))[:, None]
+    return CellState(species, cores, shells, np.nan)
+
+
+def test_energy_of_relaxed_shells_is_that_of_the_reference_engine(relaxed):
+    model, state = relaxed
+    atoms = model.atoms(state)
+    atoms.calc = ShellModel(POTENTIAL)
+    # The mesh and the shorter real-space sum are good to some 1e-5 eV per ion, nearly the same in all configurations.
+    assert atoms.get_potential_energy() == pytest.approx(state.energy, abs=3e-5 * len(atoms))
+    # A minimum there, too: the tolerance of the relaxation allows some 0.01 eV/Å in soft directions.
+    assert np.abs(atoms.get_forces()).max() < 0.02
+
+
+def test_force_is_minus_the_energy_gradient(cell):
+    model, atoms = cell
+    state = perturbed(model, atoms)
+    region = model.region(state)
+    sites, rng = region.start(), np.random.default_rng(1)
+    _, forces = region.energy_and_forces(sites)
+    for number in rng.integers(len(sites), size=6):
+        step = np.zeros_like(sites)
+        step[number] = rng.normal(size=3)
+        step *= 1e-4 / np.linalg.norm(step)
+        plus, minus = (region.energy_and_forces(sites + sign * step)[0] for sign in (1, -1))
+        # One site moving by 1e-4 Å seldom carries a pair over the cutoff, where the energy has its step.
+        assert (plus - minus) / 2e-4 == pytest.approx(-np.sum(forces * step) / 1e-4, abs=2e-4)
+
+
+def test_a_region_has_the_energy_differences_and_forces_of_the_whole(cell):
+    model, atoms = cell
+    state, chosen = perturbed(model, atoms), np.arange(20, 70)
+    whole = model.region(state)
+    region = Region(whole.near, model.mesh, model.table, state.species, state.cores, state.shells, chosen)
+    sites = region.start()
+    moved = sites + np.random.default_rng(2).normal(0.0, 0.05, sites.shape)
+    differences = []
+    for one, start, end in (
+        (region, sites, moved),
+        (whole, whole.start(), whole.with_sites(whole.start(), region, moved)),
+    ):
+        differences.append(one.energy_and_forces(end)[0] - one.energy_and_forces(start)[0])
+    assert differences[0] == pytest.approx(differences[1], abs=1e-8)
+    everywhere = whole.energy_and_forces(whole.with_sites(whole.start(), region, moved))[1]
+    shells = whole.acting[chosen[region.polarised]]
+    expected = np.concatenate([everywhere[chosen], everywhere[shells]])
+    np.testing.assert_allclose(region.energy_and_forces(moved)[1], expected, atol=1e-9)
+
+
+def test_energy_does_not_change_when_everything_is_moved(relaxed):
+    model, state = relaxed
+    shift = np.array([3.1, -7.7, 12.9])
+    moved = model.summed(replace(state, cores=state.cores + shift, shells=state.shells + shift))
+    # The mesh is fixed in space: rms errors of its forces of 5e-5 eV/Å on every site.
+    assert moved.energy == pytest.approx(state.energy, abs=2e-3)
+
+
+def test_collapsed_ions_are_no_state(relaxed):
+    model, state = relaxed
+    mg, p = (int(np.flatnonzero(state.species == model.labels.index(one))[0]) for one in ("Mg", "P"))
+    cores, shells = state.cores.copy(), state.shells.copy()
+    cores[mg] = shells[mg] = cores[p] + [1.2, 0.0, 0.0]
+    near = find_neighbours(cores, model.cell, 3.0)
+    assert model.collapsed(Relaxed(replace(state, cores=cores, shells=shells), near, 1, False))
+    assert not model.collapsed(Relaxed(state, find_neighbours(state.cores, model.cell, 3.0), 1, False))

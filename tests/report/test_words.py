@@ -3,7 +3,7 @@ import math
 import pytest
 
 from dopantfit.report.words import direction, interval, percent_change, ranged, rounded
-from dopantfit.study.verdict import Interval
+from dopantfit.statistics import Interval
 
 
 @pytest.mark.parametrize(

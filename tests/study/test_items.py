@@ -9,10 +9,10 @@ import pytest
 
 from dopantfit.errors import ConfigError
 from dopantfit.report.needed import lacking
+from dopantfit.statistics import Estimate
 from dopantfit.study import items
 from dopantfit.study.conduction import mean_nearest
 from dopantfit.study.files import Item, write_item
-from dopantfit.transport.estimate import Estimate
 from dopantfit.transport.trajectory import Trajectory
 from dopantfit.workflow.graph import Task
 from dopantfit.workflow.records import Record

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from dopantfit.errors import ConfigError
+from dopantfit.statistics import Estimate
 from dopantfit.study.config import load_study, parse_study
 from dopantfit.study.cost import Rates, cost_of, rates_of, schedule
 from dopantfit.study.run import _record, plan_study
 from dopantfit.study.tasks import Planner
-from dopantfit.transport.estimate import Estimate
 from dopantfit.workflow.driver import Summary
 from dopantfit.workflow.graph import Graph, Task, find_action
 from dopantfit.workflow.provenance import sha256_of

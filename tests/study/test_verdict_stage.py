@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from dopantfit.statistics import Estimate
 from dopantfit.study.verdict_stage import NAMES, verdict
-from dopantfit.transport.estimate import Estimate
 from dopantfit.workflow.graph import Task
 from dopantfit.workflow.records import Record
 from dopantfit.workflow.work import Finished, Work

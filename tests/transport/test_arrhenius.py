@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from dopantfit.errors import ConfigError, ConvergenceError
-from dopantfit.transport import Estimate, fit_arrhenius
+from dopantfit.statistics import Estimate
+from dopantfit.transport import fit_arrhenius
 from dopantfit.units import BOLTZMANN
 
 TEMPERATURES = (500.0, 600.0, 700.0, 900.0)

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from dopantfit.errors import ConfigError, ConvergenceError
+from dopantfit.statistics import Estimate
 from dopantfit.transport import (
     Diffusion,
-    Estimate,
     collective_conductivity,
     collective_displacement,
     haven_ratio,

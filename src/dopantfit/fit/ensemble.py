@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from scipy.stats import chi2
 
 from dopantfit.energy.arrays import Floats
 from dopantfit.fit.config import Ensemble
@@ -22,6 +21,7 @@ from dopantfit.fit.objective import Objective
 from dopantfit.fit.uncertainty import Uncertainty, draw
 from dopantfit.fit.variables import Space
 from dopantfit.potential import Potential
+from dopantfit.statistics import chi_squared_quantile
 from dopantfit.workflow.provenance import write_text_atomic
 
 FOLDER, INDEX = "ensemble", "ensemble.csv"
@@ -52,7 +52,7 @@ def make_ensemble(
     ]
     rng = np.random.default_rng([seed, 1])
     best = minima[0]
-    limit = best.cost + 0.5 * found.reduced_chi2 * float(chi2.ppf(ALLOWED, len(best.point)))
+    limit = best.cost + 0.5 * found.reduced_chi2 * chi_squared_quantile(ALLOWED, len(best.point))
     drawn: list[Member] = []
     for point in draw(found, best.point, TRIES * settings.draws, rng):
         if len(drawn) == settings.draws:

@@ -8,11 +8,11 @@ from dopantfit.report.draw_boundary import by_system, numbers, period
 from dopantfit.report.draw_crystals import shell_change
 from dopantfit.report.findings import counted, share_of
 from dopantfit.report.records import Item, Study
-from dopantfit.report.words import interval, interval_from, listed, percent_change, ranged, rounded
+from dopantfit.report.words import interval, listed, percent_change, ranged, rounded
+from dopantfit.statistics import Interval
 from dopantfit.strict_toml import Table, parse_strict
 from dopantfit.study.files import ACROSS
 from dopantfit.study.host import FRAMEWORK, MOBILE, REDUCIBLE
-from dopantfit.study.verdict import Interval
 
 
 class Number(Table):
@@ -163,7 +163,9 @@ def _li_ratio(only: str) -> Callable[[Item, Study], str]:
     """Ratios of the Li conductivity: the lowest, the whole range, or that of T_0."""
 
     def say(item: Item, study: Study) -> str:
-        ratios = {name: interval_from(one) for name, one in item.facts["ratios"].items() if not name.endswith("_ref")}
+        ratios = {
+            name: Interval.from_dict(one) for name, one in item.facts["ratios"].items() if not name.endswith("_ref")
+        }
         if only == "T_0":
             return percent_change(ratios["T_0"]) if "T_0" in ratios else ""
         known = {name: one for name, one in ratios.items() if one.value is not None and name != "T_0"}

@@ -1,6 +1,5 @@
 """Figures of the doped crystals, and of conductivities anywhere: results 4, 5, 6 and both parts of 10."""
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,10 +8,10 @@ from matplotlib.figure import Figure
 from dopantfit.report import style
 from dopantfit.report.draw_boundary import by_system, numbers
 from dopantfit.report.records import Item, Study
-from dopantfit.report.words import interval, interval_from, is_known, placed
+from dopantfit.report.words import interval, is_known, placed
+from dopantfit.statistics import Interval, interval_of, mean_of
 from dopantfit.study.host import MOBILE
 from dopantfit.study.items import BETWEEN
-from dopantfit.study.verdict import Interval
 
 
 def site_occupancy(item: Item, study: Study) -> Figure:
@@ -75,19 +74,14 @@ def shell_change(item: Item, site: str, low: float, high: float) -> Interval:
     """
     chosen = [row for row in item.rows if (row["site"], row["from"], row["to"]) == (site, low, high)]
     values, errors = numbers(chosen, "difference"), numbers(chosen, "error")
-    count = len(values)
-    if not count:
-        return Interval.unknown()
-    mean = sum(values) / count
-    own = math.sqrt(sum(error**2 for error in errors)) / count
-    spread = math.sqrt(sum((value - mean) ** 2 for value in values) / max(1, count - 1) / count)
-    half = 1.96 * max(own, spread)
-    return Interval(mean - half, mean + half, mean)
+    return interval_of(mean_of(values, errors))
 
 
 def conductivities(item: Item, study: Study) -> Figure:
     """Conductivity of every cation, and that of Li against the reference."""
-    ratios = {system: interval_from(one) for system, one in item.facts["ratios"].items() if not system.endswith("_ref")}
+    ratios = {
+        system: Interval.from_dict(one) for system, one in item.facts["ratios"].items() if not system.endswith("_ref")
+    }
     known = any(is_known(one) for one in ratios.values())
     figure, panels = style.new_figure(1 + known)
     sigma, groups = panels[0], by_system(item.rows)
@@ -102,7 +96,7 @@ def conductivities(item: Item, study: Study) -> Figure:
 
 def ratio_numbers(item: Item, study: Study) -> dict[str, style.Numbers]:
     """Numbers of the panel of Li against the reference; nothing where none of them is known."""
-    found = {name: interval_from(one) for name, one in item.facts["ratios"].items() if not name.endswith("_ref")}
+    found = {name: Interval.from_dict(one) for name, one in item.facts["ratios"].items() if not name.endswith("_ref")}
     rows = [(name, one.value, one.low, one.high) for name, one in found.items() if is_known(one)]
     return {"ratios": (("system", "ratio", "ratio_low", "ratio_high"), rows)} if rows else {}
 

@@ -4,7 +4,6 @@ A comparison is stated only where a whole 95 % interval lies on one side, and wh
 structures as the rules of the verdict ask for; otherwise the sentence says "undecided", and why.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,17 +15,16 @@ from dopantfit.report.scene import mean_change
 from dopantfit.report.words import (
     direction,
     interval,
-    interval_from,
     listed,
     percent_change,
     placed,
     ranged,
     rounded,
 )
+from dopantfit.statistics import Interval, standard_error, weighted_sum
 from dopantfit.study.files import ACROSS, Cell
 from dopantfit.study.host import MOBILE, REDUCIBLE
 from dopantfit.study.items import BETWEEN
-from dopantfit.study.verdict import Interval
 
 Row = Mapping[str, Cell]
 
@@ -69,12 +67,9 @@ def share_of(rows: Sequence[Row]) -> Interval:
     if not tried:
         return Interval.unknown()
     weights = [int(row["attempts"] or 0) / tried for row in rows]
-    share, error = (
-        [weight * float(row[f"acceptance_{name}"] or 0.0) for weight, row in zip(weights, rows, strict=True)]
-        for name in ("value", "error")
-    )
-    value, half = sum(share), 1.96 * math.hypot(*error)
-    return Interval(max(0.0, value - half), min(1.0, value + half), value)
+    shares, errors = ([float(row[f"acceptance_{name}"] or 0.0) for row in rows] for name in ("value", "error"))
+    found = weighted_sum(shares, errors, weights)
+    return Interval(max(0.0, found.low), min(1.0, found.high), found.value)
 
 
 def host_profile(item: Item, study: Study) -> str:
@@ -90,7 +85,7 @@ def host_profile(item: Item, study: Study) -> str:
             parts.append(f"none in the {len(inside)} layers of the {domain}")
         elif len(inside) > 1:
             average = sum(inside) / len(inside)
-            error = math.sqrt(sum((x - average) ** 2 for x in inside) / (len(inside) - 1) / len(inside))
+            error = standard_error(inside)
             parts.append(f"{rounded(average, 2)} ± {rounded(error, 1)} at% in the {domain}")
     told = listed(parts) if parts else "too few layers for a mean in any domain"
     return f"{ion} of the undoped boundary: {told} (± standard error over layers)."
@@ -193,7 +188,7 @@ def _whole_cell(system: str, study: Study, whole: float | None) -> str:
 
 def conductivities(item: Item, study: Study) -> str:
     """Li conductivity against the reference: how many systems are higher, lower, undecided, and the extreme dose."""
-    ratios = {name: interval_from(one) for name, one in item.facts["ratios"].items() if not name.endswith("_ref")}
+    ratios = {name: Interval.from_dict(one) for name, one in item.facts["ratios"].items() if not name.endswith("_ref")}
     reference = next((name for name in item.facts["ratios"] if name.endswith("_ref")), "the reference")
     if not ratios:
         return f"Undecided: there is nothing to compare with {reference}."

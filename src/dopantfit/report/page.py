@@ -13,7 +13,8 @@ from dopantfit.report.compare import published, size_of
 from dopantfit.report.fit_part import fit_part, gate_views
 from dopantfit.report.records import Sources, Study, as_json
 from dopantfit.report.results import other_potentials, sections
-from dopantfit.report.words import interval_from, listed, ranged, rounded
+from dopantfit.report.words import listed, ranged, rounded
+from dopantfit.statistics import Interval
 from dopantfit.study.host import REDUCIBLE
 from dopantfit.workflow.provenance import Record, write_json_atomic, write_text_atomic
 
@@ -105,7 +106,7 @@ def rendered(content: Mapping[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals |= {"ranged": lambda one, unit: ranged(interval_from(one.model_dump()), unit)}
+    environment.globals |= {"ranged": lambda one, unit: ranged(Interval.from_dict(one.model_dump()), unit)}
     environment.filters["rounded"] = rounded
     templates = files("dopantfit.report").joinpath("templates")
     look, program = (templates.joinpath(name).read_text(encoding="utf-8") for name in ("style.css", "view3d.js"))

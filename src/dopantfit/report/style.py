@@ -11,8 +11,8 @@ import matplotlib
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from dopantfit.statistics import Interval
 from dopantfit.study.files import Cell, write_table
-from dopantfit.study.verdict import Interval
 from dopantfit.workflow.provenance import write_text_atomic
 
 #: Colours of the ions (Okabe & Ito); a dopant is always vermilion, whatever its element.

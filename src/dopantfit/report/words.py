@@ -2,11 +2,10 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any
 
+from dopantfit.statistics import Interval
 from dopantfit.study.files import Cell
 from dopantfit.study.items import BETWEEN
-from dopantfit.study.verdict import Interval
 
 #: From here on a ratio reads better as a power of ten.
 _WIDE = 10.0
@@ -44,14 +43,6 @@ def interval(row: Mapping[str, Cell], prefix: str) -> Interval:
         float(high),
         float(value) if isinstance(value, int | float) else None,
     )
-
-
-def interval_from(content: Mapping[str, Any] | None) -> Interval:
-    """Return the interval that `Interval.as_dict` wrote; without ends for None."""
-    if content is None:
-        return Interval.unknown()
-    low, high = content["low"], content["high"]
-    return Interval(-math.inf if low is None else low, math.inf if high is None else high, content["value"])
 
 
 def is_known(one: Interval) -> bool:

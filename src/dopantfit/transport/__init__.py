@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from dopantfit.transport.conductivity import Conductivity, collective_conductivity, haven_ratio, tracer_conductivity
     from dopantfit.transport.density import Density, density_difference, density_of, isosurface
     from dopantfit.transport.diffusion import Diffusion, tracer_diffusion
-    from dopantfit.transport.estimate import Estimate
     from dopantfit.transport.msd import MeanSquareDisplacement, collective_displacement, mean_square_displacement
     from dopantfit.transport.occupancy import Occupancy, site_occupancy
     from dopantfit.transport.pairs import PairDistribution, coordination_number, pair_distribution
@@ -24,7 +23,6 @@ __all__ = [
     "Conductivity",
     "Density",
     "Diffusion",
-    "Estimate",
     "MeanSquareDisplacement",
     "Occupancy",
     "PairDistribution",
@@ -50,7 +48,6 @@ _ROOMS = (
     "conductivity",
     "density",
     "diffusion",
-    "estimate",
     "msd",
     "occupancy",
     "pairs",

@@ -11,12 +11,9 @@ from typing import Literal
 import numpy as np
 
 from dopantfit.errors import ConfigError, ConvergenceError
-from dopantfit.transport.estimate import Estimate
+from dopantfit.statistics import TWO_SIDED_95, Estimate
 from dopantfit.transport.trajectory import Floats
 from dopantfit.units import BOLTZMANN
-
-#: Half width of a 95 % interval in standard errors.
-_TWO_SIDED_95 = 1.959963984540054
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +60,7 @@ class ArrheniusFit:
         error = float(np.sqrt(gradient @ self.covariance @ gradient))
         divisor = temperature if self.quantity == "conductivity" else 1.0
         value, low, high = (
-            float(np.exp(logarithm + shift * error)) / divisor for shift in (0.0, -_TWO_SIDED_95, _TWO_SIDED_95)
+            float(np.exp(logarithm + shift * error)) / divisor for shift in (0.0, -TWO_SIDED_95, TWO_SIDED_95)
         )
         outside = not min(self.used) <= temperature <= max(self.used)
         return Prediction(temperature, Estimate(value, value * error, low, high), outside)
@@ -102,10 +99,9 @@ def fit_arrhenius(
         scatter = float(np.sqrt((weights * (logarithms - design @ solution) ** 2).sum() / freedom))
         covariance = covariance * max(1.0, scatter) ** 2
     energy, deviation = float(solution[1] * BOLTZMANN), float(np.sqrt(covariance[1, 1])) * BOLTZMANN
-    half = _TWO_SIDED_95 * deviation
     return ArrheniusFit(
         quantity=quantity,
-        activation_energy=Estimate(energy, deviation, energy - half, energy + half),
+        activation_energy=Estimate.symmetric(energy, deviation),
         log_prefactor=float(solution[0]),
         covariance=covariance,
         used=tuple(float(t) for t in kelvin),

@@ -8,11 +8,9 @@ slope/6, holds it already; the standard form without it is what is computed here
 from dataclasses import dataclass
 from typing import Literal
 
-from scipy.special import fdtri
-
 from dopantfit.errors import ConfigError, ConvergenceError
+from dopantfit.statistics import Estimate, ratio_of_squares
 from dopantfit.transport.diffusion import Diffusion
-from dopantfit.transport.estimate import Estimate
 from dopantfit.units import BOLTZMANN, ELEMENTARY_CHARGE
 
 #: 1 e²/(Å ps eV) in S/cm: e/(10⁻⁸ cm × 10⁻¹² s × 1 V).
@@ -60,16 +58,12 @@ def haven_ratio(tracer: Conductivity, collective: Conductivity) -> Estimate:
     Its interval takes the two errors as independent, which they are not quite: it is wide rather than narrow.
     Raises ConvergenceError when one of them is no more than an upper bound.
     """
-    one, other = tracer.value, collective.value
-    if one.value is None or one.error is None or other.value is None or other.error is None:
+    ratio = ratio_of_squares(tracer.value, collective.value)
+    if ratio is None:
         raise ConvergenceError(
             f"Haven ratio of {tracer.species}: needs two conductivities, and one is an upper bound; run longer"
         )
-    ratio = one.value / other.value
-    errors = one.error / one.value, other.error / other.value
-    freedom = [2.0 / error**2 for error in errors]
-    low, high = (ratio / float(fdtri(*freedom, q)) for q in (0.975, 0.025))
-    return Estimate(ratio, ratio * float(sum(error**2 for error in errors)) ** 0.5, low, high)
+    return ratio
 
 
 def _factor(volume: float, temperature: float) -> float:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dopantfit.errors import ConfigError
+from dopantfit.statistics import standard_errors
 from dopantfit.transport.trajectory import Floats, Trajectory
 
 #: Time blocks that the error of a density comes from.
@@ -91,7 +92,7 @@ def density_of(
             counts[block] += np.bincount(_voxels(fractions, grid), minlength=counts.shape[1])
     voxel = trajectory.volume / counts.shape[1]
     blocks = (counts / (np.diff(edges)[:, None] * voxel)).reshape(-1, *grid)
-    error = blocks.std(axis=0, ddof=1) / np.sqrt(len(blocks))
+    error = standard_errors(blocks)
     values = counts.sum(axis=0).reshape(grid) / (trajectory.n_frames * voxel)
     return Density(species, values, error, cell)
 

@@ -13,11 +13,10 @@ from typing import NamedTuple
 
 import numpy as np
 import scipy.linalg
-from scipy.special import gammaincc
 
 from dopantfit.errors import ConfigError, ConvergenceError
+from dopantfit.statistics import ONE_SIDED_95, Estimate, chi_squared_tail, poisson_limit
 from dopantfit.transport.brownian import msd_covariance
-from dopantfit.transport.estimate import Estimate, chi_squared_quantile
 from dopantfit.transport.msd import MeanSquareDisplacement
 from dopantfit.transport.trajectory import Floats
 
@@ -37,8 +36,6 @@ _CHANCE = 0.05
 _LARGEST_ERROR = 1.0
 #: Hop length of a charge centre [e Å], in place of none.
 _ANY_HOP = 1e-6
-#: One-sided 95 % limit in standard errors.
-_ONE_SIDED_95 = 1.6448536269514722
 
 
 @dataclass(frozen=True)
@@ -116,7 +113,7 @@ def tracer_diffusion(
     if value <= 0.0 or reached < hop_length**2 or relative > _LARGEST_ERROR:
         coefficient = Estimate.upper_bound(max(_slope_limit(fits, scale), _hop_limit(replicas, window, hop_length)))
     else:
-        coefficient = _with_interval(value, relative)
+        coefficient = Estimate.of_squares(value, relative)
     return Diffusion(
         species=replicas[0].species,
         coefficient=coefficient,
@@ -228,7 +225,7 @@ def _block_scatter(replicas: list[MeanSquareDisplacement], window: tuple[float, 
             freedom += len(fits) - 1
     if not freedom:
         return None, True
-    return float(np.sqrt(squares / freedom)), bool(gammaincc(0.5 * freedom, 0.5 * squares) > _CHANCE)
+    return float(np.sqrt(squares / freedom)), chi_squared_tail(squares, freedom) > _CHANCE
 
 
 def _replica_scatter(fits: list[_Fit]) -> float | None:
@@ -247,16 +244,6 @@ def _squares(fits: list[_Fit]) -> float:
     return float((weights * deviations**2).sum() / relative**2)
 
 
-def _with_interval(value: float, relative: float) -> Estimate:
-    """Estimate whose 95 % interval takes D*/D as chi squared over its degrees of freedom.
-
-    A sum of squares scatters like that; its interval is lopsided where the run is short.
-    """
-    freedom = 2.0 / relative**2
-    low, high = (freedom / chi_squared_quantile(q, freedom) for q in (0.975, 0.025))
-    return Estimate(value, value * float(relative), value * low, value * high)
-
-
 def _reached(run: MeanSquareDisplacement, window: tuple[float, float]) -> float:
     return float(run.total[int(window[1] * run.n_frames)])
 
@@ -265,7 +252,7 @@ def _slope_limit(fits: list[_Fit], scale: float) -> float:
     """95 % limit of the fitted slope/2 [Å²/ps], mean of the directions."""
     value = max(0.0, float(np.mean([fit.value for fit in fits])))
     error = float(np.linalg.norm([fit.absolute for fit in fits])) / (len(fits) * float(np.sqrt(3.0)))
-    return value + _ONE_SIDED_95 * scale * error
+    return value + ONE_SIDED_95 * scale * error
 
 
 def _hop_limit(replicas: list[MeanSquareDisplacement], window: tuple[float, float], hop_length: float) -> float:
@@ -279,5 +266,4 @@ def _hop_limit(replicas: list[MeanSquareDisplacement], window: tuple[float, floa
         seen = run.n_series * _reached(run, window) / hop_length**2
         hops += seen * (run.n_frames - 1) / int(window[1] * run.n_frames)
         ion_time += run.n_series * (run.n_frames - 1) * run.interval
-    most_hops = 0.5 * chi_squared_quantile(0.95, 2.0 * (hops + 1.0))
-    return most_hops * hop_length**2 / (6.0 * ion_time)
+    return poisson_limit(hops) * hop_length**2 / (6.0 * ion_time)

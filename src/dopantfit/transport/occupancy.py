@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from dopantfit.errors import ConfigError
-from dopantfit.transport.estimate import Estimate, chi_squared_quantile
+from dopantfit.statistics import Estimate, poisson_interval, poisson_limit, standard_error, standard_errors
 from dopantfit.transport.trajectory import Floats, Trajectory
 
 _BLOCKS = 4
@@ -39,8 +39,7 @@ class Occupancy:
         """Mean number of ions on one of these sites; its error from time blocks, for sites are not independent."""
         parts = np.array_split(np.isin(self.assignment, sites), min(_BLOCKS, len(self.assignment)))
         blocks = np.array([part.sum() / (len(part) * len(sites)) for part in parts])
-        value, error = float(self.occupancy[sites].mean()), float(blocks.std(ddof=1) / np.sqrt(len(blocks)))
-        return Estimate(value, error, max(0.0, value - 1.96 * error), value + 1.96 * error)
+        return Estimate.symmetric(float(self.occupancy[sites].mean()), standard_error(blocks), least=0.0)
 
 
 def site_occupancy(trajectory: Trajectory, species: str, sites: Floats, radius: float = 1.2) -> Occupancy:
@@ -70,7 +69,7 @@ def site_occupancy(trajectory: Trajectory, species: str, sites: Floats, radius: 
     jumps = _jumps(assignment)
     return Occupancy(
         occupancy=counts / len(assignment),
-        error=blocks.std(axis=0, ddof=1) / np.sqrt(len(blocks)),
+        error=standard_errors(blocks),
         between=float((assignment == BETWEEN).mean()),
         jumps=jumps,
         jump_rate=_rate(len(jumps), len(ions) * trajectory.duration),
@@ -112,6 +111,6 @@ def _jumps(assignment: NDArray[np.int32]) -> NDArray[np.int64]:
 def _rate(n_jumps: int, ion_time: float) -> Estimate:
     """Rate of counted events with its exact Poisson interval; none seen leaves a bound."""
     if n_jumps == 0:
-        return Estimate.upper_bound(0.5 * chi_squared_quantile(0.95, 2) / ion_time)
-    low, high = 0.5 * chi_squared_quantile(0.025, 2 * n_jumps), 0.5 * chi_squared_quantile(0.975, 2 * n_jumps + 2)
+        return Estimate.upper_bound(poisson_limit(0) / ion_time)
+    low, high = poisson_interval(n_jumps)
     return Estimate(n_jumps / ion_time, float(np.sqrt(n_jumps)) / ion_time, low / ion_time, high / ion_time)

@@ -8,7 +8,7 @@ from scipy.spatial import cKDTree
 from vesin import NeighborList
 
 from dopantfit.errors import ConfigError
-from dopantfit.transport.estimate import Estimate
+from dopantfit.statistics import Estimate, standard_error, standard_errors
 from dopantfit.transport.trajectory import Floats, Trajectory
 
 #: Time blocks that errors come from, and frames looked at by default: neighbouring frames say the same.
@@ -41,7 +41,7 @@ class PairDistribution:
     def first_peak_error(self) -> float:
         """Standard error of `first_peak` from time blocks [Å]."""
         peaks = [self._highest(block / self.radii**2) for block in self.neighbours]
-        return float(np.std(peaks, ddof=1) / np.sqrt(len(peaks)))
+        return standard_error(peaks)
 
     def _highest(self, values: Floats) -> float:
         top = int(np.argmax(values))
@@ -90,7 +90,7 @@ def pair_distribution(
         radii=0.5 * (edges[:-1] + edges[1:]),
         width=width,
         values=(neighbours / ideal).mean(axis=0),
-        error=g.std(axis=0, ddof=1) / np.sqrt(blocks),
+        error=standard_errors(g),
         neighbours=np.array([part.mean(axis=0) for part in np.array_split(neighbours, blocks)]),
     )
 
@@ -107,8 +107,7 @@ def coordination_number(distribution: PairDistribution, radius: float | None = N
         largest = distribution.width * distribution.neighbours.shape[1]
         raise ConfigError(f"coordination: radius = {reach!r} Å must lie between 0 and the cutoff, {largest:g} Å")
     blocks = distribution.neighbours[:, :n_bins].sum(axis=1)
-    value, error = float(blocks.mean()), float(blocks.std(ddof=1) / np.sqrt(len(blocks)))
-    return Estimate(value, error, max(0.0, value - 1.96 * error), value + 1.96 * error)
+    return Estimate.symmetric(float(blocks.mean()), standard_error(blocks), least=0.0)
 
 
 def _histogram(

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dopantfit.errors import ConfigError
+from dopantfit.statistics import Estimate
 from dopantfit.transport.conductivity import Conductivity, collective_conductivity, haven_ratio, tracer_conductivity
 from dopantfit.transport.diffusion import Diffusion, collective_diffusion, tracer_diffusion
-from dopantfit.transport.estimate import Estimate
 from dopantfit.transport.msd import MeanSquareDisplacement, collective_displacement, mean_square_displacement
 from dopantfit.transport.trajectory import Trajectory
 from dopantfit.workflow.provenance import write_text_atomic

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from dopantfit.errors import ConfigError
+from dopantfit.statistics import Estimate
 from dopantfit.transport.arrhenius import ArrheniusFit, Prediction, fit_arrhenius
 from dopantfit.transport.density import Density, Isosurface
-from dopantfit.transport.estimate import Estimate
 from dopantfit.transport.occupancy import Occupancy
 from dopantfit.transport.pairs import PairDistribution, coordination_number
 from dopantfit.transport.trajectory import Floats, Trajectory

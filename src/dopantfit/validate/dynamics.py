@@ -13,6 +13,7 @@ from dopantfit.errors import ConfigError
 from dopantfit.lammps import Dynamics, DynamicsResult, Progress, run_dynamics
 from dopantfit.lammps.dynamics import suitable_ranks
 from dopantfit.potential import Potential
+from dopantfit.statistics import standard_error
 from dopantfit.structures import labels_of, with_labels
 from dopantfit.transport import Trajectory, read_trajectory
 from dopantfit.transport.reading import species_of
@@ -90,7 +91,7 @@ def frame_of(trajectory: Trajectory, number: int) -> Atoms:
 def mean_with_error(series: Floats) -> tuple[float, float]:
     """Mean of a series in time, and its standard error from four blocks."""
     blocks = np.array([part.mean() for part in np.array_split(np.asarray(series, dtype=np.float64), _BLOCKS)])
-    return float(np.mean(series)), float(blocks.std(ddof=1) / np.sqrt(_BLOCKS))
+    return float(np.mean(series)), standard_error(blocks)
 
 
 def slope_with_error(times: Floats, values: Floats) -> tuple[float, float]:

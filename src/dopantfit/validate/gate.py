@@ -6,11 +6,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from dopantfit.statistics import TWO_SIDED_95
+
 #: Called while a gate works: what it is doing, and which part of it is done (0 to 1).
 Report = Callable[[str, float], None]
-
-#: A value farther from its limit than this many standard errors is on its side of it with 95 % confidence.
-_SURE = 1.96
 
 
 @dataclass(frozen=True)
@@ -58,9 +57,9 @@ class Check:
 
     @property
     def decided(self) -> bool:
-        """Whether the nearer limit is so many errors away that chance does not matter."""
+        """Whether the value is on its side of the nearer limit with 95 % confidence."""
         distance = min(abs(self.value - self.threshold.low), abs(self.value - self.threshold.high))
-        return self.error is None or distance > _SURE * self.error
+        return self.error is None or distance > TWO_SIDED_95 * self.error
 
     def as_dict(self) -> dict[str, Any]:
         """Plain numbers for JSON; an open end, or a value that is no number, is null."""

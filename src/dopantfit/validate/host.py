@@ -8,6 +8,7 @@ import numpy as np
 from ase import Atoms
 
 from dopantfit.lammps import Dynamics
+from dopantfit.statistics import standard_error
 from dopantfit.transport import PairDistribution, Trajectory, pair_distribution
 from dopantfit.validate import thresholds
 from dopantfit.validate.dynamics import Share, mean_with_error, run, seed_of, trajectory_of
@@ -35,7 +36,7 @@ class RelaxedCells:
     def against(self, column: int, reference: float) -> tuple[float, float | None]:
         """Relative deviation of the mean from a reference [%], and its standard error; None for one arrangement."""
         values = 100.0 * (self.values[:, column] / reference - 1.0)
-        error = float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else None
+        error = standard_error(values) if len(values) > 1 else None
         return float(values.mean()), error
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from dopantfit.boundary.profile.domains import NAMES, Domains
+from dopantfit.statistics import standard_error
 from dopantfit.structures import labels_of
 from dopantfit.workflow.provenance import write_text_atomic
 
@@ -83,7 +84,7 @@ def nearest_by_domain(atoms: Atoms, domains: Domains, label: str = "Ti") -> dict
     result: dict[str, tuple[float, float, int] | None] = {}
     for name in NAMES:
         here = distances[domains.members(atoms, name)[of_label]]
-        error = float(here.std(ddof=1) / np.sqrt(len(here))) if len(here) > 1 else 0.0
+        error = standard_error(here) if len(here) > 1 else 0.0
         result[name] = (float(here.mean()), error, len(here)) if len(here) > 1 else None
     return result
 

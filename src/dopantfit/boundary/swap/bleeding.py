@@ -1,6 +1,5 @@
 """What the swaps did: acceptance by pair, profiles of the lowest walkers, depth, and the sites that dopants took."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,6 +13,7 @@ from dopantfit.boundary.swap.config import Layers
 from dopantfit.boundary.swap.layers import depths
 from dopantfit.energy.arrays import Floats
 from dopantfit.errors import ConfigError
+from dopantfit.statistics import wilson_interval
 from dopantfit.structures import labels_of
 
 #: A dopant farther than this from every reference site [Å] sits between sites; Ti/Al and Li sites are 2.9 Å apart.
@@ -42,19 +42,17 @@ def acceptance(pairs: Mapping[str, Counts]) -> dict[str, Acceptance]:
 
 
 def _wilson(counts: Counts) -> Acceptance:
-    """Wilson, J. Am. Stat. Assoc. 22, 209 (1927), at 1.96 standard deviations.
+    """Wilson's interval.
 
     Where estimates err, weights vary more than yes and no with the same mean: they count as that number of trials whose
     yes and no would vary as much. Never as more than there were: the few that were relaxed say little of the others.
     """
-    n, z = float(counts.attempted), 1.96
+    n = float(counts.attempted)
     share = min(1.0, counts.metropolis / n)
     variance = counts.metropolis_squares / n - (counts.metropolis / n) ** 2
     yes_or_no = share * (1.0 - share)
     trials = n if variance <= yes_or_no or yes_or_no == 0.0 else n * yes_or_no / variance
-    middle = (share + z * z / (2 * trials)) / (1 + z * z / trials)
-    half = z / (1 + z * z / trials) * math.sqrt(share * (1 - share) / trials + (z / (2 * trials)) ** 2)
-    return Acceptance(counts.attempted, counts.accepted, share, max(0.0, middle - half), min(1.0, middle + half))
+    return Acceptance(counts.attempted, counts.accepted, share, *wilson_interval(share, trials))
 
 
 @dataclass(frozen=True)

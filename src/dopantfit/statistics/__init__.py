@@ -1,0 +1,37 @@
+"""Numbers with their errors: what a run gives, quantiles, counts, pooling, ratios. No physics, and no other statistics.
+
+Every 1.96 and every Student's t of the project stands here.
+"""
+
+from dopantfit.statistics.counts import poisson_interval, poisson_limit, wilson_interval
+from dopantfit.statistics.estimate import Estimate, Interval, estimate_from, interval_of
+from dopantfit.statistics.pooling import mean_of, pooled, standard_error, standard_errors, weighted_sum
+from dopantfit.statistics.quantiles import (
+    ONE_SIDED_95,
+    TWO_SIDED_95,
+    chi_squared_quantile,
+    chi_squared_tail,
+    student_quantile,
+)
+from dopantfit.statistics.ratios import ratio_of_squares
+
+__all__ = [
+    "ONE_SIDED_95",
+    "TWO_SIDED_95",
+    "Estimate",
+    "Interval",
+    "chi_squared_quantile",
+    "chi_squared_tail",
+    "estimate_from",
+    "interval_of",
+    "mean_of",
+    "poisson_interval",
+    "poisson_limit",
+    "pooled",
+    "ratio_of_squares",
+    "standard_error",
+    "standard_errors",
+    "student_quantile",
+    "weighted_sum",
+    "wilson_interval",
+]

@@ -1,0 +1,26 @@
+"""Intervals of what was counted: events, and shares of trials."""
+
+from math import sqrt
+
+from dopantfit.statistics.quantiles import TWO_SIDED_95, chi_squared_quantile
+
+
+def poisson_interval(count: float) -> tuple[float, float]:
+    """Exact 95 % interval of the expectation of a count (Garwood, Biometrika 28, 437 (1936)).
+
+    count: at least 1; `poisson_limit` says what no event says.
+    """
+    return 0.5 * chi_squared_quantile(0.025, 2.0 * count), 0.5 * chi_squared_quantile(0.975, 2.0 * count + 2.0)
+
+
+def poisson_limit(count: float) -> float:
+    """One-sided 95 % limit of the expectation of a count: 3.0 where nothing was seen."""
+    return 0.5 * chi_squared_quantile(0.95, 2.0 * count + 2.0)
+
+
+def wilson_interval(share: float, trials: float) -> tuple[float, float]:
+    """95 % interval of a share of independent trials (Wilson, J. Am. Stat. Assoc. 22, 209 (1927))."""
+    z = TWO_SIDED_95
+    middle = (share + z * z / (2 * trials)) / (1 + z * z / trials)
+    half = z / (1 + z * z / trials) * sqrt(share * (1 - share) / trials + (z / (2 * trials)) ** 2)
+    return max(0.0, middle - half), min(1.0, middle + half)

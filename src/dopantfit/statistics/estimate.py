@@ -1,0 +1,138 @@
+"""A result with its error: a number with an interval, or an upper bound where there is no number yet."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import exp, hypot, inf, isinf, log
+from typing import Any
+
+from dopantfit.statistics.quantiles import chi_squared_quantile, student_quantile
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A quantity as a run gives it.
+
+    value: best estimate; None where the run shows no more than an upper bound.
+    error: standard error (1σ) of `value`; None with it.
+    low, high: 95 % interval. For an upper bound `low` is 0 and `high` the one-sided 95 % limit.
+    """
+
+    value: float | None
+    error: float | None
+    low: float
+    high: float
+
+    @property
+    def is_upper_bound(self) -> bool:
+        """Whether only `high` means anything."""
+        return self.value is None
+
+    @classmethod
+    def upper_bound(cls, limit: float) -> "Estimate":
+        """Make the statement that the quantity is below `limit` with 95 % confidence."""
+        return cls(None, None, 0.0, float(limit))
+
+    @classmethod
+    def symmetric(cls, value: float, error: float, freedom: float = inf, least: float = -inf) -> "Estimate":
+        """Make an estimate with Student's interval, the normal one for infinitely many degrees of freedom.
+
+        least: below which the quantity cannot be.
+        """
+        half = student_quantile(freedom) * error
+        return cls(value, error, max(least, value - half), value + half)
+
+    @classmethod
+    def of_squares(cls, value: float, relative: float) -> "Estimate":
+        """Make an estimate of what scatters as a sum of squares does: chi squared over its degrees of freedom.
+
+        relative: standard error over value. The interval is lopsided where it is large.
+        """
+        freedom = 2.0 / relative**2
+        low, high = (freedom / chi_squared_quantile(q, freedom) for q in (0.975, 0.025))
+        return cls(value, value * float(relative), value * low, value * high)
+
+    def scaled(self, factor: float) -> "Estimate":
+        """Return the estimate of `factor` (positive, exact) times the quantity."""
+        if self.value is None or self.error is None:
+            return Estimate.upper_bound(self.high * factor)
+        return Estimate(self.value * factor, self.error * factor, self.low * factor, self.high * factor)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain numbers for JSON: value, error and interval, or the upper bound alone."""
+        if self.is_upper_bound:
+            return {"upper_bound_95": self.high}
+        return {"value": self.value, "error": self.error, "interval_95": [self.low, self.high]}
+
+    @classmethod
+    def from_dict(cls, entry: Mapping[str, Any]) -> "Estimate":
+        """Read what `as_dict` gave; raises KeyError for anything else."""
+        if "upper_bound_95" in entry:
+            return cls.upper_bound(entry["upper_bound_95"])
+        low, high = entry["interval_95"]
+        return cls(entry["value"], entry["error"], low, high)
+
+    def __str__(self) -> str:
+        if self.value is None or self.error is None:
+            return f"< {self.high:.2g}"
+        return f"{self.value:.3g} ± {self.error:.1g}"
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A 95 % interval, with the best estimate where there is one. Ends may be infinite."""
+
+    low: float
+    high: float
+    value: float | None = None
+
+    @classmethod
+    def of(cls, estimate: Estimate) -> "Interval":
+        """Return the interval of an estimate; an upper bound begins at zero."""
+        return cls(estimate.low, estimate.high, estimate.value)
+
+    @classmethod
+    def unknown(cls) -> "Interval":
+        """Return the interval of what was not measured."""
+        return cls(-inf, inf)
+
+    def over(self, other: "Interval") -> "Interval":
+        """Ratio of two independent positive quantities.
+
+        Logarithms of the two intervals add in quadrature, which is what independent errors do; where one of them
+        reaches zero or infinity, the interval reaches as far as any pair of values does.
+        """
+        if self.value and other.value and min(self.low, other.low) > 0.0 and not isinf(self.high + other.high):
+            ratio = self.value / other.value
+            down = hypot(log(self.value / self.low), log(other.high / other.value))
+            up = hypot(log(self.high / self.value), log(other.value / other.low))
+            return Interval(ratio * exp(-down), ratio * exp(up), ratio)
+        if other.high <= 0.0 or isinf(other.low):
+            return Interval.unknown()
+        low = 0.0 if isinf(other.high) else max(self.low, 0.0) / other.high
+        return Interval(low, self.high / other.low if other.low > 0.0 else inf)
+
+    def as_dict(self) -> dict[str, float | None]:
+        """Return value and ends; None for an end at infinity."""
+        return {
+            "value": self.value,
+            "low": None if isinf(self.low) else self.low,
+            "high": None if isinf(self.high) else self.high,
+        }
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any] | None) -> "Interval":
+        """Read what `as_dict` gave; without ends for None."""
+        if content is None:
+            return cls.unknown()
+        low, high = content["low"], content["high"]
+        return cls(-inf if low is None else low, inf if high is None else high, content["value"])
+
+
+def estimate_from(content: Mapping[str, Any] | None) -> Estimate | None:
+    """Read what `Estimate.as_dict` wrote; None stays None."""
+    return None if content is None else Estimate.from_dict(content)
+
+
+def interval_of(estimate: Estimate | None) -> Interval:
+    """Return the interval of an estimate, without ends where there is none."""
+    return Interval.unknown() if estimate is None else Interval.of(estimate)

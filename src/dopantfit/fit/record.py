@@ -8,12 +8,14 @@ from typing import Any
 from dopantfit.fit.ensemble import save_ensemble
 from dopantfit.fit.errors_by_group import Comparison, error_tables
 from dopantfit.fit.preoptimise import table_entries
+from dopantfit.fit.record_schema import FitRecord
 from dopantfit.fit.run import Plan, Result, load_potential, starts_as_json
 from dopantfit.fit.uncertainty import strongest_correlation
 from dopantfit.potential.turnover import turn_overs
 from dopantfit.reference.frames import FRAMES_FILE
 from dopantfit.reference.manifest import MANIFEST_FILE
-from dopantfit.workflow.provenance import Record, sha256_of, write_json_atomic
+from dopantfit.workflow.provenance import Record, sha256_of
+from dopantfit.workflow.schema import parse_content
 
 POTENTIAL_FILE, RECORD_FILE = "potential.toml", "fit.json"
 BUDGET_FOLDER = "budget"
@@ -56,8 +58,8 @@ def compared_potentials(plan: Plan, result: Result) -> dict[str, Any]:
     return {"fitted": result.potential, **other}
 
 
-def write_fit(plan: Plan, result: Result, folder: Path, started: float) -> dict[str, Any]:
-    """Write ``potential.toml``, ``fit.json`` and the figures into ``folder``; returns what ``fit.json`` holds.
+def write_fit(plan: Plan, result: Result, folder: Path, started: float) -> FitRecord:
+    """Write ``potential.toml``, ``fit.json`` and the figures into ``folder``; return what ``fit.json`` holds.
 
     started: ``time.time()`` at the start [s].
     """
@@ -80,8 +82,9 @@ def write_fit(plan: Plan, result: Result, folder: Path, started: float) -> dict[
         write_cell_table(entries, result.preoptimised.reference.source, folder / "figures")
     payload["potential_sha256"] = sha256_of(folder / POTENTIAL_FILE)
     # The record comes last: where it is, everything is.
-    write_json_atomic(folder / RECORD_FILE, payload)
-    return payload
+    record = parse_content(FitRecord, payload)
+    record.write(folder / RECORD_FILE)
+    return record
 
 
 def _save_levels(result: Result, folder: Path) -> None:

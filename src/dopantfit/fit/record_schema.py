@@ -86,7 +86,7 @@ class Preoptimisation(Model):
 
 
 class ForceError(Model):
-    """RMS error of the forces of one group [eV/Å]."""
+    """RMS error of the forces of one group, and the RMS of DFT [eV/Å]."""
 
     kind: str
     name: str
@@ -96,7 +96,7 @@ class ForceError(Model):
 
 
 class EnergyError(Model):
-    """RMS error of the energies of one group [eV/atom]."""
+    """RMS error of the energies of one group, and the RMS of DFT [eV/atom]."""
 
     kind: str
     name: str

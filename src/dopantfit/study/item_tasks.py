@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from dopantfit.study import boundary_items, ensemble, glass_items, transport_items
+from dopantfit.study import boundary_items, ensemble, glass_items, places, transport_items
 from dopantfit.study.boundary_items import (
     BledSystem,
     Bleedings,
@@ -24,8 +24,7 @@ from dopantfit.study.planned import AnyJob, Planned
 from dopantfit.study.systems import Kind, crystal, glass
 from dopantfit.study.transport_items import ArrheniusLine, ConductingSystem, Conductivities
 from dopantfit.study.verdict_stage import CompositionRuns, Question, verdict
-from dopantfit.workflow.jobs import Action, Job
-from dopantfit.workflow.schema import Model
+from dopantfit.workflow.jobs import Action, Job, Settings
 
 
 def result_jobs(study: StudyConfig, planned: Planned) -> Iterator[AnyJob]:
@@ -48,7 +47,7 @@ def result_jobs(study: StudyConfig, planned: Planned) -> Iterator[AnyJob]:
     yield _item("11-walkers", boundary_items.walkers, Walkers(boundaries=tempered))
     if study.ensemble.members:
         yield _item("ensemble", ensemble.ensemble, _ensemble(study, planned))
-    yield Job("verdict", "verdict", verdict, _question(study, planned), tolerant=True)
+    yield Job(places.VERDICT, "verdict", verdict, _question(study, planned), tolerant=True)
 
 
 def _crystal_jobs(study: StudyConfig, planned: Planned) -> Iterator[AnyJob]:
@@ -69,7 +68,7 @@ def _crystal_jobs(study: StudyConfig, planned: Planned) -> Iterator[AnyJob]:
         reference=tuple(run.output for run in reference.runs.produced),
     )
     # A density that some of the runs lack would not be the same density: this one waits for all of them.
-    yield Job("items/05-li-density", "items", li_density, density)
+    yield Job(places.item("05-li-density"), "items", li_density, density)
     systems = tuple(
         ConductingSystem(system=system, transports=(one.runs.transport.output,))
         for system, one in planned.crystals.items()
@@ -137,5 +136,5 @@ def _question(study: StudyConfig, planned: Planned) -> Question:
     )
 
 
-def _item(name: str, action: Action[Model, Gathered], settings: Model) -> Job[Gathered]:
-    return Job(f"items/{name}", "items", action, settings, tolerant=True)
+def _item(name: str, action: Action[Settings, Gathered], settings: Settings) -> Job[Gathered]:
+    return Job(places.item(name), "items", action, settings, tolerant=True)

@@ -1,8 +1,7 @@
 """The tasks of a study by what they are about, so that others can refer to what these make."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from dopantfit.study.bleeding_stage import Bled
 from dopantfit.study.boundary_stage import BuiltBoundary, DopedBoundary
@@ -11,10 +10,11 @@ from dopantfit.study.crystals import BuiltCrystal
 from dopantfit.study.dynamics import Equilibrated, Ions, Produced
 from dopantfit.study.ensemble import SystemRuns
 from dopantfit.study.swap_stage import Tempered
-from dopantfit.study.systems import System
+from dopantfit.study.systems import Kind, System
 from dopantfit.workflow.jobs import Job
+from dopantfit.workflow.schema import Model
 
-AnyJob = Job[Any]
+AnyJob = Job[Model]
 
 
 @dataclass(frozen=True)
@@ -96,6 +96,17 @@ class Planned:
     def runs_of(self, system: System) -> Runs:
         """Runs of the first structure of a system, with the study's own potential."""
         return self.crystals[system].runs if system in self.crystals else self.glasses[system][0].runs
+
+    def by_kind(self) -> Iterator[tuple[Kind, Iterable[AnyJob]]]:
+        """Tasks of crystals and of glasses, by what they work on."""
+        for crystal in self.crystals.values():
+            yield Kind.CRYSTAL, crystal
+        for cell in (cell for cells in self.glasses.values() for cell in cells):
+            yield Kind.AMORPHOUS, cell
+        for pair in self.hotter:
+            yield Kind.AMORPHOUS, pair
+        for system, runs in ((system, runs) for systems in self.ensemble.values() for system, runs in systems.items()):
+            yield system.kind, runs
 
     def __iter__(self) -> Iterator[AnyJob]:
         """In the order of the work."""

@@ -1,6 +1,5 @@
 """``study.json``: what a study did and what it says, in its run folder and in the summary that is kept of it."""
 
-from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
@@ -56,12 +55,16 @@ class StudyRecord(VersionedRecord):
         """The answer of the verdict; None where the study did not get that far."""
         return None if self.verdict is None else self.verdict.answer
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether a task failed, or the answer is no."""
+        return bool(self.failed) or self.answer == "no"
+
     @classmethod
     def in_folder(cls, folder: Path) -> tuple[Path, "StudyRecord"] | None:
         """Return the record of a run folder, a summary, or a fit that one was kept with, and the summary's folder.
 
         None where there is none.
         """
-        places: Mapping[Path, Path] = {place: place / STUDY_RECORD for place in (folder / SUMMARY, folder, folder / KEPT)}
-        found = next((place for place, file in places.items() if file.is_file()), None)
-        return None if found is None else (found, cls.read(places[found]))
+        found = next((one for one in (folder / SUMMARY, folder, folder / KEPT) if (one / STUDY_RECORD).is_file()), None)
+        return None if found is None else (found, cls.read(found / STUDY_RECORD))

@@ -8,8 +8,12 @@ from pathlib import Path
 from dopantfit.boundary.build.config import SIZES, BuildConfig, load_build
 from dopantfit.boundary.build.stages import Anneal, total_duration
 from dopantfit.boundary.dope.config import DopeConfig
+from dopantfit.errors import ConfigError
+from dopantfit.potential import Potential
 from dopantfit.potential.files import locate
-from dopantfit.study import amorphous_stage, boundary_stage, conduction, dynamics
+from dopantfit.structures import host, labels_of
+from dopantfit.structures.prototypes import LTP
+from dopantfit.study import amorphous_stage, boundary_stage, conduction, dynamics, places
 from dopantfit.study.amorphous_stage import GlassCut, GlassExchange
 from dopantfit.study.bleeding_stage import BleedingAnalysis, bleed
 from dopantfit.study.boundary_stage import BoundaryBuild, BoundaryDoping, BuiltBoundary
@@ -39,14 +43,16 @@ class Planner:
 
     @cached_property
     def planned(self) -> Planned:
-        """The tasks by what they are about; ConfigError when a potential or boundary that is named is not there."""
+        """The tasks by what they are about.
+
+        Raises ConfigError when a potential or boundary that is named is not there, or the dopant cannot be one.
+        """
+        self.check_dopant()
         built = self.boundary()
         boundaries = tuple(self.dosed(boundary(i), built) for i in self.study.compositions)
         crystals = self.crystals(boundaries)
         glasses = self.glasses(built, boundaries)
-        return Planned(
-            built, boundaries, crystals, glasses, self.hotter(glasses), self.ensemble(crystals, glasses)
-        )
+        return Planned(built, boundaries, crystals, glasses, self.hotter(glasses), self.ensemble(crystals, glasses))
 
     @cached_property
     def jobs(self) -> tuple[AnyJob, ...]:
@@ -68,6 +74,28 @@ class Planner:
         """The study's own potential as the file of a task."""
         return self.potential(self.study.potential)
 
+    def host_ions(self) -> tuple[str, ...]:
+        """Labels of the ions of the undoped boundary and crystal."""
+        own = {*labels_of(host(LTP).ions), *FRAMEWORK, MOBILE, *self.build_config().amorphous.cations}
+        return tuple(sorted(own))
+
+    def check_dopant(self) -> None:
+        """Raise ConfigError when the dopant is no cation of every potential of the study, or an ion of the host."""
+        dopant, host_ions = self.study.dopant, self.host_ions()
+        for name in (self.study.potential, *self.study.ensemble.potentials):
+            potential = Potential.load(self.potential(name)["potential"])
+            if dopant not in potential.species:
+                raise ConfigError(
+                    f"study: {dopant} is not in potential {potential.name!r} ({', '.join(potential.species)}); "
+                    "name a potential with the dopant"
+                )
+            if dopant in host_ions or potential.species[dopant].formal_charge <= 0:
+                what = "an ion of the host" if dopant in host_ions else "no cation"
+                raise ConfigError(
+                    f"study: dopant = {dopant!r} is {what}; name a cation of the potential that the host "
+                    f"({', '.join(host_ions)}) does not hold"
+                )
+
     def seed(self, name: str) -> int:
         """Seed of a task."""
         return seed_of(self.study.seed, name)
@@ -77,7 +105,7 @@ class Planner:
         config = self.build_config()
         settings = BoundaryBuild(build=config, reducible=REDUCIBLE)
         cost = total_duration(config.stages)
-        return Job("boundary", "boundary", boundary_stage.build, settings, self.own_potential, cost, "ps")
+        return Job(places.BOUNDARY, "boundary", boundary_stage.build, settings, self.own_potential, cost, "ps")
 
     def build_config(self) -> BuildConfig:
         """Return the build of the boundary, with a seed of this study."""
@@ -114,7 +142,7 @@ class Planner:
         partners, index = (*FRAMEWORK, MOBILE), system.composition or 0
         doped = tuple(
             Job(
-                f"doping/{system.name}/{k}",
+                places.doped(system, k),
                 "doping",
                 boundary_stage.dope,
                 BoundaryDoping(dope=config, level=index, realisation=k, boundary=built.output),
@@ -129,12 +157,12 @@ class Planner:
             pressure=study.engine.pressure,
             dopant=study.dopant,
             partners=partners,
-            seed=self.seed(f"swaps/{system.name}"),
+            seed=self.seed(places.swaps(system)),
             boundary=built.output,
             walkers=tuple(one.output for one in doped),
         )
         cost = float(study.swaps.attempts * study.doping.realisations)
-        swaps = Job(f"swaps/{system.name}", "swaps", temper_walkers, tempering, files, cost, "swaps", coordinates=True)
+        swaps = Job(places.swaps(system), "swaps", temper_walkers, tempering, files, cost, "swaps", coordinates=True)
         analysis = BleedingAnalysis(
             lowest=study.swaps.lowest_walkers,
             dopant=study.dopant,
@@ -142,7 +170,7 @@ class Planner:
             boundary=built.output,
             swaps=swaps.output,
         )
-        return DosedBoundary(system, doped, swaps, Job(f"bleeding/{system.name}", "bleeding", bleed, analysis, files))
+        return DosedBoundary(system, doped, swaps, Job(places.bleeding(system), "bleeding", bleed, analysis, files))
 
     def crystals(self, boundaries: tuple[DosedBoundary, ...]) -> dict[System, Crystal]:
         """C_ref, and C_i with what bled of GB_i."""
@@ -153,7 +181,7 @@ class Planner:
             want = CrystalBuild(
                 edge=settings.edge, x=settings.x, dopant=self.study.dopant, seed=self.seed("C"), bleeding=bleeding
             )
-            name = f"crystals/{system.name}"
+            name = places.runs(system)
             built = Job(f"{name}/build", "crystals", build_crystal, want, self.own_potential)
             runs = self.runs(name, "crystals", system, built, built.output)
             found[system] = Crystal(built, runs)
@@ -257,12 +285,12 @@ class Planner:
             boundary=built.output,
             bleeding=None if dosed is None else dosed.bleeding.output,
         )
-        name = f"{_folder(system)}/build"
+        name = f"{places.runs(system)}/build"
         return Job(name, "amorphous", amorphous_stage.build_amorphous, want, self.own_potential)
 
     def exchanged(self, reference: Job[amorphous_stage.CutGlass]) -> Job[Ions]:
         """T_0: the reference without its reducible ion."""
-        name = f"{_folder(EXCHANGED)}/build"
+        name = f"{places.runs(EXCHANGED)}/build"
         want = GlassExchange(
             removed=REDUCIBLE,
             dopant=self.study.dopant,
@@ -275,7 +303,7 @@ class Planner:
 
     def glass(self, system: System, built: Job[Ions], is_new: bool) -> Glass:
         """Runs of one amorphous cell."""
-        name = _folder(system)
+        name = places.runs(system)
         runs = self.runs(name, "amorphous", system, built, None)
         want = GlassStructure(label=REDUCIBLE, run=runs.produced[0].output)
         return Glass(built, is_new, runs, Job(f"{name}/glass", "amorphous", conduction.glass_structure, want))
@@ -284,7 +312,7 @@ class Planner:
         """Runs of the first cell of one A_i at other temperatures, at the volume of its equilibration."""
         amorphous, files, found = self.study.amorphous, self.own_potential, []
         system = glass(amorphous.arrhenius_of)
-        name, source = _folder(system), glasses[system][0].runs.equilibrated.output
+        name, source = places.runs(system), glasses[system][0].runs.equilibrated.output
         for kelvin in amorphous.arrhenius_temperatures:
             if kelvin != amorphous.temperature:
                 run = self.production(f"{name}/run1_{kelvin:g}K", "amorphous", system, kelvin, source, files)
@@ -298,7 +326,7 @@ class Planner:
         """The systems asked for, again with other potentials of the fit, from the same built structures."""
 
         def again(label: str, system: System, files: Files) -> Runs:
-            name = f"ensemble/{label}/{system.name}"
+            name = places.runs_with(label, system)
             if system.kind is Kind.CRYSTAL:
                 built = crystals[system].built
                 return self.runs(name, "ensemble", system, built, built.output, files)
@@ -308,8 +336,3 @@ class Planner:
             label: {system: again(label, system, self.potential(file)) for system in self.study.ensemble.members}
             for label, file in self.study.ensemble.labels.items()
         }
-
-
-def _folder(system: System) -> str:
-    """Folder of an amorphous cell."""
-    return f"amorphous/{system.name}/{system.cell}"

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dopantfit.errors import ConfigError
 from dopantfit.validate import thresholds
 from dopantfit.validate.gate import Gate
-from dopantfit.validate.record_schema import ValidationRecord, ValidationStatus
+from dopantfit.validate.record_schema import GateRecord, ValidationRecord, ValidationStatus
 from dopantfit.validate.settings import SETTINGS_FILE
 from dopantfit.validate.subject import Subject, potential_sha256
 from dopantfit.workflow.provenance import Record, sha256_of
@@ -117,8 +118,9 @@ def _objection(record: ValidationRecord, potential: str, path: Path) -> str:
     return f"{path}: the potential failed {', '.join(failed)}" if failed else ""
 
 
-def tables(gates: Sequence[Gate]) -> list["Table"]:
+def gate_tables(gates: Sequence[GateRecord]) -> list["Table"]:
     """What ``validate`` prints: every number beside its limits."""
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table(title_justify="left")
@@ -126,11 +128,19 @@ def tables(gates: Sequence[Gate]) -> list["Table"]:
         table.add_column(name, justify="right" if name in ("value", "limits") else "left", no_wrap=name == "gate")
     for gate in gates:
         if gate.problem:
-            table.add_row(gate.name, gate.problem, "", "", "", "FAILED")
+            table.add_row(gate.name, escape(gate.problem), "", "", "", "FAILED")
         for check in gate.checks:
+            value = "nan" if check.value is None else f"{check.value:.4g}"
             error = "" if check.error is None else f" ± {check.error:.2g}"
-            limits = f"{check.threshold.low:.3g} to {check.threshold.high:.3g}"
+            low, high = (-inf if check.low is None else check.low), (inf if check.high is None else check.high)
             word = ("passed" if check.passed else "FAILED") + ("" if check.decided else ", within its error")
-            table.add_row(gate.name, check.name, f"{check.value:.4g}{error}", limits, check.threshold.unit, word)
+            table.add_row(gate.name, check.name, f"{value}{error}", f"{low:.3g} to {high:.3g}", check.unit, word)
         table.add_section()
     return [table]
+
+
+def gate_findings(gates: Sequence[GateRecord]) -> list[str]:
+    """What ``validate`` prints below the table: what each gate found."""
+    from rich.markup import escape
+
+    return [escape(f"{one.name}: {one.finding}") for one in gates]

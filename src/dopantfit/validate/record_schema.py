@@ -1,11 +1,12 @@
 """``validation.json``: what the gates said of a potential; whoever needs it reads it through these models."""
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from pydantic import JsonValue
 
+from dopantfit.validate.gate import Gate
 from dopantfit.workflow.provenance import Record
-from dopantfit.workflow.schema import Model, VersionedRecord
+from dopantfit.workflow.schema import Model, VersionedRecord, parse_content
 
 
 class CheckRecord(Model):
@@ -34,6 +35,11 @@ class GateRecord(Model):
     seconds: float
     passed: bool
     checks: tuple[CheckRecord, ...]
+
+    @classmethod
+    def of(cls, gate: Gate) -> Self:
+        """Return the record of a gate."""
+        return parse_content(cls, gate.as_dict())
 
 
 class PotentialIdentity(Model):

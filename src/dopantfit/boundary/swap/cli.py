@@ -28,9 +28,9 @@ def swap(
     import multiprocessing
     from concurrent.futures import ProcessPoolExecutor
 
-    from dopantfit.boundary.validation_status import keep_validation_status
     from dopantfit.boundary.swap.config import load_swap
     from dopantfit.boundary.swap.run import RECORD, run_swaps
+    from dopantfit.boundary.validation_status import keep_validation_status
     from dopantfit.potential import Potential
 
     atoms, settings = _structure(structure), load_swap(config)

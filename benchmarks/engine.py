@@ -30,7 +30,7 @@ from dopantfit.energy import evaluate, ewald, make_frame, parameter_derivatives,
 from dopantfit.energy.neighbours import NeighbourRuns
 from dopantfit.energy.shell_problem import ShellProblem
 from dopantfit.lammps.inprocess import InProcessLammps
-from dopantfit.structures import host, lamtp, latp, prototype
+from dopantfit.structures import load_host, prototype
 from dopantfit.units import COULOMB, COULOMB_LAMMPS, EV_PER_A3_IN_GPA
 
 CONSOLE = Console(width=110)
@@ -45,7 +45,7 @@ DIFFERENCE = {"A": 1e-2, "rho": 1e-3, "C": 1e-2}
 
 def lamtp_cell(rng: np.random.Generator) -> Atoms:
     """Li10Al2MgTi9P18O72: 112 ions."""
-    return lamtp(Fraction(1, 3), Fraction(1, 6), "Mg", 2, rng)
+    return load_host().doped(rng, Fraction(1, 3), Fraction(1, 6), "Mg", 2)
 
 
 def parity_cells(rng: np.random.Generator) -> dict[str, Atoms]:
@@ -58,7 +58,7 @@ def parity_cells(rng: np.random.Generator) -> dict[str, Atoms]:
     cells["MgO, 4.2 Å cell"] = prototype("MgO")
     cells["LAMTP"] = doped
     cells["LAMTP, triclinic"] = triclinic
-    cells["LATP 2×2×2 pseudo-cubic"] = latp(Fraction(19, 64), rng, crystal=host("LiTi2P3O12").pseudo_cubic(2))
+    cells["LATP 2×2×2 pseudo-cubic"] = load_host().doped(rng, Fraction(19, 64), cell=load_host().pseudo_cubic(2))
     for atoms in cells.values():
         atoms.positions += rng.normal(0, 0.05, atoms.positions.shape)
     return cells

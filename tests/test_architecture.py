@@ -11,6 +11,8 @@ ROOMS = [
     "units",
     "errors",
     "strict_toml",
+    "rooms",
+    "terminal",
     "statistics",
     "workflow",
     "potential",

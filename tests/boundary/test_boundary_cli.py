@@ -7,6 +7,7 @@ from typer.testing import CliRunner
 
 from dopantfit.boundary.cli import boundary_app
 from dopantfit.errors import ConfigError
+from dopantfit.structures import load_host
 from made_up_records import GATE, write_validation_record
 
 
@@ -48,7 +49,7 @@ def write_validation(folder, failed=()):
     from dopantfit.validate.run import GATES
 
     gates = [GATE | {"name": name, "passed": name not in failed} for name in GATES]
-    write_validation_record(folder, thresholds=thresholds.sha256(), gates=gates)
+    write_validation_record(folder, thresholds=thresholds.sha256(load_host()), gates=gates)
 
 
 def test_only_a_validation_that_passed_and_is_of_this_potential_counts(tmp_path):

@@ -9,14 +9,14 @@ import pytest
 from dopantfit import Potential, ShellModel
 from dopantfit.energy.cell_model import CellModel, CellState, Relaxed
 from dopantfit.energy.region import Region, find_neighbours
-from dopantfit.structures import lamtp
+from dopantfit.structures import load_host
 
 POTENTIAL = Potential.load("latp-mg-2022")
 
 
 @pytest.fixture(scope="module")
 def cell():
-    atoms = lamtp(Fraction(1, 3), Fraction(1, 6), "Mg", 2, np.random.default_rng(4))
+    atoms = load_host().doped(np.random.default_rng(4), Fraction(1, 3), Fraction(1, 6), "Mg", 2)
     return CellModel(atoms, POTENTIAL, tolerance=2e-5, most_calls=600), atoms
 
 

@@ -18,6 +18,7 @@ from dopantfit.lammps.include import potential_include
 from dopantfit.pipeline.steps import fit_files, why_fit, why_validate
 from dopantfit.pipeline.trace import trace
 from dopantfit.potential.parameters import Parameter
+from dopantfit.structures import load_host
 from dopantfit.study.config import load_study
 from dopantfit.study.crystals import doped_crystal
 from dopantfit.study.files import write_structure
@@ -62,7 +63,7 @@ def fit(tmp_path):
     entry = {"name": NAME, "value": 0.1812345, "standard_error": 0.0004}
     record = Record.of(inputs, {}, seed=1, started=time.time()).as_dict()
     write_fit_record(folder, parameters=[PARAMETER | entry], record=record)
-    write_validation_record(folder, thresholds=thresholds.sha256())
+    write_validation_record(folder, thresholds=thresholds.sha256(load_host()))
     return folder
 
 

@@ -10,12 +10,9 @@ from ase.build import bulk
 from dopantfit.errors import ConfigError, EngineError, ReferenceDataError
 from dopantfit.reference import cp2k
 from dopantfit.reference.cp2k import Cp2kSettings, relaxation_input, single_point_input
-from dopantfit.reference.cp2k_output import (
-    parse_output,
-    read_calculation,
-    read_input_atoms,
-    read_output,
-)
+from dopantfit.reference.cp2k_geometry import read_input_atoms
+from dopantfit.reference.cp2k_output import parse_output, read_output
+from dopantfit.reference.cp2k_run import read_calculation
 from dopantfit.units import EV_PER_A3_IN_GPA, HARTREE
 
 DATA = Path(__file__).parents[1] / "data" / "reference" / "cp2k"
@@ -140,14 +137,16 @@ def test_a_truncated_output_is_refused_by_name(tmp_path: Path) -> None:
 
 
 def test_an_output_without_self_consistency_is_refused_by_name() -> None:
-    with pytest.raises(ReferenceDataError, match=r"unconverged\.out: evaluation 0: .* did not converge"):
-        read_output(DATA / "MgO-unconverged.out")
+    with pytest.raises(ReferenceDataError, match=r"unconverged\.out: frame 0: .* did not converge"):
+        read_calculation(DATA / "MgO-unconverged.out")
 
 
 def test_what_lacks_forces_or_is_no_cp2k_output_is_refused(tmp_path: Path) -> None:
     text = (DATA / "MgO-displaced.out").read_text()
-    with pytest.raises(ReferenceDataError, match="x: evaluation 0: no forces printed"):
-        parse_output(text.replace("ATOMIC FORCES in", "ATOMIC FARCES in"), "x")
+    shutil.copy(DATA / "MgO-displaced.inp", tmp_path)
+    (tmp_path / "x.out").write_text(text.replace("ATOMIC FORCES in", "ATOMIC FARCES in"))
+    with pytest.raises(ReferenceDataError, match=r"x\.out: frame 0: no forces printed"):
+        read_calculation(tmp_path / "x.out")
     with pytest.raises(ReferenceDataError, match="x: not a CP2K output"):
         parse_output("Energy = 1\n", "x")
     with pytest.raises(ReferenceDataError, match=r"x: evaluation 0: '\*+' is not a finite number"):

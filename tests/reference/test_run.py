@@ -123,7 +123,7 @@ def test_an_unconverged_frame_is_refused_by_name_and_joins_no_set(tmp_path: Path
     plan.write_text(plan.read_text().replace("cutoff = 60.0", "cutoff = 60.0, max_scf = 2"))
     summary = run_set(folder, work=tmp_path / "work")
     assert summary.done == ()
-    assert "work/a-00/cp2k.out: evaluation 0: its self-consistency did not converge" in summary.failed["a-00"]
+    assert "work/a-00/cp2k.out: its self-consistency did not converge" in summary.failed["a-00"]
     assert not (folder / "frames.extxyz").exists()
 
 

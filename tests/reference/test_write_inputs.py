@@ -7,7 +7,7 @@ from ase import Atoms
 from ase.io import read
 
 from dopantfit.errors import ConfigError
-from dopantfit.reference.cp2k_output import read_input_atoms
+from dopantfit.reference.cp2k_geometry import read_input_atoms
 from dopantfit.reference.frames import read_frames
 from dopantfit.reference.generate import configurations
 from dopantfit.reference.plan import Plan, parse_plan

@@ -1,194 +1,233 @@
-"""Reading what CP2K wrote (checked on real outputs of version 2023.1).
+"""Reading what CP2K printed, from 2.6 to 2026: every evaluation, in the units that the output names.
 
-An output without its end-of-run line, with a self-consistency that did not converge, or without forces is
-refused by name. CP2K works in hartree and bohr and prints pressure as positive; here energies are in eV,
-forces in eV/Å and stress in eV/Å³ with ASE's sign, positive under tension.
+An output without its end-of-run line, without any energy, or of a method that is no density functional theory is
+refused by name. CP2K prints pressure as positive; here energies are in eV, forces in eV/Å and stress in eV/Å³ with
+ASE's sign, positive under tension.
 """
 
 import os
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
-from ase.io import read as ase_read
 
 from dopantfit.errors import ReferenceDataError
-from dopantfit.units import BOHR, EV_PER_A3_IN_GPA, HARTREE
+from dopantfit.reference.cp2k_printed import PrintedCell, PrintedIons, last_cell, printed_ions, step_volume
+from dopantfit.reference.named_units import Quantity, unit_factor
+from dopantfit.reference.text_files import file_text
 
-_ENERGY = re.compile(r"^ ENERGY\| Total FORCE_EVAL.*\[a\.u\.\]:\s+(\S+)\s*$", re.MULTILINE)
-_SCF = re.compile(r"\bSCF run (NOT )?converged(?: in\s+(\d+) steps)?")
-_FORCES = re.compile(r"^ ATOMIC FORCES in \[a\.u\.\]\s*\n\s*\n #.*\n((?:\s+\d+\s+\d+\s+\S+(?:\s+\S+){3}\n)+)", re.M)
+Array = npt.NDArray[np.float64]
+
+# Until 7.1 "energy (a.u.):", until 2024.3 "energy [a.u.]:", then "energy [hartree]" or another unit.
+_ENERGY = re.compile(
+    r"^ ENERGY\| Total FORCE_EVAL \(\s*(?P<method>\w+)\s*\) energy\s*[\[(](?P<unit>[^\])]+)[\])]:?"
+    r"\s+(?P<value>\S+)\s*$",
+    re.MULTILINE,
+)
+# With outer loops the inner one may end unconverged; whichever says the last word is right.
+_SCF = re.compile(
+    r"SCF run (?P<bad>NOT )?converged(?: in\s+(?P<steps>\d+) steps)?"
+    r"|SCF loop (?:(?P<failed>FAILED to converge after)|converged in)\s+\d+ iterations or\s+(?P<all>\d+) steps"
+)
+_FORCES = re.compile(
+    r"^ ATOMIC FORCES in \[(?P<unit>[^\]]+)\]\s*\n\s*\n #.*\n(?P<rows>(?: +\d+ +\d+ +\S+(?: +\S+){3} *\n)+)"
+    r"|^ FORCES\| Atomic forces \[(?P<unit_>[^\]]+)\]\s*\n FORCES\| +Atom.*\n"
+    r"(?P<rows_>(?: FORCES\| +\d+(?: +\S+){4} *\n)+)",
+    re.MULTILINE,
+)
 _STRESS = re.compile(
-    r"^ STRESS\| Analytical stress tensor \[GPa\]\n.*\n((?: STRESS\|\s+[xyz](?:\s+\S+){3}\n){3})", re.M
+    r"^ STRESS\| (?:Analytical|Numerical) stress tensor \[(?P<unit>[^\]]+)\]\s*\n.*\n"
+    r"(?P<rows>(?: STRESS\| +[xyz](?: +\S+){3} *\n){3})"
+    r"|^ (?:NUMERICAL )?STRESS TENSOR \[(?P<unit_>[^\]]+)\] *\n *\n +X +Y +Z *\n"
+    r"(?P<rows_>(?: +[XYZ](?: +\S+){3} *\n){3})",
+    re.MULTILINE,
 )
 _VERSION = re.compile(r"CP2K\| version string:\s+CP2K version (\S+)")
-_INPUT = re.compile(r"CP2K\| Input file name\s+(\S+)")
+_INPUT = re.compile(r"CP2K\| Input file name(?: is)?:?\s+(\S+)")
 _PROJECT = re.compile(r"GLOBAL\| Project name\s+(\S+)")
+_RUN_TYPE = re.compile(r"GLOBAL\| Run type\s+(\S+)")
+_ENSEMBLE = re.compile(r"^ MD(?:_PAR)?\| Ensemble [Tt]ype\s+(\S+)", re.MULTILINE)
+_PERIODIC = re.compile(r"^ CELL\| Periodicity\s+(\S+)", re.MULTILINE)
+_START = re.compile(r"^.*PROGRAM STARTED AT", re.MULTILINE)
 _END = "PROGRAM ENDED AT"
+#: Methods whose energies are those of electrons (QS also stands for semi-empirical ones, which a set may be of).
+_METHODS = ("QS", "QUICKSTEP", "SIRIUS")
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One evaluation of energy and forces.
+    """One evaluation of the energy.
 
-    energy: [eV]. symbols: as printed. forces: [eV/Å], ``shape=(n, 3)``.
-    stress: [eV/Å³] in Voigt order xx, yy, zz, yz, xz, xy, positive under tension, or None.
-    scf_steps: steps to self-consistency.
+    energy: [eV]. symbols: as printed, None where the output has none (since 2025). forces: [eV/Å],
+    ``shape=(n, 3)``, or None. stress: [eV/Å³] in Voigt order xx, yy, zz, yz, xz, xy, positive under tension, or None.
+    scf_steps: steps to self-consistency. converged: whether it came to that, None where the output does not say.
+    cell: the cell as printed before it. volume: that of the step [Å³], as molecular dynamics prints it.
     """
 
     energy: float
-    symbols: tuple[str, ...]
-    forces: npt.NDArray[np.float64]
-    stress: npt.NDArray[np.float64] | None
+    symbols: tuple[str, ...] | None
+    forces: Array | None
+    stress: Array | None
     scf_steps: int
+    converged: bool | None
+    cell: PrintedCell | None
+    volume: float | None
+
+    @property
+    def problem(self) -> str:
+        """Why this evaluation cannot be a frame; empty where it can."""
+        if self.converged is None:
+            return "the output does not say that its self-consistency converged; print it (&SCF/&PRINT)"
+        if not self.converged:
+            return "its self-consistency did not converge; raise MAX_SCF or look at the configuration"
+        if self.forces is None:
+            return "no forces printed; add &FORCE_EVAL/&PRINT/&FORCES ON and repeat it"
+        return ""
 
 
 @dataclass(frozen=True)
 class Cp2kOutput:
-    """A complete run: its version, project and input file, and every evaluation in order."""
+    """A complete run: version, project, input file, kind of run, ensemble, and every evaluation.
+
+    What the output does not say is empty.
+    ions: those that the run began with, where they are printed.
+    """
 
     version: str
     project: str
     input_file: str
+    run_type: str
+    ensemble: str
+    ions: PrintedIons | None
     evaluations: tuple[Evaluation, ...]
 
 
 def parse_output(text: str, source: str = "CP2K output") -> Cp2kOutput:
     """Return what a CP2K run printed.
 
-    Raises ReferenceDataError naming ``source`` when the output is not CP2K's, is truncated, holds an
-    evaluation whose self-consistency did not converge, or lacks forces.
+    Raises ReferenceDataError naming ``source`` when the output is not CP2K's, is truncated, holds no energy, or
+    several runs.
     """
-    version = _VERSION.search(text)
-    if version is None:
+    if _VERSION.search(text) is None:
         raise ReferenceDataError(f"{source}: not a CP2K output (no 'CP2K| version string'); check the file")
+    text = _one_run(text, source)
+    found = list(_ENERGY.finditer(text))
     if _END not in text:
         raise ReferenceDataError(
-            f"{source}: is truncated: no '{_END}' line after {len(_ENERGY.findall(text))} complete "
+            f"{source}: is truncated: no '{_END}' line after {len(found)} complete "
             f"evaluations; let the run finish, or repeat it"
         )
-    ends = [match.end() for match in _ENERGY.finditer(text)]
-    starts = [0, *ends[:-1]]
-    # Forces and stress are printed behind the energy, the self-consistency before it.
-    following = [*ends[1:], len(text)]
-    evaluations = tuple(
-        _evaluation(text[a:b], text[b:c], f"{source}: evaluation {number}")
-        for number, (a, b, c) in enumerate(zip(starts, ends, following, strict=True))
-    )
-    if not evaluations:
-        raise ReferenceDataError(f"{source}: holds no energy ('ENERGY| Total FORCE_EVAL'); repeat the run")
+    if not found:
+        raise ReferenceDataError(
+            f"{source}: holds no energy ('ENERGY| Total FORCE_EVAL'), as CP2K {_said(_VERSION, text)} prints it for "
+            f"each evaluation; repeat the run with RUN_TYPE ENERGY_FORCE and PRINT_LEVEL LOW or above"
+        )
+    periodic = _said(_PERIODIC, text)
+    if periodic not in ("", "XYZ"):
+        raise ReferenceDataError(f"{source}: is periodic in {periodic}; expected a crystal, periodic in XYZ")
+    # Forces and stress are printed behind the energy; the self-consistency and the cell before it.
+    edges = [0, *(match.end() for match in found), len(text)]
+    parts = [text[a:b] for a, b in pairwise(edges)]
     return Cp2kOutput(
-        version=version[1],
-        project=_found(_PROJECT, text, f"{source}: no project name"),
-        input_file=_found(_INPUT, text, f"{source}: no input file name"),
-        evaluations=evaluations,
+        version=_said(_VERSION, text),
+        project=_said(_PROJECT, text),
+        input_file=_said(_INPUT, text),
+        run_type=_said(_RUN_TYPE, text),
+        ensemble=_said(_ENSEMBLE, text),
+        ions=printed_ions(text, source),
+        evaluations=tuple(
+            _evaluation(match, parts[k], parts[k + 1], f"{source}: evaluation {k}") for k, match in enumerate(found)
+        ),
     )
 
 
 def read_output(path: str | os.PathLike[str]) -> Cp2kOutput:
     """Return what the run that wrote the file ``path`` printed; raises as `parse_output` does."""
-    try:
-        text = Path(path).read_text(encoding="utf-8", errors="replace")
-    except OSError as problem:
-        raise ReferenceDataError(f"{path}: cannot be read ({problem.strerror})") from None
-    return parse_output(text, str(path))
+    return parse_output(file_text(Path(path)), str(path))
 
 
-def read_calculation(path: str | os.PathLike[str]) -> tuple[Atoms, ...]:
-    """Return the frames of a CP2K output whose input file lies beside it, energies and forces attached.
+def with_results(atoms: Atoms, evaluation: Evaluation, name: str) -> Atoms:
+    """Return a copy of ``atoms`` that carries what was computed in an ASE calculator.
 
-    A single point gives one frame with the input's positions; a relaxation one frame per step, with the
-    positions of ``<project>-pos-1.xyz``. Energy [eV], forces [eV/Å], stress [eV/Å³] where printed.
-    Raises ReferenceDataError naming the file when something is missing or does not fit together.
+    Raises ReferenceDataError naming ``name`` when the evaluation is of other ions.
     """
-    path = Path(path)
-    output = read_output(path)
-    start = read_input_atoms(path.parent / output.input_file)
-    trajectory = path.parent / f"{output.project}-pos-1.xyz"
-    if not trajectory.is_file():
-        if len(output.evaluations) > 1:
-            raise ReferenceDataError(
-                f"{path}: {len(output.evaluations)} evaluations, but {trajectory.name} with their positions "
-                f"is not beside it; copy it there"
-            )
-        return (_frame(start, output.evaluations[0], str(path)),)
-    return _relaxation_frames(start, output, trajectory)
-
-
-def with_results(atoms: Atoms, evaluation: Evaluation) -> Atoms:
-    """Return a copy of ``atoms`` that carries what was computed in an ASE calculator."""
+    forces, symbols = evaluation.forces, tuple(atoms.symbols)
+    if evaluation.symbols not in (None, symbols) or (forces is not None and len(forces) != len(atoms)):
+        raise ReferenceDataError(f"{name}: its ions are not those of the forces in the output; check the files")
     frame = atoms.copy()
-    results = {"energy": evaluation.energy, "forces": evaluation.forces}
-    if evaluation.stress is not None:
-        results["stress"] = evaluation.stress
-    frame.calc = SinglePointCalculator(frame, **results)
+    results = {"energy": evaluation.energy, "forces": forces, "stress": evaluation.stress}
+    known = {key: value for key, value in results.items() if value is not None}
+    frame.calc = SinglePointCalculator(frame, **known)
     return frame
 
 
-def read_input_atoms(path: str | os.PathLike[str]) -> Atoms:
-    """Return the configuration in a CP2K input with its vectors A, B, C and its coordinates inline, in Å.
-
-    Raises ReferenceDataError when the file is missing or gives its geometry in another way.
-    """
-    try:
-        lines = [line.split() for line in Path(path).read_text(encoding="utf-8").splitlines()]
-    except (OSError, UnicodeDecodeError):
-        raise ReferenceDataError(f"{path}: the input of the run cannot be read; copy it there") from None
-    try:
-        cell = {row[0].upper(): [float(x) for x in row[1:4]] for row in _section(lines, "CELL")}
-        rows = _section(lines, "COORD")
-        positions = [[float(x) for x in row[1:4]] for row in rows]
-        return Atoms([row[0] for row in rows], positions, cell=[cell[k] for k in "ABC"], pbc=True)
-    except (KeyError, ValueError, IndexError):
+def _one_run(text: str, source: str) -> str:
+    """Return the run in an output that holds energies; CP2K appends to an output that is there already."""
+    starts = [match.start() for match in _START.finditer(text)]
+    # One header per rank stands in an output of a CP2K that was started without its MPI.
+    runs = [text[a:b] for a, b in pairwise([*starts, len(text)])]
+    whole = [run for run in runs if _ENERGY.search(run)]
+    if len(whole) > 1:
         raise ReferenceDataError(
-            f"{path}: expected &CELL with vectors A, B, C and &COORD with one ion a line, in Å and nothing "
-            f"else; write the geometry so, or import the frames as extended XYZ"
-        ) from None
+            f"{source}: holds {len(whole)} runs, one behind the other; cut it into a file for each, with its own input"
+        )
+    return whole[0] if whole else text
 
 
-def _section(lines: list[list[str]], name: str) -> list[list[str]]:
-    upper = [[word.upper() for word in line] for line in lines]
-    start = upper.index([f"&{name}"])
-    stop = next(i for i in range(start, len(upper)) if upper[i][:1] == ["&END"])
-    return [line for line in lines[start + 1 : stop] if line]
-
-
-def _evaluation(before: str, after: str, name: str) -> Evaluation:
-    energy = _ENERGY.search(before)
+def _evaluation(found: re.Match[str], before: str, after: str, name: str) -> Evaluation:
+    if found["method"].upper() not in _METHODS:
+        raise ReferenceDataError(
+            f"{name}: its energy is of METHOD {found['method']}, not of density functional theory; leave it out"
+        )
     scf = None
     for scf in _SCF.finditer(before):  # noqa: B007 - the last one is this evaluation's
         pass
-    if scf is None or scf[1]:
-        raise ReferenceDataError(
-            f"{name}: its self-consistency did not converge; raise MAX_SCF or look at the configuration"
-        )
-    forces = _FORCES.search(after)
-    if energy is None or forces is None:
-        raise ReferenceDataError(
-            f"{name}: no forces printed (as CP2K 2023.1 prints them); add &FORCE_EVAL/&PRINT/&FORCES ON"
-        )
-    rows = [line.split() for line in forces[1].splitlines()]
+    symbols, forces = _forces(after, name)
+    steps = (scf["steps"] or scf["all"] or 0) if scf else 0
     return Evaluation(
-        energy=_number(energy[1], name) * HARTREE,
-        symbols=tuple(row[2] for row in rows),
-        forces=np.array([[_number(x, name) for x in row[3:6]] for row in rows]) * (HARTREE / BOHR),
+        energy=_number(found["value"], name) * _factor(found["unit"], "energy", name),
+        symbols=symbols,
+        forces=forces,
         stress=_stress(after, name),
-        scf_steps=int(scf[2]),
+        scf_steps=int(steps),
+        converged=None if scf is None else not (scf["bad"] or scf["failed"]),
+        cell=last_cell(before),
+        volume=step_volume(after),
     )
 
 
-def _stress(text: str, name: str) -> npt.NDArray[np.float64] | None:
+def _forces(text: str, name: str) -> tuple[tuple[str, ...] | None, Array | None]:
+    found = _FORCES.search(text)
+    if found is None:
+        return None, None
+    rows = [line.split() for line in (found["rows"] or found["rows_"]).splitlines()]
+    first = 3 if found["rows"] else 2
+    symbols = tuple(row[2] for row in rows) if found["rows"] else None
+    forces = np.array([[_number(x, name) for x in row[first : first + 3]] for row in rows])
+    return symbols, forces * _factor(found["unit"] or found["unit_"], "force", name)
+
+
+def _stress(text: str, name: str) -> Array | None:
     found = _STRESS.search(text)
     if found is None:
         return None
-    rows = [line.split()[2:5] for line in found[1].splitlines()]
+    rows = [line.split()[-3:] for line in (found["rows"] or found["rows_"]).splitlines()]
     tensor = np.array([[_number(x, name) for x in row] for row in rows])
     # CP2K's is the pressure tensor: positive where the cell pushes outwards.
-    return -tensor[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]] / EV_PER_A3_IN_GPA
+    voigt: Array = -tensor[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]]
+    return voigt * _factor(found["unit"] or found["unit_"], "stress", name)
+
+
+def _factor(unit: str, quantity: Quantity, name: str) -> float:
+    factor = unit_factor(unit, quantity)
+    if factor is None:
+        raise ReferenceDataError(f"{name}: {quantity} in [{unit}], a unit that is not known here; print another one")
+    return factor
 
 
 def _number(text: str, name: str) -> float:
@@ -201,37 +240,7 @@ def _number(text: str, name: str) -> float:
     return value
 
 
-def _found(pattern: re.Pattern[str], text: str, problem: str) -> str:
+def _said(pattern: re.Pattern[str], text: str) -> str:
+    """Return the first word that a pattern finds; empty where the output does not say."""
     match = pattern.search(text)
-    if match is None:
-        raise ReferenceDataError(problem)
-    return match[1]
-
-
-def _relaxation_frames(start: Atoms, output: Cp2kOutput, trajectory: Path) -> tuple[Atoms, ...]:
-    """Pair each step of the trajectory with the evaluation of its energy.
-
-    CP2K's line search evaluates more than it steps, so the two lists differ in length.
-    """
-    steps = ase_read(trajectory, index=":", format="xyz")
-    energies = re.findall(r"\bE =\s+(\S+)", trajectory.read_text(encoding="utf-8"))
-    if len(energies) != len(steps):
-        raise ReferenceDataError(f"{trajectory}: {len(energies)} energies for {len(steps)} steps")
-    frames = []
-    for number, (step, energy) in enumerate(zip(steps, energies, strict=True)):
-        name = f"{trajectory}: step {number}"
-        target = _number(energy, name) * HARTREE
-        nearest = min(output.evaluations, key=lambda found: abs(found.energy - target))
-        # The trajectory prints ten decimals of a hartree.
-        if abs(nearest.energy - target) > 1e-8:
-            raise ReferenceDataError(f"{name}: no evaluation in the output has its energy {target!r} eV")
-        step.set_cell(start.cell)
-        step.pbc = True
-        frames.append(_frame(step, nearest, name))
-    return tuple(frames)
-
-
-def _frame(atoms: Atoms, evaluation: Evaluation, name: str) -> Atoms:
-    if tuple(atoms.symbols) != evaluation.symbols:
-        raise ReferenceDataError(f"{name}: its ions are not those of the forces in the output; check the files")
-    return with_results(atoms, evaluation)
+    return match[1] if match else ""

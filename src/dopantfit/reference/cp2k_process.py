@@ -172,9 +172,9 @@ def _finished(configuration: Configuration, settings: Cp2kSettings, output: Path
     read = read_output(output)
     evaluation = read.evaluations[-1]
     atoms = configuration.atoms
-    if tuple(atoms.symbols) != evaluation.symbols:
-        raise ReferenceDataError(f"{output}: its ions are not those of the input; repeat the run")
-    frame = with_results(atoms, evaluation)
+    if evaluation.problem:
+        raise ReferenceDataError(f"{output}: {evaluation.problem}")
+    frame = with_results(atoms, evaluation, str(output))
     frame.info |= {
         "input_sha256": fingerprint(atoms, settings, configuration.k_mesh),
         # With the name, because extended XYZ takes a bare version for a number.

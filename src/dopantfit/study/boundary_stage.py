@@ -131,7 +131,8 @@ def dope(here: Here, want: BoundaryDoping) -> Product[DopedBoundary]:
     host = read_structure(boundary.file(STRUCTURE))
     spans = boundary.result.domains
     start, doping = doped(host, spans.within(host), potential, config, want.level, want.realisation)
-    schedule = Schedule(potential, config.stages, config.health, config.seed + want.realisation, ranks)
+    seed = config.seed + want.realisation
+    schedule = Schedule(potential, config.host, config.stages, config.health, seed, ranks)
     atoms, _ = schedule.run(start, here.folder / "relaxation", Reporter(here).of)
     write_structure(here.folder / STRUCTURE, atoms)
     counts = counts_of(atoms[spans.within(atoms).members(atoms, "amorphous")])

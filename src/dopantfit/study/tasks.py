@@ -11,8 +11,6 @@ from dopantfit.boundary.dope.config import DopeConfig
 from dopantfit.errors import ConfigError
 from dopantfit.potential import Potential
 from dopantfit.potential.files import locate
-from dopantfit.structures import host, labels_of
-from dopantfit.structures.prototypes import LTP
 from dopantfit.study import amorphous_stage, boundary_stage, conduction, dynamics, places
 from dopantfit.study.amorphous_stage import GlassCut, GlassExchange
 from dopantfit.study.bleeding_stage import BleedingAnalysis, bleed
@@ -76,8 +74,8 @@ class Planner:
 
     def host_ions(self) -> tuple[str, ...]:
         """Labels of the ions of the undoped boundary and crystal."""
-        own = {*labels_of(host(LTP).ions), *FRAMEWORK, MOBILE, *self.build_config().amorphous.cations}
-        return tuple(sorted(own))
+        build = self.build_config()
+        return tuple(sorted({*build.host.charges, *build.cations}))
 
     def check_dopant(self) -> None:
         """Raise ConfigError when the dopant is no cation of every potential of the study, or an ion of the host."""

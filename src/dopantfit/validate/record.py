@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dopantfit.errors import ConfigError
+from dopantfit.structures.hosts import Host, load_host
 from dopantfit.validate import thresholds
 from dopantfit.validate.gate import Gate
 from dopantfit.validate.record_schema import GateRecord, ValidationRecord, ValidationStatus
-from dopantfit.validate.settings import SETTINGS_FILE
+from dopantfit.validate.settings import SETTINGS_FILE, load_settings
 from dopantfit.validate.subject import Subject, potential_sha256
-from dopantfit.workflow.provenance import Record, sha256_of
+from dopantfit.workflow.provenance import Record, hash_of, sha256_of
 from dopantfit.workflow.schema import parse_content
 
 if TYPE_CHECKING:
@@ -34,10 +35,11 @@ def write_validation(subject: Subject, gates: Sequence[Gate], started: float) ->
     payload = {
         "name": subject.config.name,
         "level": subject.level_name,
+        "host": {"name": subject.host.name, "sha256": _hash_of(subject.host)},
         "passed": all(gate.passed for gate in gates),
         "potential": potential,
         "compared_with": subject.peer.name if subject.peer else None,
-        "thresholds": thresholds.sha256(),
+        "thresholds": thresholds.sha256(subject.host),
         "gates": [gate.as_dict() for gate in gates],
         "record": _record(subject, started).as_dict(),
     }
@@ -100,7 +102,16 @@ def stale(record: ValidationRecord, potential: str, folder: Path) -> str:
         return "another potential, or an earlier one"
     if record.record.inputs.get(SETTINGS_FILE) != (sha256_of(settings) if settings.is_file() else None):
         return f"another {SETTINGS_FILE}"
-    return "" if record.thresholds == thresholds.sha256() else "other thresholds than those of this version"
+    host = load_settings(folder).host
+    # Records of before hosts were files are about the one that there was.
+    same = host == load_host() if record.host is None else record.host.sha256 == _hash_of(host)
+    if not same:
+        return f"another host than {host.name} as it is now"
+    return "" if record.thresholds == thresholds.sha256(host) else "other thresholds than those of this version"
+
+
+def _hash_of(host: Host) -> str:
+    return hash_of(host.model_dump(mode="json"))
 
 
 def _objection(record: ValidationRecord, potential: str, path: Path) -> str:

@@ -50,6 +50,13 @@ class PotentialIdentity(Model):
     source: str
 
 
+class HostIdentity(Model):
+    """The host whose crystal was doped, and the hash of all that was known of it."""
+
+    name: str
+    sha256: str
+
+
 class ValidationRecord(VersionedRecord):
     """What the gates said of a potential. thresholds: hash of all limits with their reasons."""
 
@@ -59,6 +66,8 @@ class ValidationRecord(VersionedRecord):
     format: int = 1
     name: str
     level: str
+    #: None in records of before hosts were files.
+    host: HostIdentity | None = None
     passed: bool
     potential: PotentialIdentity
     compared_with: str | None

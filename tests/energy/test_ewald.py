@@ -6,7 +6,7 @@ from ase import Atoms
 from ase.build import bulk
 
 from dopantfit import Potential
-from dopantfit.energy import evaluate, make_frame, species_table
+from dopantfit.energy import ShellProblem, evaluate, make_frame, species_table
 from dopantfit.energy.ewald import plan_ewald
 from dopantfit.structures import load_host
 from dopantfit.structures.convert import structure_of
@@ -30,7 +30,7 @@ def _point_charges(charges: dict[str, int]) -> Potential:
 
 def _energy_and_forces(atoms, potential, accuracy=1e-11):
     frame = make_frame(atoms, potential, accuracy=accuracy)
-    found = evaluate(frame, species_table(frame.labels, potential))
+    found = evaluate(ShellProblem(frame, species_table(frame.labels, potential)))
     return found.energy, found.forces
 
 
@@ -75,7 +75,7 @@ def test_coulomb_energy_does_not_depend_on_how_it_is_divided(cutoff, perturbed_l
 def test_force_error_is_what_was_asked_for(accuracy, perturbed_lamtp, potential):
     def forces(wanted):
         frame = make_frame(perturbed_lamtp, potential, accuracy=wanted)
-        return evaluate(frame, species_table(frame.labels, potential), tolerance=1e-10).forces
+        return evaluate(ShellProblem(frame, species_table(frame.labels, potential)), tolerance=1e-10).forces
 
     error = np.sqrt(np.mean(np.sum((forces(accuracy) - forces(1e-11)) ** 2, axis=1)))
     # Kolafa and Perram's estimate is for random charges; a factor of three either way is what it promises.

@@ -8,6 +8,7 @@ from pathlib import Path
 from dopantfit.fit.record import write_fit
 from dopantfit.fit.record_schema import FitRecord
 from dopantfit.fit.run import Generation, Plan, plan_fit, run_fit
+from dopantfit.workflow.names import default_run
 
 #: Called after every generation with what it found and how many there will be; and with the name of every step.
 Observe = Callable[[Generation, int], None]
@@ -34,6 +35,6 @@ def fit(
     started = time.time()
     plan = plan_fit(folder)
     with watch(plan) as (observe, say):
-        place = Path(work) if work is not None else Path("runs") / f"fit-{plan.config.name}"
+        place = Path(work) if work is not None else default_run("fit", plan.config.name)
         result = run_fit(plan, place, workers, observe, say)
     return write_fit(plan, result, plan.file.parent, started)

@@ -94,7 +94,7 @@ def run(
     folder, watch = Path(folder), watch or RunWatch()
     place = studying.run_folder(*load_study(folder, preset))
     if site is not None:
-        load_site(Path(site))  # hours before the study reads it
+        load_site(Path(site)).check(str(site))  # hours before the study reads it
     steps = _Steps(watch)
     steps.take("fit", why_fit(folder), lambda: fitting.fit(folder, watch=watch.fit))
     steps.take(

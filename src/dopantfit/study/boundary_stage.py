@@ -17,7 +17,7 @@ from dopantfit.boundary.profile.domains import NAMES, Domains, Interval
 from dopantfit.boundary.profile.profiles import nearest_by_domain
 from dopantfit.lammps.progress import Progress, Report
 from dopantfit.potential import Potential
-from dopantfit.study.dynamics import Ions, counts_of
+from dopantfit.study.dynamics import Ions, counts_of, launcher_of
 from dopantfit.study.files import STRUCTURE, read_structure, write_structure
 from dopantfit.workflow.jobs import Here, Output, Product, typed_action
 from dopantfit.workflow.schema import Model
@@ -106,8 +106,8 @@ class DopedBoundary(Model):
 @typed_action(BoundaryBuild, BuiltBoundary, version=1)
 def build(here: Here, want: BoundaryBuild) -> Product[BuiltBoundary]:
     """Sinter the undoped boundary and find its domains."""
-    potential, ranks = Potential.load(here.path("potential")), here.resources.ranks
-    built = build_boundary(want.build, potential, here.folder / "sintering", ranks=ranks, reporter=Reporter(here).of)
+    potential, folder = Potential.load(here.path("potential")), here.folder / "sintering"
+    built = build_boundary(want.build, potential, folder, launcher_of(here), reporter=Reporter(here).of)
     atoms, domains = built.atoms, built.domains
     write_structure(here.folder / STRUCTURE, atoms)
     x, y, z = atoms.cell.lengths().tolist()
@@ -120,25 +120,25 @@ def build(here: Here, want: BoundaryBuild) -> Product[BuiltBoundary]:
         nearest_A=nearest_by_domain(atoms, domains, want.reducible),
         health=built.record["health"],
     )
-    return Product(result, (STRUCTURE,), {"ions": len(atoms), "ranks": ranks})
+    return Product(result, (STRUCTURE,), {"ions": len(atoms), "ranks": here.resources.ranks})
 
 
 @typed_action(BoundaryDoping, DopedBoundary, version=1)
 def dope(here: Here, want: BoundaryDoping) -> Product[DopedBoundary]:
     """Dope the boundary and relax it: one concentration, one realisation."""
-    boundary, config, ranks = here.made(want.boundary), want.dope, here.resources.ranks
+    boundary, config = here.made(want.boundary), want.dope
     potential = Potential.load(here.path("potential"))
     host = read_structure(boundary.file(STRUCTURE))
     spans = boundary.result.domains
     start, doping = doped(host, spans.within(host), potential, config, want.level, want.realisation)
     seed = config.seed + want.realisation
-    schedule = Schedule(potential, config.host, config.stages, config.health, seed, ranks)
+    schedule = Schedule(potential, config.host, config.stages, config.health, seed, launcher_of(here))
     atoms, _ = schedule.run(start, here.folder / "relaxation", Reporter(here).of)
     write_structure(here.folder / STRUCTURE, atoms)
     counts = counts_of(atoms[spans.within(atoms).members(atoms, "amorphous")])
     per_unit = {label: 3.0 * count / counts["P"] for label, count in counts.items()}
     result = DopedBoundary(**doping.as_dict(), atoms=len(atoms), amorphous_per_3PO4=per_unit)
-    return Product(result, (STRUCTURE,), {"ions": len(atoms), "ranks": ranks})
+    return Product(result, (STRUCTURE,), {"ions": len(atoms), "ranks": here.resources.ranks})
 
 
 class Reporter:

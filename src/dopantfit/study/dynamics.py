@@ -148,11 +148,15 @@ def run_here(here: Here, atoms: Atoms, settings: Dynamics, name: str, start: str
         Potential.load(here.path("potential")),
         settings,
         here.folder / name,
-        launcher=Launcher(here.resources.launcher),
-        ranks=here.resources.ranks,
+        launcher=launcher_of(here),
         report=report,
         start=None if start is None else here.folder / start,
     )
+
+
+def launcher_of(here: Here) -> Launcher:
+    """How every run of a task is started: as its site says."""
+    return Launcher(here.resources.launcher, here.resources.ranks)
 
 
 def block_mean(series: NDArray[np.float64]) -> Estimate:

@@ -6,9 +6,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from dopantfit.errors import ConfigError
+from dopantfit.lammps import Launcher
 from dopantfit.study import places
 from dopantfit.study.config import StudyConfig
 from dopantfit.study.files import LOWEST_WALKER, PROFILE, STRUCTURE
@@ -60,18 +62,24 @@ def run_study(
 ) -> StudyRecord:
     """Run a study in `folder`, or go on with it; return its record, which is also ``study.json`` there.
 
-    What a report needs is copied to ``summary``. Raises ConfigError when the folder is held or cannot be written to.
+    What a report needs is copied to ``summary``. Raises ConfigError when the folder is held, is another study's, or
+    cannot be written to, and what `try_worker` raises before any task is begun.
     """
     started = time.time()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as problem:
-        raise ConfigError(f"{folder}: cannot be made ({problem.strerror}); choose another folder") from None
-    summary = run_graph(study.graph, folder, pool, resources, observe, tick)
+    folder = folder.resolve()  # workers may run elsewhere
+    pool.trial = partial(try_worker, resources.launcher, folder)
+    summary = run_graph(study.graph, folder, pool, resources, observe, tick, study.file)
     record = record_of(study, summary, started)
     record.write(folder / STUDY_RECORD)
     _put_together(study, summary, folder / SUMMARY, record)
     return record
+
+
+def try_worker(launcher: str, folder: Path) -> None:
+    """In a worker, before it is given any task: raise ConfigError or EngineError where none could end well there."""
+    if not folder.is_dir():
+        raise ConfigError(f"{folder}: the workers of the site do not see it; put the run on a file system they share")
+    Launcher(launcher).check()
 
 
 def record_of(study: CheckedStudy, summary: Summary, started: float) -> StudyRecord:

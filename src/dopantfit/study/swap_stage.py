@@ -10,6 +10,7 @@ from dopantfit.boundary.swap.walker import Configuration, Player, statistics_of
 from dopantfit.errors import ConfigError
 from dopantfit.study.boundary_stage import BuiltBoundary, DopedBoundary
 from dopantfit.study.config import Swaps
+from dopantfit.study.dynamics import launcher_of
 from dopantfit.study.files import STRUCTURE, read_structure, write_structure
 from dopantfit.workflow.jobs import Here, Made, Output, Product, typed_action
 from dopantfit.workflow.schema import Model
@@ -55,7 +56,8 @@ def temper_walkers(here: Here, want: Tempering) -> Product[Tempered]:
     boundary, doped = here.made(want.boundary), [here.made(one) for one in want.walkers]
     config = swap_config(want, boundary)
     starts = _starts(here.folder / "starts", boundary, doped)
-    player = Player(config, here.path("potential").read_text(encoding="utf-8"), here.folder / "walkers")
+    potential = here.path("potential").read_text(encoding="utf-8")
+    player = Player(config, potential, here.folder / "walkers", launcher_of(here))
     rounds, attempts = config.layers.rounds, config.attempts * len(doped)
     executor = here.work.executor
     if executor is None:

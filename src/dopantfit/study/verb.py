@@ -14,6 +14,7 @@ from dopantfit.study.run import plan_study, run_study
 from dopantfit.study.tasks import Planner
 from dopantfit.workflow.driver import Event
 from dopantfit.workflow.graph import Graph
+from dopantfit.workflow.names import default_run
 from dopantfit.workflow.pool import local_pool, site_pool
 from dopantfit.workflow.site import load_site
 from dopantfit.workflow.work import Resources
@@ -71,6 +72,7 @@ def study(
         pool, resources = local_pool(workers or len(os.sched_getaffinity(0))), Resources()
     else:
         described = load_site(Path(site))
+        described.check(str(site))
         pool, resources = site_pool(described, place / "parsl"), described.resources
     with watch(checked.graph, place) as watcher:
         record = run_study(checked, place, pool, resources, watcher.observe, watcher.tick)
@@ -106,7 +108,7 @@ def plan(
 
 def run_folder(config: StudyConfig, file: Path, chosen: str | Path | None = None) -> Path:
     """Where a study runs: where it was told to, or ``runs/study-<folder>-<preset>``."""
-    return Path(chosen) if chosen is not None else Path("runs") / f"study-{file.parent.resolve().name}-{config.preset}"
+    return Path(chosen) if chosen is not None else default_run("study", file.parent.resolve().name, config.preset)
 
 
 def summary_of(folder: Path, preset: str | None, run: Path | None, kept: bool) -> Path:

@@ -10,6 +10,7 @@ from dopantfit.validate.gate import Gate
 from dopantfit.validate.record import stem, write_validation
 from dopantfit.validate.record_schema import ValidationRecord
 from dopantfit.validate.run import GATES, Observe, Request, run_gates
+from dopantfit.workflow.names import default_run
 
 #: While its context lasts, what it gives is told how the gates go.
 GateWatch = Callable[[], AbstractContextManager[Observe]]
@@ -67,6 +68,6 @@ def hold_against(
 def _placed(asked: Request, work: str | Path | None, figures: Path | None) -> Request:
     """The request with its folders."""
     subject = asked.subject()
-    name = f"validate-{subject.config.name}-{subject.potential.name}-{asked.level}"
-    where = Path(work) if work is not None else Path("runs") / name
+    names = (subject.config.name, subject.potential.name, asked.level)
+    where = Path(work) if work is not None else default_run("validate", *names)
     return replace(asked, work=where, figures=figures or where / "figures")

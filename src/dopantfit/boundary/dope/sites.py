@@ -86,6 +86,8 @@ def _exchanged(
     weight = config.profile.weight(domain.distance(atoms.positions[:, 2]), domain)
     weight = weight * domains.members(atoms, "amorphous")
     for host, count in counts.items():
+        if not count:
+            continue  # perhaps for want of sites, and of none nothing can be drawn
         sites = np.flatnonzero((labels == host) & (weight > 0.0))
         if count > len(sites):
             raise ConfigError(

@@ -7,7 +7,7 @@ from typing import ClassVar
 from dopantfit.study.config import StudyConfig
 from dopantfit.study.verdict import Verdict
 from dopantfit.validate.record_schema import ValidationStatus
-from dopantfit.workflow.provenance import Record
+from dopantfit.workflow.provenance import Provenance
 from dopantfit.workflow.schema import Model, VersionedRecord, parse_content
 
 STUDY_RECORD, SUMMARY = "study.json", "summary"
@@ -43,7 +43,7 @@ class StudyRecord(VersionedRecord):
     skipped: dict[str, str]
     stages: dict[str, str]
     done_now: tuple[str, ...]
-    record: Record
+    record: Provenance
 
     @cached_property
     def config(self) -> StudyConfig:

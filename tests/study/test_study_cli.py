@@ -14,7 +14,6 @@ from dopantfit.errors import ConfigError
 from dopantfit.pipeline import run as pipeline_run
 from dopantfit.potential.files import locate
 from dopantfit.report.record import ReportRecord
-from dopantfit.study import run as study_run
 from dopantfit.study import verb
 from dopantfit.study.config import load_study
 from dopantfit.study.run import CheckedStudy
@@ -167,16 +166,6 @@ def test_a_disk_that_is_full_when_the_summary_is_made_leaves_the_older_one(folde
         assert call(monkeypatch, capsys, *words)[0] == 0
     finally:
         subprocess.run(["umount", str(run)], check=True)
-
-
-def test_a_summary_that_cannot_take_its_place_leaves_the_older_one(tmp_path, monkeypatch):
-    (tmp_path / "old").write_text("whole")
-    target, new = tmp_path / "summary", tmp_path / "new"
-    target.mkdir()
-    (target / "study.json").write_text("older")
-    with pytest.raises(OSError):
-        study_run._replace(new, target)  # there is no new one
-    assert (target / "study.json").read_text() == "older" and not (tmp_path / ".summary.old").exists()
 
 
 @pytest.fixture

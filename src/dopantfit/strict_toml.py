@@ -82,7 +82,7 @@ def parse_toml(text: str, source: str, error: type[DopantFitError] = ConfigError
     except ValueError:
         raise error(f"{source}: not valid TOML: a number has thousands of digits; mend it") from None
     except RecursionError:
-        raise error(f"{source}: lists or tables are nested too deeply; nothing here needs more than a few levels") from None
+        raise error(f"{source}: lists or tables are nested too deeply; a few levels are enough") from None
 
 
 def parse_strict(

@@ -10,14 +10,21 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 from dopantfit.potential.turnover import DANGEROUS_RADIUS
-from dopantfit.strict_toml import Table, file_in, parse_strict, read_text
+from dopantfit.strict_toml import (
+    Count,
+    CountOrNone,
+    FormalCharge,
+    NonNegative,
+    Positive,
+    Table,
+    file_in,
+    parse_strict,
+    read_text,
+)
 from dopantfit.workflow.names import folder_name
 
 FIT_FILE = "fit.toml"
 
-Positive = Annotated[float, Field(gt=0.0)]
-NonNegative = Annotated[float, Field(ge=0.0)]
-Count = Annotated[int, Field(ge=1)]
 Text = Annotated[str, Field(min_length=1)]
 Scale = Literal["linear", "log", "log1p"]
 

@@ -15,6 +15,7 @@ from pydantic import Field, ValidationError
 from dopantfit.errors import ConfigError
 from dopantfit.potential.checks import Pair, pair_key
 from dopantfit.potential.terms import Buckingham, Data, Positive, Shell, Species
+from dopantfit.strict_toml import is_file, shown
 
 
 class _Document(Data):

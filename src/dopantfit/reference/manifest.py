@@ -12,12 +12,11 @@ from typing import Annotated, Any
 from pydantic import Field, model_validator
 
 from dopantfit.errors import ReferenceDataError
-from dopantfit.strict_toml import Table, parse_strict, read_text
+from dopantfit.strict_toml import Positive, Table, parse_strict, read_text
 
 MANIFEST_FILE = "manifest.toml"
 
 Text = Annotated[str, Field(min_length=1)]
-Positive = Annotated[float, Field(gt=0)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Mesh = tuple[
     Annotated[int, Field(ge=1)],

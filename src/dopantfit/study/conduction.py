@@ -12,7 +12,6 @@ from dopantfit.boundary.profile.profiles import nearest_distances
 from dopantfit.potential import Potential
 from dopantfit.statistics import standard_error
 from dopantfit.study.dynamics import IONS, TRAJECTORY
-from dopantfit.transport.diffusion import HOP_LENGTH, WINDOW
 from dopantfit.transport.reading import read_trajectory, species_of
 from dopantfit.transport.summary import summarise, write_msd
 from dopantfit.transport.trajectory import Trajectory
@@ -25,7 +24,7 @@ PRODUCTION = Path("production")
 _FRAMES = 20
 
 
-@action(version=1)
+@action(version=2)
 def transport(work: Work) -> Outcome:
     """Diffusion and conductivity of every cation; independent runs together.
 
@@ -35,7 +34,7 @@ def transport(work: Work) -> Outcome:
     want, potential = work.settings, Potential.load(work.task.files["potential"])
     sites = work.needs["build"].result.get("dopant_sites", {}) if "build" in work.needs else {}
     runs = [trajectory_of(run, want["dopant"], sites) for role, run in sorted(work.needs.items()) if role != "build"]
-    summary = summarise(runs, cation_charges(runs[0].species, potential), want["temperature"], WINDOW, HOP_LENGTH)
+    summary = summarise(runs, cation_charges(runs[0].species, potential), want["temperature"])
     write_msd(work.folder / MSD, summary)
     result: dict[str, Any] = {**summary.as_dict(), "runs": len(runs)}
     return Outcome(result, (MSD,))

@@ -160,7 +160,7 @@ def _less_one(ratio: Interval) -> Interval:
     return Interval(ratio.low - 1.0, ratio.high - 1.0, None if ratio.value is None else ratio.value - 1.0)
 
 
-@action(version=3)
+@action(version=4)
 def conductivities(work: Work) -> Outcome:
     """Items 6 and 10: conductivity and D* of every cation in every system, and Li against the reference system.
 
@@ -247,7 +247,7 @@ def ternary(work: Work) -> Outcome:
     return _finish(work, f"Shares of {', '.join(labels)} in the amorphous cells", columns, rows, {"labels": labels})
 
 
-@action(version=2)
+@action(version=3)
 def reducible_distance(work: Work) -> Outcome:
     """Item 8: distance of Ti to the next Ti, and its number density, in the amorphous cells.
 
@@ -280,7 +280,7 @@ def number_density(cells: Sequence[Finished], label: str | None) -> Estimate | N
     return pooled(found)
 
 
-@action(version=2)
+@action(version=3)
 def densities(work: Work) -> Outcome:
     """Item 9: mass and number density of the amorphous cells. facts: volumes, what each system's come from."""
     rows: list[Sequence[Cell]] = []

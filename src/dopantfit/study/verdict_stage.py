@@ -28,7 +28,7 @@ NAMES = (
 )
 
 
-@action(version=3)
+@action(version=4)
 def verdict(work: Work) -> Outcome:
     """Answer the three requirements for every composition, and the question for the dopant.
 

@@ -42,7 +42,7 @@ class Diffusion:
     directional: slope/2 along x, y, z [Å²/ps], ``shape=(3,)``; meaningless for an upper bound.
     rattle: MSD that the fit finds at lag zero, along one direction [Å²].
     window: first and last lag of the fit to the first run [ps].
-    reached: MSD at the end of the window [Å²].
+    reached: MSD at 70 % of the run [Å²].
     n_ions, duration, n_replicas: ions per run, length of the first run [ps], number of runs.
     scatter: of the runs, over that of Brownian walkers; None where they are too short to tell.
     replica_scatter: spread of the replicas over what their errors allow; 1 is as expected, None for a single run.
@@ -84,22 +84,17 @@ def tracer_diffusion(
     """
     replicas = [runs] if isinstance(runs, MeanSquareDisplacement) else list(runs)
     _check(replicas, window, hop_length)
-    lags = _lags(replicas, window, hop_length, onset)
-    slopes = [
-        fit_slope(run, chosen, stride_of(chosen[0]) if window is None else 1)
-        for run, chosen in zip(replicas, lags, strict=True)
-    ]
-    scatter = scatter_of(replicas, lags[0][0] * replicas[0].interval)
-    weights = np.array([1.0 / _relative(run, slope) ** 2 for run, slope in zip(replicas, slopes, strict=True)])
+    slopes = _slopes(replicas, window, hop_length, onset)
+    first, last = (replicas[0].interval * slopes[0].lags[end] for end in (0, -1))
+    scatter = scatter_of(replicas, first)
+    weights = np.array([run.n_series / slope.relative**2 for run, slope in zip(replicas, slopes, strict=True)])
     directional = np.average([slope.directional for slope in slopes], axis=0, weights=weights)
     value = float(directional.mean())
     scale, freedom = (_anisotropy(directional), inf) if scatter is None else (scatter.scale, scatter.freedom)
     between = _replica_scatter(slopes, weights, value, scale)
     scale, freedom = _with_replicas(scale, freedom, between, len(replicas))
     relative = scale / sqrt(3.0 * float(weights.sum()))
-    reached = float(
-        np.average([run.total[chosen[-1]] for run, chosen in zip(replicas, lags, strict=True)], weights=weights)
-    )
+    reached = float(np.average([run.total[int(LONGEST * run.n_frames)] for run in replicas], weights=weights))
     if value <= 0.0 or reached < hop_length**2 or relative > _LARGEST_ERROR:
         coefficient = Estimate.upper_bound(max(_slope_limit(replicas, slopes, scale), _hop_limit(replicas, hop_length)))
     else:
@@ -109,7 +104,7 @@ def tracer_diffusion(
         coefficient=coefficient,
         directional=directional,
         rattle=float(np.average([slope.rattle for slope in slopes], weights=weights)),
-        window=(lags[0][0] * replicas[0].interval, lags[0][-1] * replicas[0].interval),
+        window=(first, last),
         reached=reached,
         n_ions=replicas[0].n_series,
         duration=(replicas[0].n_frames - 1) * replicas[0].interval,
@@ -144,20 +139,17 @@ def _check(replicas: list[MeanSquareDisplacement], window: tuple[float, float] |
         raise ConfigError(f"diffusion: replicas of different species, {', '.join(sorted(names))}; fit each by itself")
 
 
-def _lags(
+def _slopes(
     replicas: list[MeanSquareDisplacement], window: tuple[float, float] | None, hop_length: float, onset: float | None
-) -> list[tuple[int, ...]]:
-    """Lags of the fit to every run: of the window, or of the octave above the onset; a bound has the published one."""
+) -> list[Slope]:
+    """Fit every run over the window, or over the octave above the onset; a bound has the published window."""
     fixed = [window_lags(run.n_frames, window or PUBLISHED) for run in replicas]
-    if window is not None:
-        return fixed
-    found = find_onset(replicas, hop_length) if onset is None else onset
-    return fixed if found is None else [octave_lags(run.n_frames, found / run.interval) for run in replicas]
-
-
-def _relative(run: MeanSquareDisplacement, slope: Slope) -> float:
-    """Relative error of the slope along one direction, of Brownian walkers."""
-    return float(np.sqrt(slope.variance / run.n_series)) / slope.model.diffusion(run.interval)
+    if window is None and onset is None:
+        onset = find_onset(replicas, hop_length)
+    if window is not None or onset is None:
+        return [fit_slope(run, lags) for run, lags in zip(replicas, fixed, strict=True)]
+    octaves = [octave_lags(run.n_frames, onset / run.interval) for run in replicas]
+    return [fit_slope(run, lags, stride_of(lags[0])) for run, lags in zip(replicas, octaves, strict=True)]
 
 
 def _anisotropy(directional: Floats) -> float:
@@ -194,7 +186,7 @@ def _with_replicas(scale: float, freedom: float, between: float | None, number: 
 def _slope_limit(replicas: list[MeanSquareDisplacement], slopes: list[Slope], scale: float) -> float:
     """95 % limit of the fitted slope/2 [Å²/ps], mean of the directions."""
     value = max(0.0, float(np.mean([slope.value for slope in slopes])))
-    errors = [np.sqrt(slope.variance / (3.0 * run.n_series)) for run, slope in zip(replicas, slopes, strict=True)]
+    errors = [slope.error / sqrt(3.0 * run.n_series) for run, slope in zip(replicas, slopes, strict=True)]
     return value + ONE_SIDED_95 * scale * float(np.linalg.norm(errors)) / len(slopes)
 
 

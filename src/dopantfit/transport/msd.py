@@ -65,14 +65,15 @@ def mean_square_displacement(
     """
     ions = trajectory.ions_of([species])
     drift = trajectory.framework_drift([species] if mobile is None else list(mobile))
-    whole, sums = np.zeros((trajectory.n_frames, 3)), 0.0
+    whole = np.zeros((trajectory.n_frames, 3))
+    sums: Floats = np.zeros(())
     batch = max(1, _BATCH // (3 * trajectory.n_frames))
     for start in range(0, len(ions), batch):
         chosen = ions[start : start + batch]
         series = trajectory.at_rest(slice(None), chosen) - drift[:, None, :]
         whole += msd_sum(series)
         sums = sums + resolved_sums(series, start)
-    return _assemble(species, len(ions), trajectory.interval, whole, np.asarray(sums))
+    return _assemble(species, len(ions), trajectory.interval, whole, sums)
 
 
 def msd_of_series(species: str, series: Floats, interval: float) -> MeanSquareDisplacement:

@@ -18,11 +18,11 @@ from dopantfit.transport.resolved import octave, stride_of
 from dopantfit.transport.slope import fit_slope
 
 #: Batches of a run at most; longer ones see slower changes.
-_MOST_BATCHES = 20
+_MOST_BATCHES = 12
 #: Latest lag at which the scatter is looked at, as a part of the run: an octave above it leaves eight batches.
 _LATEST = 1.0 / 8.0
 #: Degrees of freedom that the belief counts for that ions move apart.
-_PRIOR = 3.0
+_PRIOR = 2.0
 
 
 class Scatter(NamedTuple):
@@ -63,12 +63,16 @@ def _batches(run: MeanSquareDisplacement, onset: float) -> tuple[float, float, f
     first = max(0, int(np.searchsorted(grid, min(onset, _LATEST * run.n_frames), side="right")) - 1)
     lags = octave(int(grid[first]))
     slope = fit_slope(run, lags, stride_of(lags[0]))
-    # Parts that add up to D*, ``shape=(n_groups, n_stretches, 3)``.
-    parts = run.resolved.shares[:, :, first : first + len(lags)].transpose(0, 1, 3, 2) @ slope.weights / 3.0
+    # Parts that add up to D* in units of the model, ``shape=(n_groups, n_stretches, 3)``.
+    parts = (
+        run.resolved.shares[:, :, first : first + len(lags)].transpose(0, 1, 3, 2)
+        @ slope.weights
+        / (3.0 * slope.model.unit)
+    )
     number = min(_MOST_BATCHES, run.n_frames // lags[-1], parts.shape[1])
     batches = np.array([part.mean(axis=1) for part in np.array_split(parts, number, axis=1)])
     whole, batch = (slope.weights @ slope.model.covariance(lags, part) @ slope.weights for part in (1.0, 1.0 / number))
     expected = (batch - whole) / (3.0 * run.n_series)
-    apart = float(batches.var(axis=0).sum()) / expected
-    together = float(batches.sum(axis=(1, 2)).var()) / expected
+    apart = float(batches.var(axis=0).sum() / expected)
+    together = float(batches.sum(axis=(1, 2)).var() / expected)
     return apart, together, number - 1.0

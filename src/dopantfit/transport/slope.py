@@ -20,14 +20,16 @@ class Slope:
 
     directional: slope/2 along x, y, z [Å²/ps], ``shape=(3,)``. rattle: of one direction, at lag zero [Å²].
     weights: of the MSD of one direction at the lags in its slope/2 [1/ps], ``shape=(n_lags,)``.
-    variance: of the slope/2 of one walker along one direction, were it Brownian [Å⁴/ps²].
+    relative: standard error of the slope/2 of one Brownian walker along one direction, over that of the model.
+    error: the same [Å²/ps], for slopes that are lost in noise.
     """
 
     lags: tuple[int, ...]
     directional: Floats
     rattle: float
     weights: Floats = field(repr=False)
-    variance: float
+    relative: float
+    error: float
     model: "Brownian"
 
     @property
@@ -49,16 +51,15 @@ class Brownian:
     step: float
     rattle: float
 
-    def diffusion(self, interval: float) -> float:
-        """Return D* [Å²/ps] of the walker, frames `interval` [ps] apart."""
-        return self.step / (2.0 * interval)
+    @property
+    def unit(self) -> float:
+        """MSD of one direction per stride [Å²]; in units of it squares neither overflow nor vanish."""
+        return self.step * self.stride
 
     def covariance(self, lags: Sequence[int], part: float = 1.0) -> Floats:
-        """Covariance of the MSD of one direction at multiples of the stride [Å⁴], of a part of the time origins."""
+        """Covariance of the MSD of one direction at multiples of the stride [unit²], of a part of the time origins."""
         coarse = tuple(lag // self.stride for lag in lags)
-        unit = self.step * self.stride
-        # In units of the step, so that squares neither overflow nor vanish.
-        return unit**2 * msd_covariance(self.n_frames // self.stride, coarse, 1.0, self.rattle / unit, part)
+        return msd_covariance(self.n_frames // self.stride, coarse, 1.0, self.rattle / self.unit, part)
 
 
 def fit_slope(run: MeanSquareDisplacement, lags: Sequence[int], stride: int = 1) -> Slope:
@@ -72,15 +73,16 @@ def fit_slope(run: MeanSquareDisplacement, lags: Sequence[int], stride: int = 1)
     for _ in range(_ROUNDS):
         # Where nothing diffuses the step is lost in noise, and weights need some; the result is a bound anyhow.
         model = Brownian(run.n_frames, stride, max(float(step), least), max(float(rattle), 0.0))
-        solution, variance = _solve(model.covariance(chosen) / model.step**2, design)
+        solution, variance = _solve(model.covariance(chosen), design)
         rattle, step = solution @ mean
-    scale = 2.0 * run.interval
+    scale, relative = 2.0 * run.interval, float(np.sqrt(variance[1, 1])) * stride
     return Slope(
         lags=tuple(chosen),
         directional=(solution @ observed)[1] / scale,
         rattle=float(rattle),
         weights=solution[1] / scale,
-        variance=float(variance[1, 1]) * (model.step / scale) ** 2,
+        relative=relative,
+        error=relative * model.step / scale,
         model=model,
     )
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dopantfit.errors import ConvergenceError
+from dopantfit.errors import ConfigError, ConvergenceError
 from dopantfit.transport.msd import MeanSquareDisplacement
 from dopantfit.transport.resolved import lag_grid, octave, stride_of
 from dopantfit.transport.scatter import scatter_of
@@ -44,6 +44,25 @@ def window_lags(n_frames: int, window: tuple[float, float]) -> tuple[int, ...]:
             f"{window[1]:.0%} of the run, at least {FEWEST_LAGS} are needed; write frames more often or run longer"
         )
     return tuple(int(lag) for lag in np.unique(np.round(np.geomspace(first, last, _FITTED_LAGS)).astype(int)))
+
+
+def parse_window(text: str) -> tuple[float, float] | None:
+    """Read ``onset`` (None: from the data), ``published``, or two parts of the run such as ``0.05:0.5``.
+
+    Raises ConfigError for anything else.
+    """
+    if text == "onset":
+        return None
+    if text == "published":
+        return PUBLISHED
+    try:
+        first, last = (float(part) for part in text.split(":"))
+    except ValueError:
+        raise ConfigError(
+            f"--window {text}: is neither onset (found from the data) nor published (0.10:0.70) nor two parts of the "
+            "run, such as 0.05:0.5"
+        ) from None
+    return first, last
 
 
 def octave_lags(n_frames: int, onset: float) -> tuple[int, ...]:
@@ -96,8 +115,8 @@ def _excess(run: MeanSquareDisplacement, lag: int) -> float:
 
 def _error(run: MeanSquareDisplacement, lag: int) -> float:
     """Standard error of the slope of the octave above a lag of as many Brownian walkers, as an MSD per frame [Å²]."""
-    variance = fit_slope(run, octave(lag), stride_of(lag)).variance / (3.0 * run.n_series)
-    return 6.0 * run.interval * float(np.sqrt(variance))
+    error = fit_slope(run, octave(lag), stride_of(lag)).error
+    return 6.0 * run.interval * error / float(np.sqrt(3.0 * run.n_series))
 
 
 def _mean(runs: Sequence[MeanSquareDisplacement]) -> MeanSquareDisplacement:

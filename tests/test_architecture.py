@@ -122,6 +122,48 @@ def test_lammps_syntax_stands_in_its_room_only(path):
     assert commands_in(path.read_text(encoding="utf-8")) == []
 
 
+def circles():
+    """Return the circles of modules that import each other, wherever in them the imports stand."""
+    known = {name_of(path): path for path in modules()}
+    needs = {}
+    for module, path in known.items():
+        names = imported(ast.parse(path.read_text(encoding="utf-8")), module, path.name == "__init__.py")
+        found = {name if name in known else name.rpartition(".")[0] for name in names}
+        needs[module] = {name for name in found if name in known} - {module}
+    # What nothing that is left needs, or needs nothing that is left, is in no circle.
+    left = set(known)
+    while alone := {one for one in left if not needs[one] & left or not any(one in needs[other] for other in left)}:
+        left -= alone
+    return sorted(left)
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    assert [one for one in circles() if not one.startswith("dopantfit.study.")] == []
+
+
+#: What starts LAMMPS for whoever calls it, and the rooms that a study's tasks run through.
+STARTS_LAMMPS = ("run_dynamics", "relax_structure", "md_snapshots")
+ROOMS_OF_TASKS = ("boundary", "study")
+
+
+def without_launcher(source):
+    """Return the calls in `source` that would start LAMMPS in a way of their own."""
+    calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
+    named = [(call, getattr(call.func, "id", getattr(call.func, "attr", ""))) for call in calls]
+    given = {call: {keyword.arg for keyword in call.keywords} for call in calls}
+    return [name for call, name in named if name in STARTS_LAMMPS and "launcher" not in given[call]]
+
+
+@pytest.mark.parametrize("path", [p for p in modules() if set(ROOMS_OF_TASKS) & set(p.parts)], ids=name_of)
+def test_every_run_of_a_study_is_given_its_launcher(path):
+    assert without_launcher(path.read_text(encoding="utf-8")) == []
+
+
+def test_the_check_sees_a_run_without_a_launcher():
+    assert without_launcher("a = lammps.run_dynamics(x, y, ranks=2)") == ["run_dynamics"]
+    assert without_launcher("a = relax_structure(x, launcher=self.launcher)") == []
+
+
 @pytest.mark.parametrize(
     ("source", "module", "wrong"),
     [

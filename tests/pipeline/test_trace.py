@@ -13,7 +13,7 @@ from dopantfit import Potential
 from dopantfit.cli import main
 from dopantfit.errors import ConfigError
 from dopantfit.fit.config import load_config
-from dopantfit.lammps import Dynamics, run_dynamics
+from dopantfit.lammps import Dynamics, Launcher, run_dynamics
 from dopantfit.lammps.include import potential_include
 from dopantfit.pipeline.steps import fit_files, run_steps, why_fit, why_validate
 from dopantfit.pipeline.trace import trace
@@ -27,7 +27,7 @@ from dopantfit.study.tasks import Planner
 from dopantfit.validate import thresholds
 from dopantfit.workflow import records
 from dopantfit.workflow.graph import find_action, key_of
-from dopantfit.workflow.provenance import Record, sha256_of
+from dopantfit.workflow.provenance import Provenance, sha256_of
 
 NAME = "rho Mg-O"
 FIT = """
@@ -59,7 +59,7 @@ def fit(tmp_path):
     potential.save(folder / "potential.toml")
     inputs = fit_files(*load_config(folder))
     entry = {"name": NAME, "value": 0.1812345, "standard_error": 0.0004}
-    record = Record.of(inputs, {}, seed=1, started=time.time()).as_dict()
+    record = Provenance.of(inputs, {}, seed=1, started=time.time()).as_dict()
     digest = sha256_of(folder / "potential.toml")
     made = {"parameters": [entry], "record": record, "potential_sha256": digest}
     (folder / "fit.json").write_text(json.dumps(made))
@@ -122,7 +122,7 @@ def made_up_run(plan, run):
         folder.mkdir(parents=True)
         (folder / "table.csv").write_text(task.name)
         key = key_of(task, {role: made[need] for role, need in task.needs.items()})
-        record = records.Record(task.name, key, {}, records.hashes(folder, ("table.csv",)))
+        record = records.Provenance(task.name, key, {}, records.hashes(folder, ("table.csv",)))
         records.write_record(folder, record)
         made[task.name] = record
         told[task.name] = {"key": key, "digest": record.digest, "files": record.files, "measured": {}}
@@ -202,7 +202,7 @@ def test_the_files_that_lammps_read_carry_the_fitted_value(fit, tmp_path):
 
     potential = Potential.load(fit / "potential.toml")
     atoms, _ = doped_crystal(1, 0.0, "Mg", 2, {"Ti": 1}, np.random.default_rng(1))
-    run_dynamics(atoms, potential, Dynamics(300.0, 0.002, 1), tmp_path / "run/one", ranks=1)
+    run_dynamics(atoms, potential, Dynamics(300.0, 0.002, 1), tmp_path / "run/one", launcher=Launcher(ranks=1))
     (link,) = _engine_files(Parameter.parse(NAME), potential, [tmp_path / "run"])
     assert link.problem == "" and "0.1812345" in link.says and link.says.endswith("# Mg-O")
     other = potential.with_values({Parameter.parse(NAME): 0.19})
@@ -336,7 +336,7 @@ def test_results_that_were_made_without_what_failed_hold(studied):
         (run / name / "record.json").unlink()
     needs = {role: records.read_record(run / need) for role, need in task.needs.items() if need not in gone}
     record = records.read_record(run / task.name)
-    records.write_record(run / task.name, records.Record(task.name, key_of(task, needs), {}, record.files))
+    records.write_record(run / task.name, records.Provenance(task.name, key_of(task, needs), {}, record.files))
     told = {link.file.removeprefix(f"{run}/"): link.problem for link in trace(NAME, studied, plan, run)}
     assert told["items/06-crystal-conductivities"] == ""
     # The one cannot be made without it, the other was made with it.

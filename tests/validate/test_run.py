@@ -16,10 +16,11 @@ from ase import Atoms
 from dopantfit.errors import ConfigError
 from dopantfit.potential import Parameter
 from dopantfit.validate import cli, dynamics, levels, require_valid, run
-from dopantfit.validate.gate import Gate, Work
+from dopantfit.validate.gate import Gate, GateWork
 from dopantfit.validate.levels import LEVELS, Level
 from dopantfit.validate.run import GATES, Request, Station, judge, run_gates
 from dopantfit.validate.subject import load_subject
+from dopantfit.workflow.provenance import read_sealed, write_sealed
 
 
 def dopantfit(*arguments, cwd):
@@ -105,10 +106,13 @@ def test_a_gate_whose_figure_is_gone_is_judged_again(folder):
 def test_a_finished_gate_is_kept_and_a_damaged_or_stale_one_is_judged_again(folder):
     (first,) = run_gates(request(folder), ["turn-over"], 1, nothing)
     kept = folder / "work" / "turn-over.json"
-    content = json.loads(kept.read_text())
+    content = read_sealed(kept)
     content["gate"]["finding"] = "kept"
-    kept.write_text(json.dumps(content))
+    write_sealed(kept, content)
     assert run_gates(request(folder), ["turn-over"], 1, nothing)[0].finding == "kept"
+    # A finding that somebody wrote over is not believed.
+    kept.write_text(kept.read_text().replace('"kept"', '"better"'))
+    assert run_gates(request(folder), ["turn-over"], 1, nothing)[0].finding == first.finding
     # Another level is another question.
     assert run_gates(request(folder, "standard"), ["turn-over"], 1, nothing)[0].finding == first.finding
     kept.write_text("{")
@@ -164,10 +168,10 @@ def test_gates_share_the_cores_and_the_longest_comes_last_on_all(
 )
 def test_a_run_has_the_ranks_that_its_cores_and_ions_allow(tmp_path, monkeypatch, cores, ranks, n_ions, used):
     found = []
-    monkeypatch.setattr(dynamics, "run_dynamics", lambda *_, ranks, **__: found.append(ranks))
+    monkeypatch.setattr(dynamics, "run_dynamics", lambda *_, launcher, **__: found.append(launcher.ranks))
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(8))
     ions = Atoms(f"H{n_ions}", np.zeros((n_ions, 3)), cell=np.eye(3))
-    work = Work(tmp_path, tmp_path, nothing, cores, ranks)
+    work = GateWork(tmp_path, tmp_path, nothing, cores, ranks)
     dynamics.run(ions, None, None, work, dynamics.Share("run", 0.0, 1.0))
     assert found == [used]
 
@@ -206,7 +210,7 @@ def test_a_potential_that_breaks_down_fails_the_gate_and_does_not_crash_it(folde
     # No repulsion between dopant and anion: the crystal falls into itself.
     hopeless = subject.potential.with_values({Parameter.parse("A Mg-O"): 0.0, Parameter.parse("C Mg-O"): 500.0})
     broken = dataclasses.replace(subject, potential=hopeless)
-    gate = judge(broken, "compound", Work(folder / "runs", folder / "figures", nothing))
+    gate = judge(broken, "compound", GateWork(folder / "runs", folder / "figures", nothing))
     assert not gate.passed and gate.problem and gate.final
     assert "\n" not in gate.problem
 

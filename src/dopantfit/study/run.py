@@ -2,23 +2,24 @@
 
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from dopantfit.errors import ConfigError
+from dopantfit.lammps import Launcher
 from dopantfit.potential import Potential
 from dopantfit.study.config import StudyConfig
 from dopantfit.study.files import LOWEST_WALKER, PROFILE, STRUCTURE
 from dopantfit.study.tasks import Planner
 from dopantfit.validate import require_valid
-from dopantfit.workflow.driver import Event, Summary, run_graph
+from dopantfit.workflow.driver import Event, GraphSummary, run_graph
+from dopantfit.workflow.folders import in_place_of
 from dopantfit.workflow.graph import Graph
 from dopantfit.workflow.pool import Pool
-from dopantfit.workflow.provenance import Record as Provenance
-from dopantfit.workflow.provenance import write_json_atomic
+from dopantfit.workflow.provenance import Provenance, write_json_atomic
 from dopantfit.workflow.work import Finished, Resources
 
 RECORD, SUMMARY = "study.json", "summary"
@@ -70,21 +71,27 @@ def run_study(
 ) -> dict[str, Any]:
     """Run a study in `folder`, or go on with it; return its record, which is also ``study.json`` there.
 
-    What a report needs is copied to ``summary``. Raises ConfigError when the folder is held or cannot be written to.
+    What a report needs is copied to ``summary``. Raises ConfigError when the folder is held, is another study's, or
+    cannot be written to, and what `try_worker` raises before any task is begun.
     """
     started = time.time()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as problem:
-        raise ConfigError(f"{folder}: cannot be made ({problem.strerror}); choose another folder") from None
-    summary = run_graph(study.graph, folder, pool, resources, observe, tick)
+    folder = folder.resolve()  # workers may run elsewhere
+    pool.trial = partial(try_worker, resources.launcher, folder)
+    summary = run_graph(study.graph, folder, pool, resources, observe, tick, study.file)
     record = _record(study, summary, started)
     write_json_atomic(folder / RECORD, record)
     _put_together(study.config, summary, folder / SUMMARY, record)
     return record
 
 
-def _record(study: Study, summary: Summary, started: float) -> dict[str, Any]:
+def try_worker(launcher: str, folder: Path) -> None:
+    """In a worker, before it is given any task: raise ConfigError or EngineError where none could end well there."""
+    if not folder.is_dir():
+        raise ConfigError(f"{folder}: the workers of the site do not see it; put the run on a file system they share")
+    Launcher(launcher).check()
+
+
+def _record(study: Study, summary: GraphSummary, started: float) -> dict[str, Any]:
     verdict = summary.finished.get("verdict")
     provenance = Provenance.of(
         {"study": study.file, **dict(next(iter(study.graph.tasks.values())).files), **_ensemble_files(study.graph)},
@@ -103,7 +110,7 @@ def _record(study: Study, summary: Summary, started: float) -> dict[str, Any]:
     }
 
 
-def _worked(summary: Summary, now: Provenance) -> dict[str, Any]:
+def _worked(summary: GraphSummary, now: Provenance) -> dict[str, Any]:
     """When the first task began, and what all took [s]: a run that goes on may have nothing left to do."""
     done = [found.record for found in summary.finished.values()]
     started = min((one.started for one in done if one.started), default=now.started)
@@ -143,12 +150,12 @@ def reported_files(study: StudyConfig, name: str, files: Iterable[str]) -> tuple
     return tuple(file for file in files if file in wanted)
 
 
-def _put_together(study: StudyConfig, summary: Summary, target: Path, record: dict[str, Any]) -> None:
+def _put_together(study: StudyConfig, summary: GraphSummary, target: Path, record: dict[str, Any]) -> None:
     """Make `target` hold what a report needs and nothing else, each file under the name of its task.
 
     Raises ConfigError when it cannot be written.
     """
-    with _in_place_of(target) as new:
+    with in_place_of(target) as new:
         for name, found in summary.finished.items():
             for file in reported_files(study, name, found.record.files):
                 (new / name / file).parent.mkdir(parents=True, exist_ok=True)
@@ -164,42 +171,6 @@ def keep(run: Path, fit: Path) -> Path:
     target = fit / KEPT
     if target.exists() and not (target / RECORD).is_file():
         raise ConfigError(f"{target}: holds no {RECORD}, so it is no summary; move it away to keep one there")
-    with _in_place_of(target) as new:
+    with in_place_of(target) as new:
         shutil.copytree(run / SUMMARY, new, dirs_exist_ok=True)
     return target
-
-
-@contextmanager
-def _in_place_of(target: Path) -> Iterator[Path]:
-    """Yield an empty folder that takes the place of `target` once it is filled; until then `target` is as it was.
-
-    Raises ConfigError, one line with the file, for what the file system refuses.
-    """
-    new = target.with_name(f".{target.name}.new")
-    try:
-        shutil.rmtree(new, ignore_errors=True)
-        new.mkdir()
-        yield new
-        _replace(new, target)
-    except OSError as problem:
-        file = problem.filename2 or problem.filename or new
-        raise ConfigError(
-            f"{file}: {problem.strerror or problem}; {target} was not made anew: mend it and run the same command again"
-        ) from None
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
-
-
-def _replace(new: Path, target: Path) -> None:
-    """Put a folder that is whole in the place of an older one, which comes back where that cannot be done."""
-    old = target.with_name(f".{target.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if target.exists():
-        target.rename(old)
-    try:
-        new.rename(target)
-    except OSError:
-        if old.exists():
-            old.rename(target)
-        raise
-    shutil.rmtree(old, ignore_errors=True)

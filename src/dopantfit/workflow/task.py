@@ -1,14 +1,14 @@
 """What a task is, what its function is given, and what it gives back: the types of the task graph."""
 
 from collections.abc import Callable, Mapping
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from dopantfit.errors import ConfigError
-from dopantfit.workflow.progress import Progress, write_progress
+from dopantfit.workflow.progress import WorkProgress, write_progress
 from dopantfit.workflow.records import Record
 from dopantfit.workflow.resources import Resources
 
@@ -72,6 +72,13 @@ class Outcome:
     measured: Mapping[str, float] = field(default_factory=dict)
 
 
+class Submits(Protocol):
+    """What takes calls and answers them elsewhere: an executor, or a pool."""
+
+    def submit(self, function: Callable[..., Any], /, *arguments: Any) -> "Future[Any]":
+        """Hand over a call."""
+
+
 @dataclass(frozen=True)
 class Work:
     """What a task's function is given: where to work, with what.
@@ -92,7 +99,7 @@ class Work:
 
     def report(self, done: float, per_hour: float | None = None) -> None:
         """Say how much of the task's `cost` is done, for whoever watches; at most once a second, never an error."""
-        write_progress(self.folder, Progress(done, per_hour))
+        write_progress(self.folder, WorkProgress(done, per_hour))
 
 
 def action(version: int) -> Callable[[Callable[[Work], Outcome]], Callable[[Work], Outcome]]:

@@ -7,16 +7,19 @@ the joint distribution Π exp(-β_i E_i) (Hukushima & Nemoto, J. Phys. Soc. Jpn.
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor
+from concurrent.futures import BrokenExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from dopantfit.errors import ConfigError, DopantFitError
+from dopantfit.errors import ConfigError, DopantFitError, EngineError
 from dopantfit.units import BOLTZMANN
-from dopantfit.workflow.provenance import holds, read_sealed, sha256_of, write_sealed
+from dopantfit.workflow.folders import make_folder
+from dopantfit.workflow.pool import ATTEMPTS
+from dopantfit.workflow.step import Step
+from dopantfit.workflow.task import Submits
 
 LADDER_FILE = "ladder.json"
 #: Marks the random numbers of exchanges among those of rounds, which are drawn from (seed, replica, round).
@@ -158,7 +161,7 @@ def temper(
     ladder: Ladder,
     rounds: int,
     folder: Path,
-    executor: Executor,
+    executor: Submits,
     report: Callable[[RoundReport], None] | None = None,
 ) -> Ladder:
     """Plays rounds until ``rounds`` are done, with a checkpoint after each; goes on where ``folder`` was left.
@@ -170,8 +173,9 @@ def temper(
     Raises ConfigError when the folder holds a ladder of other temperatures or another seed, the first error when no
     replica could play a round.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    ladder = _continued(ladder, folder / LADDER_FILE)
+    checkpoint = _checkpoint(ladder, make_folder(folder) / LADDER_FILE)
+    known = checkpoint.kept()
+    ladder = ladder if known is None else Ladder(**known["ladder"])
     while ladder.rounds_done < rounds:
         tasks = ladder.tasks()
         results = _played(play, tasks, executor)
@@ -179,59 +183,58 @@ def temper(
         if len(errors) == len(results):
             raise errors[0]
         missed = ladder.take(results)
-        _write(ladder, folder / LADDER_FILE)
+        # It vouches for the files that hold configurations.
+        checkpoint.keep({"ladder": asdict(ladder)}, filter(os.path.isfile, dict.fromkeys(ladder.configurations)))
         if report is not None:
             report(RoundReport(ladder.rounds_done, rounds, tuple(ladder.history[-1]["energies"]), missed))
     return ladder
 
 
 def _played(
-    play: Callable[[RoundTask], RoundResult], tasks: Sequence[RoundTask], executor: Executor
+    play: Callable[[RoundTask], RoundResult], tasks: Sequence[RoundTask], executor: Submits
 ) -> list[RoundResult | DopantFitError]:
-    """Results of a round in the order of the tasks; what failed is tried once more."""
-    results: list[RoundResult | DopantFitError | None] = [None] * len(tasks)
-    for _ in range(2):
+    """Results of a round in the order of the tasks; what failed, or was lost with a worker, is tried once more.
+
+    Raises EngineError when workers die again.
+    """
+    results: dict[int, RoundResult | DopantFitError] = {}
+    for _ in range(ATTEMPTS):
         waiting = {
             i: executor.submit(play, task)
             for i, task in enumerate(tasks)
-            if results[i] is None or isinstance(results[i], DopantFitError)
+            if not isinstance(results.get(i), RoundResult)
         }
         for i, future in waiting.items():
             try:
                 results[i] = future.result()
             except DopantFitError as problem:
                 results[i] = problem
-    return [one for one in results if one is not None]
-
-
-def _write(ladder: Ladder, path: Path) -> None:
-    """Write a checkpoint, which vouches for the files that hold configurations."""
-    files = {one: sha256_of(one) for one in ladder.configurations if os.path.isfile(one)}
-    write_sealed(path, {"ladder": asdict(ladder), "files": files})
-
-
-def _whole(content: Mapping[str, Any]) -> bool:
-    """Whether the files that a checkpoint vouches for are what they were."""
-    return all(holds(one, sha256) for one, sha256 in content["files"].items())
+            except BrokenExecutor:
+                results.pop(i, None)
+    if len(results) < len(tasks):
+        raise EngineError(
+            "the worker process of a replica was killed again and again (out of memory?); ask for fewer workers and "
+            "run the same command again, finished rounds are kept"
+        )
+    return [results[i] for i in range(len(tasks))]
 
 
 def read_ladder(path: Path) -> Ladder:
     """The ladder in a checkpoint; ConfigError when it, or a configuration in it, is damaged or missing."""
-    content = read_sealed(path)
-    if content is None or not _whole(content):
+    content = Step(path, {}).kept()
+    if content is None:
         raise ConfigError(f"{path}: not a checkpoint of tempering, or damaged; run it again, and it is mended")
     return Ladder(**content["ladder"])
 
 
-def _continued(ladder: Ladder, path: Path) -> Ladder:
-    """The ladder in a checkpoint where that is whole, otherwise the given one; ConfigError when it is another's."""
-    content = read_sealed(path)
-    if content is None:
-        return ladder
-    known = Ladder(**content["ladder"])
-    if (known.temperatures, known.seed) != (ladder.temperatures, ladder.seed):
-        raise ConfigError(
+def _checkpoint(ladder: Ladder, path: Path) -> Step:
+    """The checkpoint of a ladder of these temperatures and this seed."""
+
+    def other(content: Mapping[str, Any]) -> str:
+        known = Ladder(**content["ladder"])
+        return (
             f"{path}: holds {len(known.temperatures)} temperatures {known.temperatures[0]:g}-"
             f"{known.temperatures[-1]:g} K with seed {known.seed}, not what is asked for; use another folder"
         )
-    return known if _whole(content) else ladder
+
+    return Step(path, {"ladder": {"temperatures": ladder.temperatures, "seed": ladder.seed}}, other)

@@ -300,7 +300,7 @@ def list_for_an_item(run):
 def no_grids(run):
     (run / "summary" / "items" / "05-li-density" / "densities.npz").write_bytes(b"PK no archive")
     rehash(run, "05-li-density", "densities.npz")
-    return "densities.npz: holds no Li densities"
+    return "densities.npz: holds no densities"
 
 
 def no_table(run):

@@ -37,11 +37,11 @@ layers = 1
 relaxation = 0.02
 [crystals]
 replicas = 1
-equilibration = 0.1
+equilibration = 0.2
 heating = 0.02
 production = 0.4
 [amorphous]
-equilibration = 0.1
+equilibration = 0.2
 heating = 0.02
 production = 0.4
 cells = 1

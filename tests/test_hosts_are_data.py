@@ -1,7 +1,7 @@
 """What the program knows of a host stands in files of hosts, not in its code.
 
-Covered are the rooms in which an ion's name would be such knowledge. Not covered: potential/ and lammps/, whose errors
-show what a label looks like, and reference/, whose tables are of elements (pseudopotentials, shortest bonds).
+Covered are the rooms in which an ion's name would be such knowledge. Not covered: potential/, lammps/ and transport/,
+whose errors show what a label looks like, and reference/, whose tables are of elements, such as pseudopotentials.
 """
 
 import ast
@@ -11,18 +11,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "src" / "dopantfit"
-ROOMS = (
-    "boundary",
-    "energy",
-    "fit",
-    "pipeline",
-    "report",
-    "statistics",
-    "structures",
-    "study",
-    "transport",
-    "validate",
-)
+ROOMS = ("boundary", "energy", "fit", "pipeline", "report", "statistics", "structures", "study", "validate", "workflow")
 #: Ions of LATP and of its dopants alone, the units and names of them; in a sentence or as a label.
 NAMES = re.compile(r"(?<![\w-])(Li|Al|Ti|Zr|Na|Sc|Mg|P|O|PO4|PO₄|LATP|LTP|LiTi2P3O12|[Pp]hosphates?)(?![\w])")
 #: Words that show people what may be written, the marker P of matplotlib, the centring P of crystals, a reason.
@@ -30,9 +19,6 @@ EXAMPLES = {
     "validate/figures.py": {"P"},
     "report/style.py": {"P"},
     "pipeline/cli.py": {"Mg", "O"},
-    "transport/cli.py": {"Li", "Ti", "O"},
-    "transport/tables.py": {"Ti"},
-    "transport/summary.py": {"Li", "Mg"},
     "structures/hosts/model.py": {"Ti"},
     "structures/prototypes.py": {"P"},
     "structures/symmetry.py": {"P"},

@@ -28,7 +28,7 @@ from dopantfit.study.tasks import Planner
 from dopantfit.validate import ValidationStatus, thresholds
 from dopantfit.workflow import records
 from dopantfit.workflow.graph import find_action, key_of
-from dopantfit.workflow.provenance import Record
+from dopantfit.workflow.provenance import Provenance
 from made_up_records import PARAMETER, write_fit_record, write_validation_record
 
 NAME = "rho Mg-O"
@@ -61,7 +61,7 @@ def fit(tmp_path):
     potential.save(folder / "potential.toml")
     inputs = fit_files(*load_config(folder))
     entry = {"name": NAME, "value": 0.1812345, "standard_error": 0.0004}
-    record = Record.of(inputs, {}, seed=1, started=time.time()).as_dict()
+    record = Provenance.of(inputs, {}, seed=1, started=time.time()).as_dict()
     write_fit_record(folder, parameters=[PARAMETER | entry], record=record)
     write_validation_record(folder, thresholds=thresholds.sha256(load_host()))
     return folder
@@ -130,7 +130,7 @@ def made_up_run(plan, run):
         skipped={},
         stages={},
         done_now=(),
-        record=Record.of(inputs, plan.study.model_dump(mode="json"), seed=1, started=time.time()),
+        record=Provenance.of(inputs, plan.study.model_dump(mode="json"), seed=1, started=time.time()),
     ).write(run / "summary/study.json")
 
 

@@ -16,7 +16,7 @@ from dopantfit.reference.frames import FRAMES_FILE
 from dopantfit.reference.manifest import MANIFEST_FILE
 from dopantfit.workflow.folders import together
 from dopantfit.workflow.lock import held
-from dopantfit.workflow.provenance import Record, sha256_of
+from dopantfit.workflow.provenance import Provenance, sha256_of
 from dopantfit.workflow.schema import parse_content
 
 POTENTIAL_FILE, RECORD_FILE = "potential.toml", "fit.json"
@@ -158,7 +158,9 @@ def _payload(
             "held_out": [target.name for target in plan.targets if target.held_out],
         },
         "seconds": result.seconds,
-        "record": Record.of(inputs(plan), config.model_dump(mode="json"), seed=config.seed, started=started).as_dict(),
+        "record": Provenance.of(
+            inputs(plan), config.model_dump(mode="json"), seed=config.seed, started=started
+        ).as_dict(),
     }
 
 

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from dopantfit.workflow.provenance import Record
+from dopantfit.workflow.provenance import Provenance
 from dopantfit.workflow.schema import Model, VersionedRecord
 
 
@@ -180,6 +180,6 @@ class FitRecord(VersionedRecord):
     ensemble: tuple[EnsembleMember, ...]
     frames: FrameNames
     seconds: dict[str, float]
-    record: Record
+    record: Provenance
     budget: tuple[BudgetLevel, ...]
     potential_sha256: str

@@ -17,7 +17,7 @@ from dopantfit.report.sources import Sources, as_json
 from dopantfit.report.words import listed, ranged, rounded
 from dopantfit.study.item_schemas import DensityMapFacts
 from dopantfit.study.summary import StudySummary
-from dopantfit.workflow.provenance import Record, write_text_atomic
+from dopantfit.workflow.provenance import Provenance, write_text_atomic
 
 PAGE, FIGURES, RECORD = "report.html", "figures", "report.json"
 #: What an answer looks like without colour.
@@ -56,7 +56,7 @@ def write_report(sources: Sources, output: Path) -> ReportRecord:
         answer=content["answer"],
         figures=tuple(sorted(path.stem for path in folder.glob("*.pdf"))),
         missing=tuple(content["missing"]),
-        record=Record.of(sources.files, {}, seed=None, started=started),
+        record=Provenance.of(sources.files, {}, seed=None, started=started),
     )
     record.write(output / RECORD)
     return record

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from dopantfit.workflow.provenance import Record
+from dopantfit.workflow.provenance import Provenance
 from dopantfit.workflow.schema import VersionedRecord
 
 
@@ -18,4 +18,4 @@ class ReportRecord(VersionedRecord):
     answer: str | None
     figures: tuple[str, ...]
     missing: tuple[str, ...]
-    record: Record
+    record: Provenance

@@ -13,9 +13,9 @@ from dopantfit.boundary.build.schedule import Schedule
 from dopantfit.boundary.build.sinter import build_boundary
 from dopantfit.boundary.dope.config import DopeConfig
 from dopantfit.boundary.dope.sites import doped
-from dopantfit.boundary.profile.domains import NAMES, Domains, Interval
+from dopantfit.boundary.profile.domains import NAMES, Domains, Span
 from dopantfit.boundary.profile.profiles import nearest_by_domain
-from dopantfit.lammps.progress import Progress, Report
+from dopantfit.lammps.progress import DynamicsProgress, Report
 from dopantfit.potential import Potential
 from dopantfit.study.dynamics import Ions, counts_of, launcher_of
 from dopantfit.study.files import STRUCTURE, read_structure, write_structure
@@ -48,7 +48,7 @@ class DomainSpans(Model):
         period = float(atoms.cell[2, 2])
         spans: dict[str, Spans] = {name: getattr(self, name) for name in NAMES}
         intervals = {
-            name: tuple(Interval(low * period, high * period, period) for low, high in found)
+            name: tuple(Span(low * period, high * period, period) for low, high in found)
             for name, found in spans.items()
         }
         none = np.empty(0)
@@ -155,6 +155,6 @@ class Reporter:
         yield self._report
         self._before, self._last = self._before + self._last, 0.0
 
-    def _report(self, progress: Progress) -> None:
+    def _report(self, progress: DynamicsProgress) -> None:
         self._last = progress.time
         self._here.report(self._before + progress.time, progress.rate)

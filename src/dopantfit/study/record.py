@@ -10,7 +10,7 @@ from dopantfit.structures import Host, load_host
 from dopantfit.study.config import StudyConfig
 from dopantfit.study.verdict import Verdict
 from dopantfit.validate.record_schema import ValidationStatus
-from dopantfit.workflow.provenance import Record
+from dopantfit.workflow.provenance import Provenance
 from dopantfit.workflow.schema import Model, VersionedRecord, parse_content
 
 STUDY_RECORD, SUMMARY = "study.json", "summary"
@@ -48,7 +48,7 @@ class StudyRecord(VersionedRecord):
     skipped: dict[str, str]
     stages: dict[str, str]
     done_now: tuple[str, ...]
-    record: Record
+    record: Provenance
 
     @cached_property
     def config(self) -> StudyConfig:

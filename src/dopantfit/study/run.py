@@ -21,10 +21,10 @@ from dopantfit.study.tasks import Planner
 from dopantfit.study.verdict import Verdict
 from dopantfit.validate.record import require_valid
 from dopantfit.validate.record_schema import ValidationStatus
-from dopantfit.workflow.driver import Event, Summary, run_graph
+from dopantfit.workflow.driver import Event, GraphSummary, run_graph
 from dopantfit.workflow.graph import Graph
 from dopantfit.workflow.pool import Pool
-from dopantfit.workflow.provenance import Record
+from dopantfit.workflow.provenance import Provenance
 from dopantfit.workflow.work import Finished, Resources
 
 
@@ -84,12 +84,12 @@ def try_worker(launcher: str, folder: Path) -> None:
     Launcher(launcher).check()
 
 
-def record_of(study: CheckedStudy, summary: Summary, started: float) -> StudyRecord:
+def record_of(study: CheckedStudy, summary: GraphSummary, started: float) -> StudyRecord:
     """Return the record of a run that ended. started: ``time.time()`` at its start [s]."""
     verdict, tasks = summary.finished.get(places.VERDICT), study.graph.tasks
     files = {"study": study.file, "potential": study.potential}
     files |= {f"ensemble/{label}": path for label, path in study.potentials.items()}
-    now = Record.of(files, study.config.model_dump(mode="json"), seed=study.config.seed, started=started)
+    now = Provenance.of(files, study.config.model_dump(mode="json"), seed=study.config.seed, started=started)
     done = [found.record for found in summary.finished.values()]
     return StudyRecord(
         host=study.host,
@@ -137,7 +137,7 @@ def reported_files(study: StudyConfig, stage: str, name: str, files: Iterable[st
     return tuple(file for file in files if file in wanted)
 
 
-def _put_together(study: CheckedStudy, summary: Summary, target: Path, record: StudyRecord) -> None:
+def _put_together(study: CheckedStudy, summary: GraphSummary, target: Path, record: StudyRecord) -> None:
     """Make `target` hold what a report needs and nothing else, each file under the name of its task.
 
     Raises ConfigError when it cannot be written.

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dopantfit.boundary.swap.acceptance import Statistics
-from dopantfit.boundary.swap.config import Burst, Dynamics, Layers, SwapConfig
+from dopantfit.boundary.swap.config import Burst, Layers, RoundDynamics, SwapConfig
 from dopantfit.boundary.swap.temper import Ladder, RoundReport, temper
-from dopantfit.boundary.swap.walker import Configuration, Player, statistics_of
+from dopantfit.boundary.swap.walker import Replicas, ReplicaState, statistics_of
 from dopantfit.errors import ConfigError
 from dopantfit.study.boundary_stage import BuiltBoundary, DopedBoundary
 from dopantfit.study.config import Swaps
@@ -57,7 +57,7 @@ def temper_walkers(here: Here, want: Tempering) -> Product[Tempered]:
     config = swap_config(want, boundary)
     starts = _starts(here.folder / "starts", boundary, doped)
     potential = here.path("potential").read_text(encoding="utf-8")
-    player = Player(config, potential, here.folder / "walkers", launcher_of(here))
+    play = Replicas(config, potential, here.folder / "walkers", launcher_of(here))
     rounds, attempts = config.layers.rounds, config.attempts * len(doped)
     executor = here.work.executor
     if executor is None:
@@ -67,11 +67,11 @@ def temper_walkers(here: Here, want: Tempering) -> Product[Tempered]:
         here.report(float(done.round_number * attempts))
 
     ladder = Ladder.new(config.temperatures, starts, config.seed)
-    ladder = temper(player, ladder, rounds, here.folder, executor, report)
+    ladder = temper(play, ladder, rounds, here.folder, executor, report)
     names = []
     for replica, path in enumerate(ladder.configurations):
         names.append(walker_file(replica))
-        write_structure(here.folder / names[-1], Configuration.read(Path(path)).atoms)
+        write_structure(here.folder / names[-1], ReplicaState.read(Path(path)).atoms)
     records = [record for played in ladder.history for record in played["records"] if record is not None]
     cost = {
         "core_seconds": sum(record.get("processor_seconds", 0.0) for record in records),
@@ -90,7 +90,7 @@ def walker_file(replica: int) -> str:
 def swap_config(want: Tempering, boundary: Made[BuiltBoundary]) -> SwapConfig:
     """Return the configuration of one ladder: layers of the grain above the amorphous domain.
 
-    Heights are those of the undoped boundary, of whose cell `Configuration.start_length` is the length.
+    Heights are those of the undoped boundary, of whose cell `ReplicaState.start_length` is the length.
     """
     swaps, walkers = want.swaps, len(want.walkers)
     domain = boundary.result.domains.within(read_structure(boundary.file(STRUCTURE))).amorphous
@@ -111,7 +111,7 @@ def swap_config(want: Tempering, boundary: Made[BuiltBoundary]) -> SwapConfig:
         hottest=swaps.hottest if walkers > 1 else swaps.coldest,
         seed=want.seed,
         burst=Burst(partners=tuple(sorted(want.partners)), calibration=swaps.calibration, draw=swaps.draw),
-        dynamics=Dynamics(duration=swaps.relaxation, temperature=swaps.temperature, pressure=want.pressure),
+        dynamics=RoundDynamics(duration=swaps.relaxation, temperature=swaps.temperature, pressure=want.pressure),
     )
 
 
@@ -123,7 +123,7 @@ def _starts(folder: Path, boundary: Made[BuiltBoundary], doped: Sequence[Made[Do
     for number, one in enumerate(doped):
         atoms = read_structure(one.file(STRUCTURE))
         paths.append(str(folder / f"{number}.json"))
-        Configuration(atoms, atoms.get_positions(), None, None, length).write(Path(paths[-1]))
+        ReplicaState(atoms, atoms.get_positions(), None, None, length).write(Path(paths[-1]))
     return paths
 
 

@@ -13,7 +13,7 @@ from dopantfit.validate.gate import Gate
 from dopantfit.validate.record_schema import GateRecord, ValidationRecord, ValidationStatus
 from dopantfit.validate.settings import SETTINGS_FILE, load_settings
 from dopantfit.validate.subject import Subject, potential_sha256
-from dopantfit.workflow.provenance import Record, hash_of, sha256_of
+from dopantfit.workflow.provenance import Provenance, hash_of, sha256_of
 from dopantfit.workflow.schema import parse_content
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def write_validation(subject: Subject, gates: Sequence[Gate], started: float) ->
     return record
 
 
-def _record(subject: Subject, started: float) -> Record:
+def _record(subject: Subject, started: float) -> Provenance:
     folder = subject.file.parent
     inputs = {path.name: path for path in (subject.file, folder / SETTINGS_FILE) if path.is_file()}
     if Path(subject.source).is_file():
@@ -57,7 +57,7 @@ def _record(subject: Subject, started: float) -> Record:
         for name in ("frames.extxyz", "manifest.toml"):
             inputs[f"{Path(one.path).name}/{name}"] = folder / one.path / name
     settings = {"level": {subject.level_name: asdict(subject.level)}, **subject.settings.model_dump(mode="json")}
-    return Record.of(inputs, settings, seed=subject.config.seed, started=started)
+    return Provenance.of(inputs, settings, seed=subject.config.seed, started=started)
 
 
 def require_valid(potential: str | Path, validation: str | Path, waiver: str | None = None) -> ValidationStatus:

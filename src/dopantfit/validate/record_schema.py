@@ -5,7 +5,7 @@ from typing import ClassVar, Self
 from pydantic import JsonValue
 
 from dopantfit.validate.gate import Gate
-from dopantfit.workflow.provenance import Record
+from dopantfit.workflow.provenance import Provenance
 from dopantfit.workflow.schema import Model, VersionedRecord, parse_content
 
 
@@ -73,7 +73,7 @@ class ValidationRecord(VersionedRecord):
     compared_with: str | None
     thresholds: str
     gates: tuple[GateRecord, ...]
-    record: Record
+    record: Provenance
 
 
 class ValidationStatus(Model):

@@ -9,7 +9,7 @@ from ase import Atoms
 from numpy.typing import NDArray
 
 from dopantfit.errors import ConvergenceError
-from dopantfit.lammps import Dynamics, DynamicsResult, Launcher, run_dynamics
+from dopantfit.lammps import Dynamics, DynamicsProgress, DynamicsResult, Launcher, run_dynamics
 from dopantfit.lammps.legs import read_table
 from dopantfit.potential import Potential
 from dopantfit.statistics import Estimate, standard_error

@@ -54,7 +54,7 @@ _RUN_TYPE = re.compile(r"GLOBAL\| Run type\s+(\S+)")
 _ENSEMBLE = re.compile(r"^ MD(?:_PAR)?\| Ensemble [Tt]ype\s+(\S+)", re.MULTILINE)
 _PERIODIC = re.compile(r"^ CELL\| Periodicity\s+(\S+)", re.MULTILINE)
 _START = re.compile(r"^.*PROGRAM STARTED AT", re.MULTILINE)
-_END = "PROGRAM ENDED AT"
+END = "PROGRAM ENDED AT"
 #: Methods whose energies are those of electrons (QS also stands for semi-empirical ones, which a set may be of).
 _METHODS = ("QS", "QUICKSTEP", "SIRIUS")
 
@@ -92,9 +92,9 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Cp2kOutput:
-    """A complete run: version, project, input file, kind of run, ensemble, and every evaluation.
+    """A run: version, project, input file, kind of run, ensemble, and every evaluation.
 
-    What the output does not say is empty.
+    What the output does not say is empty. complete: whether it came to its end.
     ions: those that the run began with, where they are printed.
     """
 
@@ -105,10 +105,11 @@ class Cp2kOutput:
     ensemble: str
     ions: PrintedIons | None
     evaluations: tuple[Evaluation, ...]
+    complete: bool
 
 
-def parse_output(text: str, source: str = "CP2K output") -> Cp2kOutput:
-    """Return what a CP2K run printed.
+def parse_output(text: str, source: str = "CP2K output", completed_part: bool = False) -> Cp2kOutput:
+    """Return what a CP2K run printed; where its completed part is wanted, also of a run that was cut.
 
     Raises ReferenceDataError naming ``source`` when the output is not CP2K's, is truncated, holds no energy, or
     several runs.
@@ -116,11 +117,15 @@ def parse_output(text: str, source: str = "CP2K output") -> Cp2kOutput:
     if _VERSION.search(text) is None:
         raise ReferenceDataError(f"{source}: not a CP2K output (no 'CP2K| version string'); check the file")
     text = _one_run(text, source)
+    complete = END in text
+    if not complete:
+        # A line that was cut may end within a number.
+        text = text[: text.rfind("\n") + 1]
     found = list(_ENERGY.finditer(text))
-    if _END not in text:
+    if not complete and not completed_part:
         raise ReferenceDataError(
-            f"{source}: is truncated: no '{_END}' line after {len(found)} complete "
-            f"evaluations; let the run finish, or repeat it"
+            f"{source}: is truncated: no '{END}' line after {len(found)} complete evaluations; let the run finish, "
+            f"repeat it, or take the steps that it completed with --completed-part"
         )
     if not found:
         raise ReferenceDataError(
@@ -133,22 +138,32 @@ def parse_output(text: str, source: str = "CP2K output") -> Cp2kOutput:
     # Forces and stress are printed behind the energy; the self-consistency and the cell before it.
     edges = [0, *(match.end() for match in found), len(text)]
     parts = [text[a:b] for a, b in pairwise(edges)]
+    evaluations = [
+        _evaluation(match, parts[k], parts[k + 1], f"{source}: evaluation {k}") for k, match in enumerate(found)
+    ]
     return Cp2kOutput(
+        complete=complete,
         version=_said(_VERSION, text),
         project=_said(_PROJECT, text),
         input_file=_said(_INPUT, text),
         run_type=_said(_RUN_TYPE, text),
         ensemble=_said(_ENSEMBLE, text),
         ions=printed_ions(text, source),
-        evaluations=tuple(
-            _evaluation(match, parts[k], parts[k + 1], f"{source}: evaluation {k}") for k, match in enumerate(found)
-        ),
+        evaluations=tuple(evaluations if complete else _finished(evaluations)),
     )
 
 
-def read_output(path: str | os.PathLike[str]) -> Cp2kOutput:
+def _finished(evaluations: list[Evaluation]) -> list[Evaluation]:
+    """Return the evaluations of a run that was cut, without the last if it lacks what the first has."""
+    first, last = evaluations[0], evaluations[-1]
+    lacks_forces = last.forces is None and first.forces is not None
+    lacks_stress = last.stress is None and first.stress is not None
+    return evaluations[:-1] if lacks_forces or lacks_stress else evaluations
+
+
+def read_output(path: str | os.PathLike[str], completed_part: bool = False) -> Cp2kOutput:
     """Return what the run that wrote the file ``path`` printed; raises as `parse_output` does."""
-    return parse_output(file_text(Path(path)), str(path))
+    return parse_output(file_text(Path(path)), str(path), completed_part)
 
 
 def with_results(atoms: Atoms, evaluation: Evaluation, name: str) -> Atoms:

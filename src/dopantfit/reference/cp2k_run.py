@@ -14,7 +14,7 @@ from ase import Atoms
 from dopantfit.errors import ReferenceDataError
 from dopantfit.reference.cp2k_geometry import InputGeometry, read_geometry
 from dopantfit.reference.cp2k_input import beside
-from dopantfit.reference.cp2k_output import Cp2kOutput, Evaluation, read_output, with_results
+from dopantfit.reference.cp2k_output import END, Cp2kOutput, Evaluation, read_output, with_results
 from dopantfit.units import HARTREE
 
 Array = npt.NDArray[np.float64]
@@ -67,8 +67,10 @@ def read_calculation(path: str | os.PathLike[str]) -> tuple[Atoms, ...]:
     return run.steps
 
 
-def read_run(path: str | os.PathLike[str]) -> Cp2kRun:
+def read_run(path: str | os.PathLike[str], completed_part: bool = False) -> Cp2kRun:
     """Return the ionic steps of a CP2K output, energies and forces attached.
+
+    completed_part: of a run that was cut, the steps that it had completed; else it is refused.
 
     A single point gives one, of the configuration in the input beside the output, or, where that is not there
     or not understood, of the one that the output prints. A relaxation or molecular dynamics gives one for each
@@ -77,9 +79,11 @@ def read_run(path: str | os.PathLike[str]) -> Cp2kRun:
     Raises ReferenceDataError naming the file when something is missing or does not fit together.
     """
     path = Path(path)
-    output = read_output(path)
+    output = read_output(path, completed_part)
     trajectory = path.parent / f"{output.project}-pos-1.xyz"
     start, remarks = _start(path, output)
+    if not output.complete:
+        remarks = (*remarks, f"was cut (no {END!r}); {len(output.evaluations)} completed evaluations were found")
     if trajectory.is_file() and output.run_type not in _SINGLE_POINT:
         run = _trajectory_frames(path, output, start, trajectory)
         return replace(run, remarks=(*remarks, *run.remarks))

@@ -112,7 +112,7 @@ def read_output_file(path: Path, choice: StepChoice, code: str) -> tuple[list[tu
         )
     if name == _XYZ:
         return list(enumerate(read_frames(path))), []
-    output = source.read(text, str(path)) if source else _cp2k(path)
+    output = source.read(text, str(path)) if source else _cp2k(path, choice.completed_part)
     frames, remarks = wanted_frames(output, choice, str(path))
     return [(number, _bare(frame)) for number, frame in frames], remarks
 
@@ -171,8 +171,8 @@ def _recognised(head: str) -> tuple[str | None, Source | None]:
     return (_XYZ if re.match(r"\s*\d+\s*\n", head) else None), None
 
 
-def _cp2k(path: Path) -> Output:
-    run = read_run(path)
+def _cp2k(path: Path, completed_part: bool) -> Output:
+    run = read_run(path, completed_part)
     steps = [
         IonicStep(frame, unconverged="did not converge" in problem, problem=problem)
         for frame, problem in zip(run.steps, run.problems, strict=True)

@@ -192,9 +192,7 @@ def quick_steps(monkeypatch):
         return do
 
     gates = parse_content(ValidationRecord, {**VALIDATION, "passed": False})
-    page = parse_content(
-        ReportRecord, {"page": "", "bytes": 1, "answer": None, "figures": [], "missing": ["fit"], **MADE}
-    )
+    page = {"page": "", "bytes": 1, "answer": None, "figures": [], "missing": ["fit"], **MADE}
     monkeypatch.setattr(pipeline_run.validating, "validate", ask("validate", gates))
     monkeypatch.setattr(pipeline_run.reporting, "report", ask("report", parse_content(ReportRecord, page)))
     monkeypatch.setattr(pipeline_run, "why_fit", lambda folder: "")

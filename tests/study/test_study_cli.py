@@ -14,7 +14,7 @@ from dopantfit.errors import ConfigError
 from dopantfit.pipeline import run as pipeline_run
 from dopantfit.potential.files import locate
 from dopantfit.report.record import ReportRecord
-from dopantfit.study import run as study_run
+from dopantfit.structures import load_host
 from dopantfit.study import verb
 from dopantfit.study.config import load_study
 from dopantfit.study.run import CheckedStudy
@@ -128,9 +128,8 @@ def one_table(monkeypatch):
     """Let every study be one task, which writes a file of 300 kB that a report needs."""
     graph = Graph([Task("items/big", "items", "toy:fill", {"bytes": 300_000})])
     status, potential = ValidationStatus(potential_sha256="", level=None, passed=False), locate("latp-mg-2022")
-    monkeypatch.setattr(
-        verb, "plan_study", lambda config, file: CheckedStudy(config, file, graph, status, Path(str(potential)), {})
-    )
+    rest = (graph, status, Path(str(potential)), {})
+    monkeypatch.setattr(verb, "plan_study", lambda config, file: CheckedStudy(config, load_host(), file, *rest))
 
 
 def test_a_summary_that_cannot_be_put_together_is_one_line_and_status_2(folder, one_table, monkeypatch, capsys):
@@ -167,16 +166,6 @@ def test_a_disk_that_is_full_when_the_summary_is_made_leaves_the_older_one(folde
         assert call(monkeypatch, capsys, *words)[0] == 0
     finally:
         subprocess.run(["umount", str(run)], check=True)
-
-
-def test_a_summary_that_cannot_take_its_place_leaves_the_older_one(tmp_path, monkeypatch):
-    (tmp_path / "old").write_text("whole")
-    target, new = tmp_path / "summary", tmp_path / "new"
-    target.mkdir()
-    (target / "study.json").write_text("older")
-    with pytest.raises(OSError):
-        study_run._replace(new, target)  # there is no new one
-    assert (target / "study.json").read_text() == "older" and not (tmp_path / ".summary.old").exists()
 
 
 @pytest.fixture

@@ -3,8 +3,7 @@
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -22,6 +21,7 @@ from dopantfit.study.verdict import Verdict
 from dopantfit.validate.record import require_valid
 from dopantfit.validate.record_schema import ValidationStatus
 from dopantfit.workflow.driver import Event, GraphSummary, run_graph
+from dopantfit.workflow.folders import in_place_of
 from dopantfit.workflow.graph import Graph
 from dopantfit.workflow.pool import Pool
 from dopantfit.workflow.provenance import Provenance
@@ -142,7 +142,7 @@ def _put_together(study: CheckedStudy, summary: GraphSummary, target: Path, reco
 
     Raises ConfigError when it cannot be written.
     """
-    with _in_place_of(target) as new:
+    with in_place_of(target) as new:
         for name, found in summary.finished.items():
             for file in reported_files(study.config, record.tasks[name].stage, name, found.record.files):
                 (new / name / file).parent.mkdir(parents=True, exist_ok=True)
@@ -158,42 +158,6 @@ def keep(run: Path, fit: Path) -> Path:
     target = fit / KEPT
     if target.exists() and not (target / STUDY_RECORD).is_file():
         raise ConfigError(f"{target}: holds no {STUDY_RECORD}, so it is no summary; move it away to keep one there")
-    with _in_place_of(target) as new:
+    with in_place_of(target) as new:
         shutil.copytree(run / SUMMARY, new, dirs_exist_ok=True)
     return target
-
-
-@contextmanager
-def _in_place_of(target: Path) -> Iterator[Path]:
-    """Yield an empty folder that takes the place of `target` once it is filled; until then `target` is as it was.
-
-    Raises ConfigError, one line with the file, for what the file system refuses.
-    """
-    new = target.with_name(f".{target.name}.new")
-    try:
-        shutil.rmtree(new, ignore_errors=True)
-        new.mkdir()
-        yield new
-        _replace(new, target)
-    except OSError as problem:
-        file = problem.filename2 or problem.filename or new
-        raise ConfigError(
-            f"{file}: {problem.strerror or problem}; {target} was not made anew: mend it and run the same command again"
-        ) from None
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
-
-
-def _replace(new: Path, target: Path) -> None:
-    """Put a folder that is whole in the place of an older one, which comes back where that cannot be done."""
-    old = target.with_name(f".{target.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if target.exists():
-        target.rename(old)
-    try:
-        new.rename(target)
-    except OSError:
-        if old.exists():
-            old.rename(target)
-        raise
-    shutil.rmtree(old, ignore_errors=True)

@@ -11,7 +11,7 @@ import typer
 from dopantfit.terminal import JsonOption, print_json, print_parts
 
 if TYPE_CHECKING:
-    from dopantfit.fit.run import Plan
+    from dopantfit.fit.run import FitPlan
     from dopantfit.fit.verb import Observe, Say
 
 
@@ -39,7 +39,7 @@ def fit(
 
 
 @contextmanager
-def watched(plan: "Plan") -> "Iterator[tuple[Observe, Say]]":
+def watched(plan: "FitPlan") -> "Iterator[tuple[Observe, Say]]":
     """Show a progress bar on standard error; in a log, a line per step."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn

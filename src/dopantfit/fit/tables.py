@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dopantfit.fit.record_schema import BudgetLevel, EnergyError, FitRecord, ForceError, SideErrors
-from dopantfit.fit.run import Plan
+from dopantfit.fit.run import FitPlan
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 GroupError = ForceError | EnergyError
 
 
-def plan_as_json(plan: Plan) -> dict[str, Any]:
+def plan_as_json(plan: FitPlan) -> dict[str, Any]:
     """What ``--dry-run`` shows: the free parameters with what informs them, and the frames."""
     return {
         "name": plan.config.name,

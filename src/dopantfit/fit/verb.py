@@ -7,18 +7,18 @@ from pathlib import Path
 
 from dopantfit.fit.record import write_fit
 from dopantfit.fit.record_schema import FitRecord
-from dopantfit.fit.run import Generation, Plan, plan_fit, run_fit
+from dopantfit.fit.run import FitPlan, Generation, plan_fit, run_fit
 from dopantfit.workflow.names import default_run
 
 #: Called after every generation with what it found and how many there will be; and with the name of every step.
 Observe = Callable[[Generation, int], None]
 Say = Callable[[str], None]
 #: Called with what will be fitted; while its context lasts, what it gives is told how the fit goes.
-FitWatch = Callable[[Plan], AbstractContextManager[tuple[Observe, Say]]]
+FitWatch = Callable[[FitPlan], AbstractContextManager[tuple[Observe, Say]]]
 
 
 @contextmanager
-def unwatched(plan: Plan) -> Iterator[tuple[Observe, Say]]:
+def unwatched(plan: FitPlan) -> Iterator[tuple[Observe, Say]]:
     """Tell nobody."""
     yield (lambda generation, total: None), (lambda step: None)
 

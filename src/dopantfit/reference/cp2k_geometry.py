@@ -21,6 +21,10 @@ _REMEDY = "write the geometry out in &CELL and &COORD, or import the frames as e
 _BRACKETS = re.compile(r"^\[\s*([^\]]+?)\s*\]\s*")
 
 
+class NoCrystalError(ReferenceDataError):
+    """The run is not of ions in a crystal, whatever its output prints."""
+
+
 @dataclass(frozen=True)
 class InputGeometry:
     """What an input says of the geometry.
@@ -45,12 +49,12 @@ def read_geometry(path: Path) -> InputGeometry:
     """Return the geometry in a CP2K input.
 
     Raises ReferenceDataError when the file, or one that it names, is missing, when the geometry is in a form that
-    is not read here, or when the cell is not periodic in three dimensions.
+    is not read here; NoCrystalError when the cell is not periodic in three dimensions, or there is more than ions.
     """
     root = read_input(path)
     evaluations = root.all("FORCE_EVAL")
     if len(evaluations) != 1:
-        raise ReferenceDataError(f"{path}: holds {len(evaluations)} sections &FORCE_EVAL, expected one; {_REMEDY}")
+        raise NoCrystalError(f"{path}: holds {len(evaluations)} sections &FORCE_EVAL, expected one; {_REMEDY}")
     subsys = evaluations[0].first("SUBSYS")
     try:
         cell, repeats = _cell(subsys.first("CELL"), path)
@@ -74,7 +78,7 @@ def _cell(section: Section, path: Path) -> tuple[Array, tuple[int, ...]]:
     """Return the unit cell [Å], vectors in rows, and how often it is repeated along each."""
     periodic = " ".join(section.value("PERIODIC") or ["XYZ"]).upper()
     if set(periodic) != set("XYZ"):
-        raise ReferenceDataError(f"{path}: PERIODIC {periodic}: expected a crystal, periodic in three dimensions")
+        raise NoCrystalError(f"{path}: PERIODIC {periodic}: expected a crystal, periodic in three dimensions")
     if section.is_on("CANONICALIZE") or section.value("CELL_FILE_NAME"):
         raise ReferenceDataError(f"{path}: &CELL takes its vectors from a file or turns them; {_REMEDY}")
     repeats = tuple(int(x) for x in section.value("MULTIPLE_UNIT_CELL") or "111")
@@ -141,7 +145,7 @@ def _elements(labels: list[str], subsys: Section, path: Path) -> list[str]:
     for label in dict.fromkeys(labels):
         kind = kinds.get(label.upper(), Section("KIND"))
         if kind.is_on("GHOST"):
-            raise ReferenceDataError(f"{path}: {label} is a ghost, which is no ion; leave this run out")
+            raise NoCrystalError(f"{path}: {label} is a ghost, which is no ion; leave this run out")
         said = (kind.value("ELEMENT") or [re.sub(r"[\d_+-].*$", "", label)])[0].capitalize()
         if said not in atomic_numbers:
             raise ReferenceDataError(f"{path}: {label} is of no known element; give its &KIND an ELEMENT")
@@ -176,9 +180,12 @@ def _degrees(words: list[str]) -> Array:
 
 
 def _real(text: str) -> float:
-    """Return a number as CP2K takes it: with an exponent of Fortran's double precision, or as a fraction."""
-    numerator, found, denominator = text.upper().replace("D", "E").partition("/")
-    return float(numerator) / float(denominator) if found else float(numerator)
+    """Return a number as CP2K takes it: with an exponent of Fortran's double precision, as a fraction or product."""
+    first, *others = re.split(r"([*/])", text.upper().replace("D", "E"))
+    value = float(first)
+    for sign, number in zip(others[::2], others[1::2], strict=True):
+        value = value * float(number) if sign == "*" else value / float(number)
+    return value
 
 
 def _length(name: str, path: Path) -> float:

@@ -101,8 +101,8 @@ class _Preprocessor:
             elif directive.upper() == "@INCLUDE":
                 name = self.substituted(rest, where).strip().strip("'\"")
                 yield from self.lines(beside(path, name), depth + 1)
-            elif directive.upper() == "@PRINT":
-                continue
+            elif directive.upper() in ("@PRINT", "@XCTYPE", "@"):
+                continue  # says nothing of the geometry
             elif directive.startswith("@"):
                 raise ReferenceDataError(f"{where}: {directive} is no directive that is known here; write it out")
             else:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from ase import Atoms
 
 from dopantfit.errors import ReferenceDataError
-from dopantfit.reference.cp2k_geometry import InputGeometry, read_geometry
+from dopantfit.reference.cp2k_geometry import InputGeometry, NoCrystalError, read_geometry
 from dopantfit.reference.cp2k_input import beside
 from dopantfit.reference.cp2k_output import Cp2kOutput, Evaluation, read_output, with_results
 from dopantfit.units import HARTREE
@@ -107,6 +107,8 @@ def _start(path: Path, output: Cp2kOutput) -> tuple[InputGeometry, tuple[str, ..
                 f"{path}: its ions come from a restart file (&EXT_RESTART), not from its input; print them with "
                 f"PRINT_LEVEL MEDIUM, or import the frames as extended XYZ"
             )
+    except NoCrystalError:
+        raise
     except ReferenceDataError as error:
         problem = str(error)
     printed = _printed_start(path, output, given)

@@ -171,7 +171,7 @@ def test_a_molecule_or_a_ghost_is_no_crystal_whatever_the_output_prints(tmp_path
     # Before 8.1 the output does not say along which vectors the cell is periodic.
     path.write_text(re.sub(r" CELL\| Periodicity.*\n", "", path.read_text()))
     (tmp_path / "LiH.inp").write_text(text)
-    with pytest.raises(ReferenceDataError, match="PERIODIC NONE: expected a crystal|H is a ghost"):
+    with pytest.raises(ReferenceDataError, match=r"PERIODIC NONE: expected a crystal|H is a ghost"):
         read_calculation(path)
 
 

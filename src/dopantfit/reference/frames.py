@@ -7,17 +7,22 @@ that is killed half-way reads as what it was before or as what it became, never 
 
 import fcntl
 import io
+import math
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from ase import Atoms
+from ase.data import chemical_symbols
+from ase.formula import Formula
+from ase.geometry import minkowski_reduce
 from ase.io import read as ase_read
 from ase.io.extxyz import key_val_dict_to_str, key_val_str_to_dict
 
@@ -37,6 +42,12 @@ PENDING_FILE = FRAMES_FILE + ".pending"
 REQUIRED_INFO = ("frame_id", "family", "composition", "temperature", "strain", "origin")
 #: Starts with a letter, so that no reader takes an identifier for a number.
 IDENTIFIER = re.compile(r"^[A-Za-z][A-Za-z0-9_.+-]*$")
+#: No solid has less, no set of ions in a box more [Å³ per ion]; diamond has 5.7, an atom in a box of 30 Å 27,000.
+VOLUME_PER_ION = (1.0, 1e6)
+#: No crystal repeats within less [Å]: an ion would be nearer to its image than any two ions are.
+SHORTEST_PERIOD = 0.9
+#: Beyond this the shape of a cell, and positions in it, drown in rounding [Å].
+LONGEST_VECTOR = 1e5
 #: Single letters and words that extended XYZ reads as booleans.
 _BOOLEANS = frozenset({"T", "F", "true", "false", "True", "False", "TRUE", "FALSE"})
 
@@ -62,7 +73,14 @@ class FrameSet:
 
 def composition_of(atoms: Atoms) -> str:
     """Return the formula in a fixed order of the elements, ``Al2Li10MgTi9O72P18``."""
-    return str(atoms.symbols.formula.format("metal"))
+    return _formula(tuple(np.bincount(atoms.numbers).tolist()))
+
+
+@cache
+def _formula(counts: tuple[int, ...]) -> str:
+    """Return the formula of so many ions of each atomic number; making one takes a millisecond."""
+    elements = {chemical_symbols[number]: count for number, count in enumerate(counts) if count}
+    return str(Formula.from_dict(elements).format("metal"))
 
 
 def load_set(folder: str | os.PathLike[str], verify: bool = True) -> FrameSet:
@@ -151,8 +169,7 @@ def _number_problems(atoms: Atoms) -> list[str]:
         problems.append("holds no atoms")
     if not np.isfinite(atoms.positions).all():
         problems.append("positions are not all finite")
-    if not (np.isfinite(atoms.cell.array).all() and abs(atoms.cell.volume) > 0 and atoms.pbc.all()):
-        problems.append("cell is not that of a crystal periodic in three dimensions")
+    problems += cell_problems(atoms)
     for key, shape in (("energy", ()), ("forces", (len(atoms), 3))):
         if key not in results:
             problems.append(f"has no {key}")
@@ -161,6 +178,27 @@ def _number_problems(atoms: Atoms) -> list[str]:
     if "stress" in results and (np.shape(results["stress"]) != (6,) or not np.isfinite(results["stress"]).all()):
         problems.append("stress is not six finite numbers")
     return problems
+
+
+def cell_problems(atoms: Atoms) -> list[str]:
+    """Return why a cell is none that ions can be in: not periodic, without volume, too thin, too dense or empty.
+
+    What passes has neighbours that can be listed.
+    """
+    with np.errstate(all="ignore"):
+        volume = abs(float(np.linalg.det(atoms.cell.array)))
+    if not (np.isfinite(atoms.cell.array).all() and 0 < volume < math.inf and atoms.pbc.all()):
+        return ["cell is not that of a crystal periodic in three dimensions"]
+    longest = float(np.linalg.norm(atoms.cell.array, axis=1).max())
+    if longest > LONGEST_VECTOR:
+        return [f"cell has a vector of {longest:.3g} Å; expected {LONGEST_VECTOR:g} at most; give its reduced vectors"]
+    low, high = VOLUME_PER_ION
+    if len(atoms) and not low <= volume / len(atoms) <= high:
+        return [f"cell has {volume / len(atoms):.3g} Å³ per ion; expected {low:g} to {high:g}; is it in Å?"]
+    period = float(np.linalg.norm(minkowski_reduce(atoms.cell.array)[0], axis=1).min())
+    if period < SHORTEST_PERIOD:
+        return [f"cell repeats every {period:.3g} Å, closer than two ions ever are; is it in Å?"]
+    return []
 
 
 def calculated(atoms: Atoms) -> Mapping[str, Any]:
@@ -190,7 +228,8 @@ def read_frames(path: str | os.PathLike[str]) -> tuple[Atoms, ...]:
 def _blocks(lines: list[str], path: Path) -> Iterator[list[str]]:
     """Cut the lines into frames; each is the count, the comment and one line per atom."""
     start, number = 0, 0
-    while any(line.strip() for line in lines[start:]):
+    last = max((k for k, line in enumerate(lines) if line.strip()), default=-1)
+    while start <= last:
         count = lines[start].strip()
         if not count.isdecimal():
             raise ReferenceDataError(

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
 from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io import read as ase_read
@@ -29,6 +28,7 @@ from dopantfit.reference.frames import (
     load_set,
     read_frames,
 )
+from dopantfit.reference.known_frames import KnownFrames
 from dopantfit.reference.manifest import load_manifest
 
 Steps = Literal["first", "last", "all"]
@@ -77,16 +77,18 @@ def import_files(
     forces, of another code than the set's, or in the set already.
     """
     manifest = load_manifest(folder)
-    present = list(load_set(folder).frames) if FRAMES_FILE in manifest.files else []
+    known = KnownFrames(load_set(folder).frames if FRAMES_FILE in manifest.files else ())
     new: list[Atoms] = []
     remarks: list[str] = []
     for path in map(Path, paths):
         frames, said = read_output_file(path, steps, manifest.code)
         remarks += [f"{path}: {line}" for line in said]
         for number, frame in frames:
-            described = _described(frame, path, number, family, temperature, [*present, *new])
+            described = _described(frame, path, number, family, temperature, known)
             _refuse_bad(described, path, number)
-            _refuse_known(described, [*present, *new], path, number)
+            if (name := known.same_as(described)) is not None:
+                raise ReferenceDataError(f"{path}: frame {number}: is in the set already, as {name}")
+            known.add(described)
             new.append(described)
     append_frames(folder, new)
     return Imported(tuple(new), tuple(remarks))
@@ -166,7 +168,7 @@ def _described(
     number: int,
     family: str | None,
     temperature: float | None,
-    others: Sequence[Atoms],
+    known: KnownFrames,
 ) -> Atoms:
     """Return the frame with the info that a set needs; what extended XYZ carried stays unless given anew."""
     described = frame.copy()
@@ -187,12 +189,9 @@ def _described(
     info.setdefault("strain", 0.0)
     if not isinstance(info.get("origin"), str):
         info["origin"] = "file " + "/".join(path.resolve().parts[-2:])
-    taken = {other.info["frame_id"] for other in others}
     own = info.get("frame_id")
-    if not isinstance(own, str) or not IDENTIFIER.match(own) or own in taken:
-        count = sum(other.info["family"] == info["family"] for other in others)
-        free = (f"{info['family']}-{k:03d}" for k in range(count, count + len(taken) + 1))
-        info["frame_id"] = next(name for name in free if name not in taken)
+    if not isinstance(own, str) or not IDENTIFIER.match(own) or known.has_name(own):
+        info["frame_id"] = known.next_name(str(info["family"]))
     return described
 
 
@@ -202,17 +201,6 @@ def _refuse_bad(frame: Atoms, path: Path, number: int) -> None:
         problems.append("its self-consistency did not converge")
     if problems:
         raise ReferenceDataError(f"{path}: frame {number}: {problems[0]}; repeat the calculation or leave it out")
-
-
-def _refuse_known(frame: Atoms, others: Sequence[Atoms], path: Path, number: int) -> None:
-    for other in others:
-        if (
-            len(other) == len(frame)
-            and calculated(other)["energy"] == calculated(frame)["energy"]
-            and np.array_equal(other.positions, frame.positions)
-        ):
-            name = other.info["frame_id"]
-            raise ReferenceDataError(f"{path}: frame {number}: is in the set already, as {name}")
 
 
 def _text(path: Path) -> str:

@@ -7,12 +7,11 @@ from typing import Any
 
 from dopantfit.fit.ensemble import save_ensemble
 from dopantfit.fit.errors_by_group import Comparison, error_tables
+from dopantfit.fit.inputs import fit_files
 from dopantfit.fit.preoptimise import table_entries
 from dopantfit.fit.run import Plan, Result, load_potential, starts_as_json
 from dopantfit.fit.uncertainty import strongest_correlation
 from dopantfit.potential.turnover import turn_overs
-from dopantfit.reference.frames import FRAMES_FILE
-from dopantfit.reference.manifest import MANIFEST_FILE
 from dopantfit.workflow.provenance import Record, sha256_of, write_json_atomic
 
 POTENTIAL_FILE, RECORD_FILE = "potential.toml", "fit.json"
@@ -153,7 +152,9 @@ def _payload(
             "held_out": [target.name for target in plan.targets if target.held_out],
         },
         "seconds": result.seconds,
-        "record": Record.of(inputs(plan), config.model_dump(mode="json"), seed=config.seed, started=started).as_dict(),
+        "record": Record.of(
+            fit_files(config, plan.file), config.model_dump(mode="json"), seed=config.seed, started=started
+        ).as_dict(),
     }
 
 
@@ -193,15 +194,3 @@ def _preoptimisation(plan: Plan, result: Result) -> dict[str, Any] | None:
         "objective": {"start": found.cost_before, "cost": found.cost},
         "relaxations": found.evaluations,
     }
-
-
-def inputs(plan: Plan) -> dict[str, Path]:
-    """Every file that the fit read, by name."""
-    files = {plan.file.name: plan.file}
-    for one in plan.config.sets:
-        for name in (FRAMES_FILE, MANIFEST_FILE):
-            files[f"{Path(one.path).name}/{name}"] = plan.file.parent / one.path / name
-    for name in filter(None, (plan.config.host, plan.config.compare_with)):
-        if (plan.file.parent / name).is_file():
-            files[name] = plan.file.parent / name
-    return files

@@ -8,11 +8,10 @@ from typing import Any
 
 import typer
 
-from dopantfit.fit.config import FitConfig, load_config
+from dopantfit.fit.config import load_config
+from dopantfit.fit.inputs import fit_files
 from dopantfit.fit.record import POTENTIAL_FILE
 from dopantfit.fit.record import RECORD_FILE as FIT_RECORD
-from dopantfit.reference.frames import FRAMES_FILE
-from dopantfit.reference.manifest import MANIFEST_FILE
 from dopantfit.validate.levels import LEVELS
 from dopantfit.validate.levels import level as level_of
 from dopantfit.validate.record import stale
@@ -50,17 +49,6 @@ def stale_fit(folder: Path, record: Mapping[str, Any]) -> str:
     if not holds(potential, record.get("potential_sha256", sha256_of(potential))):
         return f"{potential} is not what it wrote"
     return ""
-
-
-def fit_files(config: FitConfig, file: Path) -> dict[str, Path]:
-    """Every file that a fit reads, under the name that its record has for it."""
-    files = {file.name: file}
-    for one in config.sets:
-        files |= {
-            f"{Path(one.path).name}/{name}": file.parent / one.path / name for name in (FRAMES_FILE, MANIFEST_FILE)
-        }
-    beside = {name: file.parent / name for name in (config.host, config.compare_with) if name}
-    return files | {name: path for name, path in beside.items() if path.is_file()}
 
 
 def why_validate(folder: Path, level: str) -> str:

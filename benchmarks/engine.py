@@ -30,7 +30,7 @@ from dopantfit.energy import evaluate, ewald, make_frame, parameter_derivatives,
 from dopantfit.energy.neighbours import NeighbourRuns
 from dopantfit.energy.shell_problem import ShellProblem
 from dopantfit.lammps.inprocess import InProcessLammps
-from dopantfit.structures import host, lamtp, latp, prototype
+from dopantfit.structures import load_host, prototype
 from dopantfit.units import COULOMB, COULOMB_LAMMPS, EV_PER_A3_IN_GPA
 
 CONSOLE = Console(width=110)
@@ -45,7 +45,7 @@ DIFFERENCE = {"A": 1e-2, "rho": 1e-3, "C": 1e-2}
 
 def lamtp_cell(rng: np.random.Generator) -> Atoms:
     """Li10Al2MgTi9P18O72: 112 ions."""
-    return lamtp(Fraction(1, 3), Fraction(1, 6), "Mg", 2, rng)
+    return load_host().doped(rng, Fraction(1, 3), Fraction(1, 6), "Mg", 2)
 
 
 def parity_cells(rng: np.random.Generator) -> dict[str, Atoms]:
@@ -58,7 +58,7 @@ def parity_cells(rng: np.random.Generator) -> dict[str, Atoms]:
     cells["MgO, 4.2 Å cell"] = prototype("MgO")
     cells["LAMTP"] = doped
     cells["LAMTP, triclinic"] = triclinic
-    cells["LATP 2×2×2 pseudo-cubic"] = latp(Fraction(19, 64), rng, crystal=host("LiTi2P3O12").pseudo_cubic(2))
+    cells["LATP 2×2×2 pseudo-cubic"] = load_host().doped(rng, Fraction(19, 64), cell=load_host().pseudo_cubic(2))
     for atoms in cells.values():
         atoms.positions += rng.normal(0, 0.05, atoms.positions.shape)
     return cells
@@ -133,12 +133,12 @@ def measure_evaluations(rng: np.random.Generator) -> dict[str, dict[str, list[fl
     for repeat in range(REPEATS + 1):
         positions = displaced(rng, ideal.positions, 0.1)
         moved = displaced(rng, positions, 1e-3)
-        first = evaluate(base.moved(positions), table)
+        first = evaluate(ShellProblem(base.moved(positions), table))
         works: dict[str, dict[str, Callable[[], object]]] = {"cold": {}, "warm": {}}
-        works["cold"]["dopantfit"] = lambda p=positions: evaluate(base.moved(p), table)
+        works["cold"]["dopantfit"] = lambda p=positions: evaluate(ShellProblem(base.moved(p), table))
         frame = first.relaxed.problem.frame
         works["warm"]["dopantfit"] = lambda f=frame, m=moved, r=first.relaxed: evaluate(
-            f.moved(m), table, r.displacement, r.steering
+            ShellProblem(f.moved(m), table), r.start
         )
         run_peer(peer, positions, None)
         shells = peer.shell_positions() + (moved - positions)
@@ -159,11 +159,11 @@ def measure_on_one_frame(rng: np.random.Generator) -> dict[str, dict[str, list[f
     atoms.positions = displaced(rng, atoms.positions, 0.1)
     frame = make_frame(atoms, POTENTIAL)
     table = species_table(frame.labels, POTENTIAL)
-    first = evaluate(frame, table).relaxed
+    first = evaluate(ShellProblem(frame, table)).relaxed
     moved = frame.moved(displaced(rng, frame.positions, 1e-3))
     works = {
-        "cold": lambda: evaluate(frame, table),
-        "warm": lambda: evaluate(moved, table, first.displacement, first.steering),
+        "cold": lambda: evaluate(ShellProblem(frame, table)),
+        "warm": lambda: evaluate(ShellProblem(moved, table), first.start),
     }
     times = {task: {"dopantfit": [seconds(work) for _ in range(REPEATS)]} for task, work in works.items()}
     for task, time_peer in (("cold", lammps_cold), ("warm", lammps_warm)):
@@ -181,10 +181,10 @@ def measure_derivatives(rng: np.random.Generator) -> dict[str, list[float]]:
     atoms.positions = displaced(rng, atoms.positions, 0.1)
     frame = make_frame(atoms, POTENTIAL)
     table = species_table(frame.labels, POTENTIAL)
-    start = evaluate(frame, table)
+    start = evaluate(ShellProblem(frame, table))
 
     def exact() -> None:
-        result = evaluate(frame, table, start.relaxed.displacement, start.relaxed.steering)
+        result = evaluate(ShellProblem(frame, table), start.relaxed.start)
         parameter_derivatives(result.relaxed, DOPANT_PARAMETERS)
 
     def differences(peer: InProcessLammps, shells: np.ndarray) -> None:
@@ -292,7 +292,7 @@ def show_scaling(rng: np.random.Generator) -> None:
 
         def work(atoms: Atoms = atoms, results: list[int] = results) -> None:
             frame = make_frame(atoms, POTENTIAL)
-            result = evaluate(frame, species_table(frame.labels, POTENTIAL))
+            result = evaluate(ShellProblem(frame, species_table(frame.labels, POTENTIAL)))
             results.append(result.relaxed.passes)
 
         work()
@@ -322,7 +322,7 @@ def show_tuning(rng: np.random.Generator) -> None:
     for cutoff in np.arange(6.0, 11.0, 0.5):
         ewald.REFERENCE_CUTOFF = float(cutoff)
         frame = make_frame(atoms, POTENTIAL)
-        relaxed = evaluate(frame, species_table(frame.labels, POTENTIAL)).relaxed
+        relaxed = evaluate(ShellProblem(frame, species_table(frame.labels, POTENTIAL))).relaxed
         works = (
             lambda r=relaxed: r.problem.shell_pass(r.displacement),
             lambda r=relaxed: parameter_derivatives(r, DOPANT_PARAMETERS),

@@ -37,7 +37,7 @@ from dopantfit.errors import ConvergenceError
 from dopantfit.lammps import Dynamics, DynamicsResult, Launcher, RichReport, relax_structure, run_dynamics
 from dopantfit.lammps.legs import read_table
 from dopantfit.potential import Potential
-from dopantfit.structures import latp
+from dopantfit.structures import load_host
 from dopantfit.transport import (
     Estimate,
     Trajectory,
@@ -328,7 +328,7 @@ def main() -> int:
     potential = Potential.load("latp-2021")
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.folder or Path(temporary)
-        cell = latp(Fraction(1, 3), np.random.default_rng(1)).repeat(tuple(options.repeat))
+        cell = load_host().doped(np.random.default_rng(1), Fraction(1, 3)).repeat(tuple(options.repeat))
         start = relax_structure(cell, potential, folder / "start", ranks=options.ranks, force_tolerance=0.05)
         site = Site(folder, options.ranks, start.atoms, potential)
         seeds = range(1, options.seeds + 1)

@@ -43,7 +43,7 @@ from dopantfit.energy.cell_model import CellState
 from dopantfit.lammps import md_snapshots
 from dopantfit.lammps.inprocess import InProcessLammps
 from dopantfit.lammps.recipes import site_minimiser
-from dopantfit.structures import host, lamtp
+from dopantfit.structures import load_host
 from dopantfit.units import BOLTZMANN
 
 CONSOLE = Console(width=120)
@@ -132,9 +132,9 @@ def start(arguments: argparse.Namespace) -> Atoms:
         atoms = ase.io.read(arguments.start)
     else:
         rng = np.random.default_rng(1)
-        crystal = lamtp(
-            Fraction(1, 3), Fraction(1, 6), "Mg", 2, rng, crystal=host("LiTi2P3O12").repeated(arguments.cells)
-        )
+        host = load_host()
+        cell = host.conventional.repeated(arguments.cells)
+        crystal = host.doped(rng, Fraction(1, 3), Fraction(1, 6), "Mg", 2, cell=cell)
         with tempfile.TemporaryDirectory() as folder:
             atoms = md_snapshots(crystal, POTENTIAL, 1000.0, arguments.picoseconds, 1, 7, Path(folder))[-1]
         atoms = moved_on(atoms, arguments, rng)

@@ -3,8 +3,9 @@
 import json
 import os
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -34,13 +35,22 @@ def file_in(path: str | os.PathLike[str], name: str) -> Path:
     return Path(path) / name if Path(path).is_dir() else Path(path)
 
 
-def parse_strict(model: type[AnyTable], text: str, source: str, error: type[DopantFitError] = ConfigError) -> AnyTable:
-    """Return what is written in ``text`` (TOML); raise ``error`` naming ``source`` and the key."""
+def parse_toml(text: str, source: str, error: type[DopantFitError] = ConfigError) -> dict[str, Any]:
+    """Return what is written in ``text`` (TOML), not yet validated; raise ``error`` naming ``source``."""
     try:
-        # Validated as JSON: strict mode then takes lists for tuples, and nothing else loosely.
-        return model.model_validate_json(json.dumps(tomllib.loads(text), default=str))
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as problem:
         raise error(f"{source}: not valid TOML: {problem}") from None
+
+
+def parse_strict(
+    model: type[AnyTable], written: str | Mapping[str, Any], source: str, error: type[DopantFitError] = ConfigError
+) -> AnyTable:
+    """Return what is written (TOML, or a mapping as TOML gives it); raise ``error`` naming ``source`` and the key."""
+    content = parse_toml(written, source, error) if isinstance(written, str) else written
+    try:
+        # Validated as JSON: strict mode then takes lists for tuples, and nothing else loosely.
+        return model.model_validate_json(json.dumps(content, default=str))
     except ValidationError as problem:
         raise error(f"{source}: {_first_problem(problem)}") from None
 

@@ -78,11 +78,11 @@ def test_profiles_are_means_over_walkers_with_their_spread():
 def test_sites_are_named_by_the_nearest_cation_of_the_reference():
     reference = column(["Al", "Ti", "Li", "O"], [1.0, 5.0, 9.0, 20.0])
     atoms = column(["Mg", "Mg", "Mg", "Mg", "Ti"], [49.8, 5.4, 9.9, 20.0, 1.0])
-    found = occupied_sites(atoms, reference, "Mg", range(5))
+    found = occupied_sites(atoms, reference, "Mg", range(5), ("Al", "Li", "Ti"))
     assert [one.kind for one in found] == ["Al", "Ti", "Li", "between"]
     np.testing.assert_allclose([one.distance for one in found], [1.2, 0.4, 0.9, 11.0])
     with pytest.raises(ConfigError, match="before the swaps"):
-        occupied_sites(atoms, column(["O"], [1.0]), "Mg", [0])
+        occupied_sites(atoms, column(["O"], [1.0]), "Mg", [0], ("Al",))
 
 
 def test_presets_and_files_are_strict(tmp_path):

@@ -7,6 +7,7 @@ from typer.testing import CliRunner
 
 from dopantfit.boundary.cli import boundary_app
 from dopantfit.errors import ConfigError
+from dopantfit.structures import load_host
 
 
 def run(*words):
@@ -49,7 +50,7 @@ def validation(potential, failed=()):
     from dopantfit.validate.subject import potential_sha256
 
     gates = [{"name": name, "passed": name not in failed} for name in GATES]
-    made_with = {"potential": {"sha256": potential_sha256(potential)}, "thresholds": thresholds.sha256()}
+    made_with = {"potential": {"sha256": potential_sha256(potential)}, "thresholds": thresholds.sha256(load_host())}
     return {"format": FORMAT, "level": "quick", **made_with, "gates": gates, "record": {"inputs": {}}}
 
 

@@ -7,12 +7,15 @@ from dopantfit import Potential
 from dopantfit.boundary.build.config import SIZES, BuildConfig, amorphous_counts, load_build, size_text
 from dopantfit.boundary.build.health import checkup, grain_thickness
 from dopantfit.boundary.build.schedule import compressed
-from dopantfit.boundary.build.start import build_grain, composition, initial_boundary, phosphate_of
+from dopantfit.boundary.build.start import build_grain, composition, initial_boundary
 from dopantfit.errors import ConfigError
 from dopantfit.strict_toml import parse_strict
-from dopantfit.structures import check_distances, formal_charges, total_formal_charge
+from dopantfit.structures import check_distances, load_host, total_formal_charge
+from dopantfit.structures.polyanions import polyanion_of
 
 HOST = Potential.load("latp-2021")
+LATP = load_host()
+PO4 = LATP.polyanion
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +50,8 @@ def test_the_published_boundary_has_its_ions_and_its_edges():
 def test_the_published_boundary_finds_place_for_every_unit():
     start = initial_boundary(load_build("paper"), HOST, np.random.default_rng(1))
     assert len(start) == pytest.approx(14_030, rel=0.02)
-    assert total_formal_charge(start, formal_charges()) == 0
-    check_distances(start, formal_charges())
+    assert total_formal_charge(start, LATP.charges) == 0
+    check_distances(start, LATP.charges)
 
 
 def test_the_published_crystal_is_the_three_fold_cell():
@@ -59,10 +62,10 @@ def test_the_published_crystal_is_the_three_fold_cell():
 
 
 def test_the_start_is_neutral_with_whole_phosphates_and_no_ion_too_near(start):
-    assert total_formal_charge(start, formal_charges()) == 0
-    assert total_formal_charge(start[start.info["grain_ions"] :], formal_charges()) == 0
-    check_distances(start, formal_charges())
-    owner, _ = phosphate_of(start)
+    assert total_formal_charge(start, LATP.charges) == 0
+    assert total_formal_charge(start[start.info["grain_ions"] :], LATP.charges) == 0
+    check_distances(start, LATP.charges)
+    owner, _ = polyanion_of(start, PO4)
     phosphorus = np.array(start.get_chemical_symbols()) == "P"
     np.testing.assert_array_equal(np.bincount(owner[owner >= 0], minlength=len(start))[phosphorus], 4)
     assert (owner >= 0).sum() == 4 * phosphorus.sum()
@@ -70,11 +73,11 @@ def test_the_start_is_neutral_with_whole_phosphates_and_no_ion_too_near(start):
 
 def test_ions_of_the_grain_come_first_and_no_phosphate_is_cut_by_its_faces(start, config):
     grain = start[: start.info["grain_ions"]]
-    half = 0.5 * config.grain.thickness * config.grain.edge
+    half = 0.5 * config.grain.thickness * config.edge
     symbols = np.array(grain.get_chemical_symbols())
     assert np.abs(grain.positions[symbols != "O", 2]).max() <= half + 1e-9
     # Without wrapping: every O of a face is beside its P, not a grain away.
-    owner, shift = phosphate_of(start)
+    owner, shift = polyanion_of(start, PO4)
     bound = owner >= 0
     direct = start.positions[bound, 2] - start.positions[owner[bound], 2]
     np.testing.assert_allclose(direct, shift[bound, 2], atol=1e-9)
@@ -88,25 +91,25 @@ def test_the_same_seed_gives_the_same_boundary_and_another_seed_another(config):
 
 
 def test_compression_takes_the_length_from_the_gap_and_bends_no_phosphate(start, config):
-    shorter = compressed(start, 5.0)
+    shorter = compressed(start, 5.0, PO4)
     assert shorter.cell[2, 2] == pytest.approx(start.cell[2, 2] - 5.0)
-    assert grain_thickness(shorter) == pytest.approx(grain_thickness(start))
-    before, after = phosphate_of(start), phosphate_of(shorter)
+    assert grain_thickness(shorter, PO4) == pytest.approx(grain_thickness(start, PO4))
+    before, after = polyanion_of(start, PO4), polyanion_of(shorter, PO4)
     np.testing.assert_array_equal(before[0], after[0])
     np.testing.assert_allclose(before[1], after[1], atol=1e-9)
     # Twice half as much is the same as once: the map is linear between the faces.
-    twice = compressed(compressed(start, 2.5), 2.5)
+    twice = compressed(compressed(start, 2.5, PO4), 2.5, PO4)
     gap = twice.get_scaled_positions() - shorter.get_scaled_positions()
     np.testing.assert_allclose((gap - np.round(gap)) @ shorter.cell.array, 0.0, atol=1e-6)
     with pytest.raises(ConfigError, match="cannot be shortened"):
-        compressed(start, 100.0)
+        compressed(start, 100.0, PO4)
 
 
 def test_check_up_of_a_start_shows_what_was_asked_for(start, config):
-    found = checkup(start, HOST, config.health)
+    found = checkup(start, HOST, LATP)
     assert found.four_coordinated == 1.0
     assert found.amorphous_volume_per_atom == pytest.approx(config.amorphous.placed_volume_per_atom)
-    assert found.grain_thickness == pytest.approx(config.grain.thickness * config.grain.edge)
+    assert found.grain_thickness == pytest.approx(config.grain.thickness * config.edge)
     mass = sum(HOST.species[one].total_mass for one in start.get_chemical_symbols())
     assert found.mass_density == pytest.approx(mass * 1.66053907 / start.get_volume(), rel=1e-6)
 
@@ -119,7 +122,8 @@ def test_every_size_is_a_valid_build_with_reasons(size):
     assert all(len(stage.reason) > 10 for stage in config.stages)
 
 
-TEXT = size_text("tiny")
+CATIONS = "cations = { Li = 1.4, Al = 0.4, Ti = 1.6 }"
+TEXT = size_text("tiny").replace("volume_per_atom = 15.0", f"volume_per_atom = 15.0\n{CATIONS}")
 
 
 @pytest.mark.parametrize(

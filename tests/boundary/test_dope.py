@@ -29,7 +29,7 @@ def boundary():
         }
     )
     atoms = initial_boundary(config, POTENTIAL, np.random.default_rng(2))
-    length, half = float(atoms.cell[2, 2]), 0.5 * config.grain.edge
+    length, half = float(atoms.cell[2, 2]), 0.5 * config.edge
     gap = Interval(half + 2.0, length - half - 2.0, length)
     none = np.zeros(0)
     domains = Domains({"grain": (), "complexion": (), "amorphous": (gap,)}, 1.0, 0.0, none, none)
@@ -221,8 +221,9 @@ def test_a_profile_that_cannot_be_is_refused(tmp_path, boundary, text, message):
             "reaches only",
         ),
         ({"dopant": "Zn"}, 1, "Zn not in the potential"),
-        ({"mobile": "Al", "replaces": ("Ti",)}, 1, "must be an ion of charge"),
-        ({"replaces": ("O",), "concentrations": (1.0,)}, 1, "no cation beside the phosphate"),
+        ({"mobile": "O"}, 1, "mobile = 'O' must be a cation, such as Li"),
+        ({"mobile": "Al", "replaces": ("Ti",), "concentrations": (1.0,)}, 1, "which whole Al cannot balance"),
+        ({"replaces": ("O",), "concentrations": (1.0,)}, 1, "no cation beside the PO4"),
     ],
 )
 def test_doping_that_cannot_be_is_one_clear_line(boundary, changes, level, message):

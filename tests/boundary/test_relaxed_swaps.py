@@ -10,14 +10,14 @@ from dopantfit.boundary.swap.config import Burst
 from dopantfit.boundary.swap.model import Swap, SwapEstimate
 from dopantfit.boundary.swap.relaxed import RelaxedSwaps, measure_response
 from dopantfit.lammps import relax_structure
-from dopantfit.structures import lamtp
+from dopantfit.structures import load_host
 
 POTENTIAL = Potential.load("latp-mg-2022")
 
 
 @pytest.fixture(scope="module")
 def relaxed():
-    atoms = lamtp(Fraction(1, 3), Fraction(1, 6), "Mg", 2, np.random.default_rng(4))
+    atoms = load_host().doped(np.random.default_rng(4), Fraction(1, 3), Fraction(1, 6), "Mg", 2)
     swaps = RelaxedSwaps(atoms, POTENTIAL, Burst(tolerance=2e-5))
     return swaps, swaps.cell.minimum(atoms)
 

@@ -18,9 +18,11 @@ from dopantfit.boundary.dope.config import DopeConfig
 from dopantfit.boundary.dope.run import dope_boundary
 from dopantfit.errors import CollapseError, ConfigError
 from dopantfit.strict_toml import parse_strict
-from dopantfit.structures import labels_of, total_formal_charge
+from dopantfit.structures import labels_of, load_host, total_formal_charge
 
 HOST = Potential.load("latp-2021")
+LATP = load_host()
+PO4 = LATP.polyanion
 WITH_MG = Potential.load("latp-mg-2022")
 TINY = parse_strict(BuildConfig, size_text("tiny"), "tiny")
 
@@ -129,7 +131,7 @@ def test_a_folder_of_other_settings_is_refused(sintered):
     start = read_boundary(folder / "initial.extxyz")
     warmer = [TINY.stages[0].model_copy(update={"force_tolerance": 2.0}), *TINY.stages[1:]]
     with pytest.raises(ConfigError, match="holds this stage with another start, potential or settings"):
-        Schedule(WITH_MG, warmer, TINY.health, TINY.seed, 1).run(start, folder)
+        Schedule(WITH_MG, LATP, warmer, TINY.health, TINY.seed, 1).run(start, folder)
     with pytest.raises(ConfigError, match="holds another boundary"):
         build_boundary(TINY.model_copy(update={"seed": 7}), WITH_MG, folder, ranks=1)
     assert built.stages
@@ -153,19 +155,18 @@ def test_a_doped_boundary_relaxes_and_is_recorded(sintered, tmp_path):
 @pytest.mark.slow
 def test_a_lost_realisation_is_named_and_the_others_go_on(sintered, tmp_path):
     built, _ = sintered
-    blind = Health(phosphate_reach=1.0)  # shorter than any P-O bond: nothing passes
-    config = DopeConfig(dopant="Mg", concentrations=(2.0,), measure="mean", stages=(TINY.stages[0],), health=blind)
+    # Shorter than any P-O bond: nothing passes.
+    blind = LATP.model_copy(update={"polyanion": PO4.model_copy(update={"reach": 1.0})})
+    config = DopeConfig(host=blind, dopant="Mg", concentrations=(2.0,), measure="mean", stages=(TINY.stages[0],))
     records = dope_boundary(built.atoms, WITH_MG, config, tmp_path, realisations=2, ranks=1)
     assert [record["doping"]["realisation"] for record in records] == [1, 2]
     for record in records:
-        assert "stage relax" in record["error"] and "have four O" in record["error"]
+        assert "stage relax" in record["error"] and "of P have 4 O" in record["error"]
 
 
 def test_a_structure_from_elsewhere_is_not_doped(tmp_path):
-    from dopantfit.structures import pseudo_cubic
-
     with pytest.raises(ConfigError, match="does not say which ions are its grain"):
-        dope_boundary(pseudo_cubic(1), WITH_MG, DopeConfig(dopant="Mg"), tmp_path)
+        dope_boundary(LATP.pseudo_cubic(1).ions, WITH_MG, DopeConfig(dopant="Mg"), tmp_path)
 
 
 class _Elsewhere(Executor):
@@ -190,16 +191,16 @@ def test_realisations_are_tasks_that_travel(tmp_path):
 def test_a_broken_phosphate_or_a_crossed_pair_is_named():
     start = initial_boundary(TINY, HOST, np.random.default_rng(1))
     symbols = np.array(start.get_chemical_symbols())
-    require(checkup(start, HOST, Health()), Health(), "here")
+    require(checkup(start, HOST, LATP), Health(), PO4, "here")
     broken = start.copy()
     broken.positions[symbols == "P"] += 1.2
-    with pytest.raises(CollapseError, match=r"here: .*(only .* % of P have four O|turn-over)"):
-        require(checkup(broken, HOST, Health()), Health(), "here")
+    with pytest.raises(CollapseError, match=r"here: .*(only .* % of P have 4 O|turn-over)"):
+        require(checkup(broken, HOST, LATP), Health(), PO4, "here")
     crossed = start.copy()
     titanium, phosphorus = np.flatnonzero(symbols == "Ti")[0], np.flatnonzero(symbols == "P")[0]
     crossed.positions[titanium] = crossed.positions[phosphorus] + [0.0, 0.0, 1.4]
     with pytest.raises(CollapseError, match=r"P-Ti ions are 1.400 Å apart, inside their turn-over radius 1.55"):
-        require(checkup(crossed, HOST, Health()), Health(), "here")
+        require(checkup(crossed, HOST, LATP), Health(), PO4, "here")
 
 
 def test_the_certain_molecular_dynamics_of_a_schedule_adds_up():

@@ -15,13 +15,13 @@ from dopantfit.boundary.swap.run import RECORD, SETTINGS, START, analyse, run_sw
 from dopantfit.boundary.swap.temper import LADDER_FILE
 from dopantfit.boundary.swap.walker import Configuration
 from dopantfit.errors import ConfigError, ReferenceDataError
-from dopantfit.structures import lamtp
+from dopantfit.structures import load_host
 
 POTENTIAL = Potential.load("latp-mg-2022")
 
 
 def crystal():
-    return lamtp(Fraction(1, 3), Fraction(1, 6), "Mg", 2, np.random.default_rng(4))
+    return load_host().doped(np.random.default_rng(4), Fraction(1, 3), Fraction(1, 6), "Mg", 2)
 
 
 def settings(duration=0.0, **changes):

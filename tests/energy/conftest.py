@@ -7,7 +7,7 @@ import pytest
 from ase import Atoms
 
 from dopantfit import Potential
-from dopantfit.structures import lamtp
+from dopantfit.structures import load_host
 
 
 @pytest.fixture(scope="session")
@@ -23,6 +23,6 @@ def rng() -> np.random.Generator:
 @pytest.fixture
 def perturbed_lamtp(rng: np.random.Generator) -> Atoms:
     """Li10Al2MgTi9P18O72, 112 ions, every coordinate off its site by 0.08 Å rms."""
-    atoms = lamtp(Fraction(1, 3), Fraction(1, 6), "Mg", 2, rng)
+    atoms = load_host().doped(rng, Fraction(1, 3), Fraction(1, 6), "Mg", 2)
     atoms.positions += rng.normal(0, 0.08, atoms.positions.shape)
     return atoms

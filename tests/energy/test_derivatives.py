@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from dopantfit import Potential
-from dopantfit.energy import evaluate, make_frame, parameter_derivatives, species_table
+from dopantfit.energy import ShellProblem, ShellStart, evaluate, make_frame, parameter_derivatives, species_table
 from dopantfit.errors import CollapseError, ConfigError, ConvergenceError
 from dopantfit.potential import Parameter
 from dopantfit.structures import prototype
@@ -25,7 +25,7 @@ def _difference(frame, potential, start, changes):
     ends = []
     for sign in (1, -1):
         table = species_table(frame.labels, _changed(potential, {p: sign * c for p, c in changes.items()}))
-        ends.append(evaluate(frame, table, start, tolerance=TIGHT))
+        ends.append(evaluate(ShellProblem(frame, table), ShellStart(start), tolerance=TIGHT))
     return (
         (ends[0].energy - ends[1].energy) / 2,
         (ends[0].forces - ends[1].forces) / 2,
@@ -44,7 +44,7 @@ def _agree(found, expected):
 def test_derivatives_are_central_differences(name, perturbed_lamtp, potential):
     parameter = Parameter.parse(name)
     frame = make_frame(perturbed_lamtp, potential)
-    relaxed = evaluate(frame, species_table(frame.labels, potential), tolerance=TIGHT).relaxed
+    relaxed = evaluate(ShellProblem(frame, species_table(frame.labels, potential)), tolerance=TIGHT).relaxed
     exact = parameter_derivatives(relaxed, [parameter])
     # Terms between cations move shells little, so their differences may and must be larger to stand out of rounding.
     step = (1e-5 if "O" in parameter.of else 1e-2) * (potential.value(parameter) or 100.0)
@@ -57,7 +57,7 @@ def test_derivatives_are_central_differences(name, perturbed_lamtp, potential):
 
 def test_charge_derivatives_are_central_differences_where_the_cell_stays_neutral(perturbed_lamtp, potential):
     frame = make_frame(perturbed_lamtp, potential)
-    relaxed = evaluate(frame, species_table(frame.labels, potential), tolerance=TIGHT).relaxed
+    relaxed = evaluate(ShellProblem(frame, species_table(frame.labels, potential)), tolerance=TIGHT).relaxed
     core, shell = Parameter.parse("charge O"), Parameter.parse("shell_charge O")
     exact = parameter_derivatives(relaxed, [core, shell])
     step = 1e-5
@@ -72,7 +72,7 @@ def test_scaling_all_charges_scales_the_coulomb_energy(perturbed_lamtp, potentia
     """Σ q dE/dq = 2 E_Coulomb (Euler), with E_Coulomb the energy less the rest at the same shells."""
     frame = make_frame(perturbed_lamtp, potential)
     table = species_table(frame.labels, potential)
-    result = evaluate(frame, table, tolerance=TIGHT)
+    result = evaluate(ShellProblem(frame, table), tolerance=TIGHT)
     charges = [Parameter("charge", (label,)) for label in frame.labels] + [Parameter("shell_charge", ("O",))]
     linear = [Parameter("spring", ("O",))]
     linear += [
@@ -92,7 +92,7 @@ def test_many_parameters_at_once_are_the_same_as_one_by_one(perturbed_lamtp, pot
     parameters = [p for p in potential.parameters() if "Mg" in p.of and p.quantity in ("A", "rho", "C")]
     assert len(parameters) == 18
     frame = make_frame(perturbed_lamtp, potential)
-    relaxed = evaluate(frame, species_table(frame.labels, potential)).relaxed
+    relaxed = evaluate(ShellProblem(frame, species_table(frame.labels, potential))).relaxed
     together = parameter_derivatives(relaxed, parameters)
     for number in (0, 7, 17):
         alone = parameter_derivatives(relaxed, [parameters[number]])
@@ -101,7 +101,7 @@ def test_many_parameters_at_once_are_the_same_as_one_by_one(perturbed_lamtp, pot
 
 def test_waves_in_portions_give_the_same_derivatives(perturbed_lamtp, potential, monkeypatch):
     frame = make_frame(perturbed_lamtp, potential)
-    relaxed = evaluate(frame, species_table(frame.labels, potential)).relaxed
+    relaxed = evaluate(ShellProblem(frame, species_table(frame.labels, potential))).relaxed
     parameter = Parameter.parse("rho Mg-O")
     whole = parameter_derivatives(relaxed, [parameter])
     monkeypatch.setattr("dopantfit.energy.wave_coupling.WAVES_AT_ONCE", 77)
@@ -113,7 +113,7 @@ def test_waves_in_portions_give_the_same_derivatives(perturbed_lamtp, potential,
 
 def test_light_waves_by_iteration_give_what_the_whole_hessian_gives(perturbed_lamtp, potential, monkeypatch):
     frame = make_frame(perturbed_lamtp, potential)
-    relaxed = evaluate(frame, species_table(frame.labels, potential)).relaxed
+    relaxed = evaluate(ShellProblem(frame, species_table(frame.labels, potential))).relaxed
     parameters = [Parameter.parse(name) for name in ("rho Mg-O", "rho O-P", "spring O")]
     iterated = parameter_derivatives(relaxed, parameters)
     monkeypatch.setattr("dopantfit.energy.derivatives.RESPONSE_FLOOR", 0.0)
@@ -126,7 +126,7 @@ def test_light_waves_by_iteration_give_what_the_whole_hessian_gives(perturbed_la
 
 def test_a_parameter_of_an_absent_species_is_refused_by_name(potential):
     frame = make_frame(prototype("LiTi2P3O12"), potential)
-    relaxed = evaluate(frame, species_table(frame.labels, potential)).relaxed
+    relaxed = evaluate(ShellProblem(frame, species_table(frame.labels, potential))).relaxed
     with pytest.raises(ConfigError, match=r"'rho Mg-O' has no effect, there is no Mg among Li, O, P, Ti"):
         parameter_derivatives(relaxed, [Parameter.parse("rho Mg-O")])
 
@@ -134,7 +134,7 @@ def test_a_parameter_of_an_absent_species_is_refused_by_name(potential):
 @pytest.mark.parametrize("name", ["spring Mg", "shell_charge Mg"])
 def test_shell_parameters_of_an_ion_without_a_shell_are_refused(name, perturbed_lamtp, potential):
     frame = make_frame(perturbed_lamtp, potential)
-    relaxed = evaluate(frame, species_table(frame.labels, potential)).relaxed
+    relaxed = evaluate(ShellProblem(frame, species_table(frame.labels, potential))).relaxed
     with pytest.raises(ConfigError, match="Mg has no shell"):
         parameter_derivatives(relaxed, [Parameter.parse(name)])
 
@@ -147,4 +147,4 @@ def test_derivatives_on_a_saddle_point_are_refused(rng):
     table = species_table(frame.labels, soft)
     hilltop = table._replace(A=np.zeros_like(table.A), C=np.full_like(table.C, 300.0))
     with pytest.raises((ConvergenceError, CollapseError)):
-        parameter_derivatives(evaluate(frame, hilltop).relaxed, [Parameter.parse("A Mg-O")])
+        parameter_derivatives(evaluate(ShellProblem(frame, hilltop)).relaxed, [Parameter.parse("A Mg-O")])

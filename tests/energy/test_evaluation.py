@@ -6,9 +6,8 @@ from ase import Atoms
 from scipy.spatial.transform import Rotation
 
 from dopantfit import Potential
-from dopantfit.energy import evaluate, make_frame, species_table
+from dopantfit.energy import ShellProblem, ShellStart, evaluate, make_frame, species_table
 from dopantfit.energy.closest import INNERMOST, turn_over_beyond
-from dopantfit.energy.shell_problem import ShellProblem
 from dopantfit.errors import CollapseError, ConvergenceError
 from dopantfit.potential import Parameter
 from dopantfit.potential.turnover import turn_overs
@@ -21,7 +20,7 @@ FINE = 1e-11
 
 def _evaluate(atoms, potential, **keywords):
     frame = make_frame(atoms, potential, accuracy=FINE)
-    return evaluate(frame, species_table(frame.labels, potential), tolerance=TIGHT, **keywords)
+    return evaluate(ShellProblem(frame, species_table(frame.labels, potential)), tolerance=TIGHT, **keywords)
 
 
 def _without_dispersion(potential: Potential) -> Potential:
@@ -101,7 +100,7 @@ def test_another_choice_of_lattice_vectors_changes_nothing(perturbed_lamtp, pote
 
 def test_the_large_cell_solver_finds_the_same_shells(perturbed_lamtp, potential, monkeypatch):
     dense = _evaluate(perturbed_lamtp, potential)
-    monkeypatch.setattr("dopantfit.energy.steering.DENSE_SHELLS", 0)
+    monkeypatch.setattr("dopantfit.energy.shell_preconditioner.DENSE_SHELLS", 0)
     sparse = _evaluate(perturbed_lamtp, potential)
     np.testing.assert_allclose(sparse.relaxed.displacement, dense.relaxed.displacement, atol=1e-11)
 
@@ -109,7 +108,7 @@ def test_the_large_cell_solver_finds_the_same_shells(perturbed_lamtp, potential,
 def test_relaxation_converges_faster_than_any_fixed_rate(perturbed_lamtp, potential):
     frame = make_frame(perturbed_lamtp, potential)
     table = species_table(frame.labels, potential)
-    passes = [evaluate(frame, table, tolerance=10.0**-digits).relaxed.passes for digits in (1, 5, 9)]
+    passes = [evaluate(ShellProblem(frame, table), tolerance=10.0**-digits).relaxed.passes for digits in (1, 5, 9)]
     # From 0.1 to 1e-5 and from there to 1e-9 eV/Å: four digits cost no more the second time than the first.
     assert passes[2] - passes[1] <= passes[1] - passes[0] <= 5
 
@@ -117,11 +116,11 @@ def test_relaxation_converges_faster_than_any_fixed_rate(perturbed_lamtp, potent
 def test_old_shells_and_factor_save_passes(perturbed_lamtp, potential, rng):
     frame = make_frame(perturbed_lamtp, potential)
     table = species_table(frame.labels, potential)
-    cold = evaluate(frame, table)
+    cold = evaluate(ShellProblem(frame, table))
     moved = frame.moved(frame.positions + rng.normal(0, 1e-3, frame.positions.shape))
-    warm = evaluate(moved, table, cold.relaxed.displacement, cold.relaxed.steering)
+    warm = evaluate(ShellProblem(moved, table), cold.relaxed.start)
     assert warm.relaxed.passes < cold.relaxed.passes
-    assert warm.energy == pytest.approx(evaluate(moved, table).energy, abs=1e-9)
+    assert warm.energy == pytest.approx(evaluate(ShellProblem(moved, table)).energy, abs=1e-9)
 
 
 def test_neighbour_lists_are_renewed_when_a_shell_outruns_them(perturbed_lamtp, potential, monkeypatch):
@@ -219,7 +218,7 @@ def test_a_start_that_is_no_number_is_not_at_rest(perturbed_lamtp, potential):
     frame = make_frame(perturbed_lamtp, potential)
     start = np.full((len(frame.shell_ions), 3), np.nan)
     with pytest.raises(ConvergenceError, match="not at rest"):
-        evaluate(frame, species_table(frame.labels, potential), start)
+        evaluate(ShellProblem(frame, species_table(frame.labels, potential)), ShellStart(start))
 
 
 def test_a_shell_that_leaves_its_core_has_collapsed(perturbed_lamtp, potential):
@@ -227,7 +226,7 @@ def test_a_shell_that_leaves_its_core_has_collapsed(perturbed_lamtp, potential):
     table = species_table(frame.labels, potential)
     bare = table._replace(A=np.zeros_like(table.A), spring=np.full_like(table.spring, 5.0))
     with pytest.raises(CollapseError, match=r"moves more than 0\.5 Å from its core"):
-        evaluate(frame, bare)
+        evaluate(ShellProblem(frame, bare))
 
 
 def test_a_very_short_range_gives_no_energy_instead_of_nonsense(potential):
@@ -262,26 +261,26 @@ def test_a_walk_of_small_steps_ends_where_a_leap_does(perturbed_lamtp, potential
     frame = make_frame(perturbed_lamtp, potential)
     table = species_table(frame.labels, potential)
     step = rng.normal(0, 0.02, frame.positions.shape)
-    walked, result = frame, evaluate(frame, table)
+    walked, result = frame, evaluate(ShellProblem(frame, table))
     for _ in range(12):
         walked = walked.moved(walked.positions + step)
-        result = evaluate(walked, table, result.relaxed.displacement, result.relaxed.steering)
-    leapt = evaluate(frame.moved(frame.positions + 12 * step), table)
+        result = evaluate(ShellProblem(walked, table), result.relaxed.start)
+    leapt = evaluate(ShellProblem(frame.moved(frame.positions + 12 * step), table))
     assert result.energy == pytest.approx(leapt.energy, abs=1e-7)
 
 
 @pytest.mark.parametrize("dense", [True, False])
 def test_shells_that_feel_no_force_on_a_hilltop_are_not_at_rest(dense, monkeypatch):
     """By symmetry no shell of MgO feels a force on its core, whether the energy curves upwards there or not."""
-    monkeypatch.setattr("dopantfit.energy.steering.DENSE_SHELLS", 250 if dense else 0)
+    monkeypatch.setattr("dopantfit.energy.shell_preconditioner.DENSE_SHELLS", 250 if dense else 0)
     potential = Potential.load("latp-mg-2022")
     frame = make_frame(prototype("MgO"), potential)
     table = species_table(frame.labels, potential)
-    assert evaluate(frame, table).relaxed.passes == 1
+    assert evaluate(ShellProblem(frame, table)).relaxed.passes == 1
     # Without repulsion and with a soft spring dispersion pulls every shell off its core.
     hilltop = table._replace(A=np.zeros_like(table.A), C=np.full_like(table.C, 300.0), spring=0.01 * table.spring)
     with pytest.raises(ConvergenceError, match="rest on a saddle point"):
-        evaluate(frame, hilltop)
+        evaluate(ShellProblem(frame, hilltop))
 
 
 def test_ions_inside_a_turn_over_radius_are_refused():

@@ -1,17 +1,58 @@
+"""Compiled kernels are kept between processes, and never outlive a source that they were made of."""
+
+import importlib
 import os
+import sys
 
-from dopantfit.energy.kernel_cache import drop_stale_kernels
+import numba
+import pytest
+
+from dopantfit.energy import kernel_cache
+
+CALLER = """
+from dopantfit.energy.kernel_cache import kernel
+from callee import factor
+
+@kernel
+def tripled(x):
+    return factor(x) * 3.0
+"""
+CALLEE = "from dopantfit.energy.kernel_cache import kernel\n\n@kernel\ndef factor(x):\n    return {} * x\n"
 
 
-def test_kernels_older_than_any_source_are_dropped_and_newer_ones_stay(tmp_path):
-    cache = tmp_path / "__pycache__"
-    cache.mkdir()
-    for name, time in (("a.py", 100), ("b.py", 300)):
-        (tmp_path / name).touch()
-        os.utime(tmp_path / name, (time, time))
-    kernel = cache / "a.f-1.py311.nbi"
-    for age, survives in ((400, True), (200, False)):
-        kernel.touch()
-        os.utime(kernel, (age, age))
-        drop_stale_kernels(tmp_path)
-        assert kernel.exists() is survives
+@pytest.fixture(params=["beside the source", "user's cache", "NUMBA_CACHE_DIR", "nowhere"])
+def kept(request, tmp_path, monkeypatch):
+    """Let numba keep kernels in one of its places; the folder of the sources, and that of what is kept."""
+    sources, cache = tmp_path / "sources", tmp_path / "cache"
+    sources.mkdir()
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    monkeypatch.syspath_prepend(sources)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(cache) if request.param == "NUMBA_CACHE_DIR" else "")
+    if request.param != "beside the source":
+        (sources / "__pycache__").touch()  # As in a read-only installation, no folder can be made here.
+    if request.param == "nowhere":
+        cache.touch()
+    yield sources, {"beside the source": sources, "nowhere": None}.get(request.param, cache)
+    for name in ("caller", "callee"):
+        sys.modules.pop(name, None)
+
+
+def computed(sources, factor):
+    """What a new process finds that starts with these sources, which are as old and as long as any others."""
+    for name, text in (("caller", CALLER), ("callee", CALLEE.format(factor))):
+        (sources / f"{name}.py").write_text(text)
+        os.utime(sources / f"{name}.py", (1e9, 1e9))
+        sys.modules.pop(name, None)
+    kernel_cache.digest_of_sources.cache_clear()
+    tripled = importlib.import_module("caller").tripled
+    return tripled(1.0), sum(tripled.stats.cache_hits.values())
+
+
+def test_a_kernel_is_kept_until_one_that_it_calls_changes(kept):
+    sources, cache = kept
+    assert computed(sources, 2.0) == (6.0, 0)
+    assert computed(sources, 2.0) == (6.0, int(cache is not None))
+    assert computed(sources, 5.0) == (15.0, 0)
+    if cache is not None:  # What was kept for the old sources is gone: an index and one compiled version.
+        assert len(list(cache.rglob("caller.tripled-*.nb[ic]"))) == 2

@@ -8,12 +8,12 @@ from ase import Atoms
 
 from dopantfit import Potential, ShellModel
 from dopantfit.lammps.inprocess import InProcessLammps
-from dopantfit.structures import host, lamtp, latp, prototype
+from dopantfit.structures import load_host, prototype
 from dopantfit.units import COULOMB_LAMMPS, EV_PER_A3_IN_GPA
 
 
 def _doped(rng: np.random.Generator) -> Atoms:
-    return lamtp(Fraction(1, 3), Fraction(1, 6), "Mg", 2, rng)
+    return load_host().doped(rng, Fraction(1, 3), Fraction(1, 6), "Mg", 2)
 
 
 def _strained(rng: np.random.Generator) -> Atoms:
@@ -33,7 +33,7 @@ CELLS = {
     "MgO, a cell smaller than the cutoff": lambda rng: prototype("MgO"),
     "LAMTP": _doped,
     "LAMTP, triclinic": _strained,
-    "LATP, 1171 ions": lambda rng: latp(Fraction(19, 64), rng, crystal=host("LiTi2P3O12").pseudo_cubic(2)),
+    "LATP, 1171 ions": lambda rng: load_host().doped(rng, Fraction(19, 64), cell=load_host().pseudo_cubic(2)),
 }
 
 

@@ -5,8 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from dopantfit.errors import CollapseError
 from dopantfit.fit.config import Guards, parse_config
 from dopantfit.fit.data import information
+from dopantfit.fit.frame_model import FrameModel
 from dopantfit.fit.guard import guard_jacobian, guard_residuals
 from dopantfit.fit.objective import KINDS, Objective
 from dopantfit.fit.variables import make_space
@@ -148,3 +150,25 @@ def test_information_counts_the_frames_that_feel_a_pair(targets):
     assert (about.frames, about.components) == (8, 8 * 79)
     assert 1.6 < about.closest < 2.0  # Mg-O bonds are 1.9 to 2.1 Å; the shortest of all frames is some 0.3 below
     assert information(("Li", "Mg"), 9.0, targets).frames == 0
+
+
+def test_a_collapsed_candidate_is_rejected_wherever_its_shells_start(targets, published):
+    """Mg and P have no shells: these are at rest whatever pulls the two ions together."""
+    collapsed = published.with_values({Parameter.parse("C Mg-P"): 20000.0})
+    anchored, fresh = FrameModel(targets[0], 1e-7), FrameModel(targets[0], 1e-7)
+    anchored.anchor(published)
+    for model in (fresh, anchored):
+        with pytest.raises(CollapseError, match="inside the turn-over radius"):
+            model.evaluate(collapsed)
+
+
+def test_a_frame_under_other_charges_is_that_of_a_model_made_for_them(targets, published):
+    """What a model keeps between candidates must not hold the charges of an earlier one."""
+    kept = FrameModel(targets[0], 1e-9)
+    kept.evaluate(published)
+    changes = {Parameter.parse("charge O"): 0.02, Parameter.parse("shell_charge O"): -0.02}
+    changed = published.with_values({one: published.value(one) + change for one, change in changes.items()})
+    for potential in (changed, published):
+        again, afresh = kept.evaluate(potential), FrameModel(targets[0], 1e-9).evaluate(potential)
+        assert again.energy == afresh.energy
+        np.testing.assert_array_equal(again.forces, afresh.forces)

@@ -7,7 +7,7 @@ import pytest
 
 from dopantfit.errors import ConfigError
 from dopantfit.fit.config import Swarm
-from dopantfit.fit.search import ANCHOR_ERROR, Journal, first_generation, run_search
+from dopantfit.fit.search import ANCHOR_ERROR, Generations, first_generation, run_search
 from dopantfit.fit.survey import Evaluated
 
 METHODS = ["pso", "tpe", "cma-es"]
@@ -32,7 +32,7 @@ class _Bowl:
 def _search(bowl, settings, journal=None, key="bowl"):
     rng = np.random.default_rng(5)
     first = first_generation([np.full(3, 0.5)], 3, settings, rng)
-    return run_search(bowl, first, settings, rng, Journal(journal, key))
+    return run_search(bowl, first, settings, rng, Generations(journal, key))
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -75,7 +75,25 @@ def test_a_journal_of_another_search_is_not_believed(tmp_path):
     bowl = _Bowl()
     _search(bowl, settings, journal)
     assert bowl.asked == 18
-    assert json.loads(journal.read_text().splitlines()[0]) == {"search": "bowl"}
+    assert '{"journal": "bowl"}' in journal.read_text().splitlines()[0]
+
+
+@pytest.mark.parametrize("harm", [("cost", "0.0"), ("points", "0.123")])
+def test_a_changed_cost_or_point_is_not_believed_and_the_same_search_comes_out(tmp_path, harm):
+    settings, journal = Swarm(particles=6, generations=4), tmp_path / "search.jsonl"
+    whole = _search(_Bowl(), settings, journal)
+    lines = journal.read_text().splitlines()
+    found = json.loads(lines[3][65:])
+    if harm[0] == "cost":
+        found["results"][2][0] = float(harm[1])
+    else:
+        found["points"][2][0] = float(harm[1])
+    lines[3] = lines[3][:65] + json.dumps(found)
+    journal.write_text("\n".join([*lines, ""]))
+    bowl = _Bowl()
+    again = _search(bowl, settings, journal)
+    assert again.points.tobytes() == whole.points.tobytes() and again.results == whole.results
+    assert bowl.asked == 3 * 6  # the changed generation, and those after it
 
 
 def test_the_hypercube_covers_every_direction(rng):

@@ -8,7 +8,7 @@ from dopantfit.errors import CollapseError, ConfigError, ConvergenceError
 from dopantfit.lammps import Launcher, relax_structure
 from dopantfit.lammps.inprocess import InProcessLammps
 from dopantfit.potential import Potential
-from dopantfit.structures import host, lamtp
+from dopantfit.structures import load_host
 from dopantfit.units import EV_PER_A3_IN_BAR_LAMMPS
 
 LAUNCHER = Launcher("lmp")
@@ -100,7 +100,7 @@ def test_a_start_for_dynamics_may_have_pairs_in_the_guarded_range_but_none_insid
 
 @pytest.mark.slow
 def test_a_crystal_with_mobile_ions_is_at_its_pressure_and_not_in_the_noise_around_it(tmp_path):
-    atoms = lamtp(0, 0.5, "Mg", 2, np.random.default_rng(1), crystal=host("LiTi2P3O12").primitive())
+    atoms = load_host().doped(np.random.default_rng(1), 0, 0.5, "Mg", 2, cell=load_host().conventional.primitive())
     potential = Potential.load("latp-mg-2022")
     relaxed = relax(atoms, potential, tmp_path / "cell", cell="aniso")
     # Ions brought closer to rest move the stress no more; with 1e-2 eV/Å left on them it is hundreds of bar off.

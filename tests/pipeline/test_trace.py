@@ -19,6 +19,7 @@ from dopantfit.lammps.include import potential_include
 from dopantfit.pipeline.steps import run_steps, why_fit, why_validate
 from dopantfit.pipeline.trace import trace
 from dopantfit.potential.parameters import Parameter
+from dopantfit.structures import load_host
 from dopantfit.study.config import load_study
 from dopantfit.study.crystals import doped_crystal
 from dopantfit.study.files import write_structure
@@ -67,7 +68,7 @@ def fit(tmp_path):
         "level": "quick",
         "passed": True,
         "potential": {"sha256": digest},
-        "thresholds": thresholds.sha256(),
+        "thresholds": thresholds.sha256(load_host()),
         "gates": [{"name": "parity", "passed": True}],
         "record": {"inputs": {}},
     }

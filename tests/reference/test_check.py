@@ -16,6 +16,7 @@ from ase.units import Bohr, Hartree, Ry
 
 from dopantfit.potential import Potential
 from dopantfit.reference.check import CheckReport, check_set
+from dopantfit.reference.chemistry import oxidation_range
 from dopantfit.reference.frames import FRAMES_FILE, dump_frames, load_set, write_set
 from dopantfit.reference.manifest import save_manifest
 from dopantfit.reference.plausibility import charge_findings
@@ -265,8 +266,32 @@ def test_several_oxidation_states_balance_if_some_choice_does(formula: str, bala
     assert (list(charge_findings(Atoms(formula))) == []) is balanced
 
 
+@pytest.mark.parametrize(
+    ("element", "states"),
+    [
+        ("Li", (1, 1)),
+        ("Mg", (2, 2)),
+        ("Ti", (4, 4)),
+        ("P", (5, 5)),
+        ("Si", (4, 4)),
+        ("C", (4, 4)),
+        ("O", (-2, -2)),
+        ("Cl", (-1, -1)),
+        ("Fe", (2, 3)),
+        ("V", (3, 5)),
+        ("Ni", (2, 3)),
+        ("S", (-2, 6)),
+        ("Bi", (3, 3)),
+        ("He", None),
+        ("X", None),
+    ],
+)
+def test_oxidation_states_are_those_of_oxides_and_phosphates(element: str, states: tuple[int, int] | None) -> None:
+    assert oxidation_range(element) == states
+
+
 def test_an_element_of_unknown_charge_is_a_warning() -> None:
-    assert [f.severity for f in charge_findings(Atoms("XeO"))] == ["warning"]
+    assert [f.severity for f in charge_findings(Atoms("NeO"))] == ["warning"]
 
 
 def test_ions_without_neighbours_are_an_error_and_valid_json(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """Crystals against their published distances, densities and compositions."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from ase.neighborlist import neighbor_list
@@ -7,15 +9,17 @@ from ase.neighborlist import neighbor_list
 from dopantfit.errors import ConfigError
 from dopantfit.structures import (
     check_distances,
+    crystal,
     formal_charges,
-    host,
-    latp_cell,
+    labels_of,
+    load_host,
     prototype,
     prototype_names,
-    pseudo_cubic,
     supercell,
     total_formal_charge,
 )
+from dopantfit.structures.convert import structure_of
+from dopantfit.structures.symmetry import primitive_cell, space_group
 
 U_PER_A3 = 1.66053906660  # g/cm³, CODATA 2018
 
@@ -30,11 +34,12 @@ def distances(atoms, a, b, cutoff):
 @pytest.mark.parametrize("name", prototype_names())
 def test_every_prototype_is_neutral_right_handed_sorted_and_open(name):
     atoms = prototype(name)
-    assert total_formal_charge(atoms, formal_charges()) == 0
+    charges = formal_charges(atoms)
+    assert total_formal_charge(atoms, charges) == 0
     assert atoms.cell.handedness == 1
     assert atoms.get_chemical_symbols() == sorted(atoms.get_chemical_symbols())
     assert atoms.pbc.all()
-    check_distances(atoms, formal_charges())
+    check_distances(atoms, charges)
 
 
 @pytest.mark.parametrize(
@@ -94,9 +99,9 @@ def test_farringtonite_has_one_five_fold_and_one_six_fold_magnesium():
 
 
 def test_the_empty_sites_of_ltp_keep_clear_of_every_cation():
-    crystal = host("LiTi2P3O12")
-    assert crystal.empty.shape == (18, 3)
-    probe = crystal.sites.copy()
+    ltp = crystal("LiTi2P3O12")
+    assert ltp.empty.shape == (18, 3)
+    probe = ltp.sites.copy()
     probe.numbers[probe.numbers == 0] = 2
     # Facts of the site x = 0.60 in the measured cell, to the digits shown.
     for element, nearest in (("Li", 3.13), ("Ti", 2.87), ("P", 2.63), ("O", 2.15)):
@@ -105,10 +110,10 @@ def test_the_empty_sites_of_ltp_keep_clear_of_every_cation():
 
 
 def test_the_primitive_cell_is_a_third_with_the_same_surroundings():
-    crystal = host("LiTi2P3O12")
-    small = crystal.primitive()
+    ltp = crystal("LiTi2P3O12")
+    small = ltp.primitive()
     assert (len(small.ions), len(small.empty)) == (36, 6)
-    assert small.ions.cell.volume == pytest.approx(crystal.ions.cell.volume / 3, rel=1e-12)  # rounding
+    assert small.ions.cell.volume == pytest.approx(ltp.ions.cell.volume / 3, rel=1e-12)  # rounding
     lengths, angles = small.ions.cell.lengths(), small.ions.cell.angles()
     assert lengths == pytest.approx([lengths[0]] * 3, rel=1e-12)  # rounding
     assert angles == pytest.approx([angles[0]] * 3, rel=1e-12)
@@ -116,13 +121,22 @@ def test_the_primitive_cell_is_a_third_with_the_same_surroundings():
         assert shell == pytest.approx([4.526] + [5.025] * 3 + [5.479] * 3, abs=1e-3)
 
 
-def test_only_r_centred_cells_have_a_rhombohedral_primitive_cell():
-    with pytest.raises(ConfigError, match="Mg4O4: not a hexagonal R-centred cell"):
-        host("MgO").primitive()
+@pytest.mark.parametrize("name", prototype_names())
+def test_symmetry_finds_the_space_group_and_the_primitive_cell(name):
+    built = crystal(name)
+    assert space_group(built.ions) == built.spacegroup
+    primitive = primitive_cell(built.ions)
+    assert len(built.primitive().ions) == len(primitive)
+    assert built.primitive().ions.cell.volume == pytest.approx(primitive.cell.volume, rel=1e-6)  # spglib's rounding
+
+
+def test_a_centring_that_the_cell_does_not_have_is_refused():
+    with pytest.raises(ConfigError, match="Mg4O4: the cell is not R-centred"):
+        replace(crystal("MgO"), centring="R").primitive()
 
 
 def test_the_pseudo_cubic_cell_is_nearly_cubic():
-    atoms = pseudo_cubic()
+    atoms = load_host().pseudo_cubic().ions
     assert len(atoms) == 144
     assert atoms.cell.lengths() == pytest.approx([12.04] * 3, abs=0.01)
     assert atoms.cell.angles() == pytest.approx([90.0] * 3, abs=1e-3)  # c/a of this cell happens to be √6 to 1e-5
@@ -132,10 +146,10 @@ def test_the_pseudo_cubic_cell_is_nearly_cubic():
 
 
 def test_pseudo_cubic_cells_repeat():
-    atoms = pseudo_cubic((2, 1, 1))
+    atoms = load_host().pseudo_cubic((2, 1, 1)).ions
     assert len(atoms) == 288
     assert atoms.cell.lengths() == pytest.approx([24.07, 12.04, 12.04], abs=0.01)
-    assert total_formal_charge(atoms, formal_charges()) == 0
+    assert total_formal_charge(atoms, load_host().charges) == 0
 
 
 def test_a_supercell_has_the_surroundings_of_its_cell():
@@ -147,13 +161,34 @@ def test_a_supercell_has_the_surroundings_of_its_cell():
         assert shell == pytest.approx([4.2112 / 2] * 6, abs=1e-10)  # rounding
 
 
-def test_latp_cells_interpolate_the_measured_ones_and_stop_there():
-    assert latp_cell(0.3) == (8.5004, 20.8156)
-    assert latp_cell(0.1) == pytest.approx(((8.5120 + 8.5042) / 2, (20.858 + 20.8252) / 2), rel=1e-12)  # rounding
-    with pytest.raises(ConfigError, match=r"x = 0\.6 is outside the measured LATP cells, 0\.0 to 0\.5"):
-        latp_cell(0.6)
-
-
 def test_an_unknown_prototype_lists_the_known():
     with pytest.raises(ConfigError, match="'LTP' is no crystal prototype; there are LiTi2P3O12, AlPO4"):
         prototype("LTP")
+
+
+@pytest.mark.parametrize("name", prototype_names())
+def test_bond_valences_give_the_formal_charges(name):
+    from pymatgen.analysis.bond_valence import BVAnalyzer
+
+    atoms = prototype(name)
+    charges = formal_charges(atoms)
+    # All sites apart (symm_tol 0), so that valences come in the order of the ions.
+    assert BVAnalyzer(symm_tol=0).get_valences(structure_of(atoms)) == [charges[one] for one in labels_of(atoms)]
+
+
+@pytest.mark.parametrize("name", prototype_names())
+def test_nearest_anions_are_a_sum_of_shannon_radii_away(name):
+    from pymatgen.core.periodic_table import Species
+
+    atoms = prototype(name)
+    for label, charge in formal_charges(atoms).items():
+        if charge < 0:
+            continue
+        for shell in distances(atoms, label, "O", 2.6):
+            radii = [
+                Species(label, charge).get_shannon_radius(cn, radius_type="ionic")
+                for cn in ("IV", "VI")
+                if cn in Species(label, charge).element.data["Shannon radii"][str(charge)]
+            ]
+            # Oxygen 1.36 to 1.40 Å; coordinations between four and six, and bonds of one shell differ by 0.15 Å.
+            assert min(radii) + 1.36 - 0.15 < shell[0] < max(radii) + 1.40 + 0.15

@@ -6,8 +6,7 @@ from scipy.stats import poisson
 
 from dopantfit.boundary.swap.config import Layers
 from dopantfit.boundary.swap.temper import Ladder, RoundResult
-from dopantfit.structures import host, labels_of, with_labels
-from dopantfit.structures.prototypes import LTP
+from dopantfit.structures import labels_of, load_host, with_labels
 from dopantfit.study.bleeding_stage import Grain, depth_of, grain_of, share_of, why_no_depth
 from dopantfit.study.swap_stage import history_of
 
@@ -17,7 +16,7 @@ DOMAINS = {"amorphous": [[0.0, 0.5]], "complexion": [], "grain": [[0.5, 1.0]], "
 
 
 def walker(n_amorphous, n_grain):
-    atoms = host(LTP).pseudo_cubic((1, 1, 2)).ions
+    atoms = load_host().pseudo_cubic((1, 1, 2)).ions
     atoms.set_cell(np.diag([*atoms.cell.lengths()[:2], 24.0]), scale_atoms=True)
     atoms.wrap()
     z, labels = atoms.positions[:, 2], labels_of(atoms)

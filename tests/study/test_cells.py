@@ -5,12 +5,11 @@ import pytest
 from ase.neighborlist import neighbor_list
 
 from dopantfit.errors import ConfigError
-from dopantfit.structures import check_distances, formal_charges, host, labels_of, total_formal_charge
-from dopantfit.structures.prototypes import LTP
+from dopantfit.structures import check_distances, labels_of, load_host, total_formal_charge
 from dopantfit.study.amorphous import cut, without
 from dopantfit.study.crystals import doped_crystal, reference_size, shares, site_weights
 
-CHARGES = formal_charges()
+CHARGES = load_host().charges | {"Mg": 2}
 
 
 def counts(atoms):
@@ -41,7 +40,7 @@ def test_a_doped_crystal_has_its_dopants_where_it_says_and_no_charge():
 
 def test_dopants_sit_on_the_sites_of_their_kind():
     atoms, kinds = doped_crystal(1, 0.0, "Mg", 2, {"Ti": 2, "Li": 1}, np.random.default_rng(3))
-    crystal = host(LTP).pseudo_cubic(1).ions
+    crystal = load_host().pseudo_cubic(1).ions
     for site, ions in kinds.items():
         of_kind = crystal.positions[[label == site for label in labels_of(crystal)]]
         for ion in ions:
@@ -69,7 +68,7 @@ def test_shares_are_whole_and_add_up():
 
 @pytest.mark.parametrize("window", [(3.0, 15.0), (20.0, 33.0), (-4.0, 9.0)])
 def test_a_cut_is_neutral_keeps_phosphates_whole_and_its_faces_apart(window):
-    boundary = host(LTP).pseudo_cubic((1, 1, 2)).ions
+    boundary = load_host().pseudo_cubic((1, 1, 2)).ions
     boundary.rattle(0.05, seed=2)
     # Orthogonal cells, as boundaries have: the angle of the pseudo-cubic one differs by less than 0.1 %.
     boundary.set_cell(np.diag(boundary.cell.lengths()), scale_atoms=True)
@@ -88,7 +87,7 @@ def test_a_cut_is_neutral_keeps_phosphates_whole_and_its_faces_apart(window):
 
 
 def test_a_window_that_cannot_be_is_refused():
-    boundary = host(LTP).pseudo_cubic(1).ions
+    boundary = load_host().pseudo_cubic(1).ions
     with pytest.raises(ConfigError, match="does not lie in"):
         cut(boundary, 5.0, 2.0, CHARGES, "Li")
     with pytest.raises(ConfigError, match="does not lie in"):
@@ -96,7 +95,7 @@ def test_a_window_that_cannot_be_is_refused():
 
 
 def test_a_cell_without_titanium_has_none_and_no_charge():
-    crystal = host(LTP).pseudo_cubic(1).ions
+    crystal = load_host().pseudo_cubic(1).ions
     n_ti = counts(crystal)["Ti"]
     exchange = {"Mg": n_ti - 4, "Al": 4}
     empty = without(crystal, exchange, "Ti", CHARGES, "Li", np.random.default_rng(1))

@@ -133,10 +133,9 @@ def test_too_few_values_make_no_mean():
 
 
 def test_structures_are_read_back_to_the_last_bit(tmp_path):
-    from dopantfit.structures import host
-    from dopantfit.structures.prototypes import LTP
+    from dopantfit.structures import load_host
 
-    atoms = host(LTP).ions
+    atoms = load_host().conventional.ions
     atoms.rattle(0.1, seed=1)
     atoms.info["grain_ions"] = 7
     write_structure(tmp_path / "one.extxyz", atoms)

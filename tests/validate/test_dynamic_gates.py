@@ -6,7 +6,7 @@ from ase.build import bulk
 
 from dopantfit.errors import ConfigError
 from dopantfit.lammps import DynamicsResult
-from dopantfit.structures import labels_of, prototype
+from dopantfit.structures import labels_of, load_host, prototype
 from dopantfit.transport import Trajectory, pair_distribution
 from dopantfit.validate.compound import (
     cell_checks,
@@ -120,12 +120,12 @@ def energy(atoms, potential):
 
 def test_four_coordination_counts_what_is_bonded():
     crystal = prototype("AlPO4").repeat((2, 2, 1))
-    assert (coordinated(shaken(crystal), "P", "O", 2.0, 4) == 1.0).all()
+    assert (coordinated(shaken(crystal), load_host().polyanion) == 1.0).all()
     oxygen = labels_of(crystal).index("O")
     del crystal[oxygen]
     formers = labels_of(crystal).count("P")
     # An O of AlPO4 bridges one P and one Al.
-    assert coordinated(shaken(crystal), "P", "O", 2.0, 4) == pytest.approx(1 - 1 / formers)
+    assert coordinated(shaken(crystal), load_host().polyanion) == pytest.approx(1 - 1 / formers)
 
 
 def test_a_former_that_loses_an_anion_early_or_at_constant_energy_is_seen(folder, tmp_path):
@@ -134,7 +134,7 @@ def test_a_former_that_loses_an_anion_early_or_at_constant_energy_is_seen(folder
     former, near = (labels_of(crystal).index("P"), crystal.get_all_distances(mic=True))
     oxygen = min((i for i, one in enumerate(labels_of(crystal)) if one == "O"), key=lambda i: near[former, i])
     broken.positions[oxygen] += 1.2 * broken.get_distance(former, oxygen, mic=True, vector=True)
-    host = load_subject(folder, "latp-mg-2022", "quick").settings.host
+    host = load_subject(folder, "latp-mg-2022", "quick").host.polyanion
     early = result_of(tmp_path / "early", [broken] * 20 + [crystal] * 20)
     whole = result_of(tmp_path / "whole", [crystal] * 40)
     hot, free = coordination_checks({"hot": early, "constant energy": whole}, host)

@@ -56,9 +56,9 @@ def host_gate(subject, work, rng, monkeypatch):
     def judge(first=RELAXED, last=RELAXED, expansion=EXPANSION, longer=()):
         cells = [
             relaxed(one, *factors, number, rng)
-            for number, (one, factors) in enumerate(zip(subject.settings.host.cells, (first, last), strict=True))
+            for number, (one, factors) in enumerate(zip(subject.measured_cells, (first, last), strict=True))
         ]
-        peaks = subject.settings.host.peaks
+        peaks = subject.host.peaks
         bonds = {pair_of(name): length + dict(longer).get(name, 0.0) for name, length in peaks.items()}
         hot = tuple(1.0 + 1e-6 * one * np.ptp(host.TEMPERATURES) for one in expansion)
         runs = [vibrating(bonds, *factors, rng) for factors in ((1.0, 1.0), hot)]
@@ -97,7 +97,7 @@ def test_a_host_that_is_as_measured_within_the_errors_of_its_kind_passes(host_ga
     gate = host_gate()
     assert failed(gate) == set()
     # Two lengths of each composition, the trend, the peaks, and two of expansion.
-    assert len(gate.checks) == 2 * 2 + 1 + len(subject.settings.host.peaks) + 2
+    assert len(gate.checks) == 2 * 2 + 1 + len(subject.host.peaks) + 2
     assert value_of(gate, "a at x = 0") == pytest.approx(1.0, abs=1e-9)
     assert value_of(gate, "c at x = 0") == pytest.approx(0.1, abs=1e-9)
 

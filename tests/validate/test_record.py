@@ -7,6 +7,7 @@ import pytest
 
 from dopantfit import Potential
 from dopantfit.errors import ConfigError
+from dopantfit.structures import load_host
 from dopantfit.validate import require_valid, thresholds
 from dopantfit.validate.gate import Gate, Threshold
 from dopantfit.validate.record import write_validation
@@ -71,7 +72,7 @@ def refuse_other_settings(folder: Path) -> None:
 
 def refuse_other_thresholds(folder: Path) -> None:
     path = record(folder)
-    path.write_text(path.read_text().replace(thresholds.sha256(), 64 * "0"))
+    path.write_text(path.read_text().replace(thresholds.sha256(load_host()), 64 * "0"))
 
 
 def refuse_cut_short(folder: Path) -> None:

@@ -62,21 +62,24 @@ def build(
 def domains(
     structure: Annotated[Path, typer.Argument(help="Folder of a build, or an extended XYZ file; the normal is z.")],
     framework: Annotated[
-        list[str] | None, typer.Option(help="Label on the Ti/Al sublattice; once for each.", show_default="Ti, Al")
+        list[str] | None, typer.Option(help="Label on the framework's sites; once for each; the host's by default.")
     ] = None,
+    host: Annotated[str, typer.Option(help="A TOML file, or the name of a host of the library.")] = "latp",
     output: Annotated[Path | None, typer.Option(help="Draw figures and profiles into this folder.")] = None,
     json: JsonOption = False,
 ) -> None:
-    """Tell grain, complexion and amorphous domain apart; widths, compositions, Ti-Ti distances."""
+    """Tell grain, complexion and amorphous domain apart; widths, compositions, distances of reducible ions."""
     from dopantfit.boundary.build.sinter import describe, read_boundary
     from dopantfit.boundary.profile.domains import find_domains
     from dopantfit.boundary.profile.figures import draw_boundary
+    from dopantfit.structures import load_host
 
     atoms = read_boundary(structure)
-    found = find_domains(atoms, framework=tuple(framework or ("Ti", "Al")))
+    of = load_host(host)
+    found = find_domains(atoms, of, framework=tuple(framework or ()))
     if output is not None:
-        draw_boundary(atoms, found, output)
-    _show({"domains": describe(atoms, found)}, json, output)
+        draw_boundary(atoms, found, of, output)
+    _show({"domains": describe(atoms, found, of)}, json, output)
 
 
 @boundary_app.command("dope")

@@ -1,21 +1,19 @@
 """The shell-model engine: energies, forces, stress and their derivatives with respect to parameters."""
 
-from pathlib import Path
-
-from dopantfit.energy.kernel_cache import drop_stale_kernels
-
-drop_stale_kernels(Path(__file__).parent)  # before any kernel is imported
-
 from dopantfit.energy.calculator import ShellModel
 from dopantfit.energy.derivatives import Derivatives, parameter_derivatives
 from dopantfit.energy.evaluation import Evaluation, evaluate
 from dopantfit.energy.frame import Frame, make_frame, species_table
+from dopantfit.energy.relaxation import ShellStart
+from dopantfit.energy.shell_problem import ShellProblem
 
 __all__ = [
     "Derivatives",
     "Evaluation",
     "Frame",
     "ShellModel",
+    "ShellProblem",
+    "ShellStart",
     "evaluate",
     "make_frame",
     "parameter_derivatives",

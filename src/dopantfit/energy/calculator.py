@@ -10,6 +10,7 @@ from dopantfit.energy.arrays import Floats
 from dopantfit.energy.evaluation import Evaluation, evaluate
 from dopantfit.energy.frame import ACCURACY, Frame, make_frame, species_table
 from dopantfit.energy.relaxation import TOLERANCE
+from dopantfit.energy.shell_problem import ShellProblem
 from dopantfit.errors import CollapseError, ConfigError, ConvergenceError
 from dopantfit.potential import Potential
 from dopantfit.structures import labels_of
@@ -101,16 +102,14 @@ class ShellModel(Calculator):
         """Continues from the last evaluation where the ions are nearly where they were, else starts afresh."""
         previous = self.evaluation
         if previous is not None and self._continues(atoms):
-            frame = self._frame(atoms, previous)
+            problem = ShellProblem(self._frame(atoms, previous), previous.relaxed.problem.table)
             try:
-                relaxed = previous.relaxed
-                table = relaxed.problem.table
-                return evaluate(frame, table, relaxed.displacement, relaxed.steering, self._tolerance)
+                return evaluate(problem, previous.relaxed.start, self._tolerance)
             except (ConvergenceError, CollapseError):
                 pass  # The old shells were a bad start; whether the structure is bad shows below.
         frame = make_frame(atoms, self.potential, self._structure_name, self._accuracy, self._coulomb)
         table = species_table(frame.labels, self.potential, self._coulomb)
-        return evaluate(frame, table, tolerance=self._tolerance)
+        return evaluate(ShellProblem(frame, table), tolerance=self._tolerance)
 
     def _continues(self, atoms: ase.Atoms) -> bool:
         return (

@@ -12,17 +12,21 @@ import ase
 import numpy as np
 
 from dopantfit.energy.arrays import Floats, Integers
+from dopantfit.energy.cell_preconditioner import UnitPreconditioner, unit_preconditioner
+from dopantfit.energy.electrostatics import ParticleMesh
 from dopantfit.energy.frame import longest, species_table
-from dopantfit.energy.mesh import make_mesh
-from dopantfit.energy.minimiser import Progress, minimise
-from dopantfit.energy.preconditioner import Steering, steering
-from dopantfit.energy.region import ALPHA, SKIN, SPACING, Neighbourhood, Region, add_charge, find_neighbours
+from dopantfit.energy.minimiser import Method, Minimum, Progress, minimise
+from dopantfit.energy.neighbours import Neighbourhood, find_neighbours
+from dopantfit.energy.region import SKIN, Region, SiteForces, add_charge
 from dopantfit.energy.relaxation import COLLAPSE_DISTANCE
+from dopantfit.errors import ConvergenceError
 from dopantfit.potential import Potential
 from dopantfit.potential.turnover import turn_overs
 from dopantfit.structures import labels_of, with_labels
 from dopantfit.units import COULOMB
 
+#: Where the real-space Coulomb sum ends [Å], its screening [1/Å] and the spacing of the mesh [Å].
+COULOMB_CUTOFF, ALPHA, SPACING = 8.0, 0.42, 0.8
 #: Spacing of the mesh for active regions [Å]: errors of 1e-3 eV are far below what the frozen rest would give.
 COARSE_SPACING = 1.1
 #: A relaxation of an active region ends when it expects to gain less than this [eV], or after so many evaluations.
@@ -31,6 +35,19 @@ REGION_TOLERANCE, REGION_CALLS = 5e-3, 40
 WANDERED = 0.25 * SKIN
 #: A cell as it comes may need so many times the evaluations of one that was relaxed before.
 FIRST_CALLS = 5
+#: Energies of one configuration differ by this much [eV] when a pair crosses the cutoff of the Buckingham terms, which
+#: end there by a small step: an increase below it does not shorten a step. In a large cell as many more pairs cross at
+#: once as it has more than ROUGH_SITES sites.
+ROUGHNESS, ROUGH_SITES = 2e-4, 2000
+
+
+def low_enough(before: SiteForces, after: SiteForces, decrease: float) -> bool:
+    """Whether a step does what was expected of it (Armijo), to the roughness of the energy."""
+    roughness = ROUGHNESS * max(1.0, len(before.force) / ROUGH_SITES)
+    return after.energy <= before.energy - 1e-4 * decrease + roughness
+
+
+METHOD = Method(accepts=low_enough, longest_step=0.25, shortening=0.4, shortenings=10, memory=20, most_calls=600)
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,14 +97,15 @@ class CellModel:
         self.table = species_table(self.labels, potential, COULOMB)
         self.cell = np.ascontiguousarray(atoms.cell.array, dtype=np.float64)
         self.tolerance, self.most_calls = tolerance, most_calls
-        self.mesh = make_mesh(self.cell, ALPHA, SPACING, COULOMB)
-        self.coarse = make_mesh(self.cell, ALPHA, COARSE_SPACING, COULOMB)
+        self.mesh = ParticleMesh(self.cell, ALPHA, COULOMB_CUTOFF, SPACING, COULOMB)
+        self.coarse = ParticleMesh(self.cell, ALPHA, COULOMB_CUTOFF, COARSE_SPACING, COULOMB)
+        self._reach = max(COULOMB_CUTOFF, self.table.cutoff) + SKIN
         turn_over = {pair: found.radius for pair, found in turn_overs(potential).items() if found}
         self._turn_over = np.array(
             [[turn_over.get((min(a, b), max(a, b)), 0.0) for b in self.labels] for a in self.labels]
         )
         self._near: list[Neighbourhood] = []
-        self._steering: Steering | None = None
+        self._preconditioner: UnitPreconditioner | None = None
         self._charged: tuple[CellState, Floats] | None = None
 
     def atoms(self, state: CellState) -> ase.Atoms:
@@ -104,22 +122,21 @@ class CellModel:
         cores = np.ascontiguousarray(atoms.get_positions(), dtype=np.float64)
         offsets = np.zeros_like(cores) if shells is None else np.nan_to_num(shells - cores)
         start = CellState(species, cores, cores + offsets, np.nan)
-        self._near, self._steering = [], None
+        self._near, self._preconditioner = [], None
         relaxed = self._relax(start, self.region(start).start(), self.most_calls * FIRST_CALLS).state
-        self._near, self._steering = [], None
+        self._near, self._preconditioner = [], None
         return self.summed(relaxed)
 
     def summed(self, state: CellState) -> CellState:
         """The same state with its energy summed up afresh, from neighbour lists made for it."""
-        near = find_neighbours(state.cores, self.cell, self.table.cutoff + SKIN)
+        near = find_neighbours(state.cores, self.cell, self._reach)
         region = Region(near, self.mesh, self.table, state.species, state.cores, state.shells)
-        energy, _ = region.energy_and_forces(region.start())
-        return replace(state, energy=energy)
+        return replace(state, energy=region.evaluate(region.start()).energy)
 
     def energy(self, state: CellState) -> float:
         """Energy [eV] of a configuration as it stands, relaxed or not."""
         region = self.region(state)
-        return region.energy_and_forces(region.start())[0]
+        return region.evaluate(region.start()).energy
 
     def region(self, state: CellState) -> Region:
         """All sites of a state."""
@@ -138,13 +155,15 @@ class CellModel:
             Region(near, self.coarse, self.table, one.species, one.cores, one.shells, ions, still)
             for one in (before, after)
         )
-        energy, _ = start.energy_and_forces(start.start())
-        steer = self._steer(before).of(ions)
-        done = minimise(
-            end.energy_and_forces, end.start(), steer, REGION_TOLERANCE, REGION_CALLS + 1,
-            stop=lambda progress: progress.calls >= REGION_CALLS,
+        energy = start.evaluate(start.start()).energy
+        method = replace(METHOD, energy_tolerance=REGION_TOLERANCE, most_calls=REGION_CALLS + 1)
+        done = _reached(
+            minimise(
+                end.evaluate, end.start(), method, self._preconditioned(before).of(ions),
+                stop=lambda progress: progress.calls >= REGION_CALLS,
+            )
         )  # fmt: skip
-        return LocalRelaxation(end, done.sites, done.energy - energy)
+        return LocalRelaxation(end, done.sites, done.found.energy - energy)
 
     def relax(
         self, start: CellState, guess: LocalRelaxation | None = None, stop: Callable[[Progress], bool] | None = None
@@ -162,12 +181,22 @@ class CellModel:
     def _relax(
         self, start: CellState, sites: Floats, most_calls: int, stop: Callable[[Progress], bool] | None = None
     ) -> Relaxed:
-        whole = _Relisting(self, start)
-        steer = self._steer(start).inverse
-        done = minimise(whole, sites, steer, self.tolerance, most_calls, stop)
-        cores, shells = whole.region.split(done.sites)
-        end = CellState(start.species.copy(), cores, shells, done.energy)
-        return Relaxed(end, whole.region.near, done.calls, done.stopped)
+        whole = self.region(start)
+
+        def evaluate(sites: Floats) -> SiteForces:
+            nonlocal whole
+            cores, shells = whole.split(sites)
+            listed = whole.near.positions
+            if max(longest(cores - listed), longest(shells - listed)) > 0.5 * SKIN:
+                near = find_neighbours(cores, self.cell, self._reach)
+                whole = Region(near, self.mesh, self.table, start.species, cores, shells)
+            return whole.evaluate(sites)
+
+        method = replace(METHOD, energy_tolerance=self.tolerance, most_calls=most_calls)
+        done = _reached(minimise(evaluate, sites, method, self._preconditioned(start), stop=stop))
+        cores, shells = whole.split(done.sites)
+        end = CellState(start.species.copy(), cores, shells, done.found.energy)
+        return Relaxed(end, whole.near, done.calls, done.ended == "stopped")
 
     def collapsed(self, relaxed: Relaxed) -> bool:
         """Whether a shell has left its core, or a pair of ions has crossed its turn-over radius."""
@@ -184,40 +213,38 @@ class CellModel:
     def _neighbours(self, cores: Floats) -> Neighbourhood:
         """Lists that hold near these cores: the last two are kept, of a state and of what an exchange leads to."""
         known = [near for near in self._near if longest(cores - near.positions) <= WANDERED]
-        found = known[0] if known else find_neighbours(cores, self.cell, self.table.cutoff + SKIN)
+        found = known[0] if known else find_neighbours(cores, self.cell, self._reach)
         self._near = [found, *(near for near in self._near if near is not found)][:2]
         return found
 
-    def _steer(self, state: CellState) -> Steering:
-        """Steering of the first state that asks; it serves the whole burst, exchanges hardly change it."""
-        if self._steering is None:
+    def _preconditioned(self, state: CellState) -> UnitPreconditioner:
+        """The preconditioner of the first state that asks; it serves all that come from it by exchanges."""
+        if self._preconditioner is None:
             near = self._neighbours(state.cores)
-            self._steering = steering(near, self.table, state.species, state.cores, state.shells)
-        return self._steering
+            self._preconditioner = unit_preconditioner(near, self.table, state.species, state.cores, state.shells)
+        return self._preconditioner
 
     def _mesh_charge(self, state: CellState) -> Floats:
         """Charge of all sites of a state on the coarse mesh; kept for the next estimate from the same state."""
         if self._charged is None or self._charged[0] is not state:
-            charge, everything = np.zeros(self.coarse.shape), np.arange(len(state.species))
+            charge, everything = self.coarse.nothing(), np.arange(len(state.species))
             add_charge(self.coarse, self.table, state.species, state.cores, state.shells, everything, 1.0, charge)
             self._charged = (state, charge)
         return self._charged[1]
 
 
-class _Relisting:
-    """Energy of the whole cell, with neighbour lists that are made anew when sites leave their reach."""
-
-    def __init__(self, cell: CellModel, start: CellState) -> None:
-        self._cell, self._start = cell, start
-        self.region = cell.region(start)
-
-    def __call__(self, sites: Floats) -> tuple[float, Floats]:
-        cores, shells = self.region.split(sites)
-        listed = self.region.near.positions
-        if max(longest(cores - listed), longest(shells - listed)) > 0.5 * SKIN:
-            near = find_neighbours(cores, self._cell.cell, self._cell.table.cutoff + SKIN)
-            self.region = Region(near, self._cell.mesh, self._cell.table, self._start.species, cores, shells)
-        return self.region.energy_and_forces(sites)
+def _reached(end: Minimum[SiteForces]) -> Minimum[SiteForces]:
+    """The end of a relaxation; ConvergenceError where it is none."""
+    if end.ended in ("converged", "stopped"):
+        return end
+    reason = {
+        "not finite": "met forces that are no numbers; check the structure for ions too close",
+        "most calls": f"still expects to gain {end.expected:.3g} eV after {end.calls} evaluations; start from a "
+        "structure nearer to equilibrium or allow more evaluations",
+        "no way down": f"finds no way down in {end.calls} evaluations, {end.expected:.3g} eV from its minimum; check "
+        "the structure for ions too close",
+    }[end.ended]
+    raise ConvergenceError(f"a relaxation of the cell {reason}")
 
 
 def ions_within(radius: float, centres: Floats, positions: Floats, cell: Floats) -> Integers:

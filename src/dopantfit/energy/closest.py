@@ -7,10 +7,9 @@ to find a turn-over radius, ``dopantfit.potential.turnover``, is the same search
 import math
 
 import numpy as np
-from numba import njit
 
 from dopantfit.energy.arrays import Floats, Integers
-from dopantfit.energy.functions import JIT
+from dopantfit.energy.kernel_cache import kernel
 from dopantfit.energy.real_space import SpeciesTable
 from dopantfit.energy.relaxation import RelaxedShells
 from dopantfit.energy.stiffness import Placement
@@ -27,7 +26,7 @@ def refuse_collapse(relaxed: RelaxedShells) -> None:
     problem = relaxed.problem
     frame = problem.frame
     # The short lists: where potentials turn over, no more than 2 Å, these hold every pair.
-    placement = problem.placement(relaxed.displacement)._replace(lists=frame.steering_lists)
+    placement = problem.placement(relaxed.displacement)._replace(lists=frame.near_lists)
     distance, ions = _closest(placement, len(frame.labels))
     s, t, radius = _first_collapsed(distance, problem.table)
     if radius == 0.0:
@@ -40,7 +39,7 @@ def refuse_collapse(relaxed: RelaxedShells) -> None:
     )
 
 
-@njit(**JIT)
+@kernel
 def _closest(placement: Placement, n_species: int) -> tuple[Floats, Integers]:
     """Shortest distance of every pair of species [Å] and the two ions that have it."""
     species, sites, ghosts = placement.species, placement.sites, placement.ghost_sites
@@ -60,7 +59,7 @@ def _closest(placement: Placement, n_species: int) -> tuple[Floats, Integers]:
     return np.sqrt(square), ions
 
 
-@njit(**JIT)
+@kernel
 def _first_collapsed(distance: Floats, table: SpeciesTable) -> tuple[int, int, float]:
     """The first pair of species that are inside their turn-over radius, and that radius [Å]; 0 when there is none."""
     for s in range(len(distance)):
@@ -73,7 +72,7 @@ def _first_collapsed(distance: Floats, table: SpeciesTable) -> tuple[int, int, f
     return 0, 0, 0.0
 
 
-@njit(**JIT)
+@kernel
 def turn_over_beyond(lowest: float, s: int, t: int, table: SpeciesTable) -> float:
     """Where the energy of two species' sites has its highest maximum between ``lowest`` and the cutoff, or 0 [Å]."""
     A, inverse_rho, C = table.A[s, t], table.inverse_rho[s, t], table.C[s, t]

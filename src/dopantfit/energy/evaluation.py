@@ -4,11 +4,8 @@ from dataclasses import dataclass
 
 from dopantfit.energy.arrays import Floats
 from dopantfit.energy.closest import refuse_collapse
-from dopantfit.energy.frame import Frame
-from dopantfit.energy.real_space import SpeciesTable
-from dopantfit.energy.relaxation import TOLERANCE, RelaxedShells, relax_shells
+from dopantfit.energy.relaxation import TOLERANCE, RelaxedShells, ShellStart, relax_shells
 from dopantfit.energy.shell_problem import ShellProblem
-from dopantfit.energy.steering import Steering
 from dopantfit.energy.threads import with_one_blas_thread
 
 
@@ -27,21 +24,15 @@ class Evaluation:
 
 
 @with_one_blas_thread
-def evaluate(
-    frame: Frame,
-    table: SpeciesTable,
-    start: Floats | None = None,
-    steering: Steering | None = None,
-    tolerance: float = TOLERANCE,
-) -> Evaluation:
+def evaluate(problem: ShellProblem, start: ShellStart | None = None, tolerance: float = TOLERANCE) -> Evaluation:
     """Relaxes the shells and sums up; arguments and errors are those of ``relax_shells``.
 
     Raises CollapseError for sites inside the turn-over radius of their pair, too.
     """
-    relaxed = relax_shells(ShellProblem(frame, table), start, steering, tolerance)
+    relaxed = relax_shells(problem, start, tolerance)
     refuse_collapse(relaxed)
     cores = relaxed.problem.core_pass(relaxed.displacement, relaxed.shells)
-    forces = cores.force
+    frame, forces = problem.frame, cores.force
     forces[frame.shell_ions] += relaxed.shells.force
     return Evaluation(
         energy=relaxed.shells.energy + cores.energy,

@@ -17,9 +17,9 @@ import scipy.linalg
 from dopantfit.energy.arrays import Flags, Floats, GhostIndices, Integers
 from dopantfit.energy.derivatives import shell_hessian, shells_moved
 from dopantfit.energy.evaluation import Evaluation
+from dopantfit.energy.expansion_relaxation import Springs, relax_all_expanded
 from dopantfit.energy.explicit_pairs import ExplicitPairs, pair_energies
 from dopantfit.energy.real_space import SpeciesTable
-from dopantfit.energy.settling import Springs, settle_all
 from dopantfit.energy.shell_problem import ShellProblem
 from dopantfit.energy.threads import with_one_blas_thread
 from dopantfit.errors import ConvergenceError
@@ -42,12 +42,12 @@ FARTHEST = 0.3
 class Expanded:
     """What an expansion says of n candidates.
 
-    settled: whether their shells came to rest near enough to the anchor, ``shape=(n,)``; what else is said of those
+    relaxed: whether their shells came to rest near enough to the anchor, ``shape=(n,)``; what else is said of those
     where they did not means nothing. energy (n,) [eV], forces (n, n_ions, 3) [eV/Å], stress (n, 6) [eV/Å³] or None,
     and the longest component of a move (n,) [Å].
     """
 
-    settled: Flags
+    relaxed: Flags
     energy: Floats
     forces: Floats
     stress: Floats | None
@@ -122,7 +122,7 @@ class ShellExpansion:
         """
         anchor = self._anchor
         springs = self._springs._replace(stiffer=tables.spring - self._problem.table.spring)
-        found = settle_all(
+        found = relax_all_expanded(
             self._compliance, self._pairs, springs, tables, len(anchor.forces), TOLERANCE, FARTHEST, with_stress
         )
         forces = (found.push @ self._core_forces).reshape(found.core_force.shape)
@@ -133,7 +133,7 @@ class ShellExpansion:
             stress = anchor.stress - (found.virial + found.push @ self._virials) / self._volume
         moves = found.moves.reshape(found.push.shape)
         return Expanded(
-            settled=found.rounds > 0,
+            relaxed=found.rounds > 0,
             # At rest H u = w, so that ½ uᵀH u = ½ w·u.
             energy=anchor.energy + found.energy + 0.5 * np.einsum("ni,ni->n", found.push, moves),
             forces=forces,

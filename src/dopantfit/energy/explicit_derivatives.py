@@ -123,7 +123,7 @@ def _charge(
     for sign in (1.0, -1.0):
         charges = getattr(table, field).copy()
         charges[s] += sign
-        changed = ShellProblem(problem.frame, coulomb_only._replace(**{field: charges}))
+        changed = problem.with_table(coulomb_only._replace(**{field: charges}))
         shells = changed.shell_pass(displacement)
         cores = changed.core_pass(displacement, shells)
         result.energies[number] += 0.5 * sign * (shells.energy + cores.energy)

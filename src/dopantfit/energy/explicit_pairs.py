@@ -14,14 +14,11 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
-from dopantfit.energy.arrays import Floats, GhostIndices, Integers
-from dopantfit.energy.functions import JIT, exponential
+from dopantfit.energy.arrays import VOIGT, Floats, GhostIndices, Integers
+from dopantfit.energy.functions import exponential
+from dopantfit.energy.kernel_cache import kernel
 from dopantfit.energy.real_space import SpeciesTable
-
-#: Components of a virial: xx, yy, zz, yz, xz, xy.
-VIRIAL = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
 
 
 class ExplicitPairs(NamedTuple):
@@ -47,7 +44,7 @@ class ExplicitPairs(NamedTuple):
     n_close: int
 
 
-@njit(**JIT)
+@kernel
 def pair_energies(
     length: int, cutoff: float, A: float, inverse_rho: float, C: float, strength: float, t: Floats
 ) -> None:
@@ -66,7 +63,7 @@ def pair_energies(
         slope[p] = (counts * (6.0 * dispersion - repulsion * r * inverse_rho) - coulomb) * inverse2
 
 
-@njit(**JIT)
+@kernel
 def _gather(pairs: ExplicitPairs, first: int, last: int, moves: Floats, t: Floats) -> None:
     """Vectors d into rows 0-2 of ``t``; moves: of the shells, ``shape=(3, n_shells + 1)``, the last column zeros."""
     one, two = pairs.shells[0, first:last], pairs.shells[1, first:last]
@@ -76,7 +73,7 @@ def _gather(pairs: ExplicitPairs, first: int, last: int, moves: Floats, t: Float
             d[k] = v[k] + (move[one[k]] - move[two[k]])
 
 
-@njit(**JIT)
+@kernel
 def _subtract_anchor(pairs: ExplicitPairs, first: int, last: int, t: Floats) -> float:
     """Force on the first site into rows 5-7 of ``t``; returns the energy."""
     vx, vy, vz = pairs.vector[0, first:last], pairs.vector[1, first:last], pairs.vector[2, first:last]
@@ -99,7 +96,7 @@ def _subtract_anchor(pairs: ExplicitPairs, first: int, last: int, t: Floats) -> 
     return energy
 
 
-@njit(**JIT)
+@kernel
 def _scatter(ends: GhostIndices, first: int, last: int, t: Floats, force: Floats) -> None:
     """Adds the forces in rows 5-7 of ``t`` to the first ends, and takes them from the second ones."""
     fx, fy, fz = t[5], t[6], t[7]
@@ -116,7 +113,7 @@ def _scatter(ends: GhostIndices, first: int, last: int, t: Floats, force: Floats
             z[i] += sign * fz[k]
 
 
-@njit(**JIT)
+@kernel
 def _add_virial(pairs: ExplicitPairs, first: int, last: int, t: Floats, virial: Floats) -> None:
     """Adds d⊗F less what is linear in δ: with F₀ = -a d₀ and F₁ = -(a δ + b d₀ (d₀·δ)) that is d⊗F₀ + d₀⊗F₁."""
     for p in range(first, last):
@@ -127,13 +124,13 @@ def _add_virial(pairs: ExplicitPairs, first: int, last: int, t: Floats, virial: 
         s = (d[0] - v[0], d[1] - v[1], d[2] - v[2])
         along = v[0] * s[0] + v[1] * s[1] + v[2] * s[2]
         row = 0
-        for i, j in VIRIAL:
+        for i, j in VOIGT:
             linear = -a * d[i] * v[j] - v[i] * (a * s[j] + b * along * v[j])
             virial[row] += share * (-t[4, k] * d[i] * d[j] - linear)
             row += 1
 
 
-@njit(**JIT)
+@kernel
 def add_pair_changes(
     pairs: ExplicitPairs,
     moves: Floats,
@@ -167,7 +164,7 @@ def add_pair_changes(
     return energy
 
 
-@njit(**JIT)
+@kernel
 def _distant_terms(pairs: ExplicitPairs, group: int, table: SpeciesTable, t: Floats) -> float:
     """What multiplies d₀ to the force on the first site into row 3 of ``t``; returns the energy."""
     s, other, first, last = (
@@ -190,7 +187,7 @@ def _distant_terms(pairs: ExplicitPairs, group: int, table: SpeciesTable, t: Flo
     return energy
 
 
-@njit(**JIT)
+@kernel
 def add_distant_changes(
     pairs: ExplicitPairs, table: SpeciesTable, t: Floats, shell_force: Floats, core_force: Floats, virial: Floats
 ) -> float:
@@ -206,13 +203,13 @@ def add_distant_changes(
         _scatter(pairs.shells, first, last, t, shell_force)
         _scatter(pairs.cores, first, last, t, core_force)
         for row in range(len(virial)):
-            f, v = t[5 + VIRIAL[row][0]], pairs.vector[VIRIAL[row][1], first:last]
+            f, v = t[5 + VOIGT[row][0]], pairs.vector[VOIGT[row][1], first:last]
             for k in range(last - first):
                 virial[row] += pairs.share[first + k] * f[k] * v[k]
     return energy
 
 
-@njit(**JIT)
+@kernel
 def pair_buffer(pairs: ExplicitPairs) -> Floats:
     """A buffer for ``add_pair_changes``."""
     longest = 0

@@ -7,7 +7,7 @@ import numpy as np
 
 from dopantfit.energy.arrays import Floats, Integers
 from dopantfit.energy.ewald import EwaldPlan, miller_indices, plan_ewald, strain_factors
-from dopantfit.energy.neighbours import Ghosts, Lists, NeighbourRuns, find_pairs, neighbour_runs
+from dopantfit.energy.neighbours import Ghosts, Lists, NeighbourRuns, find_neighbours, neighbour_runs
 from dopantfit.energy.real_space import SpeciesTable
 from dopantfit.energy.structure_checks import check_geometry, refuse_overlap
 from dopantfit.errors import ConfigError
@@ -20,8 +20,8 @@ SKIN = 0.7
 #: rms error of a force that the Ewald sum is planned for [eV/Å]. Waves left out only ever lower the energy, which adds
 #: up over ions: at 1e-6 it is 1e-6 eV/atom, at this value a tenth of that.
 ACCURACY = 2e-7
-#: How far [Å] an approximate Hessian that steers a relaxation looks.
-STEERING_REACH = 5.0
+#: How far [Å] an approximate Hessian that preconditions a relaxation looks.
+PRECONDITIONER_REACH = 5.0
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Frame:
     name: what messages call it. labels: the distinct species. species: index into them, ``shape=(n_ions,)``.
     positions: of the cores, wrapped into the cell [Å]. cell: row vectors [Å]. shell_ions: the ions that have a shell.
     listed: core positions for which the neighbour lists were made; they hold while no site is more than ``skin / 2``
-    from the one that its core had there.
+    from the one that its core had there. near_lists: what a preconditioner looks at.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Frame:
     skin: float
     listed: Floats
     lists: Lists
-    steering_lists: Lists
+    near_lists: Lists
 
     @property
     def volume(self) -> float:
@@ -117,7 +117,7 @@ def make_frame(
         skin=SKIN,
         listed=positions,
         lists=no_lists,
-        steering_lists=no_lists,
+        near_lists=no_lists,
     )
     return _with_lists(frame)
 
@@ -146,11 +146,12 @@ def _species_of(atoms: ase.Atoms, potential: Potential, name: str) -> tuple[tupl
 
 def _with_lists(frame: Frame) -> Frame:
     """The frame with neighbour lists made for its present positions and skin."""
-    reaches = tuple(cutoff + frame.skin for cutoff in (frame.plan.cutoff, frame.cutoff, STEERING_REACH))
-    pairs = find_pairs(frame.positions, frame.cell, max(reaches))
-    refuse_overlap(pairs, frame.name, tuple(frame.labels[s] for s in frame.species))
-    ghosts, runs = neighbour_runs(pairs, frame.species, len(frame.labels), frame.cell, reaches)
-    return replace(frame, lists=Lists(ghosts, runs[0], runs[1]), steering_lists=Lists(ghosts, runs[2], runs[2]))
+    reaches = [cutoff + frame.skin for cutoff in (frame.plan.cutoff, frame.cutoff, PRECONDITIONER_REACH)]
+    near = find_neighbours(frame.positions, frame.cell, max(reaches))
+    refuse_overlap(near, frame.name, [frame.labels[s] for s in frame.species])
+    coulomb, buckingham, nearest = (neighbour_runs(near, frame.species, len(frame.labels), reach) for reach in reaches)
+    lists = Lists(near.ghosts, coulomb, buckingham)
+    return replace(frame, lists=lists, near_lists=Lists(near.ghosts, nearest, nearest))
 
 
 def species_table(labels: tuple[str, ...], potential: Potential, coulomb: float = COULOMB) -> SpeciesTable:

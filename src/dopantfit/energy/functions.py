@@ -12,11 +12,7 @@ from numba.extending import intrinsic
 
 #: Flags that let LLVM reorder sums (needed to vectorise them) but keep NaN and infinity intact.
 FASTMATH = {"reassoc", "nsz", "contract", "arcp"}
-#: ``error_model="numpy"``: without the test for division by zero that would end vectorisation.
-#: ``forceinline``: a kernel that another one calls would else be compiled twice, once for itself and once with its
-#: caller, and a process that compiled both would not run the same of the two as one that found them in the cache: sums
-#: would be rounded differently the first time.
-JIT: dict[str, Any] = {"cache": True, "fastmath": FASTMATH, "error_model": "numpy", "forceinline": True}
+#: Of functions that stand in the loops of kernels.
 INLINE: dict[str, Any] = {"inline": "always", "fastmath": FASTMATH, "error_model": "numpy"}
 
 _DOUBLE = ir.DoubleType()

@@ -5,17 +5,14 @@ Energy and force belong together: the force is the exact derivative of the mesh'
 needs (Essmann et al., J. Chem. Phys. 103, 8577 (1995)).
 """
 
-# mypy: disable-error-code="untyped-decorator"
-
 import math
 from typing import NamedTuple
 
 import numpy as np
 import scipy.fft
-from numba import njit
 
-from dopantfit.energy.arrays import Floats, Integers
-from dopantfit.energy.functions import JIT
+from dopantfit.energy.arrays import VOIGT, Floats, Integers
+from dopantfit.energy.kernel_cache import kernel
 
 #: Points that a charge is spread over in each direction.
 ORDER = 6
@@ -24,11 +21,13 @@ ORDER = 6
 class Mesh(NamedTuple):
     """A mesh over one cell.
 
-    to_mesh: turns positions [Å] into mesh coordinates (positions @ to_mesh), ``shape=(3, 3)``.
-    influence: Fourier transform of the potential of a unit charge [eV/e²], of the shape of a real transform.
+    inverse: of the cell; columns are its reciprocal vectors [1/Å], ``shape=(3, 3)``. to_mesh: turns positions [Å] into
+    mesh coordinates (positions @ to_mesh), ``shape=(3, 3)``. influence: Fourier transform of the potential of a unit
+    charge [eV/e²], of the shape of a real transform.
     """
 
     shape: tuple[int, int, int]
+    inverse: Floats
     to_mesh: Floats
     influence: Floats
 
@@ -38,23 +37,33 @@ def make_mesh(cell: Floats, alpha: float, spacing: float, coulomb: float) -> Mes
 
     cell: rows are vectors [Å]. alpha: screening [1/Å]. spacing: largest distance of mesh points [Å]. coulomb: K [eV Å].
     """
-    lengths = np.linalg.norm(cell, axis=1)
-    shape = tuple(
-        scipy.fft.next_fast_len(max(int(np.ceil(length / spacing)), 2 * ORDER), real=True) for length in lengths
+    a, b, c = (
+        scipy.fft.next_fast_len(max(int(np.ceil(length / spacing)), 2 * ORDER), real=True)
+        for length in np.linalg.norm(cell, axis=1)
     )
-    inverse = np.linalg.inv(cell)
-    orders = [np.fft.fftfreq(n, 1.0 / n) for n in shape]
-    orders[2] = np.arange(shape[2] // 2 + 1.0)
-    grid = np.meshgrid(*orders, indexing="ij")
-    waves = 2 * np.pi * sum(order[..., None] * inverse[:, axis] for axis, order in enumerate(grid))
-    square = np.einsum("...i,...i", waves, waves)
-    square[0, 0, 0] = 1.0
+    shape, inverse = (a, b, c), np.asarray(np.linalg.inv(cell), dtype=np.float64)
+    _, square = _waves(shape, inverse)
     influence = 4 * np.pi * coulomb / abs(np.linalg.det(cell)) * np.exp(-square / (4 * alpha**2)) / square
     influence[0, 0, 0] = 0.0
-    for axis, order in enumerate(orders):
+    for axis, order in enumerate(_orders(shape)):
         moduli = _moduli(shape[axis])[order.astype(int)]
         influence *= moduli.reshape([-1 if axis == other else 1 for other in range(3)])
-    return Mesh((shape[0], shape[1], shape[2]), np.ascontiguousarray(inverse * shape), influence)
+    return Mesh(shape, inverse, np.ascontiguousarray(inverse * shape), influence)
+
+
+def _orders(shape: tuple[int, int, int]) -> list[Floats]:
+    """Orders of the waves of a real transform along each direction."""
+    orders = [*(np.fft.fftfreq(n, 1.0 / n) for n in shape[:2]), np.arange(shape[2] // 2 + 1.0)]
+    return [np.asarray(order, dtype=np.float64) for order in orders]
+
+
+def _waves(shape: tuple[int, int, int], inverse: Floats) -> tuple[Floats, Floats]:
+    """All k [1/Å], ``shape=(*real transform, 3)``, and k²; 1 in place of the 0 of the first."""
+    grid = np.meshgrid(*_orders(shape), indexing="ij")
+    waves: Floats = 2 * np.pi * np.asarray(sum(order[..., None] * inverse[:, axis] for axis, order in enumerate(grid)))
+    square: Floats = np.einsum("...i,...i", waves, waves)
+    square[0, 0, 0] = 1.0
+    return waves, square
 
 
 def _moduli(n: int) -> Floats:
@@ -74,7 +83,19 @@ def mesh_potential(mesh: Mesh, charge: Floats) -> Floats:
     return potential
 
 
-@njit(**JIT)
+def mesh_virial(mesh: Mesh, charge: Floats, alpha: float) -> Floats:
+    """-dE/dε of the mesh's energy in Voigt order, ``shape=(6,)`` [eV]; factors as in ``ewald.strain_factors``."""
+    energy = 0.5 * mesh.influence * np.abs(scipy.fft.rfftn(charge, workers=1)) ** 2
+    # A real transform holds one of every pair of waves ±k, and both where they are one.
+    energy[..., 1 : (mesh.shape[2] + 1) // 2] *= 2.0
+    waves, square = _waves(mesh.shape, mesh.inverse)
+    factor = -2.0 * energy * (1.0 / square + 1.0 / (4.0 * alpha**2))
+    virial: Floats = np.array([np.sum(factor * waves[..., a] * waves[..., b]) for a, b in VOIGT])
+    virial[:3] += energy.sum()
+    return virial
+
+
+@kernel
 def spline_weights(fraction: float, weights: Floats, slopes: Floats) -> None:
     """Weights M(fraction + j) of the points j = 0, 1, … below a position, and their slopes; both (ORDER,)."""
     weights[:] = 0.0
@@ -90,7 +111,7 @@ def spline_weights(fraction: float, weights: Floats, slopes: Floats) -> None:
         weights[0] *= fraction / (order - 1)
 
 
-@njit(**JIT)
+@kernel
 def _place(u: float, n: int, weights: Floats, slopes: Floats, points: Integers) -> None:
     """Points (wrapped into the mesh) and weights along one axis for mesh coordinate u."""
     below = math.floor(u)
@@ -99,7 +120,7 @@ def _place(u: float, n: int, weights: Floats, slopes: Floats, points: Integers) 
         points[j] = (below - j) % n
 
 
-@njit(**JIT)
+@kernel
 def spread(positions: Floats, charges: Floats, to_mesh: Floats, mesh: Floats) -> None:
     """Adds charges [e] at positions (n, 3) [Å] to the mesh."""
     w, s, p = np.empty((3, ORDER)), np.empty(ORDER), np.empty((3, ORDER), np.int64)
@@ -116,7 +137,7 @@ def spread(positions: Floats, charges: Floats, to_mesh: Floats, mesh: Floats) ->
                     row[p[2, c]] += weight * w[2, c]
 
 
-@njit(**JIT)
+@kernel
 def add_mesh_forces(positions: Floats, charges: Floats, to_mesh: Floats, potential: Floats, force: Floats) -> None:
     """Adds the force of the mesh's potential on charges at positions (n, 3) [Å] to ``force`` (n, 3) [eV/Å]."""
     w, s, p = np.empty((3, ORDER)), np.empty((3, ORDER)), np.empty((3, ORDER), np.int64)

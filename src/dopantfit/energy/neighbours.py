@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 from vesin import NeighborList
 
-from dopantfit.energy.arrays import Floats, GhostIndices, Integers
+from dopantfit.energy.arrays import Flags, Floats, GhostIndices, Integers
+from dopantfit.energy.kernel_cache import kernel
 
 #: Neighbour runs are multiples of this many entries: one 512-bit register of float64.
 RUN_LENGTH = 8
@@ -81,21 +81,64 @@ def find_pairs(positions: Floats, cell: Floats, cutoff: float) -> Pairs:
     return Pairs(index, shift, distance)
 
 
-def neighbour_runs(
-    pairs: Pairs, species: Integers, n_species: int, cell: Floats, cutoffs: tuple[float, ...]
-) -> tuple[Ghosts, tuple[NeighbourRuns, ...]]:
-    """Ghosts and, for each cutoff [Å], the runs of neighbours whose ions are closer than it."""
-    ion, cells, ends = _ghosts(pairs.ions, pairs.shift, len(species))
+class Neighbourhood(NamedTuple):
+    """Who is near whom at one configuration, whatever species they are.
+
+    positions: of the cores then (n_ions, 3) [Å]. The neighbours of ion i are ``ghost[start[i]:start[i + 1]]``, at
+    ``distance`` [Å].
+    """
+
+    positions: Floats
+    cell: Floats
+    ghosts: Ghosts
+    start: Integers
+    ghost: GhostIndices
+    distance: Floats
+
+
+def find_neighbours(positions: Floats, cell: Floats, reach: float) -> Neighbourhood:
+    """All neighbours of all ions within ``reach`` [Å]."""
+    pairs = find_pairs(positions, cell, reach)
+    ion, cells, ends = _ghosts(pairs.ions, pairs.shift, len(positions))
     shift = np.vstack([cells @ cell, np.full((1, 3), PADDING_COORDINATE)])
-    padding = len(ion)
-    runs = tuple(
-        NeighbourRuns(*_runs(pairs.ions, ends, pairs.distance, species, n_species, cutoff, padding))
-        for cutoff in cutoffs
+    both_ways = _both_ways(pairs.ions, ends, pairs.distance, len(positions))
+    return Neighbourhood(positions, cell, Ghosts(np.append(ion, 0), shift), *both_ways)
+
+
+def neighbour_runs(
+    near: Neighbourhood,
+    species: Integers,
+    n_species: int,
+    cutoff: float,
+    ions: Integers | None = None,
+    among: Flags | None = None,
+) -> NeighbourRuns:
+    """Runs of the neighbours that were closer than a cutoff [Å].
+
+    ions: whose neighbours, all by default; ``start`` has a row for each. among: which ions count as neighbours
+    (n_ions,), all by default.
+    """
+    ions = np.arange(len(species)) if ions is None else ions
+    among = np.ones(len(species), np.bool_) if among is None else among
+    return NeighbourRuns(
+        *_runs(ions, near.ghosts.ion, near.start, near.ghost, near.distance, species, n_species, among, cutoff)
     )
-    return Ghosts(np.append(ion, 0), shift), runs
 
 
-@njit(cache=True)
+@kernel
+def place_ghosts(sites: Floats, number: Integers, ghosts: Ghosts, placed: Floats) -> None:
+    """Puts the ghosts of some ions in their places (3, n_ghosts) [Å], with the padding if it is one of them.
+
+    sites: of these ions (n, 3) [Å]. number: row of each ion in it, -1 for those whose ghosts stay, ``shape=(n_ions,)``.
+    """
+    for g in range(len(ghosts.ion)):
+        i = number[ghosts.ion[g]]
+        if i >= 0:
+            for c in range(3):
+                placed[c, g] = sites[i, c] + ghosts.shift[g, c]
+
+
+@kernel
 def _ghosts(
     index: npt.NDArray[np.uint64], shift: npt.NDArray[np.int32], n_ions: int
 ) -> tuple[Integers, Floats, GhostIndices]:
@@ -129,42 +172,67 @@ def _ghosts(
     return ion[:count].copy(), cells[:count].copy(), ends
 
 
-@njit(cache=True)
+@kernel
+def _both_ways(
+    index: npt.NDArray[np.uint64], ends: GhostIndices, distance: Floats, n_ions: int
+) -> tuple[Integers, GhostIndices, Floats]:
+    """Neighbours of every ion from pairs that are listed once: start, ghost and distance of ``Neighbourhood``."""
+    start = np.zeros(n_ions + 1, np.int64)
+    for p in range(len(index)):
+        for end in range(2):
+            start[np.int64(index[p, end]) + 1] += 1
+    for i in range(n_ions):
+        start[i + 1] += start[i]
+    fill = start.copy()
+    ghost, found = np.empty(2 * len(index), np.uint32), np.empty(2 * len(index))
+    for p in range(len(index)):
+        for end in range(2):
+            centre = np.int64(index[p, end])
+            ghost[fill[centre]], found[fill[centre]] = ends[p, end], distance[p]
+            fill[centre] += 1
+    return start, ghost, found
+
+
+@kernel
 def _runs(
-    index: npt.NDArray[np.uint64],
-    ends: GhostIndices,
+    ions: Integers,
+    ghost_ion: Integers,
+    begin: Integers,
+    ghost: GhostIndices,
     distance: Floats,
     species: Integers,
     n_species: int,
+    among: Flags,
     cutoff: float,
-    padding: int,
 ) -> tuple[GhostIndices, Integers]:
-    """Sorts the neighbours of every ion into padded runs; returns (ghost, start) of NeighbourRuns."""
-    n_ions = len(species)
-    count = np.zeros((n_ions, n_species), np.int64)
-    for p in range(len(index)):
-        if distance[p] < cutoff:
-            for end in range(2):
-                count[np.int64(index[p, end]), species[np.int64(index[p, 1 - end])]] += 1
-    start = np.zeros((n_ions, n_species + 1), np.int64)
+    """Sorts the neighbours of some ions into padded runs; returns (ghost, start) of ``NeighbourRuns``."""
+    padding = len(ghost_ion) - 1
+    start = np.zeros((len(ions), n_species + 1), np.int64)
+    fill = np.zeros(n_species, np.int64)
     position = 0
-    for i in range(n_ions):
+    for n in range(len(ions)):
+        fill[:] = 0
+        for p in range(begin[ions[n]], begin[ions[n] + 1]):
+            other = ghost_ion[ghost[p]]
+            if distance[p] < cutoff and among[other]:
+                fill[species[other]] += 1
         for s in range(n_species):
-            start[i, s] = position
-            position += (count[i, s] + RUN_LENGTH - 1) // RUN_LENGTH * RUN_LENGTH
-        start[i, n_species] = position
-    ghost = np.full(position, padding, np.uint32)
-    fill = start.copy()
-    for p in range(len(index)):
-        if distance[p] < cutoff:
-            for end in range(2):
-                centre, kind = np.int64(index[p, end]), species[np.int64(index[p, 1 - end])]
-                ghost[fill[centre, kind]] = ends[p, end]
-                fill[centre, kind] += 1
-    return ghost, start
+            start[n, s] = position
+            position += (fill[s] + RUN_LENGTH - 1) // RUN_LENGTH * RUN_LENGTH
+        start[n, n_species] = position
+    result = np.full(position, padding, np.uint32)
+    for n in range(len(ions)):
+        fill[:] = start[n, :n_species]
+        for p in range(begin[ions[n]], begin[ions[n] + 1]):
+            other = ghost_ion[ghost[p]]
+            if distance[p] < cutoff and among[other]:
+                s = species[other]
+                result[fill[s]] = ghost[p]
+                fill[s] += 1
+    return result, start
 
 
-@njit(cache=True)
+@kernel
 def run_buffer(lists: Lists) -> Floats:
     """A buffer ``terms`` that holds any run of these lists, ``shape=(5, longest run)``."""
     longest = 0

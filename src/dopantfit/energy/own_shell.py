@@ -7,10 +7,9 @@ other's charge, but the waves of the Ewald sum contain both. As a power series i
 import math
 
 import numpy as np
-from numba import njit
 
 from dopantfit.energy.arrays import Floats, Integers
-from dopantfit.energy.functions import JIT
+from dopantfit.energy.kernel_cache import kernel
 from dopantfit.energy.real_space import SpeciesTable
 from dopantfit.energy.stiffness import add_strain_coupling
 
@@ -18,7 +17,7 @@ from dopantfit.energy.stiffness import add_strain_coupling
 SERIES_TERMS = 24
 
 
-@njit(**JIT)
+@kernel
 def screened(t: float, alpha: float) -> tuple[float, float, float]:
     """f(t) = erf(α√t)/√t and its first and second derivative with respect to t."""
     square = alpha * alpha
@@ -37,7 +36,7 @@ def screened(t: float, alpha: float) -> tuple[float, float, float]:
     return value, slope, curvature
 
 
-@njit(**JIT)
+@kernel
 def bond_slopes(t: float, alpha: float, s: int, table: SpeciesTable) -> tuple[float, float, float]:
     """E(t), dE/dt and d²E/dt² of the bond of a species s ion [eV, eV/Å², eV/Å⁴]."""
     strength = table.coulomb * table.core_charge[s] * table.shell_charge[s]
@@ -49,7 +48,7 @@ def bond_slopes(t: float, alpha: float, s: int, table: SpeciesTable) -> tuple[fl
     )
 
 
-@njit(**JIT)
+@kernel
 def add_bonds(
     displacement: Floats,
     shell_species: Integers,
@@ -77,7 +76,7 @@ def add_bonds(
     return energy
 
 
-@njit(**JIT)
+@kernel
 def bond_hessians(displacement: Floats, shell_species: Integers, table: SpeciesTable, alpha: float) -> Floats:
     """∂²E/∂d∂d of every bond [eV/Å²], ``shape=(n_shells, 3, 3)``."""
     result = np.empty((len(displacement), 3, 3))
@@ -91,7 +90,7 @@ def bond_hessians(displacement: Floats, shell_species: Integers, table: SpeciesT
     return result
 
 
-@njit(**JIT)
+@kernel
 def bond_strain_couplings(displacement: Floats, shell_species: Integers, table: SpeciesTable, alpha: float) -> Floats:
     """∂virial/∂shell of every bond, ``shape=(n_shells, 6, 3)`` [eV/Å]: a pair term with a = 2 dE/dt, b = 4 d²E/dt²."""
     coupling = np.zeros((len(displacement), 6, 3))

@@ -12,17 +12,16 @@ derivatives: the force on the site is -a d, and its derivative with respect to t
 
 import math
 
-from numba import njit
-
 from dopantfit.energy.arrays import Floats, GhostIndices
-from dopantfit.energy.functions import JIT, exponential, scaled_erfc
+from dopantfit.energy.functions import exponential, scaled_erfc
+from dopantfit.energy.kernel_cache import kernel
 
 Sums = tuple[float, float, float, float, float, float, float, float, float, float]
 
 TWO_OVER_SQRT_PI = 2.0 / math.sqrt(math.pi)
 
 
-@njit(**JIT)
+@kernel
 def gather_vectors(site: Floats, ghosts: Floats, run: GhostIndices, first: int, last: int, terms: Floats) -> None:
     """Writes the vectors from the neighbours of a run to a site [Å]; ghosts: ``shape=(3, n_ghosts)``."""
     x, y, z = site[0], site[1], site[2]
@@ -34,7 +33,7 @@ def gather_vectors(site: Floats, ghosts: Floats, run: GhostIndices, first: int, 
         terms[2, p] = z - gz[g]
 
 
-@njit(**JIT)
+@kernel
 def coulomb_forces(length: int, alpha: float, cutoff: float, terms: Floats) -> None:
     """(φ, -φ'/r) of φ = erfc(αr)/r, for unit charges and K = 1."""
     dx, dy, dz, energy, force = terms[0], terms[1], terms[2], terms[3], terms[4]
@@ -54,7 +53,7 @@ def coulomb_forces(length: int, alpha: float, cutoff: float, terms: Floats) -> N
         force[p] = counts * (value + slope * gauss) * inverse * inverse
 
 
-@njit(**JIT)
+@kernel
 def coulomb_stiffness(length: int, alpha: float, cutoff: float, strength: float, terms: Floats) -> None:
     """(a, b) of φ = strength erfc(αr)/r; strength is K q q' [eV Å]."""
     dx, dy, dz, a, b = terms[0], terms[1], terms[2], terms[3], terms[4]
@@ -76,7 +75,7 @@ def coulomb_stiffness(length: int, alpha: float, cutoff: float, strength: float,
         b[p] = factor * second_order
 
 
-@njit(**JIT)
+@kernel
 def buckingham_forces(length: int, cutoff: float, A: float, inverse_rho: float, C: float, terms: Floats) -> None:
     """(φ, -φ'/r) of φ = A exp(-r/ρ) - C/r⁶, truncated at the cutoff."""
     dx, dy, dz, energy, force = terms[0], terms[1], terms[2], terms[3], terms[4]
@@ -94,7 +93,7 @@ def buckingham_forces(length: int, cutoff: float, A: float, inverse_rho: float, 
         force[p] = counts * (repulsion * r * inverse_rho - 6.0 * dispersion) * inverse2
 
 
-@njit(**JIT)
+@kernel
 def buckingham_stiffness(length: int, cutoff: float, A: float, inverse_rho: float, C: float, terms: Floats) -> None:
     """(a, b) of φ = A exp(-r/ρ) - C/r⁶."""
     dx, dy, dz, a, b = terms[0], terms[1], terms[2], terms[3], terms[4]
@@ -114,7 +113,7 @@ def buckingham_stiffness(length: int, cutoff: float, A: float, inverse_rho: floa
         b[p] = counts * (curvature - first_order) * inverse2
 
 
-@njit(**JIT)
+@kernel
 def buckingham_parameter_forces(
     length: int, cutoff: float, inverse_rho: float, coefficients: Floats, terms: Floats
 ) -> None:
@@ -137,7 +136,7 @@ def buckingham_parameter_forces(
         force[p] = counts * ((d0 * inverse + d1) * decay + d2 * inverse6 * inverse2)
 
 
-@njit(**JIT)
+@kernel
 def run_sums(length: int, terms: Floats) -> Sums:
     """Sums of a run from (φ, -φ'/r): energy, force on the site, and Σ d⊗force in the order xx yy zz yz xz xy."""
     energy = fx = fy = fz = xx = yy = zz = yz = xz = xy = 0.0

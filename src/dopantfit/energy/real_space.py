@@ -7,10 +7,9 @@ serves both passes of an evaluation: over the shells while the cores stand still
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from dopantfit.energy.arrays import Flags, Floats, Integers
-from dopantfit.energy.functions import JIT
+from dopantfit.energy.kernel_cache import kernel
 from dopantfit.energy.neighbours import Lists, run_buffer
 from dopantfit.energy.pair_terms import (
     Sums,
@@ -41,7 +40,7 @@ class SpeciesTable(NamedTuple):
     coulomb: float
 
 
-@njit(**JIT)
+@kernel
 def add_coulomb(
     sites: Floats,
     charges: Floats,
@@ -81,11 +80,12 @@ def add_coulomb(
     return energy
 
 
-@njit(**JIT)
+@kernel
 def add_buckingham(
+    sites: Floats,
+    acting: Integers,
     ions: Integers,
     species: Integers,
-    sites: Floats,
     ghost_sites: Floats,
     lists: Lists,
     table: SpeciesTable,
@@ -94,28 +94,66 @@ def add_buckingham(
     force: Floats,
     virial: Floats,
 ) -> float:
-    """Buckingham energy [eV] of ``ions`` with all ghosts; adds to force (len(ions), 3) and virial (6,).
+    """Buckingham energy [eV] of ``sites`` (n, 3) with all ghosts; adds to force (n, 3) and virial (6,).
 
-    sites: where the Buckingham term of every ion acts (its shell, or its core if it has none), ``shape=(n_ions, 3)``.
-    shell_share applies to neighbours that have a shell, core_share to the others.
+    acting: the sites on which a Buckingham term acts: shells, and cores of ions that have none. ions: of every site,
+    species: of every ion. shell_share applies to neighbours that have a shell, core_share to the others.
     """
     energy = 0.0
     runs, terms = lists.buckingham, run_buffer(lists)
-    for n in range(len(ions)):
+    for n in acting:
         i = ions[n]
         for s in range(len(table.core_charge)):
             first, last = runs.start[i, s], runs.start[i, s + 1]
             A, inverse_rho, C = table.A[species[i], s], table.inverse_rho[species[i], s], table.C[species[i], s]
             if first == last or (A == 0.0 and C == 0.0):
                 continue
-            gather_vectors(sites[i], ghost_sites, runs.ghost, first, last, terms)
+            gather_vectors(sites[n], ghost_sites, runs.ghost, first, last, terms)
             buckingham_forces(last - first, table.cutoff, A, inverse_rho, C, terms)
             share = shell_share if table.has_shell[s] else core_share
             energy += _add_sums(run_sums(last - first, terms), 1.0, share, force[n], virial)
     return energy
 
 
-@njit(**JIT)
+class ActiveSites(NamedTuple):
+    """Sites whose pairs are summed up: their charges [e], their ions (n,), and those that Buckingham terms act on (m,).
+
+    species: of every ion that ``ions`` counts, and so do the rows of the neighbour lists.
+    """
+
+    charges: Floats
+    ions: Integers
+    acting: Integers
+    species: Integers
+
+
+@kernel
+def add_pair_terms(
+    sites: Floats,
+    active: ActiveSites,
+    ghost_cores: Floats,
+    ghost_sites: Floats,
+    lists: Lists,
+    table: SpeciesTable,
+    alpha: float,
+    cutoff: float,
+    core_share: float,
+    shell_share: float,
+    force: Floats,
+    virial: Floats,
+) -> float:
+    """Coulomb and Buckingham energy [eV] of active sites (n, 3); arguments as above."""
+    energy = add_coulomb(
+        sites, active.charges, active.ions, ghost_cores, ghost_sites, lists, table, alpha, cutoff, core_share,
+        shell_share, force, virial,
+    )  # fmt: skip
+    return energy + add_buckingham(
+        sites, active.acting, active.ions, active.species, ghost_sites, lists, table, core_share, shell_share, force,
+        virial,
+    )  # fmt: skip
+
+
+@kernel
 def buckingham_derivatives(
     pairs: Integers,
     coefficients: Floats,
@@ -158,7 +196,7 @@ def derivative_coefficients(quantity: str, A: float, inverse_rho: float) -> Floa
     return np.array([0.0, 0.0, -1.0, 0.0, 0.0, -6.0])
 
 
-@njit(**JIT)
+@kernel
 def _add_sums(sums: Sums, strength: float, share: float, force: Floats, virial: Floats) -> float:
     """Adds the sums of a run to the force on its site (3,) and to the virial (6,); returns the energy."""
     for c in range(3):

@@ -7,13 +7,12 @@ four multiply-adds for the structure factor and eight for the force, without a s
 import math
 
 import numpy as np
-from numba import njit
 
 from dopantfit.energy.arrays import Floats, Integers
-from dopantfit.energy.functions import JIT
+from dopantfit.energy.kernel_cache import kernel
 
 
-@njit(**JIT)
+@kernel
 def phases(fractional: Floats, limits: Integers) -> tuple[Floats, Floats, Floats]:
     """exp(2πi m f) for m = 0…h, -k…k, -l…l of every site, ``shape=(2, orders, n_sites)`` (real, imaginary).
 
@@ -41,7 +40,7 @@ def phases(fractional: Floats, limits: Integers) -> tuple[Floats, Floats, Floats
     return first, second, third
 
 
-@njit(**JIT)
+@kernel
 def _row_products(
     first: Floats, second: Floats, h: int, k: int, factor: Floats, real: Floats, imaginary: Floats
 ) -> None:
@@ -52,7 +51,7 @@ def _row_products(
         imaginary[i] = factor[i] * (a[i] * d[i] + b[i] * c[i])
 
 
-@njit(**JIT)
+@kernel
 def structure_factors(
     first: Floats, second: Floats, third: Floats, charges: Floats, rows: Integers, limits: Integers, n_k: int
 ) -> Floats:
@@ -72,7 +71,26 @@ def structure_factors(
     return factors
 
 
-@njit(**JIT)
+@kernel
+def wave_field(factor: Floats, weight: Floats, coulomb: float, strain: Floats, virial: Floats) -> tuple[float, Floats]:
+    """Energy of all waves [eV] and 2Kw S(k), ``shape=(2, n_k)``; adds to the virial (6,) [eV] unless it is empty.
+
+    factor: S(k). weight: w_k / K. strain: ``ewald.strain_factors``.
+    """
+    waves = np.empty_like(factor)
+    energy = 0.0
+    for k in range(len(weight)):
+        strength = coulomb * weight[k]
+        intensity = strength * (factor[0, k] ** 2 + factor[1, k] ** 2)
+        energy += intensity
+        for c in range(len(virial)):
+            virial[c] += intensity * strain[k, c]
+        waves[0, k] = 2 * strength * factor[0, k]
+        waves[1, k] = 2 * strength * factor[1, k]
+    return energy, waves
+
+
+@kernel
 def add_wave_forces(
     first: Floats,
     second: Floats,
@@ -109,7 +127,7 @@ def add_wave_forces(
             )
 
 
-@njit(**JIT)
+@kernel
 def _gather_row(third: Floats, waves: Floats, row: Integers, limit: int, plain: Floats, along: Floats) -> None:
     """Σ conj(W) exp(2πi l f3) over one row into ``plain`` and the same with l W into ``along``, ``shape=(2, n)``."""
     plain[:] = 0.0
@@ -128,7 +146,7 @@ def _gather_row(third: Floats, waves: Floats, row: Integers, limit: int, plain: 
             along_imaginary[i] += order * product_imaginary
 
 
-@njit(**JIT)
+@kernel
 def explicit_phases(fractional: Floats, miller: Integers) -> Floats:
     """Cos and sin of k·r for any list of waves, ``shape=(2, n_k, n_sites)``; miller: ``shape=(n_k, 3)``."""
     limits = np.zeros(3, np.int64)

@@ -1,65 +1,36 @@
 """The energy of all cores and shells of a cell as a function of where some of them are.
 
-The relaxation of a swap moves ions and shells together, everything or only what is near. Both are one problem here: a
+The relaxation of a cell moves ions and shells together, everything or only what is near. Both are one problem here: a
 *region* of ions that move while the rest stands still; the region of all ions is the whole cell.
 """
-
-# mypy: disable-error-code="untyped-decorator"
 
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
-from dopantfit.energy.arrays import Flags, Floats, GhostIndices, Integers
-from dopantfit.energy.functions import JIT
-from dopantfit.energy.mesh import Mesh, add_mesh_forces, mesh_potential, spread
-from dopantfit.energy.neighbours import (
-    RUN_LENGTH,
-    Ghosts,
-    Lists,
-    NeighbourRuns,
-    find_pairs,
-    neighbour_runs,
-)
+from dopantfit.energy.arrays import Flags, Floats, Integers
+from dopantfit.energy.electrostatics import Electrostatics, self_energy
+from dopantfit.energy.neighbours import Lists, Neighbourhood, neighbour_runs, place_ghosts
 from dopantfit.energy.own_shell import add_bonds
-from dopantfit.energy.real_space import SpeciesTable, add_buckingham, add_coulomb
+from dopantfit.energy.real_space import ActiveSites, SpeciesTable, add_pair_terms
 
-#: Where the real-space Coulomb sum ends [Å], its screening [1/Å] and the spacing of the mesh [Å].
-COULOMB_CUTOFF, ALPHA, SPACING = 8.0, 0.42, 0.8
 #: How far the neighbour lists reach beyond the cutoffs [Å].
 SKIN = 1.2
 
 
-class Neighbourhood(NamedTuple):
-    """Who is near whom at one configuration, whatever species they are.
+class SiteForces(NamedTuple):
+    """Energy [eV] and forces on the sites of a region (n_sites, 3) [eV/Å]."""
 
-    positions: of the cores then (n_ions, 3) [Å]. The neighbours of ion i are the ghosts (periodic images of ions)
-    ``ghost[start[i]:start[i + 1]]``, at ``distance`` [Å].
-    """
-
-    positions: Floats
-    cell: Floats
-    ghosts: Ghosts
-    start: Integers
-    ghost: GhostIndices
-    distance: Floats
-
-
-def find_neighbours(positions: Floats, cell: Floats, reach: float) -> Neighbourhood:
-    """All neighbours of all ions within ``reach`` [Å]."""
-    pairs = find_pairs(positions, cell, reach)
-    one = np.zeros(len(positions), np.int64)
-    ghosts, (runs,) = neighbour_runs(pairs, one, 1, cell, (reach,))
-    return Neighbourhood(positions, cell, ghosts, *_unpadded(positions, ghosts, runs))
+    energy: float
+    force: Floats
 
 
 class Region:
     """Some ions (all by default) that may move, in a cell whose other sites stand still.
 
-    species: index into the table, ``shape=(n_ions,)``. cores, shells: positions of all ions and of their shells
-    (n_ions, 3) [Å]; rows of ions without a shell are not read. ions: indices of those that move.
-    still: charge on the mesh of all ions that stand still [e], if it is known.
+    near: lists that reach ``SKIN`` beyond the cutoffs. species: index into the table, ``shape=(n_ions,)``. cores,
+    shells: positions of all ions and of their shells (n_ions, 3) [Å]; rows of ions without a shell are not read. ions:
+    indices of those that move. still: density of charge of all ions that stand still, if it is known.
 
     A configuration of the region is one array of sites (n_sites, 3): the cores of ``ions``, then the shells of those
     that have one.
@@ -68,7 +39,7 @@ class Region:
     def __init__(
         self,
         near: Neighbourhood,
-        mesh: Mesh,
+        electrostatics: Electrostatics,
         table: SpeciesTable,
         species: Integers,
         cores: Floats,
@@ -76,37 +47,42 @@ class Region:
         ions: Integers | None = None,
         still: Floats | None = None,
     ) -> None:
-        self.near, self.mesh, self.table, self.species = near, mesh, table, species
-        self.ions = np.arange(len(species)) if ions is None else ions
+        self.near, self.electrostatics, self.table, self.species = near, electrostatics, table, species
+        self.ions = every = np.arange(len(species))
+        if ions is not None:
+            self.ions = ions
         self._cores, self._shells = cores, shells
         mine = species[self.ions]
-        self._species = mine
         self.polarised = np.flatnonzero(table.has_shell[mine])
-        self.charges = np.concatenate([table.core_charge[mine], table.shell_charge[mine[self.polarised]]])
-        moves = np.zeros(len(species), np.bool_)
-        moves[self.ions] = True
+        self.acting = np.arange(len(self.ions))
+        self.acting[self.polarised] = len(self.ions) + np.arange(len(self.polarised))
+        self._active = ActiveSites(
+            charges=np.concatenate([table.core_charge[mine], table.shell_charge[mine[self.polarised]]]),
+            ions=np.concatenate([np.arange(len(self.ions)), self.polarised]),
+            acting=self.acting,
+            species=mine,
+        )
         self._number = np.full(len(species), -1, np.int64)
         self._number[self.ions] = np.arange(len(self.ions))
-        cutoffs = (COULOMB_CUTOFF + SKIN, table.cutoff + SKIN)
-        count = len(table.core_charge)
-        self._lists = [
-            Lists(near.ghosts, *(self._runs(moves, inner, count, cutoff) for cutoff in cutoffs))
-            for inner in ((True,) if ions is None else (True, False))
-        ]
-        everywhere = np.where(table.has_shell[species][:, None], shells, cores)
-        self._ghost_cores, self._ghost_sites = _placed(cores, near.ghosts), _placed(everywhere, near.ghosts)
+        moves = self._number >= 0
+        # Pairs within the region are met from both of their ends.
+        self._lists = [(self._listed(moves), 0.5)]
+        if ions is not None:
+            self._lists.append((self._listed(~moves), 1.0))
+        self._ghost_cores, self._ghost_sites = np.empty((2, 3, len(near.ghosts.ion)))
+        place_ghosts(cores, every, near.ghosts, self._ghost_cores)
+        place_ghosts(np.where(table.has_shell[species][:, None], shells, cores), every, near.ghosts, self._ghost_sites)
         if still is None:
-            still = np.zeros(mesh.shape)
-            add_charge(mesh, table, species, cores, shells, np.flatnonzero(~moves), 1.0, still)
+            still = electrostatics.nothing()
+            add_charge(electrostatics, table, species, cores, shells, np.flatnonzero(~moves), 1.0, still)
         self._still = still
 
-    def _runs(self, moves: Flags, inner: bool, n_species: int, cutoff: float) -> NeighbourRuns:
-        """Neighbours within the cutoff [Å] that move too (inner), or those that stand still."""
-        near = self.near
-        runs = _runs(
-            self.ions, near.ghosts, near.start, near.ghost, near.distance, self.species, moves, inner, n_species, cutoff
+    def _listed(self, among: Flags) -> Lists:
+        coulomb, buckingham = (
+            neighbour_runs(self.near, self.species, len(self.table.spring), cutoff + SKIN, self.ions, among)
+            for cutoff in (self.electrostatics.cutoff, self.table.cutoff)
         )
-        return NeighbourRuns(*runs)
+        return Lists(self.near.ghosts, coulomb, buckingham)
 
     def split(self, sites: Floats) -> tuple[Floats, Floats]:
         """Cores and shells of all ions (n_ions, 3) [Å] with the region's sites there; a core for a missing shell."""
@@ -132,150 +108,50 @@ class Region:
         """The sites of the region as they were given (n_sites, 3) [Å]."""
         return np.concatenate([self._cores[self.ions], self._shells[self.ions[self.polarised]]])
 
-    def energy_and_forces(self, sites: Floats) -> tuple[float, Floats]:
-        """Energy [eV] and forces on the sites (n_sites, 3) [eV/Å].
+    def evaluate(self, sites: Floats, virial: Floats | None = None) -> SiteForces:
+        """Energy and forces; adds to the virial (6,) [eV] if there is one, that of all sites where all move.
 
         Pairs of sites that stand still are left out: the energy has a constant that regions do not share.
         """
-        table, n = self.table, len(self.ions)
+        table, smooth, n = self.table, self.electrostatics, len(self.ions)
         cores, shells = sites[:n], sites[n:]
-        everywhere = cores.copy()
-        everywhere[self.polarised] = shells
-        _place_moved(cores, everywhere, self._number, self.near.ghosts, self._ghost_cores, self._ghost_sites)
-        force, virial = np.zeros_like(sites), np.zeros(6)
-        local = np.concatenate([np.arange(n), self.polarised])
-        pair_force = np.zeros_like(cores)
-        energy = 0.0
-        for lists, share in zip(self._lists, (0.5, 1.0), strict=False):
-            energy += add_coulomb(
-                sites, self.charges, local, self._ghost_cores, self._ghost_sites, lists, table, ALPHA, COULOMB_CUTOFF,
+        place_ghosts(cores, self._number, self.near.ghosts, self._ghost_cores)
+        place_ghosts(sites[self.acting], self._number, self.near.ghosts, self._ghost_sites)
+        force, energy, asked = np.zeros_like(sites), 0.0, virial is not None
+        virial = np.zeros(6) if virial is None else virial
+        for lists, share in self._lists:
+            energy += add_pair_terms(
+                sites, self._active, self._ghost_cores, self._ghost_sites, lists, table, smooth.alpha, smooth.cutoff,
                 share, share, force, virial,
             )  # fmt: skip
-            energy += add_buckingham(
-                np.arange(n), self._species, everywhere, self._ghost_sites, lists, table, share, share, pair_force,
-                virial,
-            )  # fmt: skip
-        force[self.acting] += pair_force
+        bond_force = np.zeros_like(shells)
         displacement = shells - cores[self.polarised]
-        bond_force = np.zeros_like(displacement)
-        energy += add_bonds(displacement, self._species[self.polarised], table, ALPHA, bond_force, virial)
+        species = self._active.species[self.polarised]
+        energy += add_bonds(displacement, species, table, smooth.alpha, bond_force, virial)
         force[n:] += bond_force
         force[self.polarised] -= bond_force
-        charge = self._still.copy()
-        spread(sites, self.charges, self.mesh.to_mesh, charge)
-        potential = mesh_potential(self.mesh, charge)
-        energy += 0.5 * float(np.vdot(charge, potential))
-        add_mesh_forces(sites, self.charges, self.mesh.to_mesh, potential, force)
-        return energy + self._self_energy(), force
-
-    @property
-    def acting(self) -> Integers:
-        """The site on which the Buckingham term of each ion acts, ``shape=(n_ions,)``."""
-        acting = np.arange(len(self.ions))
-        acting[self.polarised] = len(self.ions) + np.arange(len(self.polarised))
-        return acting
-
-    def _self_energy(self) -> float:
-        return float(-self.table.coulomb * ALPHA / np.sqrt(np.pi) * np.sum(self.charges**2))
+        located, density = smooth.located(sites), self._still.copy()
+        smooth.add_charge(located, self._active.charges, density)
+        wave_energy, field = smooth.field(density, virial if asked else np.zeros(0))
+        smooth.add_forces(located, self._active.charges, field, force)
+        squares = float(np.sum(self._active.charges**2))
+        return SiteForces(energy + wave_energy + self_energy(squares, smooth.alpha, table.coulomb), force)
 
 
 def add_charge(
-    mesh: Mesh,
+    electrostatics: Electrostatics,
     table: SpeciesTable,
     species: Integers,
     cores: Floats,
     shells: Floats,
     ions: Integers,
     sign: float,
-    charge: Floats,
+    density: Floats,
 ) -> None:
-    """Adds ``sign`` times the charge of some ions, with their shells, to a mesh [e]; arguments as in ``Region``."""
-    spread(cores[ions], sign * table.core_charge[species[ions]], mesh.to_mesh, charge)
+    """Adds ``sign`` times the charge of some ions, with their shells, to a density; arguments as in ``Region``."""
     polarised = ions[table.has_shell[species[ions]]]
-    spread(shells[polarised], sign * table.shell_charge[species[polarised]], mesh.to_mesh, charge)
-
-
-@njit(**JIT)
-def _unpadded(positions: Floats, ghosts: Ghosts, runs: NeighbourRuns) -> tuple[Integers, GhostIndices, Floats]:
-    """Runs of one species without their padding, and distances: start, ghost, distance of ``Neighbourhood``."""
-    padding, n = len(ghosts.ion) - 1, len(positions)
-    start = np.zeros(n + 1, np.int64)
-    ghost = np.empty(len(runs.ghost), np.uint32)
-    distance = np.empty(len(runs.ghost))
-    count = 0
-    for i in range(n):
-        for p in range(runs.start[i, 0], runs.start[i, 1]):
-            g = runs.ghost[p]
-            if g == padding:
-                break  # padding comes last
-            square = 0.0
-            for c in range(3):
-                square += (positions[ghosts.ion[g], c] + ghosts.shift[g, c] - positions[i, c]) ** 2
-            ghost[count], distance[count] = g, np.sqrt(square)
-            count += 1
-        start[i + 1] = count
-    return start, ghost[:count].copy(), distance[:count].copy()
-
-
-@njit(**JIT)
-def _placed(sites: Floats, ghosts: Ghosts) -> Floats:
-    """Positions of all ghosts, ``shape=(3, n_ghosts)`` [Å]; the last one is padding."""
-    placed = np.empty((3, len(ghosts.ion)))
-    for g in range(len(ghosts.ion)):
-        for c in range(3):
-            placed[c, g] = sites[ghosts.ion[g], c] + ghosts.shift[g, c]
-    return placed
-
-
-@njit(**JIT)
-def _place_moved(
-    cores: Floats, sites: Floats, number: Integers, ghosts: Ghosts, ghost_cores: Floats, ghost_sites: Floats
-) -> None:
-    """Moves the ghosts of the ions of a region; number: of each ion in the region, -1 outside."""
-    for g in range(len(ghosts.ion) - 1):
-        i = number[ghosts.ion[g]]
-        if i >= 0:
-            for c in range(3):
-                ghost_cores[c, g] = cores[i, c] + ghosts.shift[g, c]
-                ghost_sites[c, g] = sites[i, c] + ghosts.shift[g, c]
-
-
-@njit(**JIT)
-def _runs(
-    ions: Integers,
-    ghosts: Ghosts,
-    begin: Integers,
-    ghost: GhostIndices,
-    distance: Floats,
-    species: Integers,
-    moves: Flags,
-    inner: bool,
-    n_species: int,
-    cutoff: float,
-) -> tuple[GhostIndices, Integers]:
-    """Runs of neighbours per species of the ions of a region: those that move (inner) or those that do not."""
-    ghost_ion, padding = ghosts.ion, len(ghosts.ion) - 1
-    start = np.zeros((len(ions), n_species + 1), np.int64)
-    count = np.zeros(n_species, np.int64)
-    position = 0
-    for n in range(len(ions)):
-        count[:] = 0
-        for p in range(begin[ions[n]], begin[ions[n] + 1]):
-            other = ghost_ion[ghost[p]]
-            if distance[p] < cutoff and moves[other] == inner:
-                count[species[other]] += 1
-        for s in range(n_species):
-            start[n, s] = position
-            position += (count[s] + RUN_LENGTH - 1) // RUN_LENGTH * RUN_LENGTH
-        start[n, n_species] = position
-    result = np.full(position, padding, np.uint32)
-    fill = np.zeros(n_species, np.int64)
-    for n in range(len(ions)):
-        fill[:] = start[n, :n_species]
-        for p in range(begin[ions[n]], begin[ions[n] + 1]):
-            other = ghost_ion[ghost[p]]
-            if distance[p] < cutoff and moves[other] == inner:
-                s = species[other]
-                result[fill[s]] = ghost[p]
-                fill[s] += 1
-    return result, start
+    for positions, charges in (
+        (cores[ions], table.core_charge[species[ions]]),
+        (shells[polarised], table.shell_charge[species[polarised]]),
+    ):
+        electrostatics.add_charge(electrostatics.located(positions), sign * charges, density)

@@ -1,10 +1,10 @@
-"""The Hessian of the energy with respect to shells: exact, or short-sighted and cheap for steering a relaxation."""
+"""The Hessian of the energy with respect to shells: exact, or short-sighted and cheap for a preconditioner."""
 
 import numpy as np
 from scipy.linalg import blas
 
 from dopantfit.energy.arrays import Floats, Integers
-from dopantfit.energy.frame import STEERING_REACH
+from dopantfit.energy.frame import PRECONDITIONER_REACH
 from dopantfit.energy.neighbours import Lists
 from dopantfit.energy.own_shell import bond_hessians
 from dopantfit.energy.shell_problem import Pass, ShellProblem
@@ -17,8 +17,8 @@ from dopantfit.energy.wave_coupling import (
     wave_weights,
 )
 
-#: A steering Hessian leaves out waves whose w k² is less than this part of the largest one.
-STEERING_FLOOR = 0.02
+#: A preconditioner leaves out waves whose w k² is less than this part of the largest one.
+PRECONDITIONER_FLOOR = 0.02
 #: Own blocks (n, 3, 3), coupling blocks (m, 3, 3), their columns (m,) and row starts (n + 1,).
 Blocks = tuple[Floats, Floats, Integers, Integers]
 
@@ -28,10 +28,10 @@ def exact_reach(problem: ShellProblem) -> Reach:
     return Reach(problem.frame.plan.cutoff, problem.table.cutoff, problem.frame.plan.alpha)
 
 
-def steering_blocks(problem: ShellProblem, displacement: Floats, alpha: float) -> Blocks:
-    """Real-space Hessian within ``STEERING_REACH``, Coulomb terms screened with alpha [1/Å]."""
-    placement = problem.placement(displacement)._replace(lists=problem.frame.steering_lists)
-    reach = Reach(STEERING_REACH, STEERING_REACH, alpha)
+def near_blocks(problem: ShellProblem, displacement: Floats, alpha: float) -> Blocks:
+    """Real-space Hessian within ``PRECONDITIONER_REACH``, Coulomb terms screened with alpha [1/Å]."""
+    placement = problem.placement(displacement)._replace(lists=problem.frame.near_lists)
+    reach = Reach(PRECONDITIONER_REACH, PRECONDITIONER_REACH, alpha)
     own, value, column, start = sparse_shell_hessian(placement, problem.table, reach)
     own += bond_hessians(displacement, problem.shell_species, problem.table, alpha)
     return own, value, column, start
@@ -60,11 +60,11 @@ def dense_hessian(
     return matrix
 
 
-def dense_steering_hessian(problem: ShellProblem, displacement: Floats, shells: Pass) -> Floats:
+def dense_near_hessian(problem: ShellProblem, displacement: Floats, shells: Pass) -> Floats:
     """∂²E/∂s∂s, upper triangle only, from near neighbours and the heaviest waves."""
-    reach = Reach(STEERING_REACH, STEERING_REACH, problem.frame.plan.alpha)
-    matrix = _dense(problem, displacement, problem.frame.steering_lists, reach, np.empty((0, 6, 3)))
-    waves = np.flatnonzero(wave_weights(problem) >= STEERING_FLOOR)
+    reach = Reach(PRECONDITIONER_REACH, PRECONDITIONER_REACH, problem.frame.plan.alpha)
+    matrix = _dense(problem, displacement, problem.frame.near_lists, reach, np.empty((0, 6, 3)))
+    waves = np.flatnonzero(wave_weights(problem) >= PRECONDITIONER_FLOOR)
     add_own_blocks(matrix, own_wave_blocks(problem, displacement, shells, waves))
     _add_couplings(matrix, problem, displacement, waves)
     return matrix

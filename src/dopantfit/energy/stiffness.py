@@ -7,10 +7,9 @@ force on a core changes by K u when a shell near it moves by u.
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from dopantfit.energy.arrays import Floats, GhostIndices, Integers
-from dopantfit.energy.functions import JIT
+from dopantfit.energy.kernel_cache import kernel
 from dopantfit.energy.neighbours import Lists, run_buffer
 from dopantfit.energy.pair_terms import buckingham_stiffness, coulomb_stiffness, gather_vectors
 from dopantfit.energy.real_space import SpeciesTable
@@ -45,7 +44,7 @@ class Placement(NamedTuple):
     lists: Lists
 
 
-@njit(**JIT)
+@kernel
 def _add_diagonal(terms: Floats, length: int, block: Floats) -> None:
     """Adds Σ a I + b d dᵀ over a run to a block (3, 3)."""
     isotropic = xx = yy = zz = yz = xz = xy = 0.0
@@ -69,7 +68,7 @@ def _add_diagonal(terms: Floats, length: int, block: Floats) -> None:
     block[1, 0] += xy
 
 
-@njit(**JIT)
+@kernel
 def add_strain_coupling(terms: Floats, length: int, coupling: Floats) -> None:
     """Adds ∂virial/∂site of a run to (6, 3): -[a (δ_ac d_b + d_a δ_bc) + b d_a d_b d_c], ab in Voigt order."""
     x = y = z = xxx = yyy = zzz = xxy = xxz = xyy = yyz = xzz = yzz = xyz = 0.0
@@ -102,7 +101,7 @@ def add_strain_coupling(terms: Floats, length: int, coupling: Floats) -> None:
             coupling[v, c] -= rows[v][c]
 
 
-@njit(**JIT)
+@kernel
 def _shell_numbers(placement: Placement, otherwise: int) -> Integers:
     """The number of every ion's shell, ``shape=(n_ions,)``; ``otherwise`` for ions that have none."""
     numbers = np.full(len(placement.species), otherwise, np.int64)
@@ -111,7 +110,7 @@ def _shell_numbers(placement: Placement, otherwise: int) -> Integers:
     return numbers
 
 
-@njit(**JIT)
+@kernel
 def _fill_terms(
     kind: int,
     site: Floats,
@@ -145,7 +144,7 @@ def _fill_terms(
     return last - first
 
 
-@njit(**JIT)
+@kernel
 def _append_couplings(terms: Floats, length: int, shells: Integers, value: Floats, column: Integers, count: int) -> int:
     """Writes -K of every entry that counts and the shell it couples to.
 
@@ -164,7 +163,7 @@ def _append_couplings(terms: Floats, length: int, shells: Integers, value: Float
     return count
 
 
-@njit(**JIT)
+@kernel
 def _coupling_capacity(placement: Placement, table: SpeciesTable) -> int:
     """How many coupling blocks there can be."""
     capacity = 0
@@ -176,7 +175,7 @@ def _coupling_capacity(placement: Placement, table: SpeciesTable) -> int:
     return capacity
 
 
-@njit(**JIT)
+@kernel
 def sparse_shell_hessian(
     placement: Placement, table: SpeciesTable, reach: Reach
 ) -> tuple[Floats, Floats, Integers, Integers]:
@@ -207,7 +206,7 @@ def sparse_shell_hessian(
     return own, value[: start[-1]], column[: start[-1]], start
 
 
-@njit(**JIT)
+@kernel
 def add_own_blocks(matrix: Floats, own: Floats) -> None:
     """Adds blocks (n, 3, 3) to the diagonal of a matrix (3n, 3n)."""
     for n in range(len(own)):
@@ -216,7 +215,7 @@ def add_own_blocks(matrix: Floats, own: Floats) -> None:
                 matrix[3 * n + a, 3 * n + b] += own[n, a, b]
 
 
-@njit(**JIT)
+@kernel
 def _couple(terms: Floats, run: GhostIndices, ghost_shell: Integers, couplings: Floats) -> None:
     """Adds K of every entry of a run to the shell it couples to: ``couplings`` (n_shells, 6), xx yy zz yz xz xy."""
     for p in range(len(run)):
@@ -230,7 +229,7 @@ def _couple(terms: Floats, run: GhostIndices, ghost_shell: Integers, couplings: 
         row[5] += b * dx * dy
 
 
-@njit(**JIT)
+@kernel
 def dense_shell_hessian(placement: Placement, table: SpeciesTable, reach: Reach, strain: Floats) -> Floats:
     """Real-space Hessian of the shells [eV/Å²], their bonds left out, upper triangle of (3n, 3n).
 
@@ -260,7 +259,7 @@ def dense_shell_hessian(placement: Placement, table: SpeciesTable, reach: Reach,
     return matrix
 
 
-@njit(**JIT)
+@kernel
 def _write_rows(matrix: Floats, n: int, own: Floats, couplings: Floats) -> None:
     """Writes the rows of shell n, from its own block on: the block, less what couples it."""
     voigt = ((0, 5, 4), (5, 1, 3), (4, 3, 2))
@@ -275,7 +274,7 @@ def _write_rows(matrix: Floats, n: int, own: Floats, couplings: Floats) -> None:
             row[3 * n + b] += own[a, b]
 
 
-@njit(**JIT)
+@kernel
 def _run_response(terms: Floats, run: GhostIndices, ghost_shell: Integers, moves: Floats) -> tuple[float, float, float]:
     """Σ K u over a run: the change of the force on its site when shells move by u, ``moves`` (3, n_shells)."""
     mx, my, mz = moves[0], moves[1], moves[2]
@@ -291,7 +290,7 @@ def _run_response(terms: Floats, run: GhostIndices, ghost_shell: Integers, moves
     return x, y, z
 
 
-@njit(**JIT)
+@kernel
 def core_response(moves: Floats, placement: Placement, table: SpeciesTable, reach: Reach) -> Floats:
     """Change of the real-space force on every core when shells move, own bonds left out: ``shape=(p, n_ions, 3)``.
 

@@ -1,9 +1,11 @@
 """What a configuration must be before its energy means anything; each refusal names the ions and the remedy."""
 
+from collections.abc import Sequence
+
 import ase
 import numpy as np
 
-from dopantfit.energy.neighbours import Pairs
+from dopantfit.energy.neighbours import Neighbourhood
 from dopantfit.errors import ConfigError
 
 #: Closer than this [Å] two ions overlap: the shortest bond of all, H-H, measures 0.74 Å.
@@ -39,13 +41,13 @@ def _heights(cell: np.ndarray) -> np.ndarray:
     return np.divide(volume, areas, out=np.zeros(3), where=areas > 0)
 
 
-def refuse_overlap(pairs: Pairs, name: str, labels: tuple[str, ...]) -> None:
+def refuse_overlap(near: Neighbourhood, name: str, labels: Sequence[str]) -> None:
     """Raises ConfigError for ions that overlap, with each other or with their own periodic images."""
-    if len(pairs.distance) == 0 or pairs.distance.min() >= OVERLAP_DISTANCE:
+    if len(near.distance) == 0 or near.distance.min() >= OVERLAP_DISTANCE:
         return
-    worst = int(pairs.distance.argmin())
-    i, j = (int(index) for index in pairs.ions[worst])
+    worst = int(near.distance.argmin())
+    i, j = int(np.searchsorted(near.start, worst, side="right")) - 1, int(near.ghosts.ion[near.ghost[worst]])
     raise ConfigError(
-        f"{name}: ions {i} ({labels[i]}) and {j} ({labels[j]}) are {pairs.distance[worst]:.3g} Å apart, "
+        f"{name}: ions {i} ({labels[i]}) and {j} ({labels[j]}) are {near.distance[worst]:.3g} Å apart, "
         f"closer than {OVERLAP_DISTANCE} Å; remove one of them or check that positions and cell are in Å"
     )

@@ -7,10 +7,9 @@ energy is ΦᵀΦ (through both factors of |S|²) and a block on the diagonal of
 from collections.abc import Iterator
 
 import numpy as np
-from numba import njit
 
 from dopantfit.energy.arrays import Floats, Integers
-from dopantfit.energy.functions import JIT
+from dopantfit.energy.kernel_cache import kernel
 from dopantfit.energy.reciprocal import explicit_phases
 from dopantfit.energy.shell_problem import Pass, ShellProblem
 
@@ -68,7 +67,7 @@ def own_wave_blocks(problem: ShellProblem, displacement: Floats, shells: Pass, w
     return blocks
 
 
-@njit(**JIT)
+@kernel
 def _own_weights(factor: Floats, vectors: Floats, strengths: Floats) -> Floats:
     """2Kw S k kᵀ, kkᵀ in Voigt order, ``shape=(2 n_k, 6)``."""
     n_k = len(vectors)
@@ -89,7 +88,7 @@ def wave_columns(problem: ShellProblem, displacement: Floats, waves: Integers) -
     return _columns(phase, roots[:, None] * problem.frame.plan.vectors[waves], problem.shell_charges)
 
 
-@njit(**JIT)
+@kernel
 def _columns(phase: Floats, directions: Floats, charges: Floats) -> Floats:
     """directions: √(2Kw) k, ``shape=(n_k, 3)``."""
     n_k, n = phase.shape[1], phase.shape[2]
@@ -113,7 +112,7 @@ def wave_amplitudes(problem: ShellProblem, phase: Floats, moves: Floats, waves: 
     return _along(sums, problem.frame.plan.vectors[waves])
 
 
-@njit(**JIT)
+@kernel
 def _along(sums: Floats, vectors: Floats) -> Floats:
     """The components along k of p sums of vectors, (2 n_k, 3 p): ``shape=(2, n_k, p)``."""
     n_k, p = len(vectors), sums.shape[1] // 3
@@ -133,7 +132,7 @@ def wave_pull(problem: ShellProblem, phase: Floats, amplitudes: Floats, waves: I
     return -(phase.reshape(-1, n_sites).T @ directed).reshape(n_sites, 3, -1)
 
 
-@njit(**JIT)
+@kernel
 def _directed(amplitudes: Floats, vectors: Floats, strengths: Floats) -> Floats:
     """2Kw k times the amplitudes (2, n_k, p): ``shape=(2 n_k, 3 p)``."""
     n_k, p = amplitudes.shape[1], amplitudes.shape[2]

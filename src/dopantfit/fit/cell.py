@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from ase import Atoms
 
-from dopantfit.energy import Frame, evaluate, make_frame, species_table
-from dopantfit.energy.arrays import Floats
+from dopantfit.energy import Frame, ShellProblem, ShellStart, evaluate, make_frame, species_table
+from dopantfit.energy.arrays import VOIGT, Floats
 from dopantfit.errors import CollapseError, ConfigError, ConvergenceError
 from dopantfit.fit.objective import SHELL_TOLERANCE
 from dopantfit.potential import Potential
@@ -25,8 +25,6 @@ SOFTEST = 0.1
 #: No coordinate moves farther than this in a step [Å, or relative].
 LONGEST_STEP = 0.1
 MAX_STEPS = 100
-
-_VOIGT = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
 
 
 @dataclass(frozen=True)
@@ -88,7 +86,8 @@ def _gradient(atoms: Atoms, potential: Potential, shells: Floats | None) -> tupl
     except ConfigError as error:
         # Ions on top of each other: the parameters did that, not the person.
         raise CollapseError(str(error)) from None
-    result = evaluate(frame, species_table(frame.labels, potential), shells, tolerance=SHELL_TOLERANCE)
+    problem = ShellProblem(frame, species_table(frame.labels, potential))
+    result = evaluate(problem, None if shells is None else ShellStart(shells), SHELL_TOLERANCE)
     stress = result.stress * atoms.cell.volume
     # A shear strain stands in two places of the symmetric tensor.
     gradient = np.concatenate([-result.forces.ravel(), stress * np.array([1, 1, 1, 2, 2, 2])])
@@ -98,7 +97,7 @@ def _gradient(atoms: Atoms, potential: Potential, shells: Floats | None) -> tupl
 def _moved(atoms: Atoms, step: Floats) -> Atoms:
     """The ions displaced [Å] and the cell strained; the last six numbers are strains in Voigt order."""
     strain = np.zeros((3, 3))
-    for (i, j), value in zip(_VOIGT, step[-6:], strict=True):
+    for (i, j), value in zip(VOIGT, step[-6:], strict=True):
         strain[i, j] = strain[j, i] = value
     moved = atoms.copy()
     moved.set_cell(atoms.cell.array @ (np.eye(3) + strain), scale_atoms=True)

@@ -27,6 +27,7 @@ def fit(
     from dopantfit.fit.record import write_fit
     from dopantfit.fit.run import plan_fit
     from dopantfit.fit.tables import plan_as_json, plan_table, result_tables
+    from dopantfit.workflow.names import default_run
 
     started = time.time()
     plan = plan_fit(folder)
@@ -34,7 +35,7 @@ def fit(
         shown = plan_as_json(plan)
         _print_json(shown) if json else Console(highlight=False).print(plan_table(shown))
         return
-    result = _run(plan, work or Path("runs") / f"fit-{plan.config.name}", workers)
+    result = _run(plan, work or default_run("fit", plan.config.name), workers)
     payload = write_fit(plan, result, plan.file.parent, started)
     if json:
         _print_json(payload)

@@ -7,10 +7,11 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 from dopantfit.potential.turnover import DANGEROUS_RADIUS
 from dopantfit.strict_toml import Table, file_in, parse_strict, read_text
+from dopantfit.workflow.names import folder_name
 
 FIT_FILE = "fit.toml"
 
@@ -221,7 +222,8 @@ class Budget(Table):
 class FitConfig(Table):
     """Everything a fit needs to know."""
 
-    name: Text
+    #: Also names the run folder and the potential.
+    name: Annotated[str, AfterValidator(folder_name)]
     #: Host potential: a TOML file, or the name of a published set.
     host: Text
     #: Potential whose residuals stand beside the fitted one's: a TOML file, or the name of a published set.

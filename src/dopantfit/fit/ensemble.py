@@ -25,6 +25,8 @@ from dopantfit.statistics import chi_squared_quantile
 from dopantfit.workflow.provenance import write_text_atomic
 
 FOLDER, INDEX = "ensemble", "ensemble.csv"
+#: Files of its members, beside a fit.
+MEMBERS = (f"{FOLDER}/minimum-*.toml", f"{FOLDER}/draw-*.toml")
 #: A draw whose rise of the cost lies beyond this quantile is not what the data allow.
 ALLOWED = 0.99
 #: How many draws are tried per draw that is wanted.
@@ -66,12 +68,10 @@ def make_ensemble(
 def save_ensemble(members: Sequence[Member], space: Space, best: Potential, folder: Path) -> None:
     """Write every member as ``ensemble/<name>.toml`` and their values and costs as ``ensemble.csv``.
 
-    Members of an earlier fit are removed. best: gives the citation.
+    best: gives the citation.
     """
     target = folder / FOLDER
     target.mkdir(exist_ok=True)
-    for stale in (*target.glob("minimum-*.toml"), *target.glob("draw-*.toml")):
-        stale.unlink()
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("member", "kind", "cost", *(f"{v.name} ({v.unit})" for v in space.variables)))

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from dopantfit.energy import evaluate, species_table
+from dopantfit.energy import ShellProblem, evaluate, species_table
 from dopantfit.energy.arrays import Flags, Floats
 from dopantfit.energy.neighbours import find_pairs
 from dopantfit.errors import CollapseError, ConfigError, ConvergenceError
@@ -43,7 +43,7 @@ def compare(potential: Potential, targets: Sequence[Target]) -> list[Comparison]
                 f"{potential.name} has no {', '.join(missing)}, which {target.name} holds; compare another"
             )
         try:
-            result = evaluate(frame, species_table(frame.labels, potential))
+            result = evaluate(ShellProblem(frame, species_table(frame.labels, potential)))
             found.append(Comparison(target, result.energy, result.forces))
         except (CollapseError, ConvergenceError):
             found.append(Comparison(target, None, None))

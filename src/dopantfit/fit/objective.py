@@ -73,7 +73,7 @@ class Objective:
         self._groups: EnergyGroups = energy_groups(self.targets)
         self._pairs = guarded_pairs(space, self.guards)
         self._mixing = space.mixing
-        self.models = tuple(FrameModel(target, space.moves_charges, tolerance) for target in self.targets)
+        self.models = tuple(FrameModel(target, tolerance) for target in self.targets)
         self.penalty = 0.0
         self.anchor(space.start)
         start = self.candidate(space.start)

@@ -5,17 +5,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dopantfit.fit.ensemble import save_ensemble
+from dopantfit.fit.ensemble import MEMBERS, save_ensemble
 from dopantfit.fit.errors_by_group import Comparison, error_tables
 from dopantfit.fit.inputs import fit_files
 from dopantfit.fit.preoptimise import table_entries
 from dopantfit.fit.run import Plan, Result, load_potential, starts_as_json
 from dopantfit.fit.uncertainty import strongest_correlation
 from dopantfit.potential.turnover import turn_overs
+from dopantfit.workflow.folders import together
+from dopantfit.workflow.lock import held
 from dopantfit.workflow.provenance import Record, sha256_of, write_json_atomic
 
 POTENTIAL_FILE, RECORD_FILE = "potential.toml", "fit.json"
-BUDGET_FOLDER = "budget"
+BUDGET_FOLDER, _LEVELS = "budget", "level-*.toml"
 
 
 def finite(value: float) -> float | None:
@@ -58,7 +60,9 @@ def compared_potentials(plan: Plan, result: Result) -> dict[str, Any]:
 def write_fit(plan: Plan, result: Result, folder: Path, started: float) -> dict[str, Any]:
     """Write ``potential.toml``, ``fit.json`` and the figures into ``folder``; returns what ``fit.json`` holds.
 
+    All appear together, in the place of those of an earlier fit, or none does.
     started: ``time.time()`` at the start [s].
+    Raises ConfigError when they cannot be written.
     """
     from dopantfit.fit.figures import draw_all
     from dopantfit.fit.figures_cell import write_cell_table
@@ -70,25 +74,23 @@ def write_fit(plan: Plan, result: Result, folder: Path, started: float) -> dict[
     for role, potential in potentials.items():
         tables[role], comparisons[role] = error_tables(potential, plan.targets, dopant)
     payload = _payload(plan, result, tables, potentials, started) | {"budget": _budget(plan, result, tables, dopant)}
-    result.potential.save(folder / POTENTIAL_FILE)
-    save_ensemble(result.ensemble, plan.space, result.potential, folder)
-    _save_levels(result, folder / BUDGET_FOLDER)
-    draw_all(plan, result, payload, comparisons, potentials, folder)
-    if result.preoptimised is not None:
-        entries = payload["preoptimisation"]["cell"]
-        write_cell_table(entries, result.preoptimised.reference.source, folder / "figures")
-    payload["potential_sha256"] = sha256_of(folder / POTENTIAL_FILE)
-    # The record comes last: where it is, everything is.
-    write_json_atomic(folder / RECORD_FILE, payload)
+    with held(folder), together(folder, RECORD_FILE, (*MEMBERS, f"{BUDGET_FOLDER}/{_LEVELS}")) as new:
+        result.potential.save(new / POTENTIAL_FILE)
+        save_ensemble(result.ensemble, plan.space, result.potential, new)
+        _save_levels(result, new / BUDGET_FOLDER)
+        draw_all(plan, result, payload, comparisons, potentials, new)
+        if result.preoptimised is not None:
+            entries = payload["preoptimisation"]["cell"]
+            write_cell_table(entries, result.preoptimised.reference.source, new / "figures")
+        payload["potential_sha256"] = sha256_of(new / POTENTIAL_FILE)
+        write_json_atomic(new / RECORD_FILE, payload)
     return payload
 
 
 def _save_levels(result: Result, folder: Path) -> None:
-    """Write the potential of every level of the error budget; those of an earlier fit are removed."""
-    for stale in folder.glob("level-*.toml"):
-        stale.unlink()
+    """Write the potential of every level of the error budget."""
     if result.budget:
-        folder.mkdir(exist_ok=True)
+        folder.mkdir()
     for number, level in enumerate(result.budget, 1):
         level.potential.save(folder / f"level-{number}.toml")
 

@@ -5,7 +5,6 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,13 +21,15 @@ from dopantfit.fit.ensemble import Member, make_ensemble
 from dopantfit.fit.local import Refined
 from dopantfit.fit.objective import KINDS, Objective
 from dopantfit.fit.preoptimise import Preoptimised, ReferenceCell, check_parameters, preoptimise, reference_cell
-from dopantfit.fit.search import Journal, Searched, first_generation, run_search
+from dopantfit.fit.search import Generations, Searched, first_generation, run_search
 from dopantfit.fit.sensitivity import Sensitivity, sensitivity_at
 from dopantfit.fit.survey import Evaluated
 from dopantfit.fit.uncertainty import Uncertainty, uncertainty_at
 from dopantfit.fit.variables import Space, Variable, make_space
 from dopantfit.fit.workers import evaluate_all, refine_all, worker_pool
 from dopantfit.potential import Potential, library_names
+from dopantfit.workflow.lock import held, run_folder
+from dopantfit.workflow.pool import Pool
 
 #: Starts of the local refinement are at least this far apart in the unit box (root mean square over coordinates).
 APART = 0.02
@@ -127,6 +128,8 @@ def plan_fit(path: str | Path) -> Plan:
             )
     cell = None
     check_budget(config, host, str(file))
+    if config.compare_with is not None:
+        load_potential(config.compare_with, file)
     if config.preoptimisation is not None:
         check_parameters(space, config.preoptimisation, str(file))
         cell = reference_cell(config.preoptimisation, file.parent)
@@ -155,11 +158,22 @@ def run_fit(
 
     observe: called after every generation with what it found and how many there will be. say: called with the name of
     every step before it begins.
+    Raises ConfigError when another fit of this file runs, or the folder is that of another one.
     """
+    with held(plan.file.parent), run_folder(work, plan.file):
+        return _run_fit(plan, work, workers, observe, say)
+
+
+def _run_fit(
+    plan: Plan,
+    work: Path,
+    workers: int,
+    observe: Callable[[Generation, int], None],
+    say: Callable[[str], None],
+) -> Result:
     watch = _Stopwatch(say)
     objective = Objective(plan.space, plan.training, plan.config.guards)
     start_cost = objective.cost(plan.space.start)
-    work.mkdir(parents=True, exist_ok=True)
     watch.begin("preoptimisation")
     before = _preoptimise(plan)
     with worker_pool(objective, workers) as pool:
@@ -244,7 +258,7 @@ class _Search:
 
 def _search(
     plan: Plan,
-    pool: Executor | None,
+    pool: Pool | None,
     known: list[Floats],
     work: Path,
     observe: Callable[[Generation, int], None],
@@ -270,7 +284,7 @@ def _search(
 
     if settings.generations:
         first = first_generation(known, len(plan.space.variables), settings, rng)
-        journal = Journal(work / "search.jsonl", _key(plan))
+        journal = Generations(work / "search.jsonl", _key(plan))
         found = run_search(evaluate, first, settings, rng, journal, watch)
     else:
         found = Searched(np.array(known), tuple(evaluate(np.array(known), plan.space.start)))

@@ -6,8 +6,6 @@ the method runs again from its seed, and what the journal knows is not computed 
 be saved, and a search that was killed ends with the same bytes as one that was not.
 """
 
-import json
-import os
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,6 +20,7 @@ from dopantfit.energy.arrays import Floats
 from dopantfit.errors import ConfigError
 from dopantfit.fit.config import Swarm
 from dopantfit.fit.survey import Evaluated, expansion_errors
+from dopantfit.workflow.journal import Journal
 
 #: Where the expansion was off by more than this for a new best point, relative to its cost, the next generations are
 #: expanded around that point.
@@ -109,57 +108,30 @@ def method_of(settings: Swarm) -> Method:
     return particle_swarm if settings.method == "pso" else optuna_search(settings.method)
 
 
-class Journal:
-    """Costs of finished generations on disk: one JSON line each, after a line that says which search they are of.
+class Generations:
+    """Results of finished generations, as a journal keeps them.
 
-    path: of the file; None keeps nothing. key: what the search depends on; a file of another key is begun anew.
+    path: of the journal; None keeps nothing. key: what the search depends on; a journal of another key is begun anew.
     """
 
     def __init__(self, path: Path | None, key: str) -> None:
-        self.path = path
-        self.known: list[tuple[Floats, list[Evaluated]]] = []
-        if path is None:
-            return
-        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-        if lines and _read(lines[0]) == {"search": key}:
-            for line in lines[1:]:
-                entry = _read(line)
-                if entry is None:
-                    break  # A kill cut this line off.
-                self.known.append((np.array(entry["points"]), [_evaluated(one) for one in entry["results"]]))
-        text = "".join(json.dumps(self._entry(*one)) + "\n" for one in self.known)
-        temporary = path.with_name(path.name + ".part")
-        temporary.write_text(json.dumps({"search": key}) + "\n" + text, encoding="utf-8")
-        os.replace(temporary, path)
+        self._journal = Journal(path, key)
+        self._known = len(self._journal)
 
     def recall(self, generation: int, points: Floats) -> list[Evaluated] | None:
-        """Results of a generation, None where the journal does not have exactly these points."""
-        if generation >= len(self.known):
+        """Results of a generation; None, and none of what comes after, where the journal does not have these points."""
+        if generation >= self._known:
             return None
-        known, results = self.known[generation]
-        return results if np.array_equal(known, points) else None
+        entry = self._journal[generation]
+        if not np.array_equal(np.array(entry["points"]), points):
+            self._known = generation
+            self._journal.cut(generation)
+            return None
+        return [Evaluated(*one)._replace(parts=tuple(one[-1])) for one in entry["results"]]
 
     def add(self, points: Floats, results: list[Evaluated]) -> None:
-        """Write down a finished generation."""
-        if self.path is not None:
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(self._entry(points, results)) + "\n")
-
-    @staticmethod
-    def _entry(points: Floats, results: list[Evaluated]) -> dict[str, Any]:
-        return {"points": points.tolist(), "results": [list(result) for result in results]}
-
-
-def _evaluated(entry: list[Any]) -> Evaluated:
-    return Evaluated(*entry)._replace(parts=tuple(entry[-1]))
-
-
-def _read(line: str) -> dict[str, Any] | None:
-    try:
-        entry = json.loads(line)
-    except json.JSONDecodeError:
-        return None
-    return entry if isinstance(entry, dict) else None
+        """Write down a finished generation. Raises ConfigError when it cannot be written."""
+        self._journal.add({"points": points.tolist(), "results": [list(result) for result in results]})
 
 
 @dataclass(frozen=True)
@@ -185,7 +157,7 @@ def run_search(
     first: Floats,
     settings: Swarm,
     rng: np.random.Generator,
-    journal: Journal,
+    journal: Generations,
     observe: Callable[[Floats, list[Evaluated]], None] = lambda points, results: None,
 ) -> Searched:
     """Search from the first generation, whose first point is one that the potential survives.

@@ -106,7 +106,7 @@ class Survey:
         target, model = self.objective.targets[number], self.objective.models[number]
         species = [self._labels.index(label) for label in target.frame.labels]
         found = self._expansions[number].evaluate(of_species(tables, species), target.stress_weight > 0.0)
-        for row in map(int, np.flatnonzero(~found.settled)):
+        for row in map(int, np.flatnonzero(~found.relaxed)):
             if candidates[row].failures:
                 continue  # Rejected in an earlier frame.
             try:

@@ -3,12 +3,9 @@
 One worker is this process, and goes through the same functions: what is computed does not depend on how many there are.
 """
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from itertools import repeat
-from multiprocessing import get_context
 from typing import Any
 
 import numpy as np
@@ -21,6 +18,7 @@ from dopantfit.fit.local import Refined, refine
 from dopantfit.fit.objective import Objective
 from dopantfit.fit.survey import Evaluated, Survey
 from dopantfit.fit.variables import Space
+from dopantfit.workflow.pool import Pool, local_pool
 
 #: Candidates whose estimates are computed together.
 BLOCK = 20
@@ -54,7 +52,7 @@ def _refine(start: Floats, settings: Local) -> Refined:
 
 
 @contextmanager
-def worker_pool(objective: Objective, workers: int) -> Iterator[Executor | None]:
+def worker_pool(objective: Objective, workers: int) -> Iterator[Pool | None]:
     """A pool whose workers know the objective; None for one worker, which is this process.
 
     Meanwhile BLAS has one thread here as it has in the workers, where it would round sums differently with more.
@@ -68,30 +66,11 @@ def worker_pool(objective: Objective, workers: int) -> Iterator[Executor | None]
         finally:
             _survey = None
         return
-    # Spawned, not forked: libraries with threads of their own do not survive a fork. One thread each, before numpy.
-    before = {name: os.environ.get(name) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
-    os.environ.update(dict.fromkeys(before, "1"))
-    pool = ProcessPoolExecutor(
-        workers,
-        mp_context=get_context("spawn"),
-        initializer=_begin,
-        initargs=(objective.space, objective.targets, objective.guards),
-    )
-    try:
-        with one_blas_thread():
-            yield pool
-    finally:
-        pool.shutdown(cancel_futures=True)
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+    with local_pool(workers, _begin, objective.space, objective.targets, objective.guards) as pool, one_blas_thread():
+        yield pool
 
 
-def evaluate_all(
-    pool: Executor | None, points: Floats, anchor: Floats, lowest: float = float("inf")
-) -> list[Evaluated]:
+def evaluate_all(pool: Pool | None, points: Floats, anchor: Floats, lowest: float = float("inf")) -> list[Evaluated]:
     """Results of a generation, in its order: by expansion around the anchor, exactly where they are a new best.
 
     lowest: exact cost of the best point so far. Where something falls below it, the lowest cost of all is exact.
@@ -107,13 +86,10 @@ def evaluate_all(
         results[best] = exact._replace(estimate=results[best].estimate)
 
 
-def refine_all(pool: Executor | None, starts: Sequence[Floats], settings: Local) -> list[Refined]:
+def refine_all(pool: Pool | None, starts: Sequence[Floats], settings: Local) -> list[Refined]:
     """A local refinement from every start, in their order."""
     return _mapped(pool, _refine, starts, repeat(settings))
 
 
-def _mapped(
-    pool: Executor | None, function: Callable[..., Any], first: Iterable[Any], *more: Iterable[Any]
-) -> list[Any]:
-    mapped = map(function, first, *more) if pool is None else pool.map(function, first, *more)
-    return list(mapped)
+def _mapped(pool: Pool | None, function: Callable[..., Any], first: Iterable[Any], *more: Iterable[Any]) -> list[Any]:
+    return list(map(function, first, *more)) if pool is None else pool.map(function, first, *more)

@@ -1,20 +1,37 @@
 """What is known of ions beforehand: formal charges, shortest distances, valence energies."""
 
+from functools import cache
 from types import MappingProxyType
 
-#: Element → (lowest, highest) usual oxidation state in oxides, phosphates and halides [e].
-FORMAL_CHARGES = MappingProxyType(
-    dict.fromkeys(("H", "Li", "Na", "K", "Rb", "Cs", "Ag"), (1, 1))
-    | dict.fromkeys(("Be", "Mg", "Ca", "Sr", "Ba", "Zn", "Cd"), (2, 2))
-    | dict.fromkeys(("B", "Al", "Ga", "In", "Sc", "Y", "La", "Nd", "Sm", "Gd", "Dy", "Er", "Yb", "Lu"), (3, 3))
-    | dict.fromkeys(("C", "Si", "Ge", "Ti", "Zr", "Hf"), (4, 4))
-    | dict.fromkeys(("P", "Ta"), (5, 5))
-    | dict.fromkeys(("O",), (-2, -2))
-    | dict.fromkeys(("F", "Cl", "Br", "I"), (-1, -1))
-    # Elements of several common states: a cell is balanced if some state of each ion balances it.
-    | {"Sn": (2, 4), "Ce": (3, 4), "V": (3, 5), "Cr": (3, 6), "Mn": (2, 4), "Fe": (2, 3), "Co": (2, 3)}
-    | {"Ni": (2, 3), "Cu": (1, 2), "Nb": (4, 5), "Mo": (4, 6), "W": (4, 6), "S": (-2, 6), "N": (-3, 5)}
-)
+#: States that oxides and phosphates show beside the common ones of pymatgen's table.
+_ALSO = MappingProxyType({"Cu": (1,), "Nb": (4,), "Ni": (3,), "V": (3,)})
+
+
+@cache
+def oxidation_range(element: str) -> tuple[int, int] | None:
+    """Return the lowest and the highest usual oxidation state in oxides, phosphates and halides [e]; None without any.
+
+    From pymatgen's common states. Oxygen and the halogens take electrons, N, S and Se may do either, all others give
+    them; the p elements of the first rows give all that they have (P 5, never 3: a cell that lacks an ion must show).
+    """
+    from pymatgen.core.periodic_table import Element
+
+    if not Element.is_valid_symbol(element):
+        return None
+    known = Element(element)
+    states = known.common_oxidation_states
+    if known.is_halogen or element == "O":
+        return (min(states), min(states)) if states else None
+    if element in ("N", "S", "Se"):
+        return min(states), max(states)
+    given = [state for state in states if state > 0]
+    if not given:
+        return None
+    if known.block == "p" and known.row <= 4:
+        return max(given), max(given)
+    given += _ALSO.get(element, ())
+    return min(given), max(given)
+
 
 #: No two ions come nearer than this [Å]; O–H, the shortest bond of any solid, is 0.96.
 SHORTEST_ANY = 0.9
@@ -36,7 +53,7 @@ VALENCE_ENERGY = MappingProxyType(
 
 def kind_of_pair(one: str, other: str) -> str | None:
     """Return the key of `SHORTEST` for two elements; None (H, N, S) where only `SHORTEST_ANY` holds."""
-    charges = [FORMAL_CHARGES.get(element) for element in (one, other)]
+    charges = [oxidation_range(element) for element in (one, other)]
     if "H" in (one, other) or any(c is None or c[0] < 0 < c[1] for c in charges):
         return None
     anions = sum(1 for c in charges if c is not None and c[0] < 0)

@@ -24,14 +24,6 @@ OnlyOption = Annotated[list[str] | None, typer.Option(help="Only this item of th
 WorkOption = Annotated[Path | None, typer.Option(help="Folder for inputs and outputs.", show_default="runs/<set>")]
 
 
-class Steps(StrEnum):
-    """Which ionic steps of an output to take."""
-
-    first = "first"
-    last = "last"
-    all = "all"
-
-
 class Code(StrEnum):
     """A code that input folders are written for."""
 
@@ -64,12 +56,24 @@ def check(
 
 @reference_app.command("import")
 def import_(
-    files: Annotated[list[Path], typer.Argument(help="CASTEP, VASP, Quantum ESPRESSO, CP2K output or extxyz.")],
+    files: Annotated[
+        list[Path],
+        typer.Argument(help="Outputs of CASTEP, VASP, Quantum ESPRESSO or CP2K, extended XYZ, or folders of them."),
+    ],
     folder: Annotated[Path, typer.Option("--set", help="Folder of the set; needs its manifest.toml.")],
     family: Annotated[
         str | None, typer.Option(help="Family of these frames, never split between training and held-out.")
     ] = None,
-    steps: Annotated[Steps, typer.Option(help="Ionic steps to take from an output.")] = Steps.last,
+    steps: Annotated[
+        str,
+        typer.Option(help="Ionic steps to take from an output: first, last, all, numbers from 0 (0,3,-1) or ::10."),
+    ] = "last",
+    converged_only: Annotated[
+        bool, typer.Option("--converged-only", help="Leave out, and name, the steps that did not converge.")
+    ] = False,
+    completed_part: Annotated[
+        bool, typer.Option("--completed-part", help="Take what a run had completed when it was cut.")
+    ] = False,
     temperature: Annotated[
         float | None, typer.Option(min=0.0, help="Temperature of the trajectory [K]; 0 for relaxations.")
     ] = None,
@@ -78,8 +82,10 @@ def import_(
     """Append frames of other codes to a set: all of them, or none if one is not sound."""
     from dopantfit.reference.check import check_set
     from dopantfit.reference.importing import import_files
+    from dopantfit.reference.ionic_steps import StepChoice
 
-    done = import_files(files, folder, family, steps.value, temperature)
+    choice = StepChoice(steps, converged_only, completed_part)
+    done = import_files(files, folder, family, choice, temperature)
     report = check_set(folder)
     names = [str(frame.info["frame_id"]) for frame in done.frames]
     if json:

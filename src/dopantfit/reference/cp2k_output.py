@@ -19,6 +19,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from dopantfit.errors import ReferenceDataError
 from dopantfit.reference.cp2k_printed import PrintedCell, PrintedIons, last_cell, printed_ions, step_volume
 from dopantfit.reference.named_units import Quantity, unit_factor
+from dopantfit.reference.text_files import file_text
 
 Array = npt.NDArray[np.float64]
 
@@ -147,11 +148,7 @@ def parse_output(text: str, source: str = "CP2K output") -> Cp2kOutput:
 
 def read_output(path: str | os.PathLike[str]) -> Cp2kOutput:
     """Return what the run that wrote the file ``path`` printed; raises as `parse_output` does."""
-    try:
-        text = Path(path).read_text(encoding="utf-8", errors="replace")
-    except OSError as problem:
-        raise ReferenceDataError(f"{path}: cannot be read ({problem.strerror})") from None
-    return parse_output(text, str(path))
+    return parse_output(file_text(Path(path)), str(path))
 
 
 def with_results(atoms: Atoms, evaluation: Evaluation, name: str) -> Atoms:

@@ -35,6 +35,7 @@ from dopantfit.reference.manifest import (
     sha256_of,
     write_atomically,
 )
+from dopantfit.reference.text_files import file_text
 
 FRAMES_FILE = "frames.extxyz"
 PENDING_FILE = FRAMES_FILE + ".pending"
@@ -211,14 +212,12 @@ def calculated(atoms: Atoms) -> Mapping[str, Any]:
 
 
 def read_frames(path: str | os.PathLike[str]) -> tuple[Atoms, ...]:
-    """Return every frame of an extended XYZ file; ReferenceDataError names the file and the frame number."""
+    """Return every frame of an extended XYZ file, compressed or not; ReferenceDataError names file and frame."""
     path = Path(path)
-    try:
-        lines = path.read_text(encoding="utf-8").rstrip("\n").split("\n")
-    except OSError as problem:
-        raise ReferenceDataError(f"{path}: cannot be read ({problem.strerror})") from None
-    except UnicodeDecodeError:
-        raise ReferenceDataError(f"{path}: not a text file; expected extended XYZ") from None
+    text = file_text(path)
+    if "\N{REPLACEMENT CHARACTER}" in text:
+        raise ReferenceDataError(f"{path}: not a text file in UTF-8; expected extended XYZ")
+    lines = text.rstrip("\n").split("\n")
     frames = [_parse(block, path, number) for number, block in enumerate(_blocks(lines, path))]
     if not frames:
         raise ReferenceDataError(f"{path}: is empty; expected extended XYZ frames")

@@ -32,7 +32,8 @@ from dopantfit.reference.relaxation import largest_force, next_positions
 from dopantfit.reference.similarity import near_pairs
 from dopantfit.structures import substitution
 from dopantfit.structures.cells import supercell
-from dopantfit.structures.prototypes import host
+from dopantfit.structures.convert import read_cif
+from dopantfit.structures.prototypes import crystal as crystal_of
 
 Array = npt.NDArray[np.float64]
 
@@ -238,7 +239,7 @@ def _variants(
 def _prototype(item: Item, rng: np.random.Generator) -> tuple[Atoms, str]:
     start = item.start
     try:
-        crystal = host(str(start.prototype))
+        crystal = crystal_of(str(start.prototype))
     except ConfigError as problem:
         raise ConfigError(f"{item.name}: start.prototype: {problem}") from None
     what = f"prototype {start.prototype}"
@@ -258,6 +259,11 @@ def _prototype(item: Item, rng: np.random.Generator) -> tuple[Atoms, str]:
 
 
 def _read_file(path: Path, name: str) -> Atoms:
+    if path.suffix.lower() == ".cif":
+        try:
+            return read_cif(path)  # where ASE would take the first of the elements that share a site
+        except ConfigError as problem:
+            raise ConfigError(f"{name}: start.file {problem}") from None
     try:
         atoms = ase_read(path, index=-1)
     except OSError as problem:

@@ -1,22 +1,20 @@
 """`dopantfit reference import`: frames from CASTEP, VASP, Quantum ESPRESSO, CP2K or extended XYZ.
 
-The readers are ASE's (for CP2K this package's own); what they do not look at is looked at here: whether the
-run came to its end and every self-consistency converged. Nothing is written unless every file is sound.
+Each reader gives the ionic steps of an output with what speaks against each (`ionic_steps`). Nothing is written
+unless every file is sound and every chosen step can be a frame.
 """
 
 import os
 import re
-import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
-from ase.io import read as ase_read
 
 from dopantfit.errors import ReferenceDataError
+from dopantfit.reference import castep_output, espresso_output, outcar, vasprun
 from dopantfit.reference.cp2k_run import read_run
 from dopantfit.reference.frames import (
     FRAMES_FILE,
@@ -28,34 +26,38 @@ from dopantfit.reference.frames import (
     load_set,
     read_frames,
 )
+from dopantfit.reference.ionic_steps import IonicStep, Output, StepChoice, wanted_frames
 from dopantfit.reference.known_frames import KnownFrames
 from dopantfit.reference.manifest import load_manifest
-
-Steps = Literal["first", "last", "all"]
+from dopantfit.reference.text_files import file_text
+from dopantfit.workflow.compressed import plain_name
 
 #: A code's banner stands within this many characters from the start of its output.
 HEAD = 20_000
+_XYZ = "extended XYZ"
 
 
 @dataclass(frozen=True)
 class Source:
-    """One kind of output: how it is recognised, read, and known to be complete and converged.
-
-    code: as the manifest's ``code`` names it. banner: found near the start.
-    ase_format: name of ASE's reader. last_words: found only if the run came to its end.
-    unconverged: the ionic steps of a text whose self-consistency did not converge.
-    """
+    """One kind of output: the code as the manifest names it, what is found near the start, and the reader."""
 
     code: str
     banner: re.Pattern[str]
-    ase_format: str
-    last_words: str
-    unconverged: Callable[[str], list[int]]
+    read: Callable[[str, str], Output]
+
+
+VASPRUN = Source("VASP", vasprun.BANNER, vasprun.read_vasprun)
+SOURCES = (
+    Source("CASTEP", castep_output.BANNER, castep_output.read_castep),
+    VASPRUN,
+    Source("VASP", outcar.BANNER, outcar.read_outcar),
+    Source("Quantum ESPRESSO", espresso_output.BANNER, espresso_output.read_espresso),
+)
 
 
 @dataclass(frozen=True)
 class Imported:
-    """The frames that an import added to a set, and what the codes themselves warned of."""
+    """The frames that an import added to a set, with a line for what was left out and what the codes warned of."""
 
     frames: tuple[Atoms, ...]
     remarks: tuple[str, ...]
@@ -65,13 +67,14 @@ def import_files(
     paths: Sequence[str | os.PathLike[str]],
     folder: str | os.PathLike[str],
     family: str | None = None,
-    steps: Steps = "last",
+    steps: StepChoice | str = "last",
     temperature: float | None = None,
 ) -> Imported:
     """Append frames from the outputs in ``paths`` to the set in ``folder``; all or, on any error, none.
 
+    paths: files, compressed or not, and folders, of which every output is taken (`outputs_in`).
     family: of all these frames; needed unless extended XYZ carries its own.
-    steps: which ionic steps of an output to take; extended XYZ is taken whole.
+    steps: which ionic steps of each output to take; extended XYZ is taken whole.
     temperature: of the trajectory [K]; default what extended XYZ carries, else 0 (relaxation, single point).
     Raises ReferenceDataError naming file and frame for an output that is truncated, not converged, without
     forces, of another code than the set's, or in the set already.
@@ -79,9 +82,10 @@ def import_files(
     manifest = load_manifest(folder)
     known = KnownFrames(load_set(folder).frames if FRAMES_FILE in manifest.files else ())
     new: list[Atoms] = []
-    remarks: list[str] = []
-    for path in map(Path, paths):
-        frames, said = read_output_file(path, steps, manifest.code)
+    choice = steps if isinstance(steps, StepChoice) else StepChoice(steps)
+    files, remarks = _files(list(map(Path, paths)))
+    for path in files:
+        frames, said = read_output_file(path, choice, manifest.code)
         remarks += [f"{path}: {line}" for line in said]
         for number, frame in frames:
             described = _described(frame, path, number, family, temperature, known)
@@ -94,68 +98,92 @@ def import_files(
     return Imported(tuple(new), tuple(remarks))
 
 
-def read_output_file(path: Path, steps: Steps, code: str) -> tuple[list[tuple[int, Atoms]], list[str]]:
-    """Return the wanted frames of one file with their numbers, and what the code warned of.
+def read_output_file(path: Path, choice: StepChoice, code: str) -> tuple[list[tuple[int, Atoms]], list[str]]:
+    """Return the wanted frames of one file with their numbers, and what is to be said of the others.
 
     code: of the set; an output of another one is refused, its energies having another zero.
     """
     text = _text(path)
-    source = next((source for source in SOURCES if source.banner.search(text[:HEAD])), None)
-    name = "CP2K" if "CP2K|" in text[:HEAD] else source.code if source else None
-    if name is None and not re.match(r"\s*\d+\s*\n", text):
+    name, source = _recognised(text[:HEAD])
+    if name is None:
         known = ", ".join([*dict.fromkeys(source.code for source in SOURCES), "CP2K"])
         raise ReferenceDataError(f"{path}: not recognised; expected an output of {known}, or extended XYZ")
-    if name is not None and name.lower() not in code.lower():
+    if name != _XYZ and name.lower() not in code.lower():
         raise ReferenceDataError(
             f"{path}: is {name}'s, and the manifest says code = {code!r}; make a set of its own for each code"
         )
-    if name is None:
+    if name == _XYZ:
         return list(enumerate(read_frames(path))), []
-    if source is None or name == "CP2K":
-        run = read_run(path)
-        chosen = _chosen(list(run.steps), steps)
-        for number, _ in chosen:
-            if run.problems[number]:
-                raise ReferenceDataError(f"{path}: frame {number}: {run.problems[number]}")
-        return chosen, list(run.remarks)
-    return _read_with_ase(path, text, source, steps)
+    output = source.read(text, str(path)) if source else _cp2k(path)
+    frames, remarks = wanted_frames(output, choice, str(path))
+    return [(number, _bare(frame)) for number, frame in frames], remarks
 
 
-def _read_with_ase(path: Path, text: str, source: Source, steps: Steps) -> tuple[list[tuple[int, Atoms]], list[str]]:
-    if source.last_words not in text:
-        raise ReferenceDataError(
-            f"{path}: is truncated: {source.code} did not come to its end (no {source.last_words!r}); "
-            f"let the run finish, or repeat it"
-        )
-    unconverged = source.unconverged(text)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        try:
-            images = ase_read(path, index=":", format=source.ase_format)
-        except Exception as problem:  # ASE raises whatever its parsing trips over
-            images, reason = [], f" ({type(problem).__name__}: {problem})"
+def outputs_in(folder: Path) -> tuple[list[Path], list[str]]:
+    """Return the outputs and extended XYZ files below a folder, and a line for each that is left aside.
+
+    Left aside are an OUTCAR beside a vasprun.xml, which holds the same run with more decimals, and a compressed
+    copy beside the file itself. Raises ReferenceDataError when there is no output.
+    """
+    found: dict[Path, Source | None] = {}
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        head = _head(path)
+        name, source = _recognised(head)
+        # Other XYZ files lie beside outputs, such as the trajectory of CP2K.
+        if name is not None and (name != _XYZ or "Lattice=" in head):
+            found[path] = source
+    if not found:
+        raise ReferenceDataError(f"{folder}: holds no output that is read; name the files")
+    twins = {path: twin for path in found if (twin := _twin(path, found)) is not None}
+    remarks = [f"{path}: left aside for {twin.name} beside it" for path, twin in twins.items()]
+    return [path for path in found if path not in twins], remarks
+
+
+def _twin(path: Path, found: Mapping[Path, Source | None]) -> Path | None:
+    """Return the file beside ``path`` that holds the same run and is taken in its place."""
+    source = found[path]
+    for other in found:
+        unpacked = other.name == plain_name(path) != path.name
+        xml = found[other] is VASPRUN and source is not None and source.banner is outcar.BANNER
+        if other.parent == path.parent and (unpacked or xml):
+            return other
+    return None
+
+
+def _files(paths: list[Path]) -> tuple[list[Path], list[str]]:
+    files: list[Path] = []
+    remarks: list[str] = []
+    for path in paths:
+        if path.is_dir():
+            inside, said = outputs_in(path)
+            files += inside
+            remarks += [f"{path}: {len(inside)} outputs were found in this folder", *said]
         else:
-            reason = ""
-    # A step that failed may leave no image, so the last step may lie beyond the last image.
-    last = max([len(images) - 1, *unconverged])
-    if unconverged and (steps == "all" or (0 if steps == "first" else last) in unconverged):
-        raise ReferenceDataError(
-            f"{path}: frame {unconverged[0]}: its self-consistency did not converge; "
-            f"allow {source.code} more iterations and repeat it"
-        )
-    if not images:
-        raise ReferenceDataError(f"{path}: ASE's reader found no frame in this {source.code} output{reason}")
-    remarks = dict.fromkeys(" ".join(str(warning.message).split()) for warning in caught)
-    return _chosen(images, steps), list(remarks)
+            files.append(path)
+    return files, remarks
 
 
-def _chosen(images: list[Atoms], steps: Steps) -> list[tuple[int, Atoms]]:
-    """Return the wanted images with their numbers, reduced to ions, cell, energy, forces and stress."""
-    numbers = {"first": [0], "last": [len(images) - 1], "all": range(len(images))}[steps]
-    return [(number, _bare(images[number])) for number in numbers]
+def _recognised(head: str) -> tuple[str | None, Source | None]:
+    """Return whose output begins so; the reader is that of its source, and for CP2K and extended XYZ another."""
+    if "CP2K|" in head:
+        return "CP2K", None
+    source = next((source for source in SOURCES if source.banner.search(head)), None)
+    if source is not None:
+        return source.code, source
+    return (_XYZ if re.match(r"\s*\d+\s*\n", head) else None), None
+
+
+def _cp2k(path: Path) -> Output:
+    run = read_run(path)
+    steps = [
+        IonicStep(frame, unconverged="did not converge" in problem, problem=problem)
+        for frame, problem in zip(run.steps, run.problems, strict=True)
+    ]
+    return Output("CP2K", tuple(steps), remarks=run.remarks)
 
 
 def _bare(image: Atoms) -> Atoms:
+    """Return a step reduced to ions, cell, energy, forces and stress."""
     frame = Atoms(image.symbols, positions=image.positions, cell=image.cell, pbc=True)
     kept = {key: value for key, value in calculated(image).items() if key in ("energy", "forces", "stress")}
     frame.calc = SinglePointCalculator(frame, **kept)
@@ -204,61 +232,15 @@ def _refuse_bad(frame: Atoms, path: Path, number: int) -> None:
 
 
 def _text(path: Path) -> str:
-    try:
-        text = path.read_text(encoding="utf-8", errors="replace")
-    except OSError as problem:
-        raise ReferenceDataError(f"{path}: cannot be read ({problem.strerror})") from None
+    text = file_text(path)
     if not text.strip():
         raise ReferenceDataError(f"{path}: is empty; repeat the calculation")
     return text
 
 
-def _castep_unconverged(text: str) -> list[int]:
-    record = text[text.rfind("Welcome to") :]
-    steps = re.split(r"BFGS: (?:starting|improving) iteration|Starting MD iteration", record)
-    return [k for k, step in enumerate(steps) if "not reached the groundstate" in step]
-
-
-def _outcar_unconverged(text: str) -> list[int]:
-    # VASP 5 says nothing when it runs out of electronic steps, so the good news is what is looked for.
-    steps = text.split("FREE ENERGIE OF THE ION-ELECTRON SYSTEM")[:-1]
-    return [k for k, step in enumerate(steps) if "aborting loop because EDIFF is reached" not in step]
-
-
-def _vasprun_unconverged(text: str) -> list[int]:
-    # The file does not say; a step that used all NELM iterations ran out of them.
-    limit = re.search(r'name="NELM"[^>]*>\s*(\d+)', text)
-    steps = text.split("<calculation>")[1:]
-    return [k for k, step in enumerate(steps) if limit and step.count("<scstep>") >= int(limit[1])]
-
-
-def _espresso_unconverged(text: str) -> list[int]:
-    failures = [match.start() for match in re.finditer("convergence NOT achieved", text)]
-    energies = [match.start() for match in re.finditer(r"^!\s+total energy", text, re.MULTILINE)]
-    return [sum(energy < failure for energy in energies) for failure in failures]
-
-
-SOURCES = (
-    Source(
-        "CASTEP",
-        re.compile(r"Welcome to .*CASTEP|Materials Studio CASTEP"),
-        "castep-castep",
-        "Finalisation time",
-        _castep_unconverged,
-    ),
-    Source("VASP", re.compile(r"<modeling>"), "vasp-xml", "</modeling>", _vasprun_unconverged),
-    Source(
-        "VASP",
-        re.compile(r"\A\s*vasp\.\d"),
-        "vasp-out",
-        "General timing and accounting",
-        _outcar_unconverged,
-    ),
-    Source(
-        "Quantum ESPRESSO",
-        re.compile(r"Program PWSCF"),
-        "espresso-out",
-        "JOB DONE.",
-        _espresso_unconverged,
-    ),
-)
+def _head(path: Path) -> str:
+    """Return the beginning of a file of a folder; of one that cannot be read, nothing."""
+    try:
+        return file_text(path, HEAD)
+    except ReferenceDataError:
+        return ""

@@ -15,11 +15,11 @@ from ase.geometry import minkowski_reduce
 from vesin import NeighborList
 
 from dopantfit.reference.chemistry import (
-    FORMAL_CHARGES,
     SHORTEST,
     SHORTEST_ANY,
     VALENCE_ENERGY,
     kind_of_pair,
+    oxidation_range,
 )
 from dopantfit.reference.frames import calculated, composition_of
 from dopantfit.units import BOHR, HARTREE
@@ -79,14 +79,17 @@ class Shortest:
 def charge_findings(atoms: Atoms, charges: Mapping[str, int] | None = None) -> Iterator[Finding]:
     """Yield an error if no usual oxidation states make the cell neutral, a warning for an unknown element.
 
-    charges: label or element → formal charge [e], where a potential says so; else `FORMAL_CHARGES`.
+    charges: label or element → formal charge [e], where a potential says so; else as `oxidation_range`.
     """
     symbols = atoms.get_chemical_symbols()
     if len(set(symbols)) == 1 and not charges:
         return  # An element by itself is not ionic.
     labels = [str(label) for label in atoms.arrays.get("species", symbols)]
-    states = dict(FORMAL_CHARGES) | {label: (q, q) for label, q in (charges or {}).items()}
-    ions = [states.get(label, states.get(symbol)) for label, symbol in zip(labels, symbols, strict=True)]
+    given = {label: (q, q) for label, q in (charges or {}).items()}
+    ions = [
+        given.get(label) or given.get(symbol) or oxidation_range(symbol)
+        for label, symbol in zip(labels, symbols, strict=True)
+    ]
     unknown = sorted({label for label, ion in zip(labels, ions, strict=True) if ion is None})
     if unknown:
         yield _warning(atoms, "charge", f"no formal charge is known for {', '.join(unknown)}; not checked")

@@ -1,4 +1,4 @@
-"""Crystal prototypes, supercells and charge-balanced substitution."""
+"""Crystal prototypes, hosts, supercells and charge-balanced substitution."""
 
 from dopantfit.structures.cells import (
     check_distances,
@@ -8,30 +8,24 @@ from dopantfit.structures.cells import (
     total_formal_charge,
     with_labels,
 )
-from dopantfit.structures.prototypes import (
-    Host,
-    formal_charges,
-    host,
-    latp_cell,
-    prototype,
-    prototype_names,
-    pseudo_cubic,
-)
-from dopantfit.structures.substitution import Substitution, lamtp, latp, substituted
+from dopantfit.structures.hosts import Host, host_names, load_host
+from dopantfit.structures.oxidation import formal_charges
+from dopantfit.structures.prototypes import Crystal, Prototype, crystal, prototype, prototype_names
+from dopantfit.structures.substitution import Substitution, substituted
 
 __all__ = [
+    "Crystal",
     "Host",
+    "Prototype",
     "Substitution",
     "check_distances",
+    "crystal",
     "formal_charges",
-    "host",
+    "host_names",
     "labels_of",
-    "lamtp",
-    "latp",
-    "latp_cell",
+    "load_host",
     "prototype",
     "prototype_names",
-    "pseudo_cubic",
     "sorted_by_label",
     "substituted",
     "supercell",

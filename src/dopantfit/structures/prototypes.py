@@ -1,39 +1,110 @@
 """Crystal prototypes from published space groups, cells and sites, and cells built from them."""
 
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
-from typing import Any, Self
+from types import MappingProxyType
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from ase import Atoms
 from numpy.typing import ArrayLike, NDArray
+from pydantic import Field
 
 from dopantfit.errors import ConfigError
+from dopantfit.strict_toml import Table, parse_strict
 from dopantfit.structures.cells import sorted_by_label, supercell
+from dopantfit.structures.oxidation import formal_charges
 
-#: Rows: the rhombohedral primitive vectors in terms of the hexagonal ones (obverse setting).
-RHOMBOHEDRAL = np.array([[2, 1, 1], [-1, 1, 1], [-1, -2, 1]]) / 3.0
-#: Rows: the pseudo-cubic cell in terms of the rhombohedral primitive vectors; four of its volumes.
-PSEUDO_CUBIC = np.array([[-1, 1, 1], [1, -1, 1], [1, 1, -1]])
-#: The crystal that LATP derives from.
-LTP = "LiTi2P3O12"
+Centring = Literal["P", "A", "C", "I", "F", "R"]
+#: Rows: primitive vectors in terms of the conventional ones, by centring (International Tables A, 5.1.3); R obverse.
+PRIMITIVE: Mapping[str, NDArray[np.float64]] = MappingProxyType(
+    {
+        "P": np.eye(3),
+        "A": np.array([[2, 0, 0], [0, 1, -1], [0, 1, 1]]) / 2.0,
+        "C": np.array([[1, -1, 0], [1, 1, 0], [0, 0, 2]]) / 2.0,
+        "I": np.array([[-1, 1, 1], [1, -1, 1], [1, 1, -1]]) / 2.0,
+        "F": np.array([[0, 1, 1], [1, 0, 1], [1, 1, 0]]) / 2.0,
+        "R": np.array([[2, 1, 1], [-1, 1, 1], [-1, -2, 1]]) / 3.0,
+    }
+)
 
 # Stands for an empty site while cells are built, so that sites and ions go through the same operations.
 _EMPTY = "X"
 
+_Angle = Annotated[float, Field(gt=0.0, lt=180.0)]
+_Length = Annotated[float, Field(gt=0.0)]
+
+
+class Prototype(Table):
+    """A crystal as tables of structures give it: space group, cell [Å, degrees] and sites [fractional]."""
+
+    spacegroup: Annotated[int, Field(ge=1, le=230)]
+    #: Of the conventional cell; that of the space group by default.
+    centring: Centring | None = None
+    #: Lengths that are not given equal a; angles are those of the crystal system.
+    a: _Length
+    b: _Length | None = None
+    c: _Length | None = None
+    alpha: _Angle | None = None
+    beta: _Angle | None = None
+    gamma: _Angle | None = None
+    #: Chemical symbol and position of one ion of each orbit.
+    sites: Annotated[tuple[tuple[str, float, float, float], ...], Field(min_length=1)]
+    #: Sites that charge-balancing ions of the kind `mobile` take when a cell is doped.
+    empty_sites: tuple[tuple[float, float, float], ...] = ()
+    mobile: str | None = None
+    #: For people: where cell and coordinates come from, and distances [Å] and densities of the finished cell.
+    cell: str = ""
+    coordinates: str = ""
+    checks: str = ""
+
+    def crystal(self) -> "Crystal":
+        """Build the conventional cell with its empty sites."""
+        from ase.spacegroup import Spacegroup, crystal
+
+        every = [(label, position) for label, *position in self.sites] + [(_EMPTY, p) for p in self.empty_sites]
+        built = crystal(
+            [label for label, _ in every],
+            [position for _, position in every],
+            spacegroup=self.spacegroup,
+            cellpar=self._cell_parameters(),
+        )
+        # A plain Atoms: the symmetry that crystal() attaches no longer holds once ions are exchanged.
+        sites = Atoms(built.get_chemical_symbols(), positions=built.positions, cell=built.cell, pbc=True)
+        centring = self.centring or Spacegroup(self.spacegroup).symbol[0]
+        return Crystal(sites, self.mobile, centring, spacegroup=self.spacegroup)
+
+    def _cell_parameters(self) -> list[float]:
+        hexagonal = 143 <= self.spacegroup <= 194
+        return [
+            self.a,
+            self.b or self.a,
+            self.c or self.a,
+            self.alpha or 90.0,
+            self.beta or 90.0,
+            self.gamma or (120.0 if hexagonal else 90.0),
+        ]
+
 
 @dataclass(frozen=True, eq=False)
-class Host:
+class Crystal:
     """A crystal together with the empty sites that its mobile ions can take.
 
     sites: ions and, as ``X``, empty sites.
     mobile: label of the ion that balances charge by taking or leaving sites; None when there is none.
+    centring: of the cell, a key of `PRIMITIVE`.
+    known_charges: formal charges by label [e]; from the composition where there are none.
+    spacegroup: its number, 1 where nothing is said.
     """
 
     sites: Atoms
     mobile: str | None = None
+    centring: str = "P"
+    known_charges: Mapping[str, int] = field(default_factory=dict)
+    spacegroup: int = 1
 
     @property
     def ions(self) -> Atoms:
@@ -46,16 +117,19 @@ class Host:
         positions: NDArray[np.float64] = self.sites.positions[self.sites.numbers == 0].copy()
         return positions
 
+    @property
+    def charges(self) -> dict[str, int]:
+        """Formal charges of its ions by label [e]; ConfigError where none are given and none follow."""
+        return dict(self.known_charges) or formal_charges(self.ions)
+
     def repeated(self, matrix: ArrayLike) -> Self:
         """Return the supercell whose vectors are `matrix` times this cell's (see ``supercell``)."""
-        return type(self)(supercell(self.sites, matrix), self.mobile)
+        return type(self)(supercell(self.sites, matrix), self.mobile, "P", self.known_charges)
 
     def primitive(self) -> Self:
-        """Return the rhombohedral primitive cell of a hexagonal R-centred one.
-
-        Raises ConfigError when the cell is not R-centred.
-        """
-        cell = RHOMBOHEDRAL @ self.sites.cell.array
+        """Return the primitive cell; ConfigError when the cell does not have the centring that it is said to have."""
+        matrix = PRIMITIVE[self.centring]
+        cell = matrix @ self.sites.cell.array
         scaled = np.linalg.solve(cell.T, self.sites.positions.T).T
         scaled -= np.floor(scaled + 1e-6)
         kept: list[int] = []
@@ -65,52 +139,29 @@ class Host:
             same = np.abs(gap - np.round(gap)).max(axis=1, initial=0.0) < 1e-4
             if not (same & (self.sites.numbers[kept] == number)).any():
                 kept.append(i)
-        if 3 * len(kept) != len(self.sites):
+        if round(1.0 / np.linalg.det(matrix)) * len(kept) != len(self.sites):
             raise ConfigError(
-                f"{self.ions.get_chemical_formula()}: not a hexagonal R-centred cell; "
-                f"only such cells have a rhombohedral primitive cell"
+                f"{self.ions.get_chemical_formula()}: the cell is not {self.centring}-centred; give its centring"
             )
         sites = Atoms(numbers=self.sites.numbers[kept], scaled_positions=scaled[kept], cell=cell, pbc=True)
-        return type(self)(sites, self.mobile)
-
-    def pseudo_cubic(self, n: int | tuple[int, int, int] = 1) -> Self:
-        """Return n × n × n (or n₁ × n₂ × n₃) pseudo-cubic cells of a hexagonal R-centred crystal."""
-        counts = (n, n, n) if isinstance(n, int) else n
-        return self.primitive().repeated(np.diag(counts) @ PSEUDO_CUBIC)
+        return type(self)(sites, self.mobile, "P", self.known_charges)
 
 
 def prototype_names() -> tuple[str, ...]:
     """Return the names of the crystals that ship with the package."""
-    return tuple(_data()["structures"])
+    return tuple(_data())
 
 
-def formal_charges() -> dict[str, int]:
-    """Return the formal charges [e] of the ions in all prototypes, by chemical symbol."""
-    return dict(_data()["formal_charges"])
-
-
-def host(name: str) -> Host:
-    """Build the conventional cell of a prototype with its empty sites.
+def crystal(name: str) -> Crystal:
+    """Build the conventional cell of a prototype of the library with its empty sites.
 
     Raises ConfigError when there is no prototype of that name.
     """
-    from ase.spacegroup import crystal
-
     try:
-        entry = _data()["structures"][name]
+        entry = _data()[name]
     except KeyError:
         raise ConfigError(f"'{name}' is no crystal prototype; there are {', '.join(prototype_names())}") from None
-    occupied = [(label, position) for label, *position in entry["sites"]]
-    every = occupied + [(_EMPTY, position) for position in entry.get("empty_sites", [])]
-    built = crystal(
-        [label for label, _ in every],
-        [position for _, position in every],
-        spacegroup=entry["spacegroup"],
-        cellpar=_cell_parameters(entry),
-    )
-    # A plain Atoms: the symmetry that crystal() attaches no longer holds once ions are exchanged.
-    sites = Atoms(built.get_chemical_symbols(), positions=built.positions, cell=built.cell, pbc=True)
-    return Host(sites, entry.get("mobile"))
+    return parse_strict(Prototype, entry, f"prototypes.toml: structures.{name}").crystal()
 
 
 def prototype(name: str) -> Atoms:
@@ -118,39 +169,11 @@ def prototype(name: str) -> Atoms:
 
     Raises ConfigError when there is no prototype of that name.
     """
-    return host(name).ions
-
-
-def pseudo_cubic(n: int | tuple[int, int, int] = 1) -> Atoms:
-    """Build LiTi2(PO4)3 as n × n × n pseudo-cubic cells of 144 ions, edge about 12.0 Å."""
-    return host(LTP).pseudo_cubic(n).ions
-
-
-def latp_cell(x: float) -> tuple[float, float]:
-    """Return the measured hexagonal a, c [Å] of Li(1+x)Al(x)Ti(2-x)(PO4)3, linear between measurements.
-
-    Raises ConfigError outside the measured range.
-    """
-    table = sorted((float(key), a, c) for key, (a, c) in _data()["latp_cells"].items())
-    xs, a_values, c_values = (np.array(column) for column in zip(*table, strict=True))
-    if not xs[0] <= x <= xs[-1]:
-        raise ConfigError(f"x = {x!r} is outside the measured LATP cells, {xs[0]} to {xs[-1]}; relax a cell instead")
-    return float(np.interp(x, xs, a_values)), float(np.interp(x, xs, c_values))
+    return crystal(name).ions
 
 
 @cache
 def _data() -> dict[str, Any]:
-    return tomllib.loads(files("dopantfit.structures").joinpath("prototypes.toml").read_text(encoding="utf-8"))
-
-
-def _cell_parameters(entry: dict[str, Any]) -> list[float]:
-    a = entry["a"]
-    hexagonal = 143 <= entry["spacegroup"] <= 194
-    return [
-        a,
-        entry.get("b", a),
-        entry.get("c", a),
-        90.0,
-        entry.get("beta", 90.0),
-        120.0 if hexagonal else 90.0,
-    ]
+    text = files("dopantfit.structures").joinpath("prototypes.toml").read_text(encoding="utf-8")
+    structures: dict[str, Any] = tomllib.loads(text)["structures"]
+    return structures

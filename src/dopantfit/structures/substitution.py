@@ -1,10 +1,7 @@
 """Charge-balanced substitution: every dopant brings or removes the mobile ions that keep the cell neutral.
 
-The rule: a dopant of formal charge z on the site of a host ion of charge z_h brings z_h - z mobile ions of
-charge +1 (it removes them where that is negative). Extra ions go to the empty sites of the host. In
-LiTi2(PO4)3 those are the M2 sites (18e, x = 0.60), 3.13 Å from the two nearest M1 sites, 2.87 Å from Ti and
-2.63 Å from P, so that filling them moves nothing else. Refinements disagree about the site (x 0.60-0.66, or
-36f): the first relaxation of a cell decides.
+The rule: a dopant of formal charge z on the site of a host ion of charge z_h leaves the charge z - z_h, which mobile
+ions make up for: they are brought, or removed where it is positive. Extra ions go to the empty sites of the crystal.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,7 +22,7 @@ from dopantfit.structures.cells import (
     total_formal_charge,
     with_labels,
 )
-from dopantfit.structures.prototypes import LTP, Host, formal_charges, host
+from dopantfit.structures.prototypes import Crystal
 
 # A composition counts as commensurate when it names a whole number of ions within this [ions].
 _WHOLE = 1e-6
@@ -47,14 +44,14 @@ class Substitution:
     count: int
 
 
-def substituted(crystal: Host, substitutions: Sequence[Substitution], rng: np.random.Generator) -> Atoms:
+def substituted(crystal: Crystal, substitutions: Sequence[Substitution], rng: np.random.Generator) -> Atoms:
     """Return the crystal with ions exchanged and its charge balanced, ions sorted by label.
 
     Exchanged sites are drawn at random; extra mobile ions take the empty sites that are farthest from each
     other (ties and the first one at random), removed ones are drawn at random.
     Raises ConfigError when there are too few ions or sites, naming the nearest possible counts.
     """
-    charges = _charges(substitutions)
+    charges = _charges(crystal, substitutions)
     extra = _extra_mobile(crystal, substitutions, charges)
     labels = _exchanged(labels_of(crystal.ions), substitutions, rng)
     atoms = with_labels(crystal.ions, labels)
@@ -69,33 +66,6 @@ def substituted(crystal: Host, substitutions: Sequence[Substitution], rng: np.ra
     if total_formal_charge(atoms, charges) != 0:
         raise ConfigError(f"{atoms.get_chemical_formula()} has a net formal charge; start from a neutral crystal")
     return sorted_by_label(atoms)
-
-
-def latp(x: float | Fraction, rng: np.random.Generator, *, crystal: Host | None = None) -> Atoms:
-    """Build Li(1+x)Al(x)Ti(2-x)(PO4)3 on the sites of LiTi2(PO4)3 (`crystal`, one hexagonal cell by default).
-
-    Raises ConfigError when x is not commensurate with the cell, naming the nearest x that are.
-    """
-    crystal = host(LTP) if crystal is None else crystal
-    return substituted(crystal, [Substitution("Ti", "Al", 3, _count("x", x, crystal))], rng)
-
-
-def lamtp(
-    x: float | Fraction,
-    y: float | Fraction,
-    dopant: str,
-    formal_charge: int,
-    rng: np.random.Generator,
-    *,
-    crystal: Host | None = None,
-) -> Atoms:
-    """Build Li(1+x+(4-z)y)Al(x)M(y)Ti(2-x-y)(PO4)3 with a dopant M of formal charge z on Ti sites.
-
-    Raises ConfigError when x or y is not commensurate with the cell, naming the nearest ones that are.
-    """
-    crystal = host(LTP) if crystal is None else crystal
-    aluminium = Substitution("Ti", "Al", 3, _count("x", x, crystal))
-    return substituted(crystal, [aluminium, Substitution("Ti", dopant, formal_charge, _count("y", y, crystal))], rng)
 
 
 def spread(sites: NDArray[np.float64], count: int, atoms: Atoms, rng: np.random.Generator) -> NDArray[np.float64]:
@@ -130,11 +100,13 @@ def _exchanged(labels: list[str], substitutions: Sequence[Substitution], rng: np
     return result
 
 
-def _charges(substitutions: Sequence[Substitution]) -> dict[str, int]:
-    charges = formal_charges()
+def _charges(crystal: Crystal, substitutions: Sequence[Substitution]) -> dict[str, int]:
+    """Formal charges of the crystal's ions and of the dopants; ConfigError where a label would have two."""
+    charges = crystal.charges
     for change in substitutions:
         if change.count < 0:
             raise ConfigError(f"{change.count} {change.dopant} for {change.replaced}: the count must not be negative")
+        element_of(change.dopant)
         if charges.setdefault(change.dopant, change.formal_charge) != change.formal_charge:
             raise ConfigError(
                 f"{change.dopant} has the formal charge {charges[change.dopant]:+d}, "
@@ -144,21 +116,27 @@ def _charges(substitutions: Sequence[Substitution]) -> dict[str, int]:
     return charges
 
 
-def _extra_mobile(crystal: Host, substitutions: Sequence[Substitution], charges: Mapping[str, int]) -> int:
+def _extra_mobile(crystal: Crystal, substitutions: Sequence[Substitution], charges: Mapping[str, int]) -> int:
     """Return how many mobile ions to add (or, negative, to remove); ConfigError when that is impossible."""
     for change in substitutions:
         if change.replaced not in charges:
             raise ConfigError(f"{change.replaced} is no ion of this crystal; replace another one")
-    extra = sum((charges[s.replaced] - s.formal_charge) * s.count for s in substitutions)
-    if extra == 0:
+    missing = sum((charges[s.replaced] - s.formal_charge) * s.count for s in substitutions)
+    if missing == 0:
         return 0
     dopants = " and ".join(f"{change.count} {change.dopant}" for change in substitutions if change.count)
     if crystal.mobile is None:
-        raise ConfigError(f"{dopants} leave the charge {-extra:+d}, and this crystal has no ions to balance it with")
+        raise ConfigError(f"{dopants} leave the charge {-missing:+d}, and this crystal has no ions to balance it with")
+    extra, rest = divmod(missing, charges[crystal.mobile])
+    if rest:
+        raise ConfigError(
+            f"{dopants} leave the charge {-missing:+d}, which whole {crystal.mobile} of "
+            f"{charges[crystal.mobile]:+d} e cannot balance; take another number of them"
+        )
     available = len(crystal.empty) if extra > 0 else labels_of(crystal.ions).count(crystal.mobile)
     if abs(extra) > available:
         verb, what = ("added", "empty sites") if extra > 0 else ("removed", f"{crystal.mobile} ions")
-        nearest = _nearest(substitutions, charges, available)
+        nearest = _nearest(substitutions, charges, available * charges[crystal.mobile])
         raise ConfigError(
             f"{dopants} need {abs(extra)} {crystal.mobile} {verb}, but there are {available} {what}; "
             f"nearest possible: dopants that need {available}, as {nearest}"
@@ -167,7 +145,7 @@ def _extra_mobile(crystal: Host, substitutions: Sequence[Substitution], charges:
 
 
 def _nearest(substitutions: Sequence[Substitution], charges: Mapping[str, int], available: int) -> str:
-    """Name the largest count of the last dopant that needs at most `available` ions added or removed."""
+    """Name the largest count of the last dopant that leaves at most the charge `available` to be balanced."""
     *others, last = substitutions
     fixed = sum((charges[s.replaced] - s.formal_charge) * s.count for s in others)
     step = charges[last.replaced] - last.formal_charge
@@ -175,12 +153,14 @@ def _nearest(substitutions: Sequence[Substitution], charges: Mapping[str, int], 
     return f"{possible[-1]} {last.dopant}" if possible else f"fewer {others[0].dopant if others else last.dopant}"
 
 
-def _count(name: str, fraction: float | Fraction, crystal: Host) -> int:
-    """Return the ions that `fraction` per formula unit means (two Ti each); ConfigError when not whole."""
-    units = labels_of(crystal.ions).count("Ti") // 2
+def whole_count(name: str, fraction: float | Fraction, units: int, most: int) -> int:
+    """Return the ions that `fraction` per formula unit means in so many units; ConfigError when not whole.
+
+    most: sites of a formula unit.
+    """
     exact = float(fraction) * units
-    if not 0.0 <= float(fraction) <= 2.0:
-        raise ConfigError(f"{name} = {fraction} is outside 0 to 2, the Ti sites of a formula unit; change it")
+    if not 0.0 <= float(fraction) <= most:
+        raise ConfigError(f"{name} = {fraction} is outside 0 to {most}, the sites of a formula unit; change it")
     if abs(exact - round(exact)) > _WHOLE:
         nearest = " and ".join(f"{name} = {n}/{units} = {n / units:.5g}" for n in (int(exact), int(exact) + 1))
         raise ConfigError(

@@ -61,7 +61,7 @@ def dope(work: Work) -> Outcome:
     domains = domains_in(boundary.result["domains"], host)
     start, doping = doped(host, domains, potential, config, want["level"], want["realisation"])
     seed = config.seed + want["realisation"]
-    schedule = Schedule(potential, config.stages, config.health, seed, work.resources.ranks)
+    schedule = Schedule(potential, config.host, config.stages, config.health, seed, work.resources.ranks)
     atoms, _ = schedule.run(start, work.folder / "relaxation", Reporter(work).of)
     write_structure(work.folder / STRUCTURE, atoms)
     inside = domains_in(boundary.result["domains"], atoms).members(atoms, "amorphous")

@@ -192,13 +192,12 @@ class Sizes:
         config = planner.build_config()
         potential = Potential.load(planner.potential(planner.study.potential)["potential"])
         counts = amorphous_counts(config, potential)
-        amorphous = sum(counts.values()) + 4 * counts["P"]
-        grain = config.grain
-        units = 8 * grain.in_plane**2 * grain.thickness
+        host, grain = config.host, config.grain
+        amorphous = sum(counts.values()) + host.polyanion.count * counts[host.polyanion.centre]
+        units = host.units_in((grain.in_plane, grain.in_plane, grain.thickness))
+        crystal = sum(host.formula_unit.values()) * units + host.mobile_per_partner() * round(config.x * units)
         crystals = planner.study.crystals
-        return cls(
-            amorphous + 18 * units + round(grain.x * units), reference_size(crystals.edge, crystals.x), amorphous
-        )
+        return cls(amorphous + crystal, reference_size(crystals.edge, crystals.x), amorphous)
 
     def ions(self, task: Task) -> int:
         """Ions that a task works on."""

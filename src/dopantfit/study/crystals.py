@@ -9,14 +9,10 @@ from ase import Atoms
 from dopantfit.errors import ConfigError
 from dopantfit.potential import Potential
 from dopantfit.potential.checks import element_of
-from dopantfit.structures import Substitution, host, labels_of, substituted, with_labels
-from dopantfit.structures.prototypes import LTP
+from dopantfit.structures import Substitution, labels_of, load_host, substituted, with_labels
 from dopantfit.study.files import STRUCTURE, write_structure
 from dopantfit.workflow.graph import action
 from dopantfit.workflow.work import Outcome, Work
-
-#: Formula units of LiTi2(PO4)3 in a pseudo-cubic cell.
-_FORMULA_UNITS = 8
 
 
 @action(version=1)
@@ -52,9 +48,10 @@ def site_weights(found: Mapping[str, Any]) -> dict[str, float]:
 
 
 def reference_size(edge: int, x: float) -> int:
-    """Number of ions of C_ref: 18 per formula unit, and one Li for each Al."""
-    units = _FORMULA_UNITS * edge**3
-    return 18 * units + round(x * units)
+    """Number of ions of C_ref: those of the formula units, and the mobile ones that partners bring."""
+    host = load_host()
+    units = host.units_in(edge)
+    return sum(host.formula_unit.values()) * units + host.mobile_per_partner() * round(x * units)
 
 
 def shares(total: int, weights: Mapping[str, float]) -> dict[str, int]:
@@ -82,11 +79,12 @@ def doped_crystal(
     edge: pseudo-cubic cells along each edge. sites: label of the replaced host ion -> number of dopants.
     Raises ConfigError when there are too few ions or sites.
     """
-    aluminium = Substitution("Ti", "Al", 3, round(x * _FORMULA_UNITS * edge**3))
+    host = load_host()
+    partners = host.partners(round(x * host.units_in(edge)))
     # A label of its own for each kind of site, so that it is known after the ions were sorted.
     marks = {f"{element_of(dopant)}_on{label}": label for label in sorted(sites) if sites[label]}
     changes = [Substitution(label, mark, charge, sites[label]) for mark, label in marks.items()]
-    marked = substituted(host(LTP).pseudo_cubic(edge), [aluminium, *changes], rng)
+    marked = substituted(host.pseudo_cubic(edge), [partners, *changes], rng)
     labels = labels_of(marked)
     kinds = {label: [i for i, found in enumerate(labels) if found == mark] for mark, label in marks.items()}
     return with_labels(marked, [dopant if label in marks else label for label in labels]), kinds

@@ -12,6 +12,7 @@ from dopantfit.errors import CollapseError, ConfigError, ConvergenceError
 from dopantfit.fit.errors_by_group import FIRST_SHELL
 from dopantfit.lammps import Dynamics
 from dopantfit.structures import labels_of, prototype, prototype_names, supercell
+from dopantfit.structures.convert import read_cif
 from dopantfit.transport import PairDistribution, Trajectory, pair_distribution
 from dopantfit.validate import thresholds
 from dopantfit.validate.dynamics import Share, mean_with_error, run, seed_of, trajectory_of
@@ -39,12 +40,12 @@ class FirstShell:
 def reference_crystal(subject: Subject) -> tuple[Atoms, str]:
     """The compound's conventional cell, and where it comes from.
 
-    Without ``[compound]`` in validate.toml: the structure of the library that holds only the dopant, the former and the
-    anion. Raises ConfigError when there is none, or when a file cannot be read.
+    Without ``[compound]`` in validate.toml: the structure of the library that holds only the dopant and the ions of
+    the polyanion. Raises ConfigError when there is none, or when a file cannot be read.
     """
     given = subject.settings.compound
     if given is None:
-        wanted = {subject.dopant.label, subject.settings.host.former, subject.settings.host.anion}
+        wanted = {subject.dopant.label, subject.host.polyanion.centre, subject.host.polyanion.ligand}
         found = [name for name in prototype_names() if set(labels_of(prototype(name))) == wanted]
         if not found:
             raise ConfigError(
@@ -60,17 +61,19 @@ def reference_crystal(subject: Subject) -> tuple[Atoms, str]:
 
 def _read(subject: Subject, name: str) -> Atoms:
     path = subject.file.parent / name
+    if path.suffix.lower() == ".cif":
+        return read_cif(path)
     try:
         return ase.io.read(path)
     except Exception as problem:  # readers raise whatever they like
-        raise ConfigError(f"{path}: cannot be read ({problem}); compound.structure names a file of ASE") from None
+        raise ConfigError(f"{path}: cannot be read ({problem}); compound.structure is a CIF or a file of ASE") from None
 
 
 def compound(subject: Subject, work: Work) -> Gate:
     """Relax the compound, run it at 300 K, and compare cell, bonds, first shells and g(r) with the crystal."""
     reference, source = reference_crystal(subject)
-    anion = subject.settings.host.anion
-    shells = [first_shell(reference, one, anion) for one in (subject.dopant.label, subject.settings.host.former)]
+    centre, anion = subject.host.polyanion.centre, subject.host.polyanion.ligand
+    shells = [first_shell(reference, one, anion) for one in (subject.dopant.label, centre)]
     work.report("relaxation", 0.0)
     rest = at_rest(reference, subject.potential)
     compared = _compared(subject, reference)

@@ -9,12 +9,12 @@ from ase import Atoms
 
 from dopantfit.lammps import Dynamics
 from dopantfit.statistics import standard_error
+from dopantfit.structures.hosts import MeasuredCell
 from dopantfit.transport import PairDistribution, Trajectory, pair_distribution
-from dopantfit.validate import thresholds
 from dopantfit.validate.dynamics import Share, mean_with_error, run, seed_of, trajectory_of
 from dopantfit.validate.figures import COLOURS, MARKERS, label, new_figure, save_figure
 from dopantfit.validate.gate import Check, Gate, Work
-from dopantfit.validate.settings import MeasuredCell, pair_of
+from dopantfit.validate.settings import pair_of
 from dopantfit.validate.structures import at_rest
 from dopantfit.validate.subject import Subject
 
@@ -44,10 +44,10 @@ def host_crystal(subject: Subject, work: Work) -> Gate:
     """Relax the host's compositions, run the last one at two temperatures, and compare with what was measured."""
     cells, last = _relaxed_cells(subject, work)
     runs = [_run(subject, work, last, number) for number in range(len(TEMPERATURES))]
-    peaks = {pair_of(name): length for name, length in subject.settings.host.peaks.items()}
+    peaks = {pair_of(name): length for name, length in subject.host.peaks.items()}
     found = {pair: pair_distribution(runs[0], pair, _REACH) for pair in peaks}
     grown = {name: expansion(runs, name) for name in ("a", "c")}
-    checks = [*_cell_checks(cells), *_peak_checks(subject, found, peaks), *_expansion_checks(grown)]
+    checks = [*_cell_checks(subject, cells), *_peak_checks(subject, found, peaks), *_expansion_checks(subject, grown)]
     first = cells[0]
     a, c = first.against(0, first.measured.a)[0], first.against(1, first.measured.c)[0]
     of_c, of_a = grown["c"][0], grown["a"][0]
@@ -65,9 +65,9 @@ def host_crystal(subject: Subject, work: Work) -> Gate:
 
 
 def _relaxed_cells(subject: Subject, work: Work) -> tuple[list[RelaxedCells], Atoms]:
-    """Relaxed cells of every measured composition, and the last crystal."""
-    rng, found, rest = subject.rng("host"), [], subject.host.ions
-    measured = subject.settings.host.cells
+    """Relaxed cells of the measured compositions, and the last crystal."""
+    rng, found, rest = subject.rng("host"), [], subject.host.conventional.ions
+    measured = subject.measured_cells
     for number, one in enumerate(measured):
         arrangements = subject.level.arrangements if Fraction(one.x) else 1
         rows = []
@@ -86,7 +86,7 @@ def _run(subject: Subject, work: Work, rest: Atoms, number: int) -> Trajectory:
     rng = subject.rng(f"host-{temperature:.0f}")
     ions = rest
     if level.host_repeats != (1, 1, 1):
-        ions = subject.crystal(Fraction(subject.settings.host.cells[-1].x), 0, level.host_repeats, rng)
+        ions = subject.crystal(Fraction(subject.measured_cells[-1].x), 0, level.host_repeats, rng)
     settings = Dynamics(temperature, level.expansion_ps, seed_of(rng), ensemble="npt", cell="aniso")
     part = (1.0 - _STATIC) / len(TEMPERATURES)
     share = Share(f"host-{temperature:.0f}K", _STATIC + number * part, part)
@@ -106,14 +106,14 @@ def expansion(runs: list[Trajectory], name: str) -> tuple[float, float]:
     return scale * (hot - cold), scale * float(np.hypot(cold_error, hot_error))
 
 
-def _cell_checks(cells: list[RelaxedCells]) -> list[Check]:
-    checks = []
+def _cell_checks(subject: Subject, cells: list[RelaxedCells]) -> list[Check]:
+    checks, length = [], subject.limit("host_length")
     for one in cells:
-        checks.append(thresholds.HOST_LENGTH.check(f"a at x = {one.measured.x}", *one.against(0, one.measured.a)))
-        checks.append(thresholds.HOST_LENGTH.check(f"c at x = {one.measured.x}", *one.against(1, one.measured.c)))
+        checks.append(length.check(f"a at x = {one.measured.x}", *one.against(0, one.measured.a)))
+        checks.append(length.check(f"c at x = {one.measured.x}", *one.against(1, one.measured.c)))
     first, last = cells[0], cells[-1]
     name = f"volume from x = {first.measured.x} to {last.measured.x}"
-    return [*checks, thresholds.HOST_TREND.check(name, *last.against(2, float(first.values[:, 2].mean())))]
+    return [*checks, subject.limit("host_trend").check(name, *last.against(2, float(first.values[:, 2].mean())))]
 
 
 def _peak_checks(
@@ -121,19 +121,19 @@ def _peak_checks(
 ) -> list[Check]:
     checks = []
     for pair, one in found.items():
-        limit = thresholds.MOBILE_PEAK if subject.mobile in pair else thresholds.HOST_PEAK
+        limit = subject.limit("mobile_peak" if subject.mobile in pair else "host_peak")
         checks.append(
             limit.check(f"{'-'.join(pair)} first peak at 300 K", one.first_peak - wanted[pair], one.first_peak_error)
         )
     return checks
 
 
-def _expansion_checks(grown: dict[str, tuple[float, float]]) -> list[Check]:
+def _expansion_checks(subject: Subject, grown: dict[str, tuple[float, float]]) -> list[Check]:
     (a, a_error), (c, c_error) = grown["a"], grown["c"]
     error = float(np.hypot(a_error, c_error))
     return [
-        thresholds.EXPANSION_C.check("expansion of c", c, c_error),
-        thresholds.EXPANSION_ANISOTROPY.check("expansion of c less that of a", c - a, error),
+        subject.limit("expansion_c").check("expansion of c", c, c_error),
+        subject.limit("expansion_anisotropy").check("expansion of c less that of a", c - a, error),
     ]
 
 

@@ -80,13 +80,13 @@ def _checks(subject: Subject, summary: Summary, moved: Mapping[str, int]) -> lis
     checks = [thresholds.MOBILE_HOPS.check(f"{subject.mobile} that changed site", hopped, sqrt(hopped))]
     coefficient = mobile.cm2_per_s
     if coefficient.value is not None:
-        checks.append(thresholds.MOBILE_D.check(f"D* of {subject.mobile}", coefficient.value, coefficient.error))
-    elif coefficient.high < thresholds.MOBILE_D.low:  # any other bound says that the run is too short
-        checks.append(thresholds.MOBILE_D.check(f"upper bound of D* of {subject.mobile}", coefficient.high))
+        checks.append(subject.limit("mobile_d").check(f"D* of {subject.mobile}", coefficient.value, coefficient.error))
+    elif coefficient.high < subject.limit("mobile_d").low:  # any other bound says that the run is too short
+        checks.append(subject.limit("mobile_d").check(f"upper bound of D* of {subject.mobile}", coefficient.high))
     for name, one in summary.diffusion.items():
         if name != subject.mobile:
             checks.append(thresholds.FRAMEWORK_MSD.check(f"MSD of {name} at 70 % of the run", one.reached))
-            checks.append(thresholds.FRAMEWORK_HOPS.check(f"{name} that left their site", moved[name]))
+            checks.append(subject.limit("framework_hops").check(f"{name} that left their site", moved[name]))
     return checks
 
 

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from dopantfit.errors import ConfigError
 from dopantfit.fit.inputs import set_files
+from dopantfit.structures.hosts import Host, load_host
 from dopantfit.validate import thresholds
 from dopantfit.validate.gate import Gate
-from dopantfit.validate.settings import SETTINGS_FILE
+from dopantfit.validate.settings import SETTINGS_FILE, load_settings
 from dopantfit.validate.subject import Subject, potential_sha256
-from dopantfit.workflow.provenance import Record, sha256_of, write_json_atomic
+from dopantfit.workflow.provenance import Record, hash_of, sha256_of, write_json_atomic
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -34,10 +35,11 @@ def write_validation(subject: Subject, gates: Sequence[Gate], started: float) ->
         "format": FORMAT,
         "name": subject.config.name,
         "level": subject.level_name,
+        "host": {"name": subject.host.name, "sha256": _hash_of(subject.host)},
         "passed": all(gate.passed for gate in gates),
         "potential": {"name": subject.potential.name, "sha256": subject.sha256, "source": Path(subject.source).name},
         "compared_with": subject.peer.name if subject.peer else None,
-        "thresholds": thresholds.sha256(),
+        "thresholds": thresholds.sha256(subject.host),
         "gates": [gate.as_dict() for gate in gates],
         "record": _record(subject, started).as_dict(),
     }
@@ -118,7 +120,15 @@ def stale(record: Mapping[str, Any], potential: str, folder: Path) -> str:
         return "another potential, or an earlier one"
     if record["record"]["inputs"].get(SETTINGS_FILE) != (sha256_of(settings) if settings.is_file() else None):
         return f"another {SETTINGS_FILE}"
-    return "" if record.get("thresholds") == thresholds.sha256() else "other thresholds than those of this version"
+    host = load_settings(folder).host
+    # Records of before hosts were files are about the one that there was.
+    if (record["host"]["sha256"] != _hash_of(host)) if "host" in record else host != load_host():
+        return f"another host than {host.name} as it is now"
+    return "" if record.get("thresholds") == thresholds.sha256(host) else "other thresholds than those of this version"
+
+
+def _hash_of(host: Host) -> str:
+    return hash_of(host.model_dump(mode="json"))
 
 
 def _objection(record: dict[str, Any], potential: str, path: Path) -> str | None:

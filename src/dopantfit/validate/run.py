@@ -177,7 +177,7 @@ def _one(request: Request, name: str, observe: Observe) -> Gate:
     subject = request.subject()
     key = subject.key(name, GATES[name].frames, GATES[name].peer)
     kept = request.work / f"{name}.json"
-    found = _kept(kept, key)
+    found = _kept(kept, subject, key)
     if found is None or not all((request.figures / figure).is_file() for figure in found.figures):
 
         def report(text: str, part: float) -> None:
@@ -186,7 +186,7 @@ def _one(request: Request, name: str, observe: Observe) -> Gate:
         work = Work(request.work / f"{name}-{key}", request.figures, report, request.cores, request.ranks)
         found = judge(subject, name, work)
         if found.final:
-            write_json_atomic(kept, {"key": _with_limits(key), "gate": found.as_dict()})
+            write_json_atomic(kept, {"key": _with_limits(subject, key), "gate": found.as_dict()})
     observe(name, found.problem or found.finding, 1.0)
     return found
 
@@ -203,15 +203,15 @@ def judge(subject: Subject, name: str, work: Work) -> Gate:
     return replace(gate, seconds=time.time() - started)
 
 
-def _kept(path: Path, key: str) -> Gate | None:
+def _kept(path: Path, subject: Subject, key: str) -> Gate | None:
     """The gate in this file if it is of that key; None otherwise, also for a damaged file."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        return Gate.from_dict(content["gate"]) if content["key"] == _with_limits(key) else None
+        return Gate.from_dict(content["gate"]) if content["key"] == _with_limits(subject, key) else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def _with_limits(key: str) -> str:
+def _with_limits(subject: Subject, key: str) -> str:
     """The key with all thresholds: a gate is judged again when one changes, from the runs that are there."""
-    return hash_of([key, thresholds.sha256()])
+    return hash_of([key, thresholds.sha256(subject.host)])

@@ -8,6 +8,7 @@ from ase.neighborlist import neighbor_list
 
 from dopantfit.lammps import Dynamics, DynamicsResult
 from dopantfit.structures import labels_of
+from dopantfit.structures.hosts import Polyanion
 from dopantfit.transport import Trajectory
 from dopantfit.transport.trajectory import Floats
 from dopantfit.validate import thresholds
@@ -23,7 +24,6 @@ from dopantfit.validate.dynamics import (
 )
 from dopantfit.validate.figures import COLOURS, label, new_figure, save_figure
 from dopantfit.validate.gate import Check, Gate, Work
-from dopantfit.validate.settings import Host
 from dopantfit.validate.structures import SETTLED, at_rest
 from dopantfit.validate.subject import Subject
 
@@ -42,14 +42,14 @@ def stability(subject: Subject, work: Work) -> Gate:
     name = f"stability-{hot.temperature:.0f}K"
     first = run(ions, subject.potential, heated, work, Share(name, 0.0, part))
     second = run(ions, subject.potential, free, work, Share("stability-nve", part, 1.0 - part), start=name)
-    coordination = coordination_checks({"hot": first, "constant energy": second}, subject.settings.host)
+    coordination = coordination_checks({"hot": first, "constant energy": second}, subject.host.polyanion)
     time, energy, temperature = thermo_columns(second.thermo, "time_ps", "total_eV", "temperature_K")
     drift, error = (1000.0 * value / len(ions) for value in slope_with_error(time, energy))
     longest = max(one.largest_core_shell for one in (first, second))
-    of, kept = subject.settings.host, min(check.value for check in coordination)
+    of, kept = subject.host.polyanion, min(check.value for check in coordination)
     finding = (
-        f"{hot.temperature:.0f} K for {level.hot_ps:g} ps: {100.0 * kept:.1f} % of {of.former} keep "
-        f"{of.coordination} {of.anion}, shells stay within {longest:.2f} Å"
+        f"{hot.temperature:.0f} K for {level.hot_ps:g} ps: {100.0 * kept:.1f} % of {of.centre} keep "
+        f"{of.count} {of.ligand}, shells stay within {longest:.2f} Å"
     )
     return Gate(
         name="stability",
@@ -64,30 +64,30 @@ def stability(subject: Subject, work: Work) -> Gate:
     )
 
 
-def coordination_checks(runs: Mapping[str, DynamicsResult], of: Host) -> list[Check]:
+def coordination_checks(runs: Mapping[str, DynamicsResult], of: Polyanion) -> list[Check]:
     """Share of the network formers that have all their anions, over the whole of each run, by its name.
 
     The first starts from a crystal at rest, shells relaxed, so that no frame has to be left out.
     """
     checks = []
     for name, one in runs.items():
-        shares = coordinated(trajectory_of(one, skip=0.0), of.former, of.anion, of.bond, of.coordination)
-        text = f"{of.former} with {of.coordination} {of.anion}, {name}"
+        shares = coordinated(trajectory_of(one, skip=0.0), of)
+        text = f"{of.centre} with {of.count} {of.ligand}, {name}"
         checks.append(thresholds.FOUR_COORDINATED.check(text, *mean_with_error(shares)))
     return checks
 
 
-def coordinated(trajectory: Trajectory, centre: str, anion: str, bond: float, wanted: int) -> Floats:
-    """Share of the `centre` ions that have just `wanted` anions within `bond` [Å], in up to a hundred frames."""
+def coordinated(trajectory: Trajectory, of: Polyanion) -> Floats:
+    """Share of the polyanions that are whole, with just their number of ligands, in up to a hundred frames."""
     numbers = np.unique(np.linspace(0, trajectory.n_frames - 1, _FRAMES).astype(int))
     shares = []
     for number in numbers:
         ions = frame_of(trajectory, int(number))
         labels = np.array(labels_of(ions))
-        first, second = neighbor_list("ij", ions, bond)
-        bonded = first[(labels[first] == centre) & (labels[second] == anion)]
-        counts = np.bincount(bonded, minlength=len(ions))[labels == centre]
-        shares.append(float(np.mean(counts == wanted)))
+        first, second = neighbor_list("ij", ions, of.reach)
+        bonded = first[(labels[first] == of.centre) & (labels[second] == of.ligand)]
+        counts = np.bincount(bonded, minlength=len(ions))[labels == of.centre]
+        shares.append(float(np.mean(counts == of.count)))
     return np.array(shares)
 
 

@@ -19,9 +19,13 @@ from dopantfit.fit.record import POTENTIAL_FILE, RECORD_FILE
 from dopantfit.fit.run import load_potential
 from dopantfit.potential import Potential, library_names
 from dopantfit.potential.files import locate
-from dopantfit.structures import Host, Substitution, host, labels_of, substituted
+from dopantfit.structures import Host, Substitution, substituted
+from dopantfit.structures.hosts import MeasuredCell
+from dopantfit.structures.hosts.load import check_potential
+from dopantfit.validate.gate import Threshold
 from dopantfit.validate.levels import Level, level
-from dopantfit.validate.settings import SETTINGS_FILE, Settings, load_settings, pair_of
+from dopantfit.validate.settings import Settings, load_settings
+from dopantfit.validate.thresholds import of_host
 
 
 @dataclass(frozen=True)
@@ -79,24 +83,29 @@ class Subject:
             )
         return self.targets
 
-    @cached_property
+    @property
     def host(self) -> Host:
-        """The crystal that is doped, one conventional cell."""
-        return host(self.settings.host.prototype)
+        """What is doped."""
+        return self.settings.host
 
     @property
     def mobile(self) -> str:
-        """Label of the host's mobile ion; ConfigError when it has none."""
-        if self.host.mobile is None:
-            raise ConfigError(
-                f"validate.toml: host.prototype = {self.settings.host.prototype!r} has no mobile ion; choose another"
-            )
+        """Label of the host's mobile ion."""
         return self.host.mobile
 
+    @property
+    def measured_cells(self) -> tuple[MeasuredCell, ...]:
+        """Measured cells of the compositions that a conventional cell can have."""
+        units = self.units((1, 1, 1))
+        return tuple(one for one in self.host.cells if (Fraction(one.x) * units).denominator == 1)
+
+    def limit(self, name: str) -> Threshold:
+        """A threshold of the host."""
+        return of_host(self.host, name)
+
     def units(self, repeats: tuple[int, int, int]) -> int:
-        """Formula units of the host's supercell: its stoichiometry divided by the common divisor."""
-        counts = np.unique(labels_of(self.host.ions), return_counts=True)[1]
-        return int(np.gcd.reduce(counts)) * int(np.prod(repeats))
+        """Formula units of so many conventional cells."""
+        return self.host.units_of(self.host.conventional) * int(np.prod(repeats))
 
     def crystal(
         self, x: float | Fraction, y: float | Fraction, repeats: tuple[int, int, int], rng: np.random.Generator
@@ -105,13 +114,14 @@ class Subject:
 
         A positive ``y`` gives one dopant at least.
         """
-        units, of = self.units(repeats), self.settings.host
+        units = self.units(repeats)
         partners = round(float(x) * units)
         dopants = max(1, round(float(y) * units)) if y else 0
-        changes = [Substitution(of.replaced, of.partner, self.potential.species[of.partner].formal_charge, partners)]
+        changes = [self.host.partners(partners)]
         if dopants:
-            changes.append(Substitution(of.replaced, self.dopant.label, self.dopant.formal_charge, dopants))
-        return substituted(self.host.repeated(repeats), changes, rng)
+            replaced = self.host.substitution.replaced
+            changes.append(Substitution(replaced, self.dopant.label, self.dopant.formal_charge, dopants))
+        return substituted(self.host.conventional.repeated(repeats), changes, rng)
 
     def rng(self, gate: str) -> np.random.Generator:
         """Random numbers of a gate, from the seed of the fit."""
@@ -164,18 +174,17 @@ def potential_sha256(source: str | Path) -> str:
 
 
 def _check_species(subject: Subject) -> None:
-    of = subject.settings.host
-    host = {of.replaced, of.partner, of.former, of.anion, subject.mobile}
-    for pair in of.peaks:
-        if not set(pair_of(pair)) <= host:
-            raise ConfigError(
-                f'{SETTINGS_FILE}: host.peaks."{pair}" is not in the host, which holds {", ".join(sorted(host))}'
-            )
-    missing = sorted({subject.dopant.label, *host} - set(subject.potential.species))
+    missing = sorted({subject.dopant.label, *subject.host.charges} - set(subject.potential.species))
     if missing:
         raise ConfigError(
             f"{subject.source}: has no parameters for {', '.join(missing)}, which the crystals of the gates hold; "
-            "choose another potential, or another [host] in validate.toml"
+            "choose another potential, or another host in validate.toml"
+        )
+    check_potential(subject.host, subject.potential)
+    if len(subject.measured_cells) < 2:
+        raise ConfigError(
+            f"host {subject.host.name}: of its measured cells fewer than two are compositions that the conventional "
+            f"cell of {subject.units((1, 1, 1))} formula units can have; give two such x"
         )
 
 

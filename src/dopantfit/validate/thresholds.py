@@ -1,7 +1,8 @@
-"""Every threshold of the gates, with its reason, in one place."""
+"""Every threshold of the gates, with its reason: here those that hold for any host, in a host's file its own."""
 
 from math import inf
 
+from dopantfit.structures.hosts import Host, Limit
 from dopantfit.validate.gate import Threshold
 from dopantfit.workflow.provenance import hash_of
 
@@ -58,24 +59,6 @@ COORDINATION = Threshold(
     -0.3, 0.3, "", "no more than one ion in three may change a neighbour at 300 K; fewer is a new phase"
 )
 
-# --- d: the host ------------------------------------------------------------------------------------
-HOST_LENGTH = Threshold(
-    -2.0, 2.0, "%", "the published host relaxes to a + 1.6 %, c within 0.1 %; a dopant's fit may not make it worse"
-)
-HOST_TREND = Threshold(
-    -1.5, -0.2, "%", "measured -0.7 % of volume from x = 0 to 1/2: the sign and the order of magnitude must be right"
-)
-HOST_PEAK = Threshold(
-    -0.08, 0.08, "Å", "4 % of a bond: the relaxed host is 1-2 % too wide, and random neighbours split bonds by as much"
-)
-MOBILE_PEAK = Threshold(
-    -0.25, 0.25, "Å", "mobile ions sit off-centre and on several sites, 2.0 to 2.3 Å from their nearest anions"
-)
-EXPANSION_C = Threshold(0.0, 80.0, "10⁻⁶/K", "measured 25 to 35: positive, and of that order")
-EXPANSION_ANISOTROPY = Threshold(
-    0.0, inf, "10⁻⁶/K", "c expands more than a above 300 K, the mark of this structure type"
-)
-
 # --- e: a hot run -----------------------------------------------------------------------------------
 FOUR_COORDINATED = Threshold(
     0.99, 1.0, "", "every network former keeps its four anions; 1 % allows for vibrations caught beyond the bond length"
@@ -98,14 +81,6 @@ BARRIER = Threshold(
 
 # --- g: ion dynamics --------------------------------------------------------------------------------
 MOBILE_HOPS = Threshold(4.0, inf, "hops", "with four hops seen, none at all would be chance in 2 % of runs (Poisson)")
-MOBILE_D = Threshold(
-    1e-7,
-    1e-4,
-    "cm²/s",
-    "a tenth of the least seen of the published host at 700 K (1e-6), to twice what experiment extrapolates "
-    "to: 0.9e-3 S/cm at 25 °C with 0.34 eV and 3e-3 S/cm with 0.27 eV make 5e-5 and 3e-5 by Nernst-Einstein",
-)
-FRAMEWORK_HOPS = Threshold(0.0, 0.0, "ions", "the dopant and the host's framework take 1e2 to 1e7 times as long as Li")
 FRAMEWORK_MSD = Threshold(
     0.0,
     0.6,
@@ -114,7 +89,15 @@ FRAMEWORK_MSD = Threshold(
 )
 
 
-def sha256() -> str:
+def of_host(host: Host, name: str) -> Threshold:
+    """The threshold of the host that has this name in its file."""
+    limit: Limit = getattr(host.thresholds, name)
+    low, high = (-inf if limit.low is None else limit.low), (inf if limit.high is None else limit.high)
+    return Threshold(low, high, limit.unit, limit.reason)
+
+
+def sha256(host: Host) -> str:
     """Hash of every limit, so that a record made under others can be told."""
     found = {name: one for name, one in globals().items() if isinstance(one, Threshold)}
+    found |= {name.upper(): of_host(host, name) for name in type(host.thresholds).model_fields}
     return hash_of({name: [str(one.low), str(one.high), one.unit] for name, one in found.items()})

@@ -12,8 +12,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from dopantfit.errors import ConfigError
+from dopantfit.workflow.folders import make_folder
+from dopantfit.workflow.provenance import write_json_atomic
 
-LOCK_FILE = ".lock"
+LOCK_FILE, OWNER_FILE = ".lock", "owner.json"
 _LOOK = 0.2
 
 
@@ -55,6 +57,31 @@ def is_free(folder: Path) -> bool:
     finally:
         os.close(descriptor)
     return True
+
+
+@contextmanager
+def run_folder(folder: Path, owner: Path) -> Iterator[None]:
+    """Make `folder` where it is not there, and hold it for the work that the file `owner` asks for.
+
+    Raises ConfigError when it cannot be made, another process holds it, or it holds the work of another file: two
+    studies of one name must not do away with each other's results.
+    """
+    make_folder(folder)
+    with held(folder):
+        _own(folder, owner.resolve())
+        yield
+
+
+def _own(folder: Path, owner: Path) -> None:
+    try:
+        known = json.loads((folder / OWNER_FILE).read_text(encoding="utf-8"))["of"]
+    except (OSError, ValueError, KeyError, TypeError):
+        known = None
+    # One that is gone was moved, or will not come back.
+    if known is not None and known != str(owner) and Path(known).exists():
+        raise ConfigError(f"{folder}: holds the work of {known}, not of {owner}; choose another folder")
+    if known != str(owner):
+        write_json_atomic(folder / OWNER_FILE, {"of": str(owner)})
 
 
 def _take(descriptor: int, path: Path, patience: float) -> None:

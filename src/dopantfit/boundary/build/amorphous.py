@@ -1,4 +1,4 @@
-"""Cations and whole PO4 units at random on a sparse grid between the grains, no two ions nearer than a start may be."""
+"""Cations and whole polyanions at random on a sparse grid between the grains, no two ions nearer than a start may be."""
 
 from collections.abc import Mapping
 
@@ -12,15 +12,21 @@ from dopantfit.boundary.build.config import Amorphous
 from dopantfit.errors import ConfigError
 from dopantfit.structures import labels_of
 from dopantfit.structures.cells import ANION_ANION, CATION_CATION
+from dopantfit.structures.hosts import Polyanion
 
 Floats = NDArray[np.float64]
 
-#: P-O bond of a phosphate unit [Å].
-PHOSPHATE_BOND = 1.53
-#: Least distance of a cation and an O of another unit [Å]: below Al-O 1.75, above every cation-O repulsion wall.
+#: Least distance of a cation and an anion of another unit [Å]: below any bond of a metal to oxygen, beyond the walls.
 CATION_ANION = 1.7
 
-_TETRAHEDRON = PHOSPHATE_BOND / np.sqrt(3.0) * np.array([[1, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]], float)
+#: Directions of the bonds of a polyanion by their number, and the length that these vectors have.
+_SHAPES: dict[int, tuple[Floats, float]] = {
+    1: (np.array([[0, 0, 1]], float), 1.0),
+    2: (np.array([[0, 0, 1], [0, 0, -1]], float), 1.0),
+    3: (np.array([[2, -1, -1], [-1, 2, -1], [-1, -1, 2]], float), np.sqrt(6.0)),
+    4: (np.array([[1, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]], float), np.sqrt(3.0)),
+    6: (np.vstack([np.eye(3), -np.eye(3)]), 1.0),
+}
 
 
 def place(
@@ -28,28 +34,31 @@ def place(
     gap: tuple[float, float],
     counts: Mapping[str, int],
     settings: Amorphous,
+    unit: Polyanion,
     rng: np.random.Generator,
 ) -> tuple[list[str], Floats]:
     """Return labels and positions [Å] of the ions that fill the gap of an orthogonal cell.
 
-    gap: its two ends along z [Å]. counts: of P, each with its four O, and of every cation.
+    gap: its two ends along z [Å]. counts: of the centres of polyanions, each with its ligands, and of every cation.
     Raises ConfigError when a unit finds no place.
     """
     n_units = sum(counts.values())
     points = _grid(grain, gap, n_units * settings.points_per_unit)
-    placed = _Placed(grain)
+    placed = _Placed(grain, unit.ligand)
+    shape = ligands(unit)
     free = [points[i] for i in rng.permutation(len(points))]
-    cations = [label for label, count in sorted(counts.items()) if label != "P" for _ in range(count)]
-    # Phosphates first: they need the room; cations go anywhere between them.
-    no_phosphate: list[Floats] = []
+    cations = [label for label, count in sorted(counts.items()) if label != unit.centre for _ in range(count)]
+    # Polyanions first: they need the room; cations go anywhere between them.
+    no_polyanion: list[Floats] = []
     labels: list[str] = []
-    for _ in range(counts["P"]):
-        labels += _place_phosphate(free, no_phosphate, placed, settings.orientations, rng)
-    free += no_phosphate
+    for _ in range(counts[unit.centre]):
+        if _place_polyanion(shape, free, no_polyanion, placed, settings.orientations, rng):
+            labels += [unit.centre, *[unit.ligand] * unit.count]
+    free += no_polyanion
     for label in cations:
         labels += _place_cation(label, free, placed)
-    if len(labels) < n_units + 4 * counts["P"]:
-        lost = n_units - (len(labels) - 4 * labels.count("P"))
+    if len(labels) < n_units + unit.count * counts[unit.centre]:
+        lost = n_units - (len(labels) - unit.count * labels.count(unit.centre))
         raise ConfigError(
             f"amorphous: {lost} of {n_units} units find no place in a gap of {gap[1] - gap[0]:.2f} Å, the gap is too "
             f"thin; raise placed_volume_per_atom ({settings.placed_volume_per_atom!r}) or points_per_unit "
@@ -58,25 +67,38 @@ def place(
     return labels, placed.positions[len(grain) :]
 
 
-def _place_phosphate(
-    free: list[Floats], no_phosphate: list[Floats], placed: "_Placed", tries: int, rng: np.random.Generator
-) -> list[str]:
-    """Put a PO4 on the first free point that takes one; return its labels, none where no point does.
+def ligands(unit: Polyanion) -> Floats:
+    """Return where the ligands of a polyanion stand around its centre [Å], ``shape=(count, 3)``; ConfigError for five."""
+    if unit.count not in _SHAPES:
+        raise ConfigError(f"{unit.formula}: units of {unit.count} ligands cannot be placed, only of 1, 2, 3, 4 or 6")
+    directions, length = _SHAPES[unit.count]
+    return np.asarray(unit.bond / length * directions)
 
-    Points leave `free` as they are tried, because ions only come; those with room for a cation go to `no_phosphate`.
+
+def _place_polyanion(
+    shape: Floats,
+    free: list[Floats],
+    no_polyanion: list[Floats],
+    placed: "_Placed",
+    tries: int,
+    rng: np.random.Generator,
+) -> bool:
+    """Put a polyanion on the first free point that takes one; whether there is such a point.
+
+    Points leave `free` as they are tried, because ions only come; those with room for a cation go to `no_polyanion`.
     """
-    anion = np.arange(5) > 0
+    anion = np.arange(1 + len(shape)) > 0
     while free:
         point = free.pop()
         if not placed.fits(point[None], anion[:1]):
             continue
         for turn in Rotation.random(tries, random_state=rng).as_matrix():
-            sites = point + np.vstack([np.zeros(3), _TETRAHEDRON @ turn])
+            sites = point + np.vstack([np.zeros(3), shape @ turn])
             if placed.fits(sites, anion):
                 placed.add(sites, anion)
-                return ["P", "O", "O", "O", "O"]
-        no_phosphate.append(point)
-    return []
+                return True
+        no_polyanion.append(point)
+    return False
 
 
 def _place_cation(label: str, free: list[Floats], placed: "_Placed") -> list[str]:
@@ -100,37 +122,13 @@ def _grid(grain: Atoms, gap: tuple[float, float], wanted: float) -> Floats:
     return points
 
 
-def _place_one(
-    unit: str, points: Floats, free: list[int], tries: int, placed: "_Placed", rng: np.random.Generator
-) -> bool:
-    """Put a unit on the first free point where it fits; points that no unit can take any more leave `free`."""
-    at = 0
-    while at < len(free):
-        point = points[free[at]]
-        if not placed.fits(point[None], np.array([False])):
-            del free[at]  # ions only come, so that it never fits again
-            continue
-        shapes = [np.zeros((1, 3))]
-        if unit == "P":
-            turns = Rotation.random(tries, random_state=rng).as_matrix()
-            shapes = [np.vstack([np.zeros(3), _TETRAHEDRON @ turn]) for turn in turns]
-        for shape in shapes:
-            anion = np.arange(len(shape)) > 0
-            if placed.fits(point + shape, anion):
-                placed.add(point + shape, anion)
-                del free[at]
-                return True
-        at += 1
-    return False
-
-
 class _Placed:
     """The ions there are, and whether more fit between them; periodic in an orthogonal cell."""
 
-    def __init__(self, grain: Atoms) -> None:
+    def __init__(self, grain: Atoms, anion: str) -> None:
         self._lengths = grain.cell.lengths()
         self._sites = [np.array(grain.positions)]
-        self._anion = [np.array(labels_of(grain)) == "O"]
+        self._anion = [np.array(labels_of(grain)) == anion]
         self._rebuild()
 
     @property

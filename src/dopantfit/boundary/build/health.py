@@ -1,4 +1,4 @@
-"""What a structure shows after a stage: phosphates, coordination numbers, densities, closest contacts."""
+"""What a structure shows after a stage: polyanions, coordination numbers, densities, closest contacts."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -16,6 +16,7 @@ from dopantfit.errors import CollapseError
 from dopantfit.potential import Potential
 from dopantfit.potential.turnover import turn_over
 from dopantfit.structures import labels_of
+from dopantfit.structures.hosts import Host, Polyanion
 
 #: g/cm³ per u/Å³.
 _DENSITY = 1e24 / ase.units.mol
@@ -29,8 +30,9 @@ class Checkup:
 
     lengths: of the cell [Å]. mass_density: [g/cm³]. volume_per_atom: of everything [Å³].
     grain_thickness: [Å]. amorphous_volume_per_atom: of all that is not grain [Å³].
-    four_coordinated: part of all P with exactly four O; amorphous_four_coordinated: of those outside the grain.
-    coordination: mean number of O around the cations outside the grain, by label.
+    four_coordinated: part of all polyanions that are whole;
+    amorphous_four_coordinated: of those outside the grain.
+    coordination: mean number of anions around the cations beside them outside the grain, by label.
     closest: shortest distance of every pair of cations that can fall together, "Mg-P" → [Å, its turn-over radius].
     """
 
@@ -49,25 +51,18 @@ class Checkup:
         plain: dict[str, Any] = json.loads(json.dumps(asdict(self)))
         return plain
 
-    def __str__(self) -> str:
-        around = ", ".join(f"{label} {number:.2f}" for label, number in self.coordination.items() if label != "P")
-        return (
-            f"{self.lengths[2]:.2f} Å along the normal, {self.mass_density:.3f} g/cm³, amorphous "
-            f"{self.amorphous_volume_per_atom:.2f} Å³/ion, {100 * self.four_coordinated:.1f} % of P in PO4, "
-            f"O around {around}"
-        )
 
-
-def checkup(atoms: Atoms, potential: Potential, limits: Health) -> Checkup:
+def checkup(atoms: Atoms, potential: Potential, host: Host) -> Checkup:
     """Return the health of a structure with ``info["grain_ions"]``; cells orthogonal."""
+    unit = host.polyanion
     labels = np.array(labels_of(atoms))
     outside = np.arange(len(atoms)) >= int(atoms.info["grain_ions"])
-    oxygens = _oxygens(atoms, labels, limits)
-    phosphorus = labels == "P"
-    whole = oxygens == 4
+    anions = _anions_around(atoms, labels, host)
+    centres = labels == unit.centre
+    whole = anions == unit.count
     mass = float(sum(potential.species[label].total_mass for label in labels))
     lengths = tuple(float(x) for x in atoms.cell.lengths())
-    thickness = grain_thickness(atoms)
+    thickness = grain_thickness(atoms, unit)
     area = lengths[0] * lengths[1]
     return Checkup(
         lengths=(lengths[0], lengths[1], lengths[2]),
@@ -75,19 +70,19 @@ def checkup(atoms: Atoms, potential: Potential, limits: Health) -> Checkup:
         volume_per_atom=float(atoms.get_volume() / len(atoms)),
         grain_thickness=thickness,
         amorphous_volume_per_atom=area * (lengths[2] - thickness) / max(1, int(outside.sum())),
-        four_coordinated=float(whole[phosphorus].mean()),
-        amorphous_four_coordinated=float(whole[phosphorus & outside].mean()) if (phosphorus & outside).any() else 1.0,
+        four_coordinated=float(whole[centres].mean()),
+        amorphous_four_coordinated=float(whole[centres & outside].mean()) if (centres & outside).any() else 1.0,
         coordination={
-            str(one): float(oxygens[(labels == one) & outside].mean())
+            str(one): float(anions[(labels == one) & outside].mean())
             for one in np.unique(labels[outside])
-            if one != "O"
+            if one != unit.ligand
         },
         closest=_closest(atoms, labels, potential),
     )
 
 
-def require(found: Checkup, limits: Health, where: str) -> None:
-    """Raise CollapseError naming `where` when a structure is not what a phosphate is."""
+def require(found: Checkup, limits: Health, unit: Polyanion, where: str) -> None:
+    """Raise CollapseError naming `where` when ions have fallen together or polyanions apart."""
     for pair, (distance, turn) in found.closest.items():
         if distance < turn:
             raise CollapseError(
@@ -96,47 +91,49 @@ def require(found: Checkup, limits: Health, where: str) -> None:
             )
     if found.four_coordinated < limits.four_coordinated:
         raise CollapseError(
-            f"{where}: only {100 * found.four_coordinated:.1f} % of P have four O within {limits.phosphate_reach} Å, "
+            f"{where}: only {100 * found.four_coordinated:.1f} % of {unit.centre} have {unit.count} {unit.ligand} "
+            f"within {unit.reach} Å, "
             f"expected {100 * limits.four_coordinated:.1f} %; lower the temperature or compress in smaller steps"
         )
 
 
-def with_grain(atoms: Atoms, grain_ions: int, thickness: float) -> Atoms:
+def with_grain(atoms: Atoms, grain_ions: int, thickness: float, unit: Polyanion) -> Atoms:
     """Return a copy whose first `grain_ions` ions are the grain, `thickness` [Å] thick as it stands here."""
     result = atoms.copy()
     result.info = {"grain_ions": grain_ions, "grain_thickness": thickness}
-    result.info["grain_spread"] = _spread(result)
+    result.info["grain_spread"] = _spread(result, unit)
     return result
 
 
-def grain_thickness(atoms: Atoms) -> float:
-    """Thickness of the grain now [Å]: that at the start, scaled as the spread of its P along the normal."""
-    return float(atoms.info["grain_thickness"] * _spread(atoms) / atoms.info["grain_spread"])
+def grain_thickness(atoms: Atoms, unit: Polyanion) -> float:
+    """Thickness of the grain now [Å]: that at the start, scaled as the spread of its polyanions along the normal."""
+    return float(atoms.info["grain_thickness"] * _spread(atoms, unit) / atoms.info["grain_spread"])
 
 
-def grain_centre(atoms: Atoms) -> float:
-    """Height of the middle of the grain [Å]: the circular mean of its P."""
+def grain_centre(atoms: Atoms, unit: Polyanion) -> float:
+    """Height of the middle of the grain [Å]: the circular mean of its polyanions."""
     length = atoms.cell.lengths()[2]
-    return float(np.angle(np.exp(2j * np.pi * _grain_phosphorus(atoms) / length).sum()) * length / (2.0 * np.pi))
+    return float(np.angle(np.exp(2j * np.pi * _heights_in_grain(atoms, unit) / length).sum()) * length / (2.0 * np.pi))
 
 
-def _spread(atoms: Atoms) -> float:
+def _spread(atoms: Atoms, unit: Polyanion) -> float:
     length = atoms.cell.lengths()[2]
-    z = _grain_phosphorus(atoms) - grain_centre(atoms)
+    z = _heights_in_grain(atoms, unit) - grain_centre(atoms, unit)
     z -= np.round(z / length) * length
     return float(z.std())
 
 
-def _grain_phosphorus(atoms: Atoms) -> NDArray[np.float64]:
+def _heights_in_grain(atoms: Atoms, unit: Polyanion) -> NDArray[np.float64]:
     n = int(atoms.info["grain_ions"])
-    return np.asarray(atoms.positions[:n, 2][np.array(labels_of(atoms))[:n] == "P"])
+    return np.asarray(atoms.positions[:n, 2][np.array(labels_of(atoms))[:n] == unit.centre])
 
 
-def _oxygens(atoms: Atoms, labels: NDArray[np.str_], limits: Health) -> NDArray[np.intp]:
-    """Number of O within the reach of every ion's first shell, ``shape=(n,)``."""
-    first, second, distance = neighbor_list("ijd", atoms, max(limits.phosphate_reach, limits.cation_reach))
-    reach = np.where(labels == "P", limits.phosphate_reach, limits.cation_reach)
-    bound = (labels[second] == "O") & (distance < reach[first])
+def _anions_around(atoms: Atoms, labels: NDArray[np.str_], host: Host) -> NDArray[np.intp]:
+    """Number of anions within the reach of every ion's first shell, ``shape=(n,)``."""
+    unit = host.polyanion
+    first, second, distance = neighbor_list("ijd", atoms, max(unit.reach, host.cation_reach))
+    reach = np.where(labels == unit.centre, unit.reach, host.cation_reach)
+    bound = (labels[second] == unit.ligand) & (distance < reach[first])
     return np.bincount(first[bound], minlength=len(atoms))
 
 

@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 
-from dopantfit.boundary.build.start import phosphate_of
 from dopantfit.boundary.build.health import Checkup, checkup, grain_centre, grain_thickness, require
 from dopantfit.boundary.build.stages import Anneal, Compress, Health, Relax, Stage
 from dopantfit.errors import ConfigError, ConvergenceError
@@ -25,6 +24,8 @@ from dopantfit.potential import Potential
 from dopantfit.workflow.provenance import holds, read_sealed, sha256_of, write_sealed, write_text_atomic
 from dopantfit.reference.frames import dump_frames, read_frames
 from dopantfit.structures import labels_of, with_labels
+from dopantfit.structures.hosts import Host, Polyanion
+from dopantfit.structures.polyanions import polyanion_of
 
 #: Makes what is told of the progress of a run, from its name.
 Reporter = Callable[[str], AbstractContextManager[Report | None]]
@@ -72,6 +73,7 @@ class Schedule:
     """
 
     potential: Potential
+    host: Host
     stages: Sequence[Stage]
     health: Health
     seed: int
@@ -101,11 +103,11 @@ class Schedule:
         folder.mkdir(parents=True, exist_ok=True)
         started = time.time()
         seed = int(np.random.default_rng([self.seed, number]).integers(1, 2**31))
-        run = _StageRun(self.potential, folder, seed, self.ranks, reporter)
+        run = _StageRun(self.potential, self.host.polyanion, folder, seed, self.ranks, reporter)
         end, pressure, compression = run(atoms, stage)
-        found = checkup(end, self.potential, self.health)
+        found = checkup(end, self.potential, self.host)
         write_text_atomic(folder / STATE, dump_frames([end]))
-        require(found, self.health, f"{folder} (stage {stage.name})")
+        require(found, self.health, self.host.polyanion, f"{folder} (stage {stage.name})")
         record = StageRecord(stage.name, found.as_dict(), pressure, compression, time.time() - started)
         files = {STATE: sha256_of(folder / STATE)}
         content = {"key": key, **record.as_dict(), "settings": stage.model_dump(), "files": files}
@@ -115,7 +117,7 @@ class Schedule:
     def _key(self, atoms: Atoms, stage: Stage, number: int) -> str:
         """Hash of everything the end of a stage depends on."""
         parts = [dump_frames([atoms]), stage.model_dump_json(exclude={"reason"}), self.health.model_dump_json()]
-        parts += [self.potential.dumps(), f"{self.seed} {number}"]
+        parts += [self.host.model_dump_json(), self.potential.dumps(), f"{self.seed} {number}"]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
@@ -142,6 +144,7 @@ class _StageRun:
     """Runs one stage in its folder; returns its end, mean pressure [bar] and the steps of a compression."""
 
     potential: Potential
+    unit: Polyanion
     folder: Path
     seed: int
     ranks: int | None
@@ -203,10 +206,10 @@ class _StageRun:
         area = float(atoms.cell[0, 0] * atoms.cell[1, 1])
         steps: list[dict[str, float]] = []
         for number in range(stage.max_steps):
-            excess = (atoms.cell[2, 2] - grain_thickness(atoms)) - stage.volume_per_atom * outside / area
+            excess = (atoms.cell[2, 2] - grain_thickness(atoms, self.unit)) - stage.volume_per_atom * outside / area
             if excess <= 0.0:
                 return atoms, steps[-1]["pressure_bar"] if steps else 0.0, tuple(steps)
-            atoms = compressed(atoms, min(stage.step, float(excess)))
+            atoms = compressed(atoms, min(stage.step, float(excess)), self.unit)
             where = self.folder / f"step-{number + 1:03d}"
             atoms, pressure = self.dynamics(atoms, stage, held, where, f"{stage.name} {number + 1}")
             steps.append({"length_A": float(atoms.cell[2, 2]), "pressure_bar": pressure})
@@ -218,18 +221,18 @@ class _StageRun:
         )
 
 
-def compressed(atoms: Atoms, by: float) -> Atoms:
+def compressed(atoms: Atoms, by: float, unit: Polyanion) -> Atoms:
     """Return a copy with the cell `by` [Å] shorter along z, taken from between the faces of the grain.
 
-    Units keep their shape: a PO4 moves as its P does. What lies in the grain stays.
+    Polyanions keep their shape: ligands move as their centre does. What lies in the grain stays.
     Raises ConfigError when there is less than `by` between the faces.
     """
-    thickness, centre = grain_thickness(atoms), grain_centre(atoms)
+    thickness, centre = grain_thickness(atoms, unit), grain_centre(atoms, unit)
     length = float(atoms.cell[2, 2])
     gap = length - thickness
     if by >= gap:
         raise ConfigError(f"the gap of {gap:.2f} Å between the faces of the grain cannot be shortened by {by:.2f} Å")
-    owner, shift = phosphate_of(atoms)
+    owner, shift = polyanion_of(atoms, unit)
     bound = owner >= 0
     # Height above the middle of the grain; the gap lies between half a thickness and that below a cell length.
     height = (atoms.positions[:, 2] - centre) % length

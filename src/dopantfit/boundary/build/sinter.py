@@ -21,6 +21,7 @@ from dopantfit.errors import ConfigError, ReferenceDataError
 from dopantfit.potential import Potential
 from dopantfit.workflow.provenance import Record, read_sealed, write_json_atomic, write_sealed, write_text_atomic
 from dopantfit.reference.frames import dump_frames, read_frames
+from dopantfit.structures.hosts import Host
 
 INITIAL, IDENTITY, BOUNDARY, RECORD = "initial.extxyz", "identity.json", "boundary.extxyz", "boundary.json"
 
@@ -61,17 +62,20 @@ def build_boundary(
         )
     write_sealed(folder / IDENTITY, identity)
     write_text_atomic(first, text)
-    end, stages = Schedule(potential, config.stages, config.health, config.seed, ranks).run(start, folder, reporter)
+    end, stages = Schedule(potential, config.host, config.stages, config.health, config.seed, ranks).run(
+        start, folder, reporter
+    )
     write_text_atomic(folder / BOUNDARY, dump_frames([end]))
-    domains = find_domains(end, (config.grain.in_plane, config.grain.in_plane))
-    draw_boundary(end, domains, folder / "figures")
+    domains = find_domains(end, config.host, (config.grain.in_plane, config.grain.in_plane))
+    draw_boundary(end, domains, config.host, folder / "figures")
     record: dict[str, Any] = {
         "name": config.name,
+        "host": config.host.name,
         "potential": potential.name,
         "ions": len(end),
         "composition": dict(composition(end)),
-        "health": checkup(end, potential, config.health).as_dict(),
-        "domains": describe(end, domains),
+        "health": checkup(end, potential, config.host).as_dict(),
+        "domains": describe(end, domains, config.host),
         "stages": [stage.as_dict() for stage in stages],
         "record": Record.of(
             {"initial": first, "boundary": folder / BOUNDARY},
@@ -84,11 +88,13 @@ def build_boundary(
     return Boundary(end, domains, tuple(stages), record)
 
 
-def describe(atoms: Atoms, domains: Domains) -> dict[str, Any]:
-    """Return widths, order, composition and Ti-Ti distances of the domains, ready for JSON."""
-    distances = nearest_by_domain(atoms, domains)
+def describe(atoms: Atoms, domains: Domains, host: Host) -> dict[str, Any]:
+    """Return widths, order, composition and distances of the reducible ions of the domains, ready for JSON."""
+    distances = nearest_by_domain(atoms, domains, host.reducible)
     percent = composition_by_domain(atoms, domains)
     return {
+        "framework": list(domains.framework),
+        "nearest_of": host.reducible,
         "order_grain": domains.order_grain,
         "order_amorphous": domains.order_amorphous,
         **{
@@ -97,7 +103,7 @@ def describe(atoms: Atoms, domains: Domains) -> dict[str, Any]:
                 "width_A": domains.width(name),
                 "ions": int(domains.members(atoms, name).sum()),
                 "atomic_percent": percent[name],
-                "ti_ti_A": None if (found := distances[name]) is None else {"mean": found[0], "error": found[1]},
+                "nearest_A": None if (found := distances[name]) is None else {"mean": found[0], "error": found[1]},
             }
             for name in NAMES
         },

@@ -14,12 +14,8 @@ Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 class Health(Table):
     """What a structure must still show after every stage."""
 
-    #: Smallest part of all P with exactly four O within `phosphate_reach`; a hot melt opens a few for a moment.
+    #: Smallest part of all polyanions that are whole; a hot melt opens a few for a moment.
     four_coordinated: Fraction = 0.95
-    #: [Å]; between the P-O bond (1.5) and the next O (beyond 2.8).
-    phosphate_reach: Positive = 2.0
-    #: Reach of the first O shell of every other cation [Å]: beyond Ti-O 2.2 and Li-O 2.4, before the next shell.
-    cation_reach: Positive = 2.6
 
 
 class _Stage(Table):

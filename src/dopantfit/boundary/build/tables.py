@@ -6,7 +6,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from dopantfit.strict_toml import AnyTable, parse_strict, read_text
+from dopantfit.strict_toml import AnyTable, parse_strict, parse_toml, read_text
+from dopantfit.structures.hosts import with_host
 
 Positive = Annotated[float, Field(gt=0.0)]
 NonNegative = Annotated[float, Field(ge=0.0)]
@@ -18,4 +19,14 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 
 def load_table(model: type[AnyTable], path: str | os.PathLike[str]) -> AnyTable:
     """Return the table in a TOML file; ConfigError naming the file and the key."""
-    return parse_strict(model, read_text(Path(path)), str(path))
+    return parse_table(model, read_text(Path(path)), str(path), Path(path).parent)
+
+
+def parse_table(
+    model: type[AnyTable], text: str, source: str, folder: str | os.PathLike[str] = "."
+) -> AnyTable:
+    """Return the table written in `text`, its host in full; ConfigError naming `source` and the key.
+
+    folder: what the name of a host's file is relative to.
+    """
+    return parse_strict(model, with_host(parse_toml(text, source), folder), source)

@@ -14,6 +14,7 @@ from dopantfit.boundary.build.tables import Count, Positive, Text, load_table
 from dopantfit.boundary.profile.domains import Interval
 from dopantfit.errors import ConfigError
 from dopantfit.strict_toml import Table, read_text
+from dopantfit.structures.hosts import Host, load_host
 
 Floats = NDArray[np.float64]
 
@@ -25,8 +26,7 @@ _POINTS = 2001
 class TwoMaxima(Table):
     """Two equal Gaussians along the normal, in units of the domain's thickness, cut off at its ends.
 
-    The defaults have a peak of 1.43 times the mean: 7.1 at% Mg at the peak are then 4.95 at% on average, which halves
-    Ti and Al of the published boundary.
+    The defaults have a peak of 1.43 times the mean: 7.1 at% at the peak are then 4.95 at% on average, as published.
     """
 
     kind: Literal["two-maxima"] = "two-maxima"
@@ -86,11 +86,15 @@ Profile = Annotated[TwoMaxima | MeasuredProfile, Field(discriminator="kind")]
 class DopeConfig(Table):
     """Everything that doping a boundary needs to know."""
 
-    #: Label of the dopant in the potential, and of the ion that balances its charge.
+    #: In files: a name of the library, or a TOML file beside this one.
+    host: Host = Field(default_factory=load_host)
+    #: Label of the dopant in the potential, and of the ion that balances its charge, the host's mobile one by default.
     dopant: Text
-    mobile: Text = "Li"
-    #: Host ions it takes the place of, in proportion to their number in the amorphous domain.
-    replaces: Annotated[tuple[Text, ...], Field(min_length=1)] = ("Ti", "Al")
+    mobile: Text = Field(default_factory=lambda known: known["host"].mobile)
+    #: Host ions it takes the place of, in proportion to their number in the amorphous domain; the framework by default.
+    replaces: Annotated[tuple[Text, ...], Field(min_length=1)] = Field(
+        default_factory=lambda known: known["host"].framework
+    )
     #: GB_1 ... GB_N [at% of all ions of the doped amorphous domain].
     concentrations: Annotated[tuple[Positive, ...], Field(min_length=1)] = (0.6, 1.7, 2.8, 3.9, 4.9, 6.0, 7.1)
     #: Whether a concentration is the highest along the normal, as atom probes report it, or the domain's mean.

@@ -41,9 +41,9 @@ class _Task:
         start, doping = doped(self.atoms, self.domains, self.potential, self.config, level, realisation)
         folder.mkdir(parents=True, exist_ok=True)
         write_text_atomic(folder / DOPED, dump_frames([start]))
-        schedule = Schedule(
-            self.potential, self.config.stages, self.config.health, self.config.seed + realisation, self.ranks
-        )
+        config = self.config
+        seed = config.seed + realisation
+        schedule = Schedule(self.potential, config.host, config.stages, config.health, seed, self.ranks)
         result: dict[str, Any] = {"folder": str(folder), "doping": doping.as_dict(), "error": None}
         try:
             end, stages = schedule.run(start, folder, lambda label: reporter(f"GB_{level} r{realisation:02d} {label}"))
@@ -52,9 +52,9 @@ class _Task:
             return {**result, "error": " ".join(str(problem).split())}
         write_text_atomic(folder / BOUNDARY, dump_frames([end]))
         # Without the dopant on its sites the amorphous domain would seem to have too few cations to judge by.
-        domains = find_domains(end, framework=(*self.config.replaces, self.config.dopant))
-        draw_boundary(end, domains, folder / "figures")
-        result |= {"domains": describe(end, domains), "stages": [stage.as_dict() for stage in stages]}
+        domains = find_domains(end, config.host, framework=(*config.replaces, config.dopant))
+        draw_boundary(end, domains, config.host, folder / "figures")
+        result |= {"domains": describe(end, domains, config.host), "stages": [stage.as_dict() for stage in stages]}
         record = Record.of(
             {"doped": folder / DOPED}, self.config.model_dump(mode="json"), seed=self.config.seed, started=started
         )
@@ -84,7 +84,7 @@ def dope_boundary(
     check_dopant(config, potential)
     if "grain_ions" not in atoms.info:
         raise ConfigError("the structure does not say which ions are its grain; dope one that was built here")
-    domains = find_domains(atoms)
+    domains = find_domains(atoms, config.host)
     chosen = list(range(1, len(config.concentrations) + 1) if levels is None else levels)
     wanted = config.realisations if realisations is None else realisations
     if wanted < 1:

@@ -1,7 +1,7 @@
 """Doping the amorphous domain of a boundary: charge-balanced, along a profile, in seeded realisations.
 
-The rule: a dopant of formal charge z on the site of a host ion of charge z_h brings z_h - z mobile ions of charge +1;
-it removes them where that is negative.
+The rule: a dopant of formal charge z on the site of a host ion of charge z_h leaves the charge z - z_h, which mobile
+ions make up for: they are brought, or removed where it is positive.
 """
 
 from dataclasses import asdict, dataclass
@@ -17,6 +17,7 @@ from dopantfit.boundary.profile.domains import Domains
 from dopantfit.errors import ConfigError
 from dopantfit.potential import Potential
 from dopantfit.structures import labels_of, total_formal_charge, with_labels
+from dopantfit.structures.hosts.load import check_potential
 
 Floats = NDArray[np.float64]
 
@@ -61,7 +62,7 @@ def doped(
     available = {host: int((inside & (before == host)).sum()) for host in counts}
     result = with_labels(atoms, _exchanged(atoms, domains, config, counts, level, rng))
     result.info = dict(atoms.info)
-    extra = sum(count * _extra_per_site(host, potential, config) for host, count in counts.items())
+    extra = _whole_extra(counts, potential, config, level)
     result, room = _balanced(result, domains, config, extra, rng)
     _check_neutral(result, potential, level)
     return result, Doping(
@@ -85,6 +86,8 @@ def _exchanged(
     weight = config.profile.weight(domain.distance(atoms.positions[:, 2]), domain)
     weight = weight * domains.members(atoms, "amorphous")
     for host, count in counts.items():
+        if not count:
+            continue  # perhaps for want of sites, and of none nothing can be drawn
         sites = np.flatnonzero((labels == host) & (weight > 0.0))
         if count > len(sites):
             raise ConfigError(
@@ -138,15 +141,34 @@ def check_dopant(config: DopeConfig, potential: Potential) -> None:
             f"dope: {', '.join(missing)} not in the potential {potential.name}; it has {', '.join(potential.species)}: "
             "take a potential with the dopant"
         )
-    wrong = [host for host in config.replaces if host == "P" or potential.species[host].formal_charge <= 0]
+    check_potential(config.host, potential)
+    unit = config.host.polyanion
+    wrong = [one for one in config.replaces if one == unit.centre or potential.species[one].formal_charge <= 0]
     if wrong:
-        raise ConfigError(f"dope: replaces = {wrong[0]!r} is no cation beside the phosphate; name others, such as Ti")
-    if potential.species[config.mobile].formal_charge != 1:
-        raise ConfigError(f"dope: mobile = {config.mobile!r} must be an ion of charge +1, such as Li")
+        raise ConfigError(
+            f"dope: replaces = {wrong[0]!r} is no cation beside the {unit.formula}; name others, such as "
+            f"{config.host.framework[0]}"
+        )
+    if potential.species[config.mobile].formal_charge <= 0:
+        raise ConfigError(f"dope: mobile = {config.mobile!r} must be a cation, such as {config.host.mobile}")
 
 
-def _extra_per_site(host: str, potential: Potential, config: DopeConfig) -> int:
-    return potential.species[host].formal_charge - potential.species[config.dopant].formal_charge
+def _extra_per_site(host: str, potential: Potential, config: DopeConfig) -> float:
+    """Mobile ions that a dopant on such a site brings; a part of one where their charge does not divide."""
+    missing = potential.species[host].formal_charge - potential.species[config.dopant].formal_charge
+    return missing / potential.species[config.mobile].formal_charge
+
+
+def _whole_extra(counts: dict[str, int], potential: Potential, config: DopeConfig, level: int) -> int:
+    charges = {label: ion.formal_charge for label, ion in potential.species.items()}
+    missing = sum((charges[host] - charges[config.dopant]) * count for host, count in counts.items())
+    extra, rest = divmod(missing, charges[config.mobile])
+    if rest:
+        raise ConfigError(
+            f"GB_{level}: {sum(counts.values())} {config.dopant} leave the charge {-missing:+d}, which whole "
+            f"{config.mobile} cannot balance; ask for another concentration"
+        )
+    return extra
 
 
 def _apportioned(total: int, sites: dict[str, int]) -> dict[str, int]:
@@ -164,7 +186,7 @@ def _balanced(
     """Bring or remove mobile ions in the amorphous domain; return the smallest room of the voids taken."""
     labels = labels_of(atoms)
     if extra > 0:
-        anions = np.array(labels) == "O"
+        anions = np.array(labels) == config.host.polyanion.ligand
         sites, room = largest_voids(atoms, anions, domains.amorphous, extra)
         more = with_labels(atoms + Atoms(f"H{extra}", positions=sites), [*labels, *[config.mobile] * extra])
         more.info = dict(atoms.info)

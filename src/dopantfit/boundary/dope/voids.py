@@ -14,7 +14,7 @@ Floats = NDArray[np.float64]
 
 #: Spacing of the grid [Å]; the best point is then searched on one ten times finer.
 _SPACING = 0.4
-#: A void with less than this part of the least distances is none: Li would start within 1.4 Å of an O.
+#: A void with less than this part of the least distances is none: a cation would start within 1.4 Å of an anion.
 SMALLEST_ROOM = 0.82
 
 
@@ -28,13 +28,13 @@ def largest_voids(atoms: Atoms, anions: NDArray[np.bool_], domain: Interval, cou
     """
     lengths = atoms.cell.lengths()
     points = _grid(lengths, domain)
-    cations, oxygens = (_tree(atoms.positions[kind], lengths) for kind in (~anions, anions))
-    room = np.minimum(cations.query(points)[0] / CATION_CATION, oxygens.query(points)[0] / CATION_ANION)
+    cations, others = (_tree(atoms.positions[kind], lengths) for kind in (~anions, anions))
+    room = np.minimum(cations.query(points)[0] / CATION_CATION, others.query(points)[0] / CATION_ANION)
     tree = _tree(points, lengths)
     sites, rooms = np.empty((count, 3)), np.empty(count)
     for number in range(count):
         best = points[int(room.argmax())]
-        sites[number], rooms[number] = _refined(best, cations, oxygens, sites[:number], domain)
+        sites[number], rooms[number] = _refined(best, cations, others, sites[:number], domain)
         if rooms[number] < SMALLEST_ROOM:
             raise ConfigError(
                 f"{count} extra ions have no room in the amorphous domain: the void for number {number + 1} is "
@@ -45,14 +45,14 @@ def largest_voids(atoms: Atoms, anions: NDArray[np.bool_], domain: Interval, cou
     return sites, rooms
 
 
-def _refined(best: Floats, cations: cKDTree, oxygens: cKDTree, extra: Floats, domain: Interval) -> tuple[Floats, float]:
+def _refined(best: Floats, cations: cKDTree, others: cKDTree, extra: Floats, domain: Interval) -> tuple[Floats, float]:
     """Search around a grid point inside the domain; return the best site and its room."""
     lengths = cations.boxsize
     offsets = np.linspace(-0.5, 0.5, 11) * _SPACING
     around = best + np.stack(np.meshgrid(offsets, offsets, offsets, indexing="ij"), axis=-1).reshape(-1, 3)
     around = around[domain.contains(around[:, 2])]
     wrapped = _wrapped(around, lengths)
-    room = np.minimum(cations.query(wrapped)[0] / CATION_CATION, oxygens.query(wrapped)[0] / CATION_ANION)
+    room = np.minimum(cations.query(wrapped)[0] / CATION_CATION, others.query(wrapped)[0] / CATION_ANION)
     for site in extra:
         room = np.minimum(room, _distances(around, site, lengths) / CATION_CATION)
     at = int(room.argmax())

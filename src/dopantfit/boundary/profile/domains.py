@@ -1,6 +1,6 @@
-"""Grain, complexion and amorphous domain, told apart by the in-plane order of the Ti/Al sublattice along the normal.
+"""Grain, complexion and amorphous domain, told apart by the in-plane order of the framework's cations along the normal.
 
-In the pseudo-cubic crystal the cations of every Ti/Al layer stand on a square lattice of half the cell's edge. The
+In the pseudo-cubic crystal the cations of every framework layer stand on a square lattice of half the cell's edge. The
 order of a cation is the 2-D Fourier sum over its layer at that lattice's wave vectors: 1 in the perfect crystal
 wherever the layer lies, 0 on average at random, free of the choice of an origin. Ramps fitted to order against height
 give the ends of the complexions. The normal is z; cells are orthogonal along it.
@@ -15,13 +15,10 @@ from numpy.typing import NDArray
 
 from dopantfit.errors import ConfigError
 from dopantfit.structures import labels_of
+from dopantfit.structures.hosts import Host
 
 Floats = NDArray[np.float64]
 
-#: Edge of the pseudo-cubic cell of LATP [Å]: how many cells span a boundary of measured size.
-PSEUDO_CUBIC_EDGE = 12.08
-#: Half the thickness of a layer [Å]: less than the 2.6 Å between Ti/Al layers, more than their roughness.
-HALF_LAYER = 1.2
 #: Wave vectors in units of 2π over half the pseudo-cubic edge: the first two stars of the square lattice.
 STARS = ((1, 0), (0, 1), (1, 1), (1, -1))
 #: Plateaus of order that differ by less than this are one domain: above the noise of four cations a layer.
@@ -68,7 +65,8 @@ class Domains:
 
     intervals: of each name in NAMES, one or (complexion) two; a domain that is not there has none.
     order_grain, order_amorphous: plateaus of the fitted ramps.
-    height, order: of every Ti/Al ion [Å] and [1], in the order of the structure, ``shape=(n,)``.
+    height, order: of every framework cation [Å] and [1], in the order of the structure, ``shape=(n,)``.
+    framework: labels of these cations.
     """
 
     intervals: dict[str, tuple[Interval, ...]]
@@ -76,6 +74,7 @@ class Domains:
     order_amorphous: float
     height: Floats
     order: Floats
+    framework: tuple[str, ...] = ()
 
     def width(self, name: str) -> float:
         """Mean thickness of the stretches of a domain [Å]; 0 where there is none."""
@@ -105,20 +104,21 @@ class Domains:
 
 
 def find_domains(
-    atoms: Atoms, in_plane: tuple[int, int] | None = None, framework: Sequence[str] = ("Ti", "Al")
+    atoms: Atoms, host: Host, in_plane: tuple[int, int] | None = None, framework: Sequence[str] = ()
 ) -> Domains:
     """Divide a boundary, periodic along z, of one crystalline and one amorphous slab.
 
     in_plane: pseudo-cubic cells along the two edges; from the size of the cell by default.
-    framework: labels of the cations that carry the order; a dopant on their sites may be added.
+    framework: labels of the cations that carry the order; the host's by default, to which a dopant may be added.
     Raises ConfigError when the cell is not orthogonal along z, or holds too few framework cations.
     """
+    framework = tuple(framework) or host.framework
     ions = np.isin(labels_of(atoms), list(framework))
     period = _normal_length(atoms)
     if ions.sum() < 8:
         raise ConfigError(f"domains: {ions.sum()} {'/'.join(framework)} ions are too few, expected at least 8")
     z = atoms.positions[ions, 2] % period
-    order = layer_order(atoms, in_plane, framework)
+    order = layer_order(atoms, host, in_plane, framework)
     start = _crystal_centre(z, order, period)
     above, below = (z - start) % period, (start - z) % period
     half = 0.5 * period
@@ -136,19 +136,19 @@ def find_domains(
             ),
             "amorphous": (Interval(start + up.end, start + period - down.end, period),),
         }
-    return Domains(intervals, float(grain), float(amorphous), z, order)
+    return Domains(intervals, float(grain), float(amorphous), z, order, framework)
 
 
 def layer_order(
-    atoms: Atoms, in_plane: tuple[int, int] | None = None, framework: Sequence[str] = ("Ti", "Al")
+    atoms: Atoms, host: Host, in_plane: tuple[int, int] | None = None, framework: Sequence[str] = ()
 ) -> Floats:
     """Fourier order of every framework cation in its own layer, ``shape=(n_framework,)``.
 
-    The mean of cos(q·Δr) over the other framework cations within HALF_LAYER of its height and over STARS; 0 for a
-    cation alone in its layer.
+    The mean of cos(q·Δr) over the other framework cations within half a layer of its height and over STARS; 0 for
+    a cation alone in its layer.
     """
-    ions = np.flatnonzero(np.isin(labels_of(atoms), list(framework)))
-    cells = in_plane or tuple(max(1, round(atoms.cell.lengths()[i] / PSEUDO_CUBIC_EDGE)) for i in range(2))
+    ions = np.flatnonzero(np.isin(labels_of(atoms), list(framework or host.framework)))
+    cells = in_plane or tuple(max(1, round(atoms.cell.lengths()[i] / host.grain.edge)) for i in range(2))
     period = _normal_length(atoms)
     fractions = atoms.get_scaled_positions(wrap=False)[ions, :2]
     # Half a pseudo-cubic edge divides the cell's edge in 2 n parts.
@@ -156,7 +156,7 @@ def layer_order(
     phases = np.exp(1j * fractions @ waves.T)
     z = atoms.positions[ions, 2] % period
     gap = np.abs(z[:, None] - z)
-    same_layer = np.minimum(gap, period - gap) < HALF_LAYER
+    same_layer = np.minimum(gap, period - gap) < host.grain.half_layer
     np.fill_diagonal(same_layer, False)
     neighbours = same_layer.sum(axis=1)
     sums = (phases.conj() * (same_layer.astype(float) @ phases)).real.mean(axis=1)

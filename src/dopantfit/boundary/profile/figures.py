@@ -16,18 +16,18 @@ from matplotlib.figure import Figure
 from dopantfit.boundary.profile.domains import NAMES, Domains, order_profile
 from dopantfit.boundary.profile.profiles import profiles
 from dopantfit.structures import labels_of
+from dopantfit.structures.hosts import Host
 from dopantfit.workflow.provenance import write_text_atomic
 
 _SHADES = {"grain": "#dbe7f3", "complexion": "#fbe3cf", "amorphous": "#efefef"}
-_LINES = {"Li": "#548235", "Al": "#7f7f7f", "Ti": "#1f4e79", "P": "#c55a11", "O": "#c00000", "Mg": "#7030a0"}
 
 
-def draw_boundary(atoms: Atoms, domains: Domains, folder: Path) -> None:
+def draw_boundary(atoms: Atoms, domains: Domains, host: Host, folder: Path) -> None:
     """Write side_view, order and concentrations (PNG and CSV) into `folder`, which is made if needed."""
     folder.mkdir(parents=True, exist_ok=True)
     _side_view(atoms, domains, folder)
     _order(atoms, domains, folder)
-    _concentrations(atoms, domains, folder)
+    _concentrations(atoms, domains, host, folder)
 
 
 def _figure(width: float, height: float) -> tuple[Figure, Any]:
@@ -92,25 +92,27 @@ def _order(atoms: Atoms, domains: Domains, folder: Path) -> None:
     length = float(atoms.cell[2, 2])
     figure, panel = _figure(7.0, 3.4)
     _shade(panel, domains, length)
-    panel.plot(domains.height, domains.order, ".", color="0.55", markersize=3, label="Ti, Al ions")
+    panel.plot(
+        domains.height, domains.order, ".", color="0.55", markersize=3, label=f"{', '.join(domains.framework)} ions"
+    )
     heights, order = order_profile(domains, length)
     panel.plot(heights, order, color="#1f4e79", label="mean of 6 Å")
     panel.axhline(0.0, color="0.6", linewidth=0.6)
     panel.set_ylim(-0.6, 1.1)
-    panel.set_ylabel("in-plane order of Ti/Al")
+    panel.set_ylabel(f"in-plane order of {'/'.join(domains.framework)}")
     _legend(figure)
     rows = ((repr(float(z)), repr(float(value))) for z, value in zip(heights, order, strict=True))
     _save(figure, folder, "order", ("z_A", "order"), rows)
 
 
-def _concentrations(atoms: Atoms, domains: Domains, folder: Path) -> None:
+def _concentrations(atoms: Atoms, domains: Domains, host: Host, folder: Path) -> None:
     length = float(atoms.cell[2, 2])
     found = profiles(atoms)
     figure, panel = _figure(7.0, 3.4)
     _shade(panel, domains, length)
     for label, percent in found.atomic_percent.items():
-        if label != "O":  # two thirds of everything; it would flatten the rest
-            panel.step(found.height, percent, where="mid", label=label, color=_LINES.get(label[:2]))
+        if label != host.polyanion.ligand:  # most of everything; it would flatten the rest
+            panel.step(found.height, percent, where="mid", label=label)
     panel.set_ylabel("concentration (at%)")
     _legend(figure)
     figure.savefig(folder / "concentrations.png", dpi=150, metadata={"Software": None})

@@ -1,4 +1,4 @@
-"""Composition along the normal and Ti-Ti distances by domain."""
+"""Composition along the normal, and distances of like ions by domain."""
 
 import csv
 import io
@@ -18,7 +18,7 @@ from dopantfit.workflow.provenance import write_text_atomic
 
 Floats = NDArray[np.float64]
 
-#: Width of a bin [Å]: a Ti/Al layer spacing of the crystal, as in the published Monte Carlo.
+#: Width of a bin [Å], as in the published Monte Carlo: a spacing of framework layers of NASICON-type crystals.
 BIN = 3.5
 
 
@@ -63,7 +63,7 @@ def profiles(atoms: Atoms, width: float = BIN) -> Profiles:
     )
 
 
-def nearest_distances(atoms: Atoms, label: str = "Ti") -> Floats:
+def nearest_distances(atoms: Atoms, label: str) -> Floats:
     """Distance of every ion of a label to the nearest other one of it [Å], ``shape=(n,)``; cells orthogonal."""
     positions = atoms.positions[np.array(labels_of(atoms)) == label]
     lengths = atoms.cell.lengths()
@@ -74,7 +74,7 @@ def nearest_distances(atoms: Atoms, label: str = "Ti") -> Floats:
     return np.asarray(tree.query(tree.data, k=2)[0][:, 1])
 
 
-def nearest_by_domain(atoms: Atoms, domains: Domains, label: str = "Ti") -> dict[str, tuple[float, float, int] | None]:
+def nearest_by_domain(atoms: Atoms, domains: Domains, label: str) -> dict[str, tuple[float, float, int] | None]:
     """Mean nearest-neighbour distance [Å], its standard error and the number of ions, by domain; None without two.
 
     The neighbour may lie in any domain.

@@ -34,8 +34,8 @@ def _stages(record: Mapping[str, Any]) -> Table:
         "length (Å)",
         "g/cm³",
         "amorphous (Å³/ion)",
-        "P in PO4 (%)",
-        "O around Ti",
+        "whole units (%)",
+        "first shell",
         "p (bar)",
         "time (s)",
     )
@@ -48,7 +48,7 @@ def _stages(record: Mapping[str, Any]) -> Table:
             f"{health['mass_density']:.3f}",
             f"{health['amorphous_volume_per_atom']:.2f}",
             f"{100 * health['four_coordinated']:.1f}",
-            f"{health['coordination'].get('Ti', 0.0):.2f}",
+            " ".join(f"{label} {number:.1f}" for label, number in health["coordination"].items()),
             "" if pressure is None else f"{pressure:.0f}",
             f"{stage['wall_seconds']:.0f}",
         )
@@ -56,12 +56,14 @@ def _stages(record: Mapping[str, Any]) -> Table:
 
 
 def _domains(found: Mapping[str, Any]) -> Table:
-    labels = list(found["grain"]["atomic_percent"])
-    title = f"in-plane order of Ti/Al: grain {found['order_grain']:.2f}, amorphous {found['order_amorphous']:.2f}"
-    table = _table(title, "domain", "width (Å)", "ions", "Ti-Ti (Å)", *[f"{label} (at%)" for label in labels])
+    labels, near_of = list(found["grain"]["atomic_percent"]), found["nearest_of"]
+    order = f"grain {found['order_grain']:.2f}, amorphous {found['order_amorphous']:.2f}"
+    title = f"in-plane order of {'/'.join(found['framework'])}: {order}"
+    percents = [f"{label} (at%)" for label in labels]
+    table = _table(title, "domain", "width (Å)", "ions", f"{near_of}-{near_of} (Å)", *percents)
     for name in NAMES:
         one = found[name]
-        near = one["ti_ti_A"]
+        near = one["nearest_A"]
         distance = "" if near is None else f"{near['mean']:.2f} ± {near['error']:.2f}"
         percent = [f"{one['atomic_percent'][label]:.2f}" for label in labels]
         table.add_row(name, f"{one['width_A']:.1f}", str(one["ions"]), distance, *percent)

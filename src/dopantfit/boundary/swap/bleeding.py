@@ -16,7 +16,7 @@ from dopantfit.errors import ConfigError
 from dopantfit.statistics import wilson_interval
 from dopantfit.structures import labels_of
 
-#: A dopant farther than this from every reference site [Å] sits between sites; Ti/Al and Li sites are 2.9 Å apart.
+#: A dopant farther than this from every reference site [Å] sits between sites; those of NASICON are 2.9 Å apart.
 BETWEEN = 1.45
 #: Below this a dopant is within what experiment calls impurity [at%] (Stegmaier et al., section 3.1).
 IMPURITY = 0.5
@@ -128,7 +128,7 @@ class OccupiedSite:
 
 
 def occupied_sites(
-    atoms: Atoms, reference: Atoms, dopant: str, ions: Sequence[int], kinds: Sequence[str] = ("Al", "Li", "Ti")
+    atoms: Atoms, reference: Atoms, dopant: str, ions: Sequence[int], kinds: Sequence[str]
 ) -> list[OccupiedSite]:
     """The site kind of every given dopant ion, by the nearest cation site of a reference structure.
 

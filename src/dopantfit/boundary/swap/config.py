@@ -3,14 +3,16 @@
 import json
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
 from pydantic import ValidationError, model_validator
 
-from dopantfit.boundary.build.tables import Count, NonNegative, Positive, Text, load_table
+from dopantfit.boundary.build.tables import Count, NonNegative, Positive, Text
 from dopantfit.errors import ConfigError
-from dopantfit.strict_toml import Table
+from dopantfit.strict_toml import Table, parse_strict, parse_toml, read_text
+from dopantfit.structures.hosts import DEFAULT_HOST, load_host
 
 Mode = Literal["delayed", "full", "rigid"]
 SWAP_FILE = "swap.toml"
@@ -22,8 +24,8 @@ class Burst(Table):
     #: ``delayed``: a two-region estimate first, full relaxation of what passes (exact, the default); ``full``: every
     #: attempt relaxed; ``rigid``: nothing relaxed, for teaching and tests.
     mode: Mode = "delayed"
-    #: Cations that a dopant changes places with.
-    partners: tuple[Text, ...] = ("Al", "Li", "Ti")
+    #: Cations that a dopant changes places with; those of the host's framework and its mobile one by default.
+    partners: tuple[Text, ...] = ()
     #: How a partner is drawn: any ion of any partner species alike, or first the species, then an ion of it.
     draw: Literal["ion", "species"] = "ion"
     #: Ions within this distance of either site relax in the estimate [Å]; beyond 5 Å the error hardly shrinks.
@@ -43,8 +45,8 @@ class Burst(Table):
 
     @model_validator(mode="after")
     def _is_possible(self) -> "Burst":
-        if not self.partners or len(set(self.partners)) < len(self.partners):
-            raise ValueError(f"partners = {list(self.partners)} must name each cation once, and at least one")
+        if len(set(self.partners)) < len(self.partners):
+            raise ValueError(f"partners = {list(self.partners)} must name each cation once")
         if self.undo_every < 0:
             raise ValueError(f"undo_every = {self.undo_every} must be 0 or more")
         return self
@@ -70,7 +72,7 @@ class Layers(Table):
     into_grain: Literal[1, -1]
     #: How far the reservoir reaches from the interface into the amorphous side [Å].
     reservoir: Positive
-    #: Thickness of a layer [Å]: the distance of Ti/Al planes is 3.5.
+    #: Thickness of a layer [Å]: the distance of framework planes in the published crystal is 3.5.
     width: Positive = 3.5
     #: Layers in the end.
     count: Count = 15
@@ -86,6 +88,8 @@ class Layers(Table):
 class SwapConfig(Table):
     """One ladder of walkers. ``name`` of the presets: tiny (tests), quick, desk, paper."""
 
+    #: The host whose cations are exchanged: a name of the library, or a TOML file beside this one.
+    host: Text = DEFAULT_HOST
     dopant: Text
     #: Attempts of a round; a round ends with molecular dynamics.
     attempts: Count = 100
@@ -104,6 +108,8 @@ class SwapConfig(Table):
             raise ValueError(f"hottest = {self.hottest} K is below coldest = {self.coldest} K; exchange them")
         if self.walkers == 1 and self.hottest != self.coldest:
             raise ValueError("one walker has one temperature; make coldest and hottest equal")
+        if not self.burst.partners:
+            raise ValueError("burst.partners names no cation; name at least one")
         if self.dopant in self.burst.partners:
             raise ValueError(f"{self.dopant} cannot change places with itself; take it out of burst.partners")
         return self
@@ -145,7 +151,7 @@ def parse_swap(content: Mapping[str, Any], source: str) -> SwapConfig:
     """A configuration from plain dictionaries; ConfigError naming ``source`` and the key."""
     try:
         # Validated as JSON: strict mode then takes lists for tuples, and nothing else loosely.
-        return SwapConfig.model_validate_json(json.dumps(content))
+        return SwapConfig.model_validate_json(json.dumps(_with_partners(content, "."), default=str))
     except ValidationError as problem:
         first = problem.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the whole"
@@ -154,4 +160,13 @@ def parse_swap(content: Mapping[str, Any], source: str) -> SwapConfig:
 
 def load_swap(path: str | os.PathLike[str]) -> SwapConfig:
     """The configuration in a TOML file; ConfigError naming the file and the key."""
-    return load_table(SwapConfig, path)
+    content = parse_toml(read_text(Path(path)), str(path))
+    return parse_strict(SwapConfig, _with_partners(content, Path(path).parent), str(path))
+
+
+def _with_partners(content: Mapping[str, Any], folder: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return the content with the cations that the host can exchange where it names no partners."""
+    burst, host = content.get("burst", {}), content.get("host", DEFAULT_HOST)
+    if not isinstance(burst, Mapping) or not isinstance(host, str) or "partners" in burst:
+        return dict(content)
+    return {**content, "burst": {**burst, "partners": sorted(load_host(host, folder).exchangeable)}}

@@ -8,11 +8,10 @@ makes that superlinear (Anderson, J. ACM 12, 547 (1965)).
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from dopantfit.energy.arrays import Floats, Integers
 from dopantfit.energy.explicit_pairs import ExplicitPairs, add_distant_changes, add_pair_changes, pair_buffer
-from dopantfit.energy.functions import JIT
+from dopantfit.energy.kernel_cache import kernel
 from dopantfit.energy.real_space import SpeciesTable
 
 #: Rounds that are mixed, and rounds after which an expansion gives up.
@@ -35,7 +34,7 @@ class Springs(NamedTuple):
     stiffer: Floats
 
 
-@njit(**JIT)
+@kernel
 def add_springs(springs: Springs, moves: Floats, force: Floats, core_force: Floats, virial: Floats) -> float:
     """Energy [eV] of springs beyond those of the anchor; adds to forces and virial as ``add_pair_changes`` does."""
     energy = 0.0
@@ -58,7 +57,7 @@ def add_springs(springs: Springs, moves: Floats, force: Floats, core_force: Floa
     return energy
 
 
-@njit(**JIT)
+@kernel
 def _mixture(changes: Floats, error: Floats) -> Floats:
     """The weights (m,) with which changes (m, n) come closest to the error (n,)."""
     m = len(changes)
@@ -77,7 +76,7 @@ def _mixture(changes: Floats, error: Floats) -> Floats:
     return np.linalg.solve(normal, right)  # type: ignore[return-value]
 
 
-class Settled(NamedTuple):
+class ExpandedShells(NamedTuple):
     """Shells at rest, and what the explicit terms add to the quadratic form there.
 
     rounds: how many it took, -1 where forces did not come within the tolerance or a shell went too far. push: w
@@ -93,8 +92,8 @@ class Settled(NamedTuple):
     virial: Floats
 
 
-@njit(**JIT)
-def settle(
+@kernel
+def relax_expanded(
     compliance: Floats,
     pairs: ExplicitPairs,
     springs: Springs,
@@ -103,10 +102,10 @@ def settle(
     tolerance: float,
     farthest: float,
     with_virial: bool,
-) -> Settled:
+) -> ExpandedShells:
     """Rounds of w ← g(S w) until no component changes by more than the tolerance [eV/Å].
 
-    compliance: S, ``shape=(3 n_shells, 3 n_shells)``, components as in ``Settled.push``. farthest: the longest
+    compliance: S, ``shape=(3 n_shells, 3 n_shells)``, components as in ``ExpandedShells.push``. farthest: the longest
     component of a move that is let pass [Å].
     """
     n_shells = len(springs.species)
@@ -131,7 +130,7 @@ def settle(
             energy = at_anchor - np.sum(distant * moves)
             energy += add_pair_changes(pairs, moves, table, 0, pairs.n_close, t, force, core_force, virial)
             energy += add_springs(springs, moves, force, core_force, virial)
-            return Settled(number + 1, w, moves[:, :-1].copy(), energy, core_force[:, :-1].copy(), virial)
+            return ExpandedShells(number + 1, w, moves[:, :-1].copy(), energy, core_force[:, :-1].copy(), virial)
         step = error.copy()
         if number > 0:
             slot = (number - 1) % MIXED
@@ -143,11 +142,11 @@ def settle(
                 step -= gamma[k] * (w_changes[k] + error_changes[k])
         old_w, old_error = w, error
         w = w + step
-    return Settled(-1, w, moves[:, :-1].copy(), 0.0, core_force[:, :-1].copy(), virial)
+    return ExpandedShells(-1, w, moves[:, :-1].copy(), 0.0, core_force[:, :-1].copy(), virial)
 
 
-class AllSettled(NamedTuple):
-    """``Settled`` of n candidates, each with a leading axis over them; core_force is ``shape=(n, n_ions, 3)``."""
+class AllExpandedShells(NamedTuple):
+    """``ExpandedShells`` of n candidates, with a leading axis over them; core_force is ``shape=(n, n_ions, 3)``."""
 
     rounds: Integers
     push: Floats
@@ -157,8 +156,8 @@ class AllSettled(NamedTuple):
     virial: Floats
 
 
-@njit(**JIT)
-def settle_all(
+@kernel
+def relax_all_expanded(
     compliance: Floats,
     pairs: ExplicitPairs,
     springs: Springs,
@@ -167,8 +166,8 @@ def settle_all(
     tolerance: float,
     farthest: float,
     with_virial: bool,
-) -> AllSettled:
-    """``settle`` for n candidates, one after the other, so that what belongs to the frame stays in the cache.
+) -> AllExpandedShells:
+    """``relax_expanded`` for n candidates, one after the other, so that what belongs to the frame stays in the cache.
 
     tables: A, inverse_rho and C have a leading axis over the candidates, as ``springs.stiffer`` has.
     """
@@ -189,8 +188,8 @@ def settle_all(
             tables.coulomb,
         )
         own = Springs(springs.displacement, springs.species, springs.ions, springs.stiffer[c])
-        found = settle(compliance, pairs, own, table, n_ions, tolerance, farthest, with_virial)
+        found = relax_expanded(compliance, pairs, own, table, n_ions, tolerance, farthest, with_virial)
         rounds[c], energy[c], push[c], moves[c] = found.rounds, found.energy, found.push, found.moves
         core_force[c] = found.core_force.T
         virial[c] = found.virial
-    return AllSettled(rounds, push, moves, energy, core_force, virial)
+    return AllExpandedShells(rounds, push, moves, energy, core_force, virial)

@@ -1,9 +1,4 @@
-"""Approximate inverses of the shell Hessian that steer a relaxation: a Cholesky factor, or conjugate gradients.
-
-Steering decides how many passes a relaxation takes, never where it ends.
-"""
-
-from typing import Protocol
+"""Preconditioners of a shell relaxation: a Cholesky factor of an approximate Hessian, or conjugate gradients on it."""
 
 import numpy as np
 import scipy.linalg
@@ -11,35 +6,24 @@ import scipy.sparse
 from scipy.sparse.linalg import LinearOperator, cg, eigsh
 
 from dopantfit.energy.arrays import Floats
-from dopantfit.energy.shell_hessian import dense_hessian, dense_steering_hessian, steering_blocks
+from dopantfit.energy.minimiser import Preconditioner
+from dopantfit.energy.shell_hessian import dense_hessian, dense_near_hessian, near_blocks
 from dopantfit.energy.shell_problem import Pass, ShellProblem
 from dopantfit.errors import ConvergenceError
 
-#: Up to this many shells the steering Hessian is a dense matrix; a larger one is sparse.
+#: Up to this many shells the preconditioner is a dense matrix; a larger one is sparse.
 DENSE_SHELLS = 250
-#: A sparse steering Hessian screens Coulomb terms this strongly [1/Å], so that near neighbours are enough;
+#: A sparse one screens Coulomb terms this strongly [1/Å], so that near neighbours are enough;
 #: the waves that this leaves out soften it by at most a third, which costs passes and no accuracy.
 SPARSE_SCREENING = 0.45
 #: First shift [eV/Å²] tried on a Hessian that is not positive definite; about a hundredth of an oxygen spring, so that
-#: one that nearly is steers nearly as well.
+#: one that nearly is serves nearly as well.
 FIRST_SHIFT = 1.0
 LARGEST_SHIFT = 1e8
 
 
-class Steering(Protocol):
-    """Something that turns a force on the shells into a good step.
-
-    shifted: whether its Hessian had to be made positive definite, which may mean that a saddle is near.
-    """
-
-    shifted: bool
-
-    def step(self, force: Floats) -> Floats:
-        """Approximately H⁻¹ force [Å], both ``shape=(3 n_shells,)``."""
-
-
-class DenseSteering:
-    """A Cholesky factor of the steering Hessian, shifted until it is positive definite."""
+class CholeskyPreconditioner:
+    """A Cholesky factor of a Hessian, shifted until it is positive definite."""
 
     def __init__(self, hessian: Floats) -> None:
         shift = 0.0
@@ -55,16 +39,16 @@ class DenseSteering:
                     raise ConvergenceError("the shell Hessian is not finite; check the structure") from None
 
     def step(self, force: Floats) -> Floats:
-        """See ``Steering.step``."""
+        """See ``Preconditioner.step``."""
         step: Floats = scipy.linalg.cho_solve(self._factor, force, check_finite=False)
         return step
 
 
-class SparseSteering:
+class SparsePreconditioner:
     """Real-space blocks only, solved by conjugate gradients preconditioned with the shells' own blocks."""
 
     def __init__(self, problem: ShellProblem, displacement: Floats) -> None:
-        own, value, column, start = steering_blocks(problem, displacement, SPARSE_SCREENING)
+        own, value, column, start = near_blocks(problem, displacement, SPARSE_SCREENING)
         n = 3 * len(own)
         floor = np.linalg.eigvalsh(own).min(initial=np.inf)
         self.shifted = bool(floor < FIRST_SHIFT)
@@ -72,14 +56,14 @@ class SparseSteering:
             own = own + (FIRST_SHIFT - floor) * np.eye(3)
         self._coupling = scipy.sparse.bsr_matrix((value, column, start), shape=(n, n))
         self._own = own
-        self._preconditioner = np.linalg.inv(own)
+        self._inverse = np.linalg.inv(own)
 
     def step(self, force: Floats) -> Floats:
-        """See ``Steering.step``; one percent is close enough for a step."""
+        """See ``Preconditioner.step``; one percent is close enough for a step."""
         n = len(force)
 
         def precondition(vector: Floats) -> Floats:
-            result: Floats = np.einsum("nab,nb->na", self._preconditioner, vector.reshape(-1, 3)).ravel()
+            result: Floats = np.einsum("nab,nb->na", self._inverse, vector.reshape(-1, 3)).ravel()
             return result
 
         operator = LinearOperator((n, n), matvec=self._product)
@@ -99,17 +83,17 @@ class SparseSteering:
         return own + self._coupling @ vector
 
 
-def make_steering(problem: ShellProblem, displacement: Floats, shells: Pass) -> Steering:
-    """Steering for a relaxation around these shells; shells: the shell pass made there."""
+def shell_preconditioner(problem: ShellProblem, displacement: Floats, shells: Pass) -> Preconditioner:
+    """The preconditioner of a relaxation around these shells; shells: the shell pass made there."""
     if len(displacement) <= DENSE_SHELLS:
-        return DenseSteering(dense_steering_hessian(problem, displacement, shells))
-    return SparseSteering(problem, displacement)
+        return CholeskyPreconditioner(dense_near_hessian(problem, displacement, shells))
+    return SparsePreconditioner(problem, displacement)
 
 
 def is_minimum(problem: ShellProblem, displacement: Floats, shells: Pass) -> bool:
     """Whether the energy curves upwards for every move of these shells; the Hessian is exact unless it is sparse."""
     if len(displacement) > DENSE_SHELLS:
-        sparse = SparseSteering(problem, displacement)
+        sparse = SparsePreconditioner(problem, displacement)
         return not sparse.shifted and sparse.lowest_eigenvalue() > 0.0
     try:
         scipy.linalg.cholesky(

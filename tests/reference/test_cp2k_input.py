@@ -160,8 +160,8 @@ def test_where_the_input_is_of_no_help_the_output_gives_the_geometry(tmp_path: P
     if text is not None:
         (tmp_path / "LiH.inp").write_text(text)
     run = read_run(path)
-    np.testing.assert_allclose(run.steps[0].cell.array, np.diag([3.9, 4.1, 4.0]), atol=1e-6)
-    np.testing.assert_allclose(run.steps[0].positions[0], [0.03, 0, 0.05], atol=1e-6)
+    np.testing.assert_allclose(run.steps[0].atoms.cell.array, np.diag([3.9, 4.1, 4.0]), atol=1e-6)
+    np.testing.assert_allclose(run.steps[0].atoms.positions[0], [0.03, 0, 0.05], atol=1e-6)
     assert "geometry as the output prints it" in run.remarks[0]
 
 

@@ -13,6 +13,7 @@ from ase.geometry import cellpar_to_cell
 from dopantfit.errors import ReferenceDataError
 from dopantfit.reference.cp2k_input import Section, beside, read_input
 from dopantfit.reference.named_units import unit_factor
+from dopantfit.reference.text_files import file_text
 
 Array = npt.NDArray[np.float64]
 
@@ -126,12 +127,9 @@ def _coordinates(subsys: Section, cell: Array, path: Path) -> tuple[list[str], A
 
 def _of_xyz(file: Path, path: Path) -> tuple[list[str], Array]:
     """Return labels and positions [Å] of the first frame of the XYZ file that an input names."""
-    try:
-        lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError as problem:
-        raise ReferenceDataError(
-            f"{path}: its COORD_FILE_NAME {file.name} cannot be read ({problem.strerror}); copy it beside"
-        ) from None
+    if not file.is_file():
+        raise ReferenceDataError(f"{path}: its COORD_FILE_NAME {file.name} cannot be read; copy it beside")
+    lines = file_text(file).splitlines()
     rows = [line.split() for line in lines[2 : 2 + int(lines[0])]]
     if len(rows) < int(lines[0]) or not rows:
         raise ReferenceDataError(f"{file}: holds {len(rows)} of {lines[0].strip()} ions; copy it whole")

@@ -26,7 +26,7 @@ from dopantfit.reference.frames import (
     load_set,
     read_frames,
 )
-from dopantfit.reference.ionic_steps import IonicStep, Output, StepChoice, wanted_frames
+from dopantfit.reference.ionic_steps import Output, StepChoice, wanted_frames
 from dopantfit.reference.known_frames import KnownFrames
 from dopantfit.reference.manifest import load_manifest
 from dopantfit.reference.text_files import file_text
@@ -114,7 +114,7 @@ def read_output_file(path: Path, choice: StepChoice, code: str) -> tuple[list[tu
         )
     if name == _XYZ:
         return list(enumerate(read_frames(path))), []
-    output = source.read(text, str(path)) if source else _cp2k(path)
+    output = source.read(text, str(path)) if source else read_run(path)
     frames, remarks = wanted_frames(output, choice, str(path))
     return [(number, _bare(frame)) for number, frame in frames], remarks
 
@@ -171,15 +171,6 @@ def _recognised(head: str) -> tuple[str | None, Source | None]:
     if source is not None:
         return source.code, source
     return (_XYZ if re.match(r"\s*\d+\s*\n", head) else None), None
-
-
-def _cp2k(path: Path) -> Output:
-    run = read_run(path)
-    steps = [
-        IonicStep(frame, unconverged="did not converge" in problem, problem=problem)
-        for frame, problem in zip(run.steps, run.problems, strict=True)
-    ]
-    return Output("CP2K", tuple(steps), remarks=run.remarks)
 
 
 def _bare(image: Atoms) -> Atoms:

@@ -4,6 +4,9 @@ CASTEP and VASP outputs are those that ASE installs with its tests; CP2K's and Q
 with the commands in tests/data/reference/README.md.
 """
 
+import bz2
+import gzip
+import lzma
 import shutil
 from pathlib import Path
 
@@ -15,6 +18,7 @@ from ase.units import Bohr, Hartree, Ry
 from dopantfit.errors import ReferenceDataError
 from dopantfit.reference.frames import dump_frames, load_set, read_frames
 from dopantfit.reference.importing import import_files
+from dopantfit.reference.ionic_steps import StepChoice
 from dopantfit.reference.manifest import Manifest, save_manifest
 
 DATA = Path(__file__).parents[1] / "data" / "reference"
@@ -114,6 +118,149 @@ def test_steps_choose_among_ionic_steps(tmp_path: Path) -> None:
         energies[steps] = [frame.calc.results["energy"] for frame in done.frames]
     assert energies["first"] == energies["all"][:1] and energies["last"] == energies["all"][-1:]
     assert len(energies["all"]) == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "energies", "force"),
+    [
+        # Energies [eV] of all steps, and the force [eV/Å] on the first ion of the last, as printed in the files.
+        (
+            "castep/damped.castep",
+            "CASTEP",
+            [-2199.8268, -2199.9290, -2199.9709, -2199.9881, -2199.9951, -2199.9980],
+            [-0.14496, 0.11596, -0.03865],
+        ),
+        (
+            "castep/langevin.castep",
+            "CASTEP",
+            [-2199.9451, -2199.98075, -2199.97816, -2199.98838],
+            [-0.39119, 0.23681, -0.0029],
+        ),
+        (
+            "espresso/hybrid-relax.out",
+            "Quantum ESPRESSO",
+            [-1479.8267, -1479.9633, -1479.9922, -1479.9984],
+            [-0.13140, 0.10512, -0.03504],
+        ),
+        ("espresso/hubbard.out", "Quantum ESPRESSO", [-1479.8267], [-1.35, 1.08, -0.36]),
+        ("vasp/OUTCAR-learned", "VASP", [-12.0, -11.95588, -11.94357], [0.264204, 0.026489, 0.972193]),
+        (
+            "vasp/md.xml.gz",
+            "VASP",
+            [-12.0, -11.97305, -11.92751, -11.92306, -11.96553, -11.99926, -11.98006, -11.93308],
+            [-0.55773, 0.62399, 0.71003],
+        ),
+    ],
+)
+def test_every_step_has_its_own_energy_and_forces(
+    tmp_path: Path, name: str, code: str, energies: list[float], force: list[float]
+) -> None:
+    folder = a_set(tmp_path / "set", code, "Mg O Ti")
+    frames = import_files([DATA / name], folder, "a", steps="all").frames
+    # The last decimal given above.
+    assert [frame.calc.results["energy"] for frame in frames] == pytest.approx(energies, abs=6e-5)
+    np.testing.assert_allclose(frames[-1].calc.results["forces"][0], force, atol=6e-6)
+    last = import_files([DATA / name], a_set(tmp_path / "last", code, "Mg O Ti"), "a").frames
+    assert [frame.calc.results["energy"] for frame in last] == pytest.approx(energies[-1:], abs=6e-5)
+
+
+@pytest.mark.parametrize(
+    ("choice", "energies"),
+    [
+        (StepChoice("all", converged_only=True), [-12.0, -11.97305, -11.92306, -11.96553, -11.99926, -11.93308]),
+        (StepChoice("0,3"), [-12.0, -11.92306]),
+        (StepChoice("::3", converged_only=True), [-12.0, -11.92306]),
+    ],
+)
+def test_some_steps_of_a_long_run(tmp_path: Path, choice: StepChoice, energies: list[float]) -> None:
+    path = DATA / "vasp" / "two-unconverged.xml.gz"
+    with pytest.raises(ReferenceDataError, match="frame 2: its self-consistency did not converge"):
+        import_files([path], a_set(tmp_path / "all", "VASP", "Mg O"), "a", steps="all")
+    done = import_files([path], a_set(tmp_path / "set", "VASP", "Mg O"), "a", choice)
+    assert [frame.calc.results["energy"] for frame in done.frames] == pytest.approx(energies, abs=6e-6)
+    left_out = f"{path}: left out, since their self-consistency did not converge: steps 2, 6 of 8"
+    assert list(done.remarks) == [left_out] * choice.converged_only
+
+
+def test_the_completed_part_of_a_cut_run_is_taken_on_demand(tmp_path: Path) -> None:
+    text = gzip.decompress((DATA / "vasp" / "md.xml.gz").read_bytes()).decode()
+    path = tmp_path / "vasprun.xml"
+    path.write_text(text[: text.rindex("<calculation>") + 200])
+    with pytest.raises(ReferenceDataError, match=r"is truncated: .* --completed-part"):
+        import_files([path], a_set(tmp_path / "none", "VASP", "Mg O"), "a")
+    folder = a_set(tmp_path / "set", "VASP", "Mg O")
+    done = import_files([path], folder, "a", StepChoice("all", completed_part=True))
+    assert len(done.frames) == 7 and done.remarks[0].endswith("7 completed steps were found")
+
+
+PACKERS = {".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress}
+
+
+@pytest.mark.parametrize("suffix", PACKERS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        "castep/damped.castep",
+        "espresso/Si-relax.out",
+        "vasp/OUTCAR-learned",
+        "cp2k/MgO.out",
+        "lamtp-sample/frames.extxyz",
+    ],
+)
+def test_a_compressed_file_gives_the_same_frames(tmp_path: Path, name: str, suffix: str) -> None:
+    original = DATA / name
+    packed = tmp_path / (original.name + suffix)
+    packed.write_bytes(PACKERS[suffix](original.read_bytes()))
+    shutil.copy(DATA / "cp2k" / "MgO.inp", tmp_path)
+    code, elements = "CASTEP VASP Quantum ESPRESSO CP2K", "Li Mg Al Ti P O Si"
+    plain, unpacked = (
+        import_files([path], a_set(tmp_path / folder, code, elements), "a", steps="all").frames
+        for path, folder in ((original, "plain"), (packed, "packed"))
+    )
+    assert len(plain) == len(unpacked) > 0
+    for one, other in zip(plain, unpacked, strict=True):
+        np.testing.assert_array_equal(one.positions, other.positions)
+        np.testing.assert_array_equal(one.calc.results["forces"], other.calc.results["forces"])
+        assert one.calc.results["energy"] == other.calc.results["energy"]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ((DATA / "vasp" / "md.xml.gz").read_bytes()[:500], "is damaged or was cut short"),
+        (b"\x28\xb5\x2f\xfd" + bytes(20), "is compressed in a way that is not read; unpack it first"),
+        (b"PK\x03\x04" + bytes(20), "is compressed in a way that is not read; unpack it first"),
+    ],
+    ids=["cut", "zstd", "zip"],
+)
+def test_a_damaged_or_unknown_archive_is_one_line(tmp_path: Path, content: bytes, words: str) -> None:
+    path = tmp_path / "vasprun.xml.gz"
+    path.write_bytes(content)
+    with pytest.raises(ReferenceDataError, match=f"vasprun.xml.gz: {words}"):
+        import_files([path], a_set(tmp_path / "set", "VASP", "Mg O"), "a")
+
+
+def test_folders_are_searched_for_outputs(tmp_path: Path) -> None:
+    for name in ("300K", "600K"):
+        (tmp_path / "runs" / name).mkdir(parents=True)
+        text = gzip.decompress((DATA / "vasp" / "md.xml.gz").read_bytes()).decode()
+        text = text.replace("<v> 0.00000000 0.00000000 0.00000000 </v>", f"<v> 0.00{name[0]}0 0.0 0.0 </v>")
+        (tmp_path / "runs" / name / "vasprun.xml").write_text(text)
+        (tmp_path / "runs" / name / "POTCAR").write_text("  PAW_PBE Mg\n   VRHFIN =Mg: s2p0\n")
+        (tmp_path / "runs" / name / "pos.xyz").write_text("1\n\nMg 0 0 0\n")
+    shutil.copy(DATA / "vasp" / "OUTCAR-learned", tmp_path / "runs" / "300K" / "OUTCAR")
+    (tmp_path / "runs" / "300K" / "vasprun.xml.gz").write_bytes(gzip.compress(b"<modeling>"))
+    done = import_files([tmp_path / "runs"], a_set(tmp_path / "set", "VASP", "Mg O"), "md", steps="first")
+    assert [frame.info["origin"] for frame in done.frames] == ["file 300K/vasprun.xml", "file 600K/vasprun.xml"]
+    runs = tmp_path / "runs"
+    assert list(done.remarks) == [
+        f"{runs}: 2 outputs were found in this folder",
+        f"{runs / '300K' / 'OUTCAR'}: left aside for vasprun.xml beside it",
+        f"{runs / '300K' / 'vasprun.xml.gz'}: left aside for vasprun.xml beside it",
+    ]
+    (tmp_path / "nothing").mkdir()
+    with pytest.raises(ReferenceDataError, match="nothing: holds no output that is read; name the files"):
+        import_files([tmp_path / "nothing"], tmp_path / "set", "md")
 
 
 def test_extended_xyz_keeps_what_it_carries(tmp_path: Path) -> None:

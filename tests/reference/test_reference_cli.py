@@ -66,6 +66,20 @@ def test_import_appends_and_says_so(tmp_path: Path, sample: Path) -> None:
     assert again.returncode == 2 and "is in the set already" in again.stderr
 
 
+def test_import_takes_some_steps_and_names_the_others(tmp_path: Path, sample: Path) -> None:
+    folder = tmp_path / "MgO"
+    folder.mkdir()
+    manifest = (sample / "manifest.toml").read_text().partition("[files]")[0]
+    (folder / "manifest.toml").write_text(manifest.replace('code = "CP2K"', 'code = "VASP"'))
+    path = DATA / "vasp" / "two-unconverged.xml.gz"
+    command = ("import", path, "--set", folder, "--family", "md")
+    wrong = dopantfit(*command, "--steps", "every 3rd")
+    assert wrong.returncode == 2 and "'every 3rd' is not understood" in wrong.stderr
+    done = dopantfit(*command, "--steps", "::2", "--converged-only")
+    assert done.returncode == 0 and done.stdout.startswith("2 frames imported"), done.stderr
+    assert "steps 2, 6 of 8" in done.stderr
+
+
 def test_split_is_fixed_in_the_manifest_or_refused(sample: Path) -> None:
     done = dopantfit("split", sample, "--hold-out", "md300", "--reason", "another temperature")
     assert done.returncode == 0 and "2 frames for training, 1 held out" in done.stdout

@@ -17,7 +17,7 @@ import numpy as np
 from ase.units import GPa
 
 from dopantfit.errors import ReferenceDataError
-from dopantfit.reference.ionic_steps import Array, IonicStep, Output, completed_steps, ionic_step, table_of
+from dopantfit.reference.ionic_steps import Array, IonicStep, Output, ionic_step, output_of_runs, table_of
 
 BANNER = re.compile(r"Welcome to .*CASTEP|Materials Studio CASTEP")
 LAST_WORDS = "Finalisation time"
@@ -76,20 +76,13 @@ def read_castep(text: str, name: str) -> Output:
 
     Raises ReferenceDataError naming the file where it is printed in other units than eV and Å, or is damaged.
     """
-    starts = [match.start() for match in BANNER.finditer(text)]
-    steps: list[IonicStep] = []
-    remarks: list[str] = []
-    cut = ""
-    for start, stop in zip(starts, [*starts[1:], len(text)], strict=True):
+
+    def read_run(part: str) -> tuple[list[IonicStep], list[str]]:
         run = _Run(name)
-        run.read(text[start:stop])
-        found = [_finished(step) for step in run.steps]
-        cut = "" if LAST_WORDS in text[start:stop] else LAST_WORDS
-        steps += completed_steps(found) if cut else found
-        remarks += run.warnings
-    if len(starts) > 1:
-        remarks.append(f"holds {len(starts)} runs with {len(steps)} ionic steps in all")
-    return Output("CASTEP", tuple(steps), cut, tuple(dict.fromkeys(remarks)))
+        run.read(part)
+        return [_finished(step) for step in run.steps], run.warnings
+
+    return output_of_runs("CASTEP", text, [match.start() for match in BANNER.finditer(text)], LAST_WORDS, read_run)
 
 
 class _Run:
@@ -199,7 +192,9 @@ class _Run:
     def _take_stress(self, title: str, number: int) -> None:
         step = self._owner()
         table = table_of([row[1] for row in self._rows(number, _STRESS, _END_OF_BLOCK)])
-        if step is not None and step.stress is None and table is not None and not title.startswith("Constrained"):
+        if step is None or step.stress is not None or title.startswith("Constrained"):
+            return
+        if table is not None and len(table) == 3:
             self._expect_unit("(GPa)", number, "stress")
             step.stress = table * GPa
 

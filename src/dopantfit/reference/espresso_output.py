@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from ase.data import chemical_symbols
 
 from dopantfit.errors import ReferenceDataError
-from dopantfit.reference.ionic_steps import Array, IonicStep, Output, completed_steps, ionic_step, table_of
+from dopantfit.reference.ionic_steps import Array, IonicStep, Output, ionic_step, output_of_runs, table_of
 from dopantfit.units import BOHR, HARTREE
 
 BANNER = re.compile(r"Program PWSCF")
@@ -53,20 +53,14 @@ class _Step:
 
 def read_espresso(text: str, name: str) -> Output:
     """Return the steps of all runs in an output of pw.x; ReferenceDataError names the file if it is damaged."""
-    starts = [match.start() for match in BANNER.finditer(text)]
-    steps: list[IonicStep] = []
-    remarks: list[str] = []
-    cut = ""
-    for start, stop in zip(starts, [*starts[1:], len(text)], strict=True):
+
+    def read_run(part: str) -> tuple[list[IonicStep], list[str]]:
         run = _Run(name)
-        run.read(text[start:stop])
-        found = [_finished(step) for step in run.steps]
-        cut = "" if LAST_WORDS in text[start:stop] else LAST_WORDS
-        steps += completed_steps(found) if cut else found
-        remarks += run.remarks
-    if len(starts) > 1:
-        remarks.append(f"holds {len(starts)} runs with {len(steps)} ionic steps in all")
-    return Output("Quantum ESPRESSO", tuple(steps), cut, tuple(dict.fromkeys(remarks)))
+        run.read(part)
+        return [_finished(step, run.problem) for step in run.steps], run.remarks
+
+    starts = [match.start() for match in BANNER.finditer(text)]
+    return output_of_runs("Quantum ESPRESSO", text, starts, LAST_WORDS, read_run)
 
 
 class _Run:
@@ -83,6 +77,8 @@ class _Run:
         self.remarks: list[str] = []
         self.alat = 0.0
         self.configuration: _Configuration | None = None
+        self.printed: _Configuration | None = None
+        self.problem = ""
         self.energy: float | None = None
         self.unconverged = False
         self.exchange_unconverged = False
@@ -113,6 +109,14 @@ class _Run:
             self.unconverged = True
         elif "go back to refine exchange" in line:
             self.exchange_unconverged = True
+        elif "Atomic positions read from" in line or "Atomic positions and unit cell read from" in line:
+            # A restart goes on from ions that are not those printed at its start.
+            self.printed = self.configuration
+            self.configuration = _Configuration(self.printed.cell) if self.printed else None
+        elif "Nothing found: using input atomic positions" in line:
+            self.configuration = self.printed
+        elif "External force field information" in line or "External forces energy" in line:
+            self.problem = "its forces hold an external force, and are not those of DFT"
         elif "Maximum CPU time exceeded" in line:
             self.remarks.append("ran into its time limit (Maximum CPU time exceeded)")
         elif found := _ALAT.match(line):
@@ -141,7 +145,7 @@ class _Run:
         if not rows or (self.energy is None and not self.unconverged):
             return
         forces = table_of([row[1] for row in rows])
-        if self.configuration is not None and len(self.configuration.symbols) == len(rows):
+        if not self.configuration or not self.configuration.symbols or len(self.configuration.symbols) == len(rows):
             self._add_step(None if forces is None else forces * (_RYDBERG / BOHR))
 
     def _take_stress(self, number: int) -> None:
@@ -207,10 +211,10 @@ class _Run:
         return float(table[0, 0])
 
 
-def _finished(step: _Step) -> IonicStep:
+def _finished(step: _Step, problem: str) -> IonicStep:
     configuration = step.configuration
     if configuration is None or configuration.positions is None:
-        return IonicStep(None, step.unconverged)
+        return IonicStep(None, step.unconverged, problem)
     return ionic_step(
         configuration.symbols,
         configuration.positions,
@@ -219,4 +223,5 @@ def _finished(step: _Step) -> IonicStep:
         step.forces,
         step.stress,
         step.unconverged,
+        problem,
     )

@@ -4,7 +4,7 @@ A step that cannot be a frame is kept with the reason, so that none is left out 
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -123,13 +123,43 @@ def table_of(rows: Sequence[str], columns: int = 3) -> Array | None:
     return table if table.shape == (len(rows), columns) and np.isfinite(table).all() else None
 
 
-def completed_steps(steps: list[IonicStep]) -> list[IonicStep]:
-    """Return the steps of a run that was cut, without the last if it lacks what the first has."""
-    return steps[:-1] if steps and not _has(steps[0]) <= _has(steps[-1]) else steps
+def output_of_runs(
+    code: str,
+    text: str,
+    starts: Sequence[int],
+    last_words: str,
+    read_run: Callable[[str], tuple[list[IonicStep], list[str]]],
+) -> Output:
+    """Return what a file of one run or more holds, each from its start in ``text`` to that of the next.
+
+    last_words: what a run ends with that was not cut. read_run: the steps of a run, and remarks.
+    """
+    steps: list[IonicStep] = []
+    remarks: list[str] = []
+    cut = ""
+    for number, (start, stop) in enumerate(zip(starts, [*starts[1:], len(text)], strict=True), 1):
+        found, said = read_run(text[start:stop])
+        cut = "" if last_words in text[start:stop] else last_words
+        if cut:
+            found = _completed(found)
+        if cut and number < len(starts):
+            remarks.append(f"run {number} of {len(starts)} was cut; its {len(found)} completed steps count")
+        steps += found
+        remarks += said
+    if len(starts) > 1:
+        remarks.append(f"holds {len(starts)} runs with {len(steps)} ionic steps in all")
+    return Output(code, tuple(steps), cut, tuple(dict.fromkeys(remarks)))
 
 
-def _has(step: IonicStep) -> set[str]:
-    return {"energy", "forces", *(step.atoms.calc.results if step.atoms is not None and step.atoms.calc else ())}
+def _completed(steps: list[IonicStep]) -> list[IonicStep]:
+    """Return the steps of a run that was cut, without the last if it lacks what the first has, or any result."""
+    if not steps or {"energy", "forces"} | _results(steps[0]) <= _results(steps[-1]):
+        return steps
+    return steps[:-1]
+
+
+def _results(step: IonicStep) -> set[str]:
+    return set() if step.atoms is None else set(step.atoms.calc.results)
 
 
 def wanted_frames(output: Output, choice: StepChoice, name: str) -> tuple[list[tuple[int, Atoms]], list[str]]:

@@ -14,7 +14,7 @@ from ase.data import chemical_symbols
 from ase.units import GPa
 
 from dopantfit.errors import ReferenceDataError
-from dopantfit.reference.ionic_steps import Array, IonicStep, Output, completed_steps, ionic_step, table_of
+from dopantfit.reference.ionic_steps import Array, IonicStep, Output, ionic_step, output_of_runs, table_of
 
 #: At the start of the file, or near it where the first lines are missing.
 BANNER = re.compile(r"\A\s*vasp\.\d+\.\d|^ POTCAR: ", re.MULTILINE)
@@ -47,22 +47,17 @@ class _Step:
 
 def read_outcar(text: str, name: str) -> Output:
     """Return the steps of all runs in an OUTCAR; ReferenceDataError names the file where its header is damaged."""
-    starts = [match.start() for match in _VERSION.finditer(text)] or [0]
-    steps: list[IonicStep] = []
-    remarks: list[str] = []
-    cut = ""
-    for start, stop in zip(starts, [*starts[1:], len(text)], strict=True):
+
+    def read_run(part: str) -> tuple[list[IonicStep], list[str]]:
         run = _Run(name)
-        run.read(text[start:stop])
+        run.read(part)
         # Linear response iterates on, and so does what was cut, without a result of its own.
         found = [run.finished(step) for step in run.steps if step.positions is not None or step.energy is not None]
-        cut = "" if LAST_WORDS in text[start:stop] else LAST_WORDS
-        steps += completed_steps(found) if cut else found
-        if run.learned:
-            remarks.append(f"{run.learned} steps of a machine-learned force field left out; {len(found)} are of DFT")
-    if len(starts) > 1:
-        remarks.append(f"holds {len(starts)} runs with {len(steps)} ionic steps in all")
-    return Output("VASP", tuple(steps), cut, tuple(remarks))
+        learned = f"{run.learned} steps of a machine-learned force field left out; {len(found)} are of DFT"
+        return found, [learned] if run.learned else []
+
+    starts = [match.start() for match in _VERSION.finditer(text)] or [0]
+    return output_of_runs("VASP", text, starts, LAST_WORDS, read_run)
 
 
 class _Run:

@@ -77,15 +77,21 @@ def import_(
     temperature: Annotated[
         float | None, typer.Option(min=0.0, help="Temperature of the trajectory [K]; 0 for relaxations.")
     ] = None,
+    energy_key: Annotated[str | None, typer.Option(help="Name of the energy in extended XYZ, as REF_energy.")] = None,
+    forces_key: Annotated[str | None, typer.Option(help="Name of the forces in extended XYZ, as REF_forces.")] = None,
+    stress_key: Annotated[
+        str | None, typer.Option(help="Name of the stress or virial in extended XYZ; none leaves it out.")
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Append frames of other codes to a set: all of them, or none if one is not sound."""
     from dopantfit.reference.check import check_set
+    from dopantfit.reference.extxyz_keys import ResultKeys
     from dopantfit.reference.importing import import_files
     from dopantfit.reference.ionic_steps import StepChoice
 
     choice = StepChoice(steps, converged_only, completed_part)
-    done = import_files(files, folder, family, choice, temperature)
+    done = import_files(files, folder, family, choice, temperature, ResultKeys(energy_key, forces_key, stress_key))
     report = check_set(folder)
     names = [str(frame.info["frame_id"]) for frame in done.frames]
     if json:

@@ -16,6 +16,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from dopantfit.errors import ReferenceDataError
 from dopantfit.reference import castep_output, espresso_output, outcar, vasprun
 from dopantfit.reference.cp2k_run import read_run
+from dopantfit.reference.extxyz_keys import ResultKeys, read_named
 from dopantfit.reference.frames import (
     FRAMES_FILE,
     IDENTIFIER,
@@ -24,7 +25,6 @@ from dopantfit.reference.frames import (
     composition_of,
     frame_problems,
     load_set,
-    read_frames,
 )
 from dopantfit.reference.ionic_steps import Output, StepChoice, wanted_frames
 from dopantfit.reference.known_frames import KnownFrames
@@ -69,12 +69,14 @@ def import_files(
     family: str | None = None,
     steps: StepChoice | str = "last",
     temperature: float | None = None,
+    keys: ResultKeys | None = None,
 ) -> Imported:
     """Append frames from the outputs in ``paths`` to the set in ``folder``; all or, on any error, none.
 
     paths: files, compressed or not, and folders, of which every output is taken (`outputs_in`).
     family: of all these frames; needed unless extended XYZ carries its own.
     steps: which ionic steps of each output to take; extended XYZ is taken whole.
+    keys: the names of energy, forces and stress in extended XYZ, where they are not those.
     temperature: of the trajectory [K]; default what extended XYZ carries, else 0 (relaxation, single point).
     Raises ReferenceDataError naming file and frame for an output that is truncated, not converged, without
     forces, of another code than the set's, or in the set already.
@@ -85,7 +87,7 @@ def import_files(
     choice = steps if isinstance(steps, StepChoice) else StepChoice(steps)
     files, remarks = _files(list(map(Path, paths)))
     for path in files:
-        frames, said = read_output_file(path, choice, manifest.code)
+        frames, said = read_output_file(path, choice, manifest.code, keys)
         remarks += [f"{path}: {line}" for line in said]
         for number, frame in frames:
             described = _described(frame, path, number, family, temperature, known)
@@ -98,7 +100,9 @@ def import_files(
     return Imported(tuple(new), tuple(remarks))
 
 
-def read_output_file(path: Path, choice: StepChoice, code: str) -> tuple[list[tuple[int, Atoms]], list[str]]:
+def read_output_file(
+    path: Path, choice: StepChoice, code: str, keys: ResultKeys | None = None
+) -> tuple[list[tuple[int, Atoms]], list[str]]:
     """Return the wanted frames of one file with their numbers, and what is to be said of the others.
 
     code: of the set; an output of another one is refused, its energies having another zero.
@@ -113,7 +117,10 @@ def read_output_file(path: Path, choice: StepChoice, code: str) -> tuple[list[tu
             f"{path}: is {name}'s, and the manifest says code = {code!r}; make a set of its own for each code"
         )
     if name == _XYZ:
-        return list(enumerate(read_frames(path))), []
+        named, said = read_named(path, keys or ResultKeys())
+        return list(enumerate(named)), said
+    if keys not in (None, ResultKeys()):
+        raise ReferenceDataError(f"{path}: is {name}'s; keys are named for extended XYZ only, import it by itself")
     output = source.read(text, str(path)) if source else read_run(path)
     frames, remarks = wanted_frames(output, choice, str(path))
     return [(number, _bare(frame)) for number, frame in frames], remarks

@@ -141,7 +141,7 @@ def output_of_runs(
         found, said = read_run(text[start:stop])
         cut = "" if last_words in text[start:stop] else last_words
         if cut:
-            found = _completed(found)
+            found = completed_steps(found)
         if cut and number < len(starts):
             remarks.append(f"run {number} of {len(starts)} was cut; its {len(found)} completed steps count")
         steps += found
@@ -151,7 +151,7 @@ def output_of_runs(
     return Output(code, tuple(steps), cut, tuple(dict.fromkeys(remarks)))
 
 
-def _completed(steps: list[IonicStep]) -> list[IonicStep]:
+def completed_steps(steps: list[IonicStep]) -> list[IonicStep]:
     """Return the steps of a run that was cut, without the last if it lacks what the first has, or any result."""
     if not steps or {"energy", "forces"} | _results(steps[0]) <= _results(steps[-1]):
         return steps

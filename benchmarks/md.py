@@ -98,7 +98,7 @@ def run(site: Site, name: str, what: Dynamics, start: str | None = None) -> tupl
     spent = site.folder / name / "processor_seconds"
     whole = not spent.parent.exists()
     before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
-    launcher = Launcher("lmp") if site.ranks == 1 else Launcher()
+    launcher = Launcher("lmp", 1) if site.ranks == 1 else Launcher(ranks=site.ranks)
     with RichReport(name) as report:
         result = run_dynamics(
             site.atoms,
@@ -106,7 +106,6 @@ def run(site: Site, name: str, what: Dynamics, start: str | None = None) -> tupl
             what,
             site.folder / name,
             launcher=launcher,
-            ranks=site.ranks,
             report=report,
             start=None if start is None else site.folder / start,
         )
@@ -329,7 +328,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.folder or Path(temporary)
         cell = load_host().doped(np.random.default_rng(1), Fraction(1, 3)).repeat(tuple(options.repeat))
-        start = relax_structure(cell, potential, folder / "start", ranks=options.ranks, force_tolerance=0.05)
+        start = relax_structure(
+            cell, potential, folder / "start", launcher=Launcher(ranks=options.ranks), force_tolerance=0.05
+        )
         site = Site(folder, options.ranks, start.atoms, potential)
         seeds = range(1, options.seeds + 1)
         try:

@@ -122,6 +122,29 @@ def test_lammps_syntax_stands_in_its_room_only(path):
     assert commands_in(path.read_text(encoding="utf-8")) == []
 
 
+#: What starts LAMMPS for whoever calls it, and the rooms that a study's tasks run through.
+STARTS_LAMMPS = ("run_dynamics", "relax_structure", "md_snapshots")
+ROOMS_OF_TASKS = ("boundary", "study")
+
+
+def without_launcher(source):
+    """Return the calls in `source` that would start LAMMPS in a way of their own."""
+    calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
+    named = [(call, getattr(call.func, "id", getattr(call.func, "attr", ""))) for call in calls]
+    given = {call: {keyword.arg for keyword in call.keywords} for call in calls}
+    return [name for call, name in named if name in STARTS_LAMMPS and "launcher" not in given[call]]
+
+
+@pytest.mark.parametrize("path", [p for p in modules() if set(ROOMS_OF_TASKS) & set(p.parts)], ids=name_of)
+def test_every_run_of_a_study_is_given_its_launcher(path):
+    assert without_launcher(path.read_text(encoding="utf-8")) == []
+
+
+def test_the_check_sees_a_run_without_a_launcher():
+    assert without_launcher("a = lammps.run_dynamics(x, y, ranks=2)") == ["run_dynamics"]
+    assert without_launcher("a = relax_structure(x, launcher=self.launcher)") == []
+
+
 @pytest.mark.parametrize(
     ("source", "module", "wrong"),
     [

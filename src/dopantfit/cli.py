@@ -83,7 +83,7 @@ def run_all(
 
     target = run_folder(*load_study(folder, preset))
     if site is not None:
-        load_site(site)  # hours before the study reads it
+        load_site(site).check(str(site))  # hours before the study reads it
     own, ended = "its tasks know themselves what is up to date", dict[str, str]()
     steps = (
         ("fit", lambda: why_fit(folder), lambda: fit(folder)),

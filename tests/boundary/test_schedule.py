@@ -17,6 +17,7 @@ from dopantfit.boundary.build.start import initial_boundary
 from dopantfit.boundary.dope.config import DopeConfig
 from dopantfit.boundary.dope.run import dope_boundary
 from dopantfit.errors import CollapseError, ConfigError
+from dopantfit.lammps import Launcher
 from dopantfit.strict_toml import parse_strict
 from dopantfit.structures import labels_of, load_host, total_formal_charge
 
@@ -31,7 +32,7 @@ TINY = parse_strict(BuildConfig, size_text("tiny"), "tiny")
 def sintered(tmp_path_factory):
     """The tiny boundary, built once, and its folder."""
     folder = tmp_path_factory.mktemp("tiny")
-    return build_boundary(TINY, WITH_MG, folder, ranks=1), folder
+    return build_boundary(TINY, WITH_MG, folder, Launcher(ranks=1)), folder
 
 
 @pytest.mark.slow
@@ -78,7 +79,7 @@ def test_a_finished_stage_is_never_run_again(sintered):
     records = sorted(folder.glob("*/stage.json"))
     before = [path.stat().st_mtime_ns for path in records]
     (folder / "03-equilibrate" / "stage.json").unlink()  # killed between the run and its record
-    again = build_boundary(TINY, WITH_MG, folder, ranks=1)
+    again = build_boundary(TINY, WITH_MG, folder, Launcher(ranks=1))
     assert [path.stat().st_mtime_ns for path in records][:2] == before[:2]
     np.testing.assert_array_equal(again.atoms.positions, built.atoms.positions)
 
@@ -108,7 +109,7 @@ def test_a_stage_whose_files_were_damaged_is_run_again_to_the_same_end(sintered,
     stage = (folder / name).relative_to(folder).parts[0]
     if (folder / name).parent.name != stage:
         (folder / stage / "stage.json").unlink()  # killed before the stage was done
-    again = build_boundary(TINY, WITH_MG, folder, ranks=1)
+    again = build_boundary(TINY, WITH_MG, folder, Launcher(ranks=1))
     assert {path: path.read_bytes() for path in ends} == ends
     np.testing.assert_array_equal(again.atoms.positions, built.atoms.positions)
     assert {path: path.stat().st_mtime_ns for path in others} == others
@@ -120,7 +121,7 @@ def test_a_damaged_start_is_written_anew(sintered, name):
     built, folder = sintered
     whole = (folder / name).read_bytes()
     flip(folder / name)
-    again = build_boundary(TINY, WITH_MG, folder, ranks=1)
+    again = build_boundary(TINY, WITH_MG, folder, Launcher(ranks=1))
     assert (folder / name).read_bytes() == whole
     np.testing.assert_array_equal(again.atoms.positions, built.atoms.positions)
 
@@ -131,9 +132,9 @@ def test_a_folder_of_other_settings_is_refused(sintered):
     start = read_boundary(folder / "initial.extxyz")
     warmer = [TINY.stages[0].model_copy(update={"force_tolerance": 2.0}), *TINY.stages[1:]]
     with pytest.raises(ConfigError, match="holds this stage with another start, potential or settings"):
-        Schedule(WITH_MG, LATP, warmer, TINY.health, TINY.seed, 1).run(start, folder)
+        Schedule(WITH_MG, LATP, warmer, TINY.health, TINY.seed, Launcher(ranks=1)).run(start, folder)
     with pytest.raises(ConfigError, match="holds another boundary"):
-        build_boundary(TINY.model_copy(update={"seed": 7}), WITH_MG, folder, ranks=1)
+        build_boundary(TINY.model_copy(update={"seed": 7}), WITH_MG, folder, Launcher(ranks=1))
     assert built.stages
 
 
@@ -144,11 +145,11 @@ def test_a_doped_boundary_relaxes_and_is_recorded(sintered, tmp_path):
     config = DopeConfig(
         dopant="Mg", concentrations=(2.0,), measure="mean", stages=(TINY.stages[0], stage), health=TINY.health
     )
-    (record,) = dope_boundary(built.atoms, WITH_MG, config, tmp_path, realisations=1, ranks=1)
+    (record,) = dope_boundary(built.atoms, WITH_MG, config, tmp_path, Launcher(ranks=1), realisations=1)
     assert record["error"] is None
     end = read_boundary(tmp_path / "GB_1" / "r01")
     assert labels_of(end).count("Mg") == sum(record["doping"]["replaced"].values())
-    (again,) = dope_boundary(built.atoms, WITH_MG, config, tmp_path, realisations=1, ranks=1)
+    (again,) = dope_boundary(built.atoms, WITH_MG, config, tmp_path, Launcher(ranks=1), realisations=1)
     assert again["stages"] == record["stages"]
 
 
@@ -158,7 +159,7 @@ def test_a_lost_realisation_is_named_and_the_others_go_on(sintered, tmp_path):
     # Shorter than any P-O bond: nothing passes.
     blind = LATP.model_copy(update={"polyanion": PO4.model_copy(update={"reach": 1.0})})
     config = DopeConfig(host=blind, dopant="Mg", concentrations=(2.0,), measure="mean", stages=(TINY.stages[0],))
-    records = dope_boundary(built.atoms, WITH_MG, config, tmp_path, realisations=2, ranks=1)
+    records = dope_boundary(built.atoms, WITH_MG, config, tmp_path, Launcher(ranks=1), realisations=2)
     assert [record["doping"]["realisation"] for record in records] == [1, 2]
     for record in records:
         assert "stage relax" in record["error"] and "of P have 4 O" in record["error"]
@@ -166,7 +167,7 @@ def test_a_lost_realisation_is_named_and_the_others_go_on(sintered, tmp_path):
 
 def test_a_structure_from_elsewhere_is_not_doped(tmp_path):
     with pytest.raises(ConfigError, match="does not say which ions are its grain"):
-        dope_boundary(LATP.pseudo_cubic(1).ions, WITH_MG, DopeConfig(dopant="Mg"), tmp_path)
+        dope_boundary(LATP.pseudo_cubic(1).ions, WITH_MG, DopeConfig(dopant="Mg"), tmp_path, Launcher())
 
 
 class _Elsewhere(Executor):
@@ -183,8 +184,8 @@ def test_realisations_are_tasks_that_travel(tmp_path):
     """What each needs can be pickled, and the result is that of this process."""
     start = initial_boundary(TINY, WITH_MG, np.random.default_rng(1))
     config = DopeConfig(dopant="Mg", concentrations=(2.0,), measure="mean")
-    there = dope_boundary(start, WITH_MG, config, tmp_path / "there", realisations=2, executor=_Elsewhere())
-    here = dope_boundary(start, WITH_MG, config, tmp_path / "here", realisations=2)
+    there = dope_boundary(start, WITH_MG, config, tmp_path / "there", Launcher(), realisations=2, executor=_Elsewhere())
+    here = dope_boundary(start, WITH_MG, config, tmp_path / "here", Launcher(), realisations=2)
     assert [record["doping"] for record in there] == [record["doping"] for record in here]
 
 

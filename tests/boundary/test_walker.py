@@ -15,6 +15,7 @@ from dopantfit.boundary.swap.run import RECORD, SETTINGS, START, analyse, run_sw
 from dopantfit.boundary.swap.temper import LADDER_FILE
 from dopantfit.boundary.swap.walker import Configuration
 from dopantfit.errors import ConfigError, ReferenceDataError
+from dopantfit.lammps import Launcher
 from dopantfit.structures import load_host
 
 POTENTIAL = Potential.load("latp-mg-2022")
@@ -31,7 +32,7 @@ def settings(duration=0.0, **changes):
 
 def run(folder, rounds, config=None):
     with ThreadPoolExecutor(1) as executor:
-        return run_swaps(crystal(), config or settings(), POTENTIAL, folder, executor, rounds=rounds)
+        return run_swaps(crystal(), config or settings(), POTENTIAL, folder, executor, Launcher(), rounds=rounds)
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +135,7 @@ def test_refusals_name_what_is_wrong(finished, tmp_path):
     undoped = crystal()
     undoped.symbols[undoped.symbols == "Mg"] = "Ti"
     with pytest.raises(ConfigError, match="dope it first"), ThreadPoolExecutor(1) as executor:
-        run_swaps(undoped, settings(), POTENTIAL, tmp_path / "undoped", executor)
+        run_swaps(undoped, settings(), POTENTIAL, tmp_path / "undoped", executor, Launcher())
 
 
 @pytest.mark.slow

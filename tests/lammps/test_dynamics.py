@@ -14,7 +14,7 @@ from dopantfit.transport.reading import read_trajectory, species_of
 from dopantfit.units import BOLTZMANN
 from dopantfit.workflow.provenance import sha256_of
 
-LAUNCHER = Launcher("lmp")
+LAUNCHER = Launcher("lmp", ranks=1)
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def crystal(rocksalt):
 
 
 def run(atoms, potential, settings, folder, **more):
-    return run_dynamics(atoms, potential, settings, folder, launcher=LAUNCHER, ranks=1, **more)
+    return run_dynamics(atoms, potential, settings, folder, launcher=LAUNCHER, **more)
 
 
 def test_the_temperature_of_a_run_is_that_of_the_ions(tmp_path, crystal, polarisable):
@@ -107,6 +107,10 @@ class BrokenAfter:
     def __init__(self, starts: int) -> None:
         self.starts = starts
 
+    def ranks_for(self, n_ions):
+        """One rank, as LAUNCHER."""
+        return 1
+
     def run(self, *arguments, **more):
         """Run as a launcher does, while there are starts left."""
         self.starts -= 1
@@ -120,7 +124,7 @@ def test_a_run_taken_up_again_ends_bit_for_bit_like_an_undisturbed_one(tmp_path,
     settings = short(ensemble="npt", cell="tri")
     whole = run(rocksalt, polarisable, settings, tmp_path / "whole")
     with pytest.raises(Interrupted):
-        run_dynamics(rocksalt, polarisable, settings, tmp_path / "broken", launcher=BrokenAfter(starts), ranks=1)
+        run_dynamics(rocksalt, polarisable, settings, tmp_path / "broken", launcher=BrokenAfter(starts))
     # What a leg that was killed half-way leaves in the two files is cut off.
     for name in ("trajectory.dcd", "thermo.csv"):
         with (tmp_path / "broken" / name).open("ab") as stream:
@@ -137,7 +141,7 @@ def test_legs_of_default_length_follow_no_clock(tmp_path, rocksalt, polarisable,
     settings = short(restart_every=None)
     whole = run(rocksalt, polarisable, settings, tmp_path / "whole")
     with pytest.raises(Interrupted):
-        run_dynamics(rocksalt, polarisable, settings, tmp_path / "broken", launcher=BrokenAfter(3), ranks=1)
+        run_dynamics(rocksalt, polarisable, settings, tmp_path / "broken", launcher=BrokenAfter(3))
     assert same_end(run(rocksalt, polarisable, settings, tmp_path / "broken"), whole)
 
 
@@ -157,7 +161,7 @@ def test_a_run_whose_checkpoint_was_damaged_is_made_anew_and_ends_bit_for_bit_th
     whole = run(rocksalt, polarisable, settings, tmp_path / "whole")
     assert json.loads(whole.record.read_text())["made_anew"] == ""
     with pytest.raises(Interrupted):
-        run_dynamics(rocksalt, polarisable, settings, broken, launcher=BrokenAfter(3), ranks=1)
+        run_dynamics(rocksalt, polarisable, settings, broken, launcher=BrokenAfter(3))
     restart = json.loads((broken / "progress.json").read_text())["restart"]
     for name in (restart, "trajectory.dcd", "thermo.csv", "progress.json"):
         folder = shutil.copytree(broken, tmp_path / name)
@@ -170,7 +174,7 @@ def test_a_run_whose_checkpoint_was_damaged_is_made_anew_and_ends_bit_for_bit_th
 def test_damaged_inputs_are_mended_and_the_run_goes_on(tmp_path, rocksalt, polarisable):
     whole = run(rocksalt, polarisable, short(), tmp_path / "whole")
     with pytest.raises(Interrupted):
-        run_dynamics(rocksalt, polarisable, short(), tmp_path / "broken", launcher=BrokenAfter(3), ranks=1)
+        run_dynamics(rocksalt, polarisable, short(), tmp_path / "broken", launcher=BrokenAfter(3))
     flip(tmp_path / "broken" / "potential.in")
     again = run(rocksalt, polarisable, short(), tmp_path / "broken")
     assert same_end(again, whole)
@@ -186,7 +190,7 @@ def test_damage_to_a_finished_run_is_found_and_mended(tmp_path, rocksalt, polari
     with first.trajectory.open("r+b") as stream:
         stream.seek(8)
         stream.write(bytes(4))
-    again = run_dynamics(rocksalt, polarisable, short(), tmp_path, launcher=BrokenAfter(0), ranks=1)
+    again = run_dynamics(rocksalt, polarisable, short(), tmp_path, launcher=BrokenAfter(0))
     assert bytes_of(again) == before and again.ions.read_bytes() == ions
     assert again.trajectory.read_bytes()[8:12] != bytes(4)
     flip(tmp_path / "sites.dump")
@@ -294,7 +298,7 @@ def test_reports_say_how_far_the_run_is(tmp_path, crystal, polarisable):
 
 def test_two_runs_in_one_folder_are_refused(tmp_path, crystal, polarisable):
     def second(_):
-        with pytest.raises(ConfigError, match="another process runs here"):
+        with pytest.raises(ConfigError, match="is working there"):
             run(crystal, polarisable, short(), tmp_path)
         raise Interrupted
 

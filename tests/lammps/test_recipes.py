@@ -9,7 +9,7 @@ from dopantfit.lammps.inprocess import InProcessLammps
 from dopantfit.lammps.outputs import read_dump, read_thermo
 from dopantfit.units import EV_PER_A3_IN_BAR_LAMMPS
 
-LAUNCHER = Launcher("lmp")
+LAUNCHER = Launcher("lmp", ranks=1)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from dopantfit.potential import Potential
 from dopantfit.structures import load_host
 from dopantfit.units import EV_PER_A3_IN_BAR_LAMMPS
 
-LAUNCHER = Launcher("lmp")
+LAUNCHER = Launcher("lmp", ranks=1)
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def displaced(rocksalt):
 
 
 def relax(atoms, potential, folder, **more):
-    return relax_structure(atoms, potential, folder, launcher=LAUNCHER, ranks=1, **more)
+    return relax_structure(atoms, potential, folder, launcher=LAUNCHER, **more)
 
 
 def test_a_relaxed_cell_is_at_rest_and_at_its_pressure_in_the_frame_of_the_atoms(tmp_path, displaced, polarisable):

@@ -14,7 +14,7 @@ from dopantfit.cli import main
 from dopantfit.errors import ConfigError
 from dopantfit.fit.config import load_config
 from dopantfit.fit.inputs import fit_files
-from dopantfit.lammps import Dynamics, run_dynamics
+from dopantfit.lammps import Dynamics, Launcher, run_dynamics
 from dopantfit.lammps.include import potential_include
 from dopantfit.pipeline.steps import run_steps, why_fit, why_validate
 from dopantfit.pipeline.trace import trace
@@ -203,7 +203,7 @@ def test_the_files_that_lammps_read_carry_the_fitted_value(fit, tmp_path):
 
     potential = Potential.load(fit / "potential.toml")
     atoms, _ = doped_crystal(1, 0.0, "Mg", 2, {"Ti": 1}, np.random.default_rng(1))
-    run_dynamics(atoms, potential, Dynamics(300.0, 0.002, 1), tmp_path / "run/one", ranks=1)
+    run_dynamics(atoms, potential, Dynamics(300.0, 0.002, 1), tmp_path / "run/one", launcher=Launcher(ranks=1))
     (link,) = _engine_files(Parameter.parse(NAME), potential, [tmp_path / "run"])
     assert link.problem == "" and "0.1812345" in link.says and link.says.endswith("# Mg-O")
     other = potential.with_values({Parameter.parse(NAME): 0.19})

@@ -28,6 +28,10 @@ class KilledAfter:
     def __init__(self, starts):
         self.starts = starts
 
+    def ranks_for(self, n_ions):
+        """One rank."""
+        return 1
+
     def run(self, *arguments, **more):
         """Run as a launcher does, while there are starts left."""
         self.starts -= 1
@@ -38,7 +42,7 @@ class KilledAfter:
 
 def run(folder, launcher):
     oxide = bulk("MgO", "rocksalt", a=4.2, cubic=True)
-    return run_dynamics(oxide, Potential.load("latp-mg-2022"), SETTINGS, folder, launcher=launcher, ranks=1)
+    return run_dynamics(oxide, Potential.load("latp-mg-2022"), SETTINGS, folder, launcher=launcher)
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +56,7 @@ def killed(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    return run(tmp_path_factory.mktemp("finished"), Launcher("lmp")).trajectory.parent
+    return run(tmp_path_factory.mktemp("finished"), Launcher("lmp", ranks=1)).trajectory.parent
 
 
 def read(folder):

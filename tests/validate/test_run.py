@@ -20,6 +20,7 @@ from dopantfit.validate.gate import Gate, Work
 from dopantfit.validate.levels import LEVELS, Level
 from dopantfit.validate.run import GATES, Request, Station, judge, run_gates
 from dopantfit.validate.subject import load_subject
+from dopantfit.workflow.provenance import read_sealed, write_sealed
 
 
 def dopantfit(*arguments, cwd):
@@ -105,10 +106,13 @@ def test_a_gate_whose_figure_is_gone_is_judged_again(folder):
 def test_a_finished_gate_is_kept_and_a_damaged_or_stale_one_is_judged_again(folder):
     (first,) = run_gates(request(folder), ["turn-over"], 1, nothing)
     kept = folder / "work" / "turn-over.json"
-    content = json.loads(kept.read_text())
+    content = read_sealed(kept)
     content["gate"]["finding"] = "kept"
-    kept.write_text(json.dumps(content))
+    write_sealed(kept, content)
     assert run_gates(request(folder), ["turn-over"], 1, nothing)[0].finding == "kept"
+    # A finding that somebody wrote over is not believed.
+    kept.write_text(kept.read_text().replace('"kept"', '"better"'))
+    assert run_gates(request(folder), ["turn-over"], 1, nothing)[0].finding == first.finding
     # Another level is another question.
     assert run_gates(request(folder, "standard"), ["turn-over"], 1, nothing)[0].finding == first.finding
     kept.write_text("{")
@@ -164,7 +168,7 @@ def test_gates_share_the_cores_and_the_longest_comes_last_on_all(
 )
 def test_a_run_has_the_ranks_that_its_cores_and_ions_allow(tmp_path, monkeypatch, cores, ranks, n_ions, used):
     found = []
-    monkeypatch.setattr(dynamics, "run_dynamics", lambda *_, ranks, **__: found.append(ranks))
+    monkeypatch.setattr(dynamics, "run_dynamics", lambda *_, launcher, **__: found.append(launcher.ranks))
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(8))
     ions = Atoms(f"H{n_ions}", np.zeros((n_ions, 3)), cell=np.eye(3))
     work = Work(tmp_path, tmp_path, nothing, cores, ranks)

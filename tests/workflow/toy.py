@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dopantfit.errors import EngineError
+from dopantfit.errors import ConfigError, EngineError
 from dopantfit.workflow.driver import run_graph
 from dopantfit.workflow.graph import Graph, Task, action
 from dopantfit.workflow.pool import local_pool, site_pool
@@ -93,6 +93,30 @@ def wait(work: Work) -> Outcome:
     """Hand a part that takes a minute to the executor, and wait for it."""
     work.executor.submit(_sleep, work.settings["marker"]).result()
     return Outcome({"sum": 4.0})
+
+
+def die_once(marker: str | None, answer: int) -> int:
+    """Answer, after the process was killed once where there is a marker to be left."""
+    if marker is not None and not Path(marker).exists():
+        Path(marker).touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return answer
+
+
+def die_always(_: int) -> None:
+    """Kill the process."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def sleep_at(marker: str) -> None:
+    """Write the id of the process, and sleep for a minute."""
+    write_text_atomic(Path(marker), str(os.getpid()))
+    time.sleep(60.0)
+
+
+def refuse(reason: str) -> None:
+    """Raise ConfigError."""
+    raise ConfigError(reason)
 
 
 def _sleep(marker: str) -> None:

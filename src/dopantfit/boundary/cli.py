@@ -42,15 +42,17 @@ def build(
     from dopantfit.boundary.build.config import BUILD_FILE, SIZES, load_build, size_text
     from dopantfit.boundary.build.sinter import build_boundary, copy_config
     from dopantfit.boundary.standing import keep_standing
+    from dopantfit.lammps import Launcher
     from dopantfit.potential import Potential
+    from dopantfit.workflow.names import default_run
     from dopantfit.workflow.provenance import write_text_atomic
 
     settings = load_build(config)
-    folder = output or Path("runs") / f"boundary-{settings.name}"
+    folder = output or default_run("boundary", settings.name)
     keep_standing(potential, unvalidated, folder)
     if only_start:
         settings = settings.model_copy(update={"stages": ()})
-    built = build_boundary(settings, Potential.load(potential), folder, ranks=ranks, reporter=_reporter(json))
+    built = build_boundary(settings, Potential.load(potential), folder, Launcher(ranks=ranks), reporter=_reporter(json))
     if config in SIZES:
         write_text_atomic(folder / BUILD_FILE, size_text(config))
     else:
@@ -101,6 +103,7 @@ def dope(
     from dopantfit.boundary.dope.config import DOPE_FILE, load_dope
     from dopantfit.boundary.dope.run import dope_boundary
     from dopantfit.boundary.standing import keep_standing
+    from dopantfit.lammps import Launcher
     from dopantfit.potential import Potential
 
     settings = load_dope(config)
@@ -111,9 +114,9 @@ def dope(
         Potential.load(potential),
         settings,
         folder,
+        Launcher(ranks=ranks),
         levels=level,
         realisations=realisations,
-        ranks=ranks,
         reporter=_reporter(json),
     )
     copy_config(config / DOPE_FILE if config.is_dir() else config, folder, DOPE_FILE)

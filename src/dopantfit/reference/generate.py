@@ -196,6 +196,7 @@ class _Source:
     def dynamics(self, item: MolecularDynamics, start: Atoms, what: str) -> Iterator[tuple[Atoms, str]]:
         """Yield snapshots of a run, which is made once and kept in the work folder."""
         # Imported here: everything else works where LAMMPS is not installed.
+        from dopantfit.lammps import Launcher
         from dopantfit.lammps.snapshots import md_snapshots
         from dopantfit.potential import Potential
 
@@ -204,7 +205,9 @@ class _Source:
         kept = folder / "snapshots.extxyz"
         if not kept.is_file():
             potential = Potential.load(item.potential)
-            frames = md_snapshots(start, potential, item.temperature, item.duration, item.snapshots, item.seed, folder)
+            frames = md_snapshots(
+                start, potential, item.temperature, item.duration, item.snapshots, item.seed, folder, Launcher(ranks=1)
+            )
             write_atomically(kept, dump_frames([_bare(frame) for frame in frames]))
         how = f"{item.duration:g} ps at {item.temperature:g} K, {item.potential}, seed {item.seed}, from {what}"
         for k, atoms in enumerate(read_frames(kept)):

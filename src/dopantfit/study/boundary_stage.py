@@ -17,7 +17,7 @@ from dopantfit.boundary.profile.domains import NAMES, Domains, Interval
 from dopantfit.boundary.profile.profiles import nearest_by_domain
 from dopantfit.lammps.progress import Progress, Report
 from dopantfit.potential import Potential
-from dopantfit.study.dynamics import counts_of
+from dopantfit.study.dynamics import counts_of, launcher_of
 from dopantfit.study.files import STRUCTURE, read_structure, write_structure
 from dopantfit.workflow.graph import action
 from dopantfit.workflow.work import Outcome, Work
@@ -31,9 +31,7 @@ def build(work: Work) -> Outcome:
     """
     config = BuildConfig.model_validate_json(json.dumps(work.settings["build"]))
     potential = Potential.load(work.task.files["potential"])
-    built = build_boundary(
-        config, potential, work.folder / "sintering", ranks=work.resources.ranks, reporter=Reporter(work).of
-    )
+    built = build_boundary(config, potential, work.folder / "sintering", launcher_of(work), reporter=Reporter(work).of)
     atoms, domains = built.atoms, built.domains
     write_structure(work.folder / STRUCTURE, atoms)
     result = {
@@ -61,7 +59,7 @@ def dope(work: Work) -> Outcome:
     domains = domains_in(boundary.result["domains"], host)
     start, doping = doped(host, domains, potential, config, want["level"], want["realisation"])
     seed = config.seed + want["realisation"]
-    schedule = Schedule(potential, config.host, config.stages, config.health, seed, work.resources.ranks)
+    schedule = Schedule(potential, config.host, config.stages, config.health, seed, launcher_of(work))
     atoms, _ = schedule.run(start, work.folder / "relaxation", Reporter(work).of)
     write_structure(work.folder / STRUCTURE, atoms)
     inside = domains_in(boundary.result["domains"], atoms).members(atoms, "amorphous")

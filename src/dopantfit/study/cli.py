@@ -47,7 +47,9 @@ def study(
 
 def run_folder(config: "StudyConfig", file: Path) -> Path:
     """Where a study runs unless told otherwise."""
-    return Path("runs") / f"study-{file.parent.resolve().name}-{config.preset}"
+    from dopantfit.workflow.names import default_run
+
+    return default_run("study", file.parent.resolve().name, config.preset)
 
 
 def _run(study: "Study", folder: Path, workers: int, site: Path | None) -> dict[str, Any]:
@@ -61,6 +63,7 @@ def _run(study: "Study", folder: Path, workers: int, site: Path | None) -> dict[
         pool, resources = local_pool(workers), Resources()
     else:
         described = load_site(site)
+        described.check(str(site))
         pool, resources = site_pool(described, folder / "parsl"), described.resources
     with Overview(study.graph, folder) as overview:
         return run_study(study, folder, pool, resources, overview.observe, overview.tick)

@@ -113,12 +113,12 @@ def calibrate(planner: Planner, folder: Path) -> Rates:
 
     Raises what a run raises.
     """
-    from dopantfit.lammps import run_dynamics
+    from dopantfit.lammps import Launcher, run_dynamics
 
     potential = Potential.load(planner.potential(planner.study.potential)["potential"])
     atoms, _ = doped_crystal(CALIBRATION_EDGE, 0.25, "", 0, {}, np.random.default_rng(1))
     settings = dynamics_settings(planner.study.engine.model_dump(), 1, 300.0, CALIBRATION)
-    run = run_dynamics(atoms, potential, settings, folder, ranks=1)
+    run = run_dynamics(atoms, potential, settings, folder, launcher=Launcher(ranks=1))
     rate = json.loads(run.record.read_text(encoding="utf-8"))["ps_per_hour"]
     return Rates(3600.0 / rate / len(atoms), _SWAP_SECONDS, f"{settings.duration:g} ps of {len(atoms)} ions, just now")
 

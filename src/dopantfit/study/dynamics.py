@@ -116,11 +116,15 @@ def run_here(work: Work, atoms: Atoms, settings: Dynamics, name: str, start: str
         Potential.load(work.task.files["potential"]),
         settings,
         work.folder / name,
-        launcher=Launcher(work.resources.launcher),
-        ranks=work.resources.ranks,
+        launcher=launcher_of(work),
         report=report,
         start=None if start is None else work.folder / start,
     )
+
+
+def launcher_of(work: Work) -> Launcher:
+    """How every run of a task is started: as its site says."""
+    return Launcher(work.resources.launcher, work.resources.ranks)
 
 
 def block_mean(series: NDArray[np.float64]) -> Estimate:

@@ -5,10 +5,12 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from dopantfit.errors import ConfigError
+from dopantfit.lammps import Launcher
 from dopantfit.potential import Potential
 from dopantfit.study.config import StudyConfig
 from dopantfit.study.files import LOWEST_WALKER, PROFILE, STRUCTURE
@@ -70,18 +72,24 @@ def run_study(
 ) -> dict[str, Any]:
     """Run a study in `folder`, or go on with it; return its record, which is also ``study.json`` there.
 
-    What a report needs is copied to ``summary``. Raises ConfigError when the folder is held or cannot be written to.
+    What a report needs is copied to ``summary``. Raises ConfigError when the folder is held, is another study's, or
+    cannot be written to, and what `try_worker` raises before any task is begun.
     """
     started = time.time()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as problem:
-        raise ConfigError(f"{folder}: cannot be made ({problem.strerror}); choose another folder") from None
-    summary = run_graph(study.graph, folder, pool, resources, observe, tick)
+    folder = folder.resolve()  # workers may run elsewhere
+    pool.trial = partial(try_worker, resources.launcher, folder)
+    summary = run_graph(study.graph, folder, pool, resources, observe, tick, study.file)
     record = _record(study, summary, started)
     write_json_atomic(folder / RECORD, record)
     _put_together(study.config, summary, folder / SUMMARY, record)
     return record
+
+
+def try_worker(launcher: str, folder: Path) -> None:
+    """In a worker, before it is given any task: raise ConfigError or EngineError where none could end well there."""
+    if not folder.is_dir():
+        raise ConfigError(f"{folder}: the workers of the site do not see it; put the run on a file system they share")
+    Launcher(launcher).check()
 
 
 def _record(study: Study, summary: Summary, started: float) -> dict[str, Any]:

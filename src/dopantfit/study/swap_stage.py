@@ -9,6 +9,7 @@ from dopantfit.boundary.swap.temper import Ladder, RoundReport, temper
 from dopantfit.boundary.swap.walker import Configuration, Player, statistics_of
 from dopantfit.errors import ConfigError
 from dopantfit.study.boundary_stage import domains_in
+from dopantfit.study.dynamics import launcher_of
 from dopantfit.study.files import STRUCTURE, Cell, read_structure, write_structure
 from dopantfit.workflow.graph import action
 from dopantfit.workflow.work import Finished, Outcome, Work
@@ -24,7 +25,8 @@ def temper_walkers(work: Work) -> Outcome:
     doped = [need for role, need in sorted(work.needs.items()) if role != "boundary"]
     config = swap_config(work.settings, work.needs["boundary"], len(doped))
     starts = _starts(work, doped)
-    player = Player(config, work.task.files["potential"].read_text(encoding="utf-8"), work.folder / "walkers")
+    potential = work.task.files["potential"].read_text(encoding="utf-8")
+    player = Player(config, potential, work.folder / "walkers", launcher_of(work))
     rounds, attempts = config.layers.rounds, config.attempts * len(doped)
     if work.executor is None:
         raise ConfigError(f"task {work.task.name}: needs the executor; it must be one that coordinates")

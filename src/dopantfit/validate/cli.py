@@ -47,10 +47,11 @@ def validate(
     """Hold a potential against its gates; exit status 1 when one fails."""
     from dopantfit.validate.record import stem, tables, write_validation
     from dopantfit.validate.run import GATES, Request, run_gates
+    from dopantfit.workflow.names import default_run
 
     started = time.time()
     subject = Request(folder, potential, level, Path(), Path()).subject()
-    where = work or Path("runs") / f"validate-{subject.config.name}-{subject.potential.name}-{level}"
+    where = work or default_run("validate", subject.config.name, subject.potential.name, level)
     # Figures beside a record are those of its gates.
     figures = where / "figures" if gate else subject.file.parent / stem(subject)
     request = Request(folder, potential, level, where, figures, ranks=ranks)

@@ -10,8 +10,8 @@ import numpy as np
 from ase import Atoms
 
 from dopantfit.errors import ConfigError
-from dopantfit.lammps import Dynamics, DynamicsResult, Progress, run_dynamics
-from dopantfit.lammps.dynamics import suitable_ranks
+from dopantfit.lammps import Dynamics, DynamicsResult, Launcher, Progress, run_dynamics
+from dopantfit.lammps.launcher import suitable_ranks
 from dopantfit.potential import Potential
 from dopantfit.statistics import standard_error
 from dopantfit.structures import labels_of, with_labels
@@ -44,7 +44,7 @@ def run(
         potential,
         settings,
         work.runs / share.name,
-        ranks=work.ranks or min(work.cores, suitable_ranks(len(atoms))),
+        launcher=Launcher(ranks=work.ranks or min(work.cores, suitable_ranks(len(atoms)))),
         report=_reporter(work, share),
         start=None if start is None else work.runs / start,
     )

@@ -1,19 +1,17 @@
 """All gates of one potential, on several processes; gates that are done are kept and not run again."""
 
-import json
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from multiprocessing import active_children, get_context
-from multiprocessing.queues import Queue
 from pathlib import Path
-from typing import Any
 
 from dopantfit.errors import CollapseError, ConfigError, ConvergenceError, EngineError
+from dopantfit.fit.config import FIT_FILE
+from dopantfit.strict_toml import file_in
 from dopantfit.validate import thresholds
 from dopantfit.validate.barriers import turn_over
 from dopantfit.validate.compound import compound
@@ -24,7 +22,12 @@ from dopantfit.validate.mobility import mobility
 from dopantfit.validate.parity import parity
 from dopantfit.validate.stability import stability
 from dopantfit.validate.subject import Subject, load_subject
-from dopantfit.workflow.provenance import hash_of, write_json_atomic
+from dopantfit.workflow.folders import make_folder
+from dopantfit.workflow.lock import run_folder
+from dopantfit.workflow.pool import ATTEMPTS, local_pool
+from dopantfit.workflow.progress import PROGRESS_FILE, Progress, progress_of, write_progress
+from dopantfit.workflow.provenance import hash_of
+from dopantfit.workflow.step import Step
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,10 @@ class Request:
     cores: int = 1
     ranks: int | None = None
 
+    def told(self, gate: str) -> Path:
+        """Folder in which the process of a gate says how far it is."""
+        return self.work / "progress" / gate
+
     def subject(self) -> Subject:
         """Read everything; raises ConfigError and ReferenceDataError."""
         return load_subject(self.folder, self.potential, self.level)
@@ -89,12 +96,17 @@ def run_gates(request: Request, names: Sequence[str], workers: int | None, obser
 
     workers: gates at the same time, None for as many as there are cores, four at most. Gates share the cores evenly;
     the longest comes last and has them all.
-    Raises ConfigError for a name that is none, and whatever bad input the gates meet.
+    Raises ConfigError for a name that is none, a work folder that another process or fit has, and whatever bad input
+    the gates meet.
     """
     unknown = sorted(set(names) - set(GATES))
     if unknown:
         raise ConfigError(f"--gate {unknown[0]}: no such gate; there are {', '.join(GATES)}")
-    request.work.mkdir(parents=True, exist_ok=True)
+    with run_folder(request.work, file_in(request.folder, FIT_FILE)):
+        return _run_gates(request, names, workers, observe)
+
+
+def _run_gates(request: Request, names: Sequence[str], workers: int | None, observe: Observe) -> tuple[Gate, ...]:
     ordered, last = [name for name in _ORDER if name in names], [name for name in names if name == _LAST]
     cores = len(os.sched_getaffinity(0))
     by_itself = replace(request, cores=cores)
@@ -113,72 +125,63 @@ def _suitable_workers(cores: int, ranks: int | None) -> int:
 
 
 def _on_processes(request: Request, names: Sequence[str], workers: int, observe: Observe) -> dict[str, Gate]:
-    if not names:
-        return {}
-    with _pool(min(workers, len(names))) as (pool, said):
-        futures: dict[Future[Gate], str] = {pool.submit(_in_process, request, name): name for name in names}
-        waiting = set(futures)
-        while waiting:
-            finished, waiting = wait(waiting, _LOOK, FIRST_COMPLETED)
-            while not said.empty():
-                observe(*said.get())
-            for future in finished:
-                try:
-                    # What a process says last may still be on its way when its gate is there.
-                    observe(futures[future], future.result().finding, 1.0)
-                except BrokenProcessPool:
-                    raise EngineError(
-                        f"the process of a gate was killed (perhaps {futures[future]}: out of memory?); run the same "
-                        "command again, finished gates and runs are kept"
-                    ) from None
-        return {name: future.result() for future, name in futures.items()}
+    """Run gates side by side; one whose process is killed is tried once more.
+
+    Raises EngineError when it is killed again.
+    """
+    found: dict[str, Gate] = {}
+    attempts: Counter[str] = Counter()
+    with local_pool(max(1, min(workers, len(names)))) as pool:
+        while missing := [name for name in names if name not in found]:
+            attempts.update(missing)
+            waiting = {pool.submit(_in_process, request, name): name for name in missing}
+            found |= _answers(request, waiting, observe)
+            lost = [name for name in missing if name not in found]
+            if any(attempts[name] == ATTEMPTS for name in lost):
+                raise EngineError(
+                    f"the process of a gate was killed again (perhaps {lost[0]}: out of memory?); run the same command "
+                    "again, finished gates and runs are kept"
+                )
+    return found
 
 
-_said: "Queue[tuple[str, str, float]] | None" = None
-
-
-def _begin(said: "Queue[tuple[str, str, float]]") -> None:
-    global _said
-    _said = said
+def _answers(request: Request, waiting: "dict[Future[Gate], str]", observe: Observe) -> dict[str, Gate]:
+    """Wait for gates and tell how far they are; without those whose process was killed."""
+    found: dict[str, Gate] = {}
+    told: dict[str, Progress] = {}
+    while waiting:
+        finished, _ = wait(waiting, _LOOK, FIRST_COMPLETED)
+        for name in waiting.values():
+            progress = progress_of(request.told(name))
+            if progress is not None and progress != told.get(name):
+                told[name] = progress
+                observe(name, progress.text, progress.done)
+        for future in finished:
+            name = waiting.pop(future)
+            with suppress(BrokenExecutor):
+                found[name] = future.result()
+                observe(name, found[name].problem or found[name].finding, 1.0)
+    return found
 
 
 def _in_process(request: Request, name: str) -> Gate:
-    def observe(*what: Any) -> None:
-        if _said is not None:
-            _said.put(what)
+    folder = make_folder(request.told(name))
+    (folder / PROGRESS_FILE).unlink(missing_ok=True)
+
+    def observe(_: str, text: str, part: float) -> None:
+        write_progress(folder, Progress(part, text=text))
 
     return _one(request, name, observe)
-
-
-@contextmanager
-def _pool(workers: int) -> Iterator[tuple[ProcessPoolExecutor, "Queue[tuple[str, str, float]]"]]:
-    """Processes of one thread each, and the queue that they speak to; they end with this block, whatever happens."""
-    # Spawned, not forked: libraries with threads of their own do not survive a fork. One thread each, before numpy.
-    before = {name: os.environ.get(name) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
-    os.environ.update(dict.fromkeys(before, "1"))
-    context = get_context("spawn")
-    said: Queue[tuple[str, str, float]] = context.Queue()
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_begin, initargs=(said,))
-    try:
-        yield pool, said
-    except BaseException:
-        pool.shutdown(wait=False, cancel_futures=True)
-        for child in active_children():
-            child.terminate()  # its LAMMPS ends with it, and resumes from its last leg
-        raise
-    finally:
-        pool.shutdown(cancel_futures=True)
-        for name, value in before.items():
-            os.environ.pop(name, None) if value is None else os.environ.update({name: value})
 
 
 def _one(request: Request, name: str, observe: Observe) -> Gate:
     """Judge one gate, or return what the work folder has of it."""
     subject = request.subject()
     key = subject.key(name, GATES[name].frames, GATES[name].peer)
-    kept = request.work / f"{name}.json"
-    found = _kept(kept, subject, key)
-    if found is None or not all((request.figures / figure).is_file() for figure in found.figures):
+    # A gate is judged again when a threshold changes, from the runs that are there.
+    step = Step(request.work / f"{name}.json", {"key": hash_of([key, thresholds.sha256(subject.host)])})
+    kept = step.kept()
+    if kept is None:
 
         def report(text: str, part: float) -> None:
             observe(name, text, min(part, _NEARLY_DONE))
@@ -186,7 +189,10 @@ def _one(request: Request, name: str, observe: Observe) -> Gate:
         work = Work(request.work / f"{name}-{key}", request.figures, report, request.cores, request.ranks)
         found = judge(subject, name, work)
         if found.final:
-            write_json_atomic(kept, {"key": _with_limits(subject, key), "gate": found.as_dict()})
+            figures = [request.figures.resolve() / figure for figure in found.figures]
+            step.keep({"gate": found.as_dict()}, figures)
+    else:
+        found = Gate.from_dict(kept["gate"])
     observe(name, found.problem or found.finding, 1.0)
     return found
 
@@ -201,17 +207,3 @@ def judge(subject: Subject, name: str, work: Work) -> Gate:
     except EngineError as problem:
         gate = Gate(name, "could not be judged", (), problem=str(problem), final=False)
     return replace(gate, seconds=time.time() - started)
-
-
-def _kept(path: Path, subject: Subject, key: str) -> Gate | None:
-    """The gate in this file if it is of that key; None otherwise, also for a damaged file."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        return Gate.from_dict(content["gate"]) if content["key"] == _with_limits(subject, key) else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def _with_limits(subject: Subject, key: str) -> str:
-    """The key with all thresholds: a gate is judged again when one changes, from the runs that are there."""
-    return hash_of([key, thresholds.sha256(subject.host)])

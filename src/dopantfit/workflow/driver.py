@@ -8,7 +8,7 @@ from typing import Literal
 
 from dopantfit.errors import DopantFitError
 from dopantfit.workflow.graph import Graph, Task, key_of
-from dopantfit.workflow.lock import held
+from dopantfit.workflow.lock import run_folder
 from dopantfit.workflow.pool import ATTEMPTS, Pool
 from dopantfit.workflow.records import RECORD_FILE, damage, read_record
 from dopantfit.workflow.work import Finished, Resources, execute
@@ -86,15 +86,18 @@ def run_graph(
     resources: Resources,
     observe: Callable[[Event], None] = lambda event: None,
     tick: Callable[[tuple[str, ...]], None] = lambda running: None,
+    owner: Path | None = None,
 ) -> Summary:
     """Bring every task of the graph to an end in `folder`, which is held meanwhile.
 
     A task whose record is whole and was made from the same things is kept. One that fails is tried once more; then
     it is reported, what needs it is skipped, and everything else goes on.
-    observe: told every event. tick: told the names of running tasks twice a second.
-    Raises ConfigError when another driver has the folder or it cannot be written to.
+    observe: told every event. tick: told the names of running tasks twice a second. owner: the file that asks for all
+    this, whose alone the folder is.
+    Raises ConfigError when another driver has the folder, it is another file's or cannot be written to; and what the
+    trial of the pool raises.
     """
-    with held(folder):
+    with run_folder(folder, owner):
         state = _State(graph, folder)
         with ThreadPoolExecutor(max_workers=max(1, len(graph.tasks))) as beside, pool:
             try:

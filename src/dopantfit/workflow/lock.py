@@ -15,7 +15,7 @@ from dopantfit.errors import ConfigError
 from dopantfit.workflow.folders import make_folder
 from dopantfit.workflow.provenance import write_json_atomic
 
-LOCK_FILE, OWNER_FILE = ".lock", "owner.json"
+LOCK_FILE, OWNER_FILE = ".lock", ".owner"
 _LOOK = 0.2
 
 
@@ -60,15 +60,16 @@ def is_free(folder: Path) -> bool:
 
 
 @contextmanager
-def run_folder(folder: Path, owner: Path) -> Iterator[None]:
-    """Make `folder` where it is not there, and hold it for the work that the file `owner` asks for.
+def run_folder(folder: Path, owner: Path | None = None) -> Iterator[None]:
+    """Make `folder` where it is not there, and hold it for the work that the file `owner` asks for (None: anybody's).
 
     Raises ConfigError when it cannot be made, another process holds it, or it holds the work of another file: two
     studies of one name must not do away with each other's results.
     """
     make_folder(folder)
     with held(folder):
-        _own(folder, owner.resolve())
+        if owner is not None:
+            _own(folder, owner.resolve())
         yield
 
 

@@ -13,12 +13,14 @@ from typing import Any, ParamSpec, TypeVar
 from parsl import Config, dfk
 from parsl.concurrent import ParslPoolExecutor
 from parsl.executors import HighThroughputExecutor
+from parsl.executors.errors import BadStateException
 from parsl.executors.high_throughput.errors import ManagerLost, WorkerLost
 from parsl.jobs.error_handlers import windowed_error_handler
 from parsl.launchers import SingleNodeLauncher, SrunLauncher
 from parsl.providers import KubernetesProvider, LocalProvider, PBSProProvider, SlurmProvider
 
 from dopantfit.errors import ConfigError, EngineError
+from dopantfit.workflow.folders import make_folder
 from dopantfit.workflow.lock import held
 from dopantfit.workflow.site import Site
 from dopantfit.workflow.workers import call_for_driver
@@ -76,11 +78,20 @@ def _pass_on(answer: "Future[Any]", given: "Future[Any]") -> None:
             f"its workers were lost again and again, the last one on {problem.hostname} (out of memory, or a walltime "
             "too short for one checkpoint?); mend the site file and run the same command again"
         )
+    elif isinstance(problem, BadStateException):
+        problem = EngineError(
+            f"its workers end before they can work ({_one_line(problem)}); mend the site file and run the same command "
+            "again"
+        )
     with suppress(InvalidStateError):  # where the pool was ended meanwhile
         if problem is None:
             answer.set_result(given.result())
         else:
             answer.set_exception(problem)
+
+
+def _one_line(problem: BaseException) -> str:
+    return " ".join(str(problem).split())[:300]
 
 
 def _loss(problem: Exception, task: object) -> float:
@@ -96,32 +107,44 @@ def parsl_executor(site: Site, folder: Path) -> Executor:
     A call whose worker or block is lost is made again, up to `LOSSES`; then its future holds an EngineError.
     Raises ConfigError when the provider cannot be had here.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
+    config = Config(
+        executors=[workers_of(site)],
+        run_dir=str(folder),
+        initialize_logging=False,
+        usage_tracking=0,
+        retries=LOSSES - 1,
+        retry_handler=_loss,
+    )
+    try:
+        return _Executor(config)
+    except Exception as problem:
+        raise ConfigError(
+            f"site: its workers cannot be started ({_one_line(problem)}); mend the site file, address first"
+        ) from None
+
+
+def workers_of(site: Site) -> HighThroughputExecutor:
+    """Describe the workers of a site, which connect to one interface of this host, encrypted.
+
+    Raises ConfigError when the provider cannot be had here, or the address is none.
+    """
     try:
         provider = _provider(site)
     except Exception as problem:
-        raise ConfigError(f"site: provider {site.provider} cannot be used here ({problem})") from None
+        raise ConfigError(f"site: provider {site.provider} cannot be used here ({_one_line(problem)})") from None
     local = site.provider == "local"
     heartbeats: dict[str, Any] = _HEARTBEATS_HERE if local else {}
-    workers = HighThroughputExecutor(
+    return HighThroughputExecutor(
         label="dopantfit",
         provider=provider,
         interchange_launch_cmd=[sys.executable, "-c", _INTERCHANGE.format(driver=os.getpid())],
-        address=site.address or ("127.0.0.1" if local else None),
+        address=site.address_here(),  # Parsl would listen on all interfaces
+        encrypted=True,
         max_workers_per_node=site.workers_per_node,
         cores_per_worker=1e-6,  # the number of workers is the site's to say, whatever the cores
         block_error_handler=windowed_error_handler,  # one node that fails is no reason to give up
         **heartbeats,
-    )
-    return _Executor(
-        Config(
-            executors=[workers],
-            run_dir=str(folder),
-            initialize_logging=False,
-            usage_tracking=0,
-            retries=LOSSES - 1,
-            retry_handler=_loss,
-        )
     )
 
 

@@ -38,11 +38,18 @@ class Pool:
         if self._executor is None:
             self._executor = self._make()
             if self.trial is not None:
-                self._executor.submit(self.trial).result()
+                self._try(self._executor, self.trial)
                 self.trial = None
         return self._executor
 
-    def submit(self, function: Callable[..., _T], *arguments: Any) -> "Future[_T]":
+    @staticmethod
+    def _try(executor: Executor, trial: Callable[[], None]) -> None:
+        try:
+            executor.submit(trial).result()
+        except BrokenExecutor:
+            raise EngineError("the worker processes end as soon as they are started (out of memory?)") from None
+
+    def submit(self, function: Callable[..., _T], /, *arguments: Any) -> "Future[_T]":
         """Hand over a call; a pool that turns out to be broken is replaced."""
         try:
             return self.executor.submit(function, *arguments)

@@ -1,11 +1,11 @@
 """What a task is, what its function is given, and what it gives back: the types of the task graph."""
 
 from collections.abc import Callable, Mapping
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from dopantfit.errors import ConfigError
 from dopantfit.workflow.progress import Progress, write_progress
@@ -70,6 +70,13 @@ class Outcome:
     result: Mapping[str, Any] = field(default_factory=dict)
     files: tuple[str, ...] = ()
     measured: Mapping[str, float] = field(default_factory=dict)
+
+
+class Submits(Protocol):
+    """What takes calls and answers them elsewhere: an executor, or a pool."""
+
+    def submit(self, function: Callable[..., Any], /, *arguments: Any) -> "Future[Any]":
+        """Hand over a call."""
 
 
 @dataclass(frozen=True)

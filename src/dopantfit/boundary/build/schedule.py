@@ -20,6 +20,7 @@ from dopantfit.boundary.build.health import Checkup, checkup, grain_centre, grai
 from dopantfit.boundary.build.stages import Anneal, Compress, Health, Relax, Stage
 from dopantfit.errors import ConfigError, ConvergenceError
 from dopantfit.lammps.progress import Report
+from dopantfit.lammps import Launcher
 from dopantfit.potential import Potential
 from dopantfit.workflow.provenance import holds, read_sealed, sha256_of, write_sealed, write_text_atomic
 from dopantfit.reference.frames import dump_frames, read_frames
@@ -67,17 +68,14 @@ class StageRecord:
 
 @dataclass(frozen=True)
 class Schedule:
-    """What every stage needs beside its own settings.
-
-    ranks: MPI ranks of each run; chosen by LAMMPS's room when None.
-    """
+    """What every stage needs beside its own settings."""
 
     potential: Potential
     host: Host
     stages: Sequence[Stage]
     health: Health
     seed: int
-    ranks: int | None = None
+    launcher: Launcher
 
     def run(self, atoms: Atoms, folder: Path, reporter: Reporter = silent) -> tuple[Atoms, list[StageRecord]]:
         """Run all stages in `folder`, or those that are not finished; return the end and the records.
@@ -103,7 +101,7 @@ class Schedule:
         folder.mkdir(parents=True, exist_ok=True)
         started = time.time()
         seed = int(np.random.default_rng([self.seed, number]).integers(1, 2**31))
-        run = _StageRun(self.potential, self.host.polyanion, folder, seed, self.ranks, reporter)
+        run = _StageRun(self.potential, self.host.polyanion, folder, seed, self.launcher, reporter)
         end, pressure, compression = run(atoms, stage)
         found = checkup(end, self.potential, self.host)
         write_text_atomic(folder / STATE, dump_frames([end]))
@@ -147,7 +145,7 @@ class _StageRun:
     unit: Polyanion
     folder: Path
     seed: int
-    ranks: int | None
+    launcher: Launcher
     reporter: Reporter
 
     def __call__(self, atoms: Atoms, stage: Stage) -> tuple[Atoms, float | None, tuple[dict[str, float], ...]]:
@@ -171,7 +169,7 @@ class _StageRun:
             force_tolerance=stage.force_tolerance,
             allow_guarded=rough,
             kspace=ROUGH_KSPACE if rough else FINE_KSPACE,
-            ranks=self.ranks,
+            launcher=self.launcher,
         )
         return _like(atoms, relaxed.atoms)
 
@@ -195,7 +193,7 @@ class _StageRun:
                 restart_every=CHECKPOINT,
             )
         with self.reporter(label) as report:
-            result = run_dynamics(atoms, self.potential, settings, folder, report=report, ranks=self.ranks)
+            result = run_dynamics(atoms, self.potential, settings, folder, report=report, launcher=self.launcher)
         return _like(atoms, result.atoms), _mean_pressure(result.thermo)
 
     def compress(

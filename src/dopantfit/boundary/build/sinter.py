@@ -18,6 +18,7 @@ from dopantfit.boundary.profile.profiles import composition_by_domain, nearest_b
 from dopantfit.boundary.profile.figures import draw_boundary
 from dopantfit.boundary.build.schedule import Reporter, Schedule, StageRecord, silent
 from dopantfit.errors import ConfigError, ReferenceDataError
+from dopantfit.lammps import Launcher
 from dopantfit.potential import Potential
 from dopantfit.workflow.provenance import Record, read_sealed, write_json_atomic, write_sealed, write_text_atomic
 from dopantfit.reference.frames import dump_frames, read_frames
@@ -40,8 +41,8 @@ def build_boundary(
     config: BuildConfig,
     potential: Potential,
     folder: Path,
+    launcher: Launcher,
     *,
-    ranks: int | None = None,
     reporter: Reporter = silent,
 ) -> Boundary:
     """Build and sinter a boundary in `folder`, or go on with the one that is there.
@@ -62,9 +63,8 @@ def build_boundary(
         )
     write_sealed(folder / IDENTITY, identity)
     write_text_atomic(first, text)
-    end, stages = Schedule(potential, config.host, config.stages, config.health, config.seed, ranks).run(
-        start, folder, reporter
-    )
+    schedule = Schedule(potential, config.host, config.stages, config.health, config.seed, launcher)
+    end, stages = schedule.run(start, folder, reporter)
     write_text_atomic(folder / BOUNDARY, dump_frames([end]))
     domains = find_domains(end, config.host, (config.grain.in_plane, config.grain.in_plane))
     draw_boundary(end, domains, config.host, folder / "figures")

@@ -16,6 +16,7 @@ from dopantfit.boundary.dope.sites import check_dopant, doped
 from dopantfit.boundary.profile.domains import Domains, find_domains
 from dopantfit.boundary.profile.figures import draw_boundary
 from dopantfit.errors import CollapseError, ConfigError, ConvergenceError, EngineError
+from dopantfit.lammps import Launcher
 from dopantfit.potential import Potential
 from dopantfit.reference.frames import dump_frames
 from dopantfit.workflow.provenance import Record, write_json_atomic, write_text_atomic
@@ -32,7 +33,7 @@ class _Task:
     potential: Potential
     config: DopeConfig
     folder: Path
-    ranks: int | None
+    launcher: Launcher
 
     def __call__(self, level: int, realisation: int, reporter: Reporter = silent) -> dict[str, Any]:
         """Dope and relax; the record of the realisation, with ``error`` where it was lost on the way."""
@@ -43,7 +44,7 @@ class _Task:
         write_text_atomic(folder / DOPED, dump_frames([start]))
         config = self.config
         seed = config.seed + realisation
-        schedule = Schedule(self.potential, config.host, config.stages, config.health, seed, self.ranks)
+        schedule = Schedule(self.potential, config.host, config.stages, config.health, seed, self.launcher)
         result: dict[str, Any] = {"folder": str(folder), "doping": doping.as_dict(), "error": None}
         try:
             end, stages = schedule.run(start, folder, lambda label: reporter(f"GB_{level} r{realisation:02d} {label}"))
@@ -67,10 +68,10 @@ def dope_boundary(
     potential: Potential,
     config: DopeConfig,
     folder: Path,
+    launcher: Launcher,
     *,
     levels: Iterable[int] | None = None,
     realisations: int | None = None,
-    ranks: int | None = None,
     executor: Executor | None = None,
     reporter: Reporter = silent,
 ) -> list[dict[str, Any]]:
@@ -89,7 +90,7 @@ def dope_boundary(
     wanted = config.realisations if realisations is None else realisations
     if wanted < 1:
         raise ConfigError(f"{wanted} realisations were asked for; ask for at least one")
-    task = _Task(atoms, domains, potential, config, folder, ranks)
+    task = _Task(atoms, domains, potential, config, folder, launcher)
     # What cannot be is said before anything runs.
     for level in chosen:
         doped(atoms, domains, potential, config, level, 1)

@@ -25,18 +25,17 @@ def swap(
     json: JsonOption = False,
 ) -> None:
     """Move a dopant across a grain boundary: swaps judged by relaxed energies, walkers at several temperatures."""
-    import multiprocessing
-    from concurrent.futures import ProcessPoolExecutor
-
     from dopantfit.boundary.standing import keep_standing
     from dopantfit.boundary.swap.config import load_swap
     from dopantfit.boundary.swap.run import RECORD, run_swaps
+    from dopantfit.lammps import Launcher
     from dopantfit.potential import Potential
+    from dopantfit.workflow.pool import local_pool
 
     atoms, settings = _structure(structure), load_swap(config)
     keep_standing(potential, unvalidated, output)
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as executor:
-        run_swaps(atoms, settings, Potential.load(potential), output, executor, None if json else _say, rounds)
+    with local_pool(workers) as pool:
+        run_swaps(atoms, settings, Potential.load(potential), output, pool, Launcher(), None if json else _say, rounds)
     _show(_read(output / RECORD)["results"], json)
 
 

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from concurrent.futures import Executor
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,9 +16,11 @@ from dopantfit.boundary.swap.layers import depths
 from dopantfit.boundary.swap.temper import LADDER_FILE, Ladder, RoundReport, read_ladder, temper
 from dopantfit.boundary.swap.walker import Configuration, Player, statistics_of
 from dopantfit.errors import ConfigError, ReferenceDataError
+from dopantfit.lammps import Launcher
 from dopantfit.potential import Potential
 from dopantfit.structures import labels_of
 from dopantfit.workflow.provenance import Record, hash_of, read_sealed, write_json_atomic, write_sealed
+from dopantfit.workflow.task import Submits
 
 START, SETTINGS, RECORD, STRUCTURE = "start.json", "swap.json", "record.json", "start.extxyz"
 
@@ -29,7 +30,8 @@ def run_swaps(
     config: SwapConfig,
     potential: Potential,
     folder: Path,
-    executor: Executor,
+    executor: Submits,
+    launcher: Launcher,
     report: Callable[[RoundReport], None] | None = None,
     rounds: int | None = None,
 ) -> Ladder:
@@ -45,7 +47,7 @@ def run_swaps(
     settings = {"config": config.model_dump(mode="json"), "potential": potential.dumps()}
     _same_or_new(folder, atoms, settings)
     ladder = Ladder.new(config.temperatures, [str(folder / START)] * config.walkers, config.seed)
-    player = Player(config, potential.dumps(), folder)
+    player = Player(config, potential.dumps(), folder, launcher)
     ladder = temper(player, ladder, rounds or config.layers.rounds, folder, executor, report)
     inputs = {name: folder / name for name in (START, LADDER_FILE)}
     record = Record.of(inputs, settings["config"], seed=config.seed, started=began)  # type: ignore[arg-type]

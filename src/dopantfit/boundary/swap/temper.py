@@ -7,16 +7,18 @@ the joint distribution Π exp(-β_i E_i) (Hukushima & Nemoto, J. Phys. Soc. Jpn.
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor
+from concurrent.futures import BrokenExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from dopantfit.errors import ConfigError, DopantFitError
+from dopantfit.errors import ConfigError, DopantFitError, EngineError
 from dopantfit.units import BOLTZMANN
+from dopantfit.workflow.pool import ATTEMPTS
 from dopantfit.workflow.provenance import holds, read_sealed, sha256_of, write_sealed
+from dopantfit.workflow.task import Submits
 
 LADDER_FILE = "ladder.json"
 #: Marks the random numbers of exchanges among those of rounds, which are drawn from (seed, replica, round).
@@ -158,7 +160,7 @@ def temper(
     ladder: Ladder,
     rounds: int,
     folder: Path,
-    executor: Executor,
+    executor: Submits,
     report: Callable[[RoundReport], None] | None = None,
 ) -> Ladder:
     """Plays rounds until ``rounds`` are done, with a checkpoint after each; goes on where ``folder`` was left.
@@ -186,22 +188,32 @@ def temper(
 
 
 def _played(
-    play: Callable[[RoundTask], RoundResult], tasks: Sequence[RoundTask], executor: Executor
+    play: Callable[[RoundTask], RoundResult], tasks: Sequence[RoundTask], executor: Submits
 ) -> list[RoundResult | DopantFitError]:
-    """Results of a round in the order of the tasks; what failed is tried once more."""
-    results: list[RoundResult | DopantFitError | None] = [None] * len(tasks)
-    for _ in range(2):
+    """Results of a round in the order of the tasks; what failed, or was lost with a worker, is tried once more.
+
+    Raises EngineError when workers die again.
+    """
+    results: dict[int, RoundResult | DopantFitError] = {}
+    for _ in range(ATTEMPTS):
         waiting = {
             i: executor.submit(play, task)
             for i, task in enumerate(tasks)
-            if results[i] is None or isinstance(results[i], DopantFitError)
+            if not isinstance(results.get(i), RoundResult)
         }
         for i, future in waiting.items():
             try:
                 results[i] = future.result()
             except DopantFitError as problem:
                 results[i] = problem
-    return [one for one in results if one is not None]
+            except BrokenExecutor:
+                results.pop(i, None)
+    if len(results) < len(tasks):
+        raise EngineError(
+            "the worker process of a replica was killed again and again (out of memory?); ask for fewer workers and "
+            "run the same command again, finished rounds are kept"
+        )
+    return [results[i] for i in range(len(tasks))]
 
 
 def _write(ladder: Ladder, path: Path) -> None:

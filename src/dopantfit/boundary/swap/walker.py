@@ -8,7 +8,7 @@ offers, and only within a burst the Boltzmann distribution over swaps.
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from dopantfit.energy.arrays import Floats
 from dopantfit.energy.cell_model import CellModel, CellState
 from dopantfit.energy.threads import with_one_blas_thread
 from dopantfit.errors import ConfigError
-from dopantfit.lammps import Dynamics, run_dynamics
+from dopantfit.lammps import Dynamics, Launcher, run_dynamics
 from dopantfit.potential import Potential
 from dopantfit.structures import labels_of, with_labels
 from dopantfit.workflow.provenance import holds, read_sealed, sha256_of, write_sealed
@@ -85,13 +85,14 @@ class Configuration:
 class Player:
     """Plays rounds of swaps on boundary structures; can be sent to another process.
 
-    potential: its text. folder: where the walkers' configurations and runs go. keep_dynamics: whether the folders of
-    the molecular dynamics stay.
+    potential: its text. folder: where the walkers' configurations and runs go. launcher: of the molecular dynamics, one
+    rank for each replica. keep_dynamics: whether the folders of the molecular dynamics stay.
     """
 
     config: SwapConfig
     potential: str
     folder: Path
+    launcher: Launcher
     keep_dynamics: bool = False
 
     @with_one_blas_thread
@@ -176,7 +177,7 @@ class Player:
             cell=settings.cell, dump_every=100_000, restart_every=100_000,
         )  # fmt: skip
         folder = self.folder / f"replica-{task.replica:02d}" / f"dynamics-{task.round_number:04d}"
-        ended = run_dynamics(atoms, potential, run, folder, ranks=1)
+        ended = run_dynamics(atoms, potential, run, folder, launcher=replace(self.launcher, ranks=1))
         moved = RelaxedSwaps(ended.atoms, potential, self.config.burst, swaps.response).cell
         minimum = moved.minimum(ended.atoms, ended.shells)
         if not self.keep_dynamics:

@@ -10,11 +10,9 @@ from dopantfit.fit.budget import check_budget, level_spaces
 from dopantfit.fit.config import Budget, Level, parse_config
 from dopantfit.fit.errors_by_group import Comparison, energy_errors
 from dopantfit.fit.objective import Objective
-from dopantfit.fit.rdf import SPACING, distances, partial_rdfs
 from dopantfit.fit.sensitivity import row_kinds, sensitivity_at
 from dopantfit.fit.uncertainty import uncertainty_at
 from dopantfit.fit.variables import make_space
-from dopantfit.structures import prototype
 
 from .conftest import TEXT
 
@@ -105,14 +103,3 @@ def test_a_reference_cell_is_either_given_or_found(table, message):
     with pytest.raises(ConfigError) as caught:
         parse_config(TEXT + f'[preoptimisation]\nparameters = ["rho Mg-O"]\n{table}\n')
     assert message in str(caught.value) and "\n" not in str(caught.value)
-
-
-def test_radial_distribution_functions_count_neighbours():
-    atoms = prototype("MgO")
-    functions, r = partial_rdfs(atoms), distances()
-    assert set(functions) == {("Mg", "Mg"), ("Mg", "O"), ("O", "O")}
-    density = np.sum(atoms.symbols == "O") / atoms.cell.volume
-    for pair, limit, count in ((("Mg", "O"), 2.5, 6), (("Mg", "Mg"), 3.3, 12), (("Mg", "O"), 3.9, 6 + 8)):
-        shell = (4 * np.pi * r**2 * functions[pair] * density)[r < limit]
-        # Rock salt: 6 at 2.1 Å, 12 at 3.0 Å, 8 at 3.6 Å; sums over Gaussians 5 steps wide are exact to far below 1e-3.
-        assert shell.sum() * SPACING == pytest.approx(count, rel=1e-3)

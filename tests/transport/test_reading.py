@@ -84,14 +84,6 @@ def test_extended_xyz_holds_the_same_run(fixed_cell, tmp_path):
     np.testing.assert_allclose(read.positions, reference.positions, atol=1e-6)
 
 
-def test_wrapped_dcd_is_refused(fixed_cell):
-    refused(["wrapped", "unwrap yes"], fixed_cell / "wrapped.dcd", species=SPECIES)
-
-
-def test_wrapped_dump_without_image_flags_is_refused(fixed_cell):
-    refused(["x y z are wrapped", "image flags", "xu yu zu"], fixed_cell / "bare.dump", timestep=0.0005)
-
-
 def test_dump_with_a_missing_frame_is_refused(fixed_cell, tmp_path):
     text = (fixed_cell / "xu.dump").read_text()
     frames = text.split("ITEM: TIMESTEP")[1:]

@@ -21,6 +21,8 @@ from dopantfit.lammps.outputs import Array, ThermoTable
 #: Bytes of a DCD file before its number of frames and before its last step; more than come before its first frame.
 _COUNT, _LAST_STEP, _HEAD = 8, 20, 512
 _MARK = 4
+#: What the title that holds the time of writing begins with, and its length.
+_DATED, _TITLE = b"REMARKS Created", 80
 #: Bytes read at a time.
 _PIECE = 2**20
 
@@ -120,7 +122,7 @@ class Frames(Grown):
         if rest:
             raise EngineError(f"{leg}: LAMMPS left an incomplete frame; run again")
         known = min(n_frames, max(0, (after - first) // every + 1))
-        self.add(raw[header + known * frame :] if self.size else raw)
+        self.add(raw[header + known * frame :] if self.size else _undated(raw))
 
     def _set_counters(self, descriptor: int) -> None:
         head = os.pread(descriptor, _HEAD, 0)
@@ -129,6 +131,12 @@ class Frames(Grown):
         count = (self.size - header) // frame
         os.pwrite(descriptor, struct.pack("<i", count), _COUNT)
         os.pwrite(descriptor, struct.pack("<i", first + (count - 1) * every), _LAST_STEP)
+
+
+def _undated(raw: bytes) -> bytes:
+    """The file without the minute at which LAMMPS began it, so that the same run has the same bytes."""
+    date = raw.find(_DATED, 0, _HEAD)
+    return raw if date < 0 else raw[:date] + _DATED.ljust(_TITLE) + raw[date + _TITLE :]
 
 
 def _layout(raw: bytes, path: Path) -> tuple[int, int]:

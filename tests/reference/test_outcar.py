@@ -78,6 +78,8 @@ def test_steps_of_a_learned_force_field_are_counted_and_never_taken() -> None:
 def test_the_stress_of_a_learned_step_is_not_that_of_the_next() -> None:
     output = read_outcar(header() + learned_step(-9.0, 9.0) + scf(1) + cell() + forces(0.5) + energy(-10.0) + END, "x")
     assert energies(output) == [-10.0] and "stress" not in output.steps[0].atoms.calc.results
+    between = header() + scf(1) + learned_step(-9.0, 9.0) + stress() + cell() + forces(0.5) + energy(-10.0) + END
+    assert first_forces(read_outcar(between, "x")) == [0.5]
 
 
 def test_a_run_of_a_learned_field_alone_holds_no_step() -> None:
@@ -119,7 +121,7 @@ def test_what_ran_out_of_electronic_steps_is_told(version: str, last: int, end: 
 def test_linear_response_behind_a_step_is_no_step() -> None:
     text = header("5.4.4") + step(1, -10.0, 0.1) + scf(1, 60) + scf(2, 7, FAILED) + END
     output = read_outcar(text, "x")
-    assert energies(output) == [-10.0] and not output.steps[0].unconverged
+    assert energies(output) == [-10.0] and [found.unconverged for found in output.steps] == [False]
 
 
 def test_dispersion_prints_more_columns_and_words() -> None:
@@ -150,7 +152,8 @@ def test_species_come_from_the_list_of_files_where_nothing_else_names_them() -> 
     text = header() + step(1, -10.0, 0.1) + END
     bare = "\n".join(line for line in text.split("\n") if "VRHFIN" not in line)
     listed = bare.replace("   number of dos", " POTCAR:    PAW_PBE Mg 1\n POTCAR:    PAW_PBE O 2\n   number of dos", 1)
-    for some in (bare, listed):
+    unlisted = "\n".join(line for line in text.split("\n") if "POTCAR" not in line)
+    for some in (bare, listed, unlisted):
         assert str(read_outcar(some, "x").steps[0].atoms.symbols) == "MgO"
 
 

@@ -131,9 +131,10 @@ def generate(folder: PlanArgument, only: OnlyOption = None, work: WorkOption = N
     from dopantfit.reference.generate import configurations, near_duplicates, write_configurations
     from dopantfit.reference.plan import load_plan
     from dopantfit.reference.run import default_work
+    from dopantfit.workflow.folders import make_folder
 
     plan = load_plan(folder)
-    place = work or default_work(plan)
+    place = make_folder(work or default_work(plan))
     made = configurations(plan, folder, finished_frames(plan, folder, place), place, tuple(only or ()))
     paths = write_configurations(made.configurations, place)
     near = near_duplicates([c.atoms for c in made.configurations], plan.min_distance)
@@ -162,9 +163,10 @@ def run(
     """Compute the plan of a set with CP2K and collect the frames; started again, it goes on where it was."""
     from dopantfit.reference.plan import load_plan
     from dopantfit.reference.run import default_work, outlook, run_set
+    from dopantfit.workflow.folders import make_folder
 
     plan = load_plan(folder)
-    place, names = work or default_work(plan), tuple(only or ())
+    place, names = make_folder(work or default_work(plan)), tuple(only or ())
     if write_only is not None:
         _write_only(plan, folder, write_only.value, place, names)
         return

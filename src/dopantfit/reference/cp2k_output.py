@@ -1,4 +1,4 @@
-"""Reading what CP2K printed, from 2.6 to 2026: every evaluation, in the units that the output names.
+"""Reading what CP2K printed, from 6.1 to 2026: every evaluation, in the units that the output names.
 
 An output without its end-of-run line, without any energy, or of a method that is no density functional theory is
 refused by name. CP2K prints pressure as positive; here energies are in eV, forces in eV/Å and stress in eV/Å³ with

@@ -10,6 +10,7 @@ import io
 import math
 import os
 import re
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -33,14 +34,17 @@ from dopantfit.reference.manifest import (
     load_manifest,
     save_manifest,
     sha256_of,
-    write_atomically,
 )
 from dopantfit.reference.text_files import file_text
+from dopantfit.workflow.folders import make_folder
+from dopantfit.workflow.provenance import write_text_atomic
 
 FRAMES_FILE = "frames.extxyz"
 PENDING_FILE = FRAMES_FILE + ".pending"
 #: What every frame carries in ``atoms.info``.
 REQUIRED_INFO = ("frame_id", "family", "composition", "temperature", "strain", "origin")
+#: How long to wait for another writer [s]: several times as long as writing a large set takes.
+PATIENCE = 10.0
 #: Starts with a letter, so that no reader takes an identifier for a number.
 IDENTIFIER = re.compile(r"^[A-Za-z][A-Za-z0-9_.+-]*$")
 #: No solid has less, no set of ions in a box more [Å³ per ion]; diamond has 5.7, an atom in a box of 30 Å 27,000.
@@ -110,8 +114,7 @@ def write_set(folder: str | os.PathLike[str], frames: Sequence[Atoms], manifest:
         (``composition`` is filled in).
     Raises ReferenceDataError naming the frame, and then leaves the folder as it was.
     """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = make_folder(Path(folder))
     with _locked(folder):
         return _commit(folder, frames, manifest)
 
@@ -324,16 +327,46 @@ def _info_text(info: Mapping[str, Any]) -> str:
 def _locked(folder: Path) -> Iterator[None]:
     """Hold the set against other writers and finish the rename that a kill may have cut off.
 
-    The lock goes with the process, so a kill leaves none behind.
+    The lock goes with the process, so a kill leaves none behind. Raises ReferenceDataError when another process holds
+    it for longer than an import takes to write, or when the folder cannot be written to.
     """
-    handle = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        if (folder / PENDING_FILE).exists() and (folder / MANIFEST_FILE).exists():
-            os.replace(_current_frames(folder, load_manifest(folder)), folder / FRAMES_FILE)
-        yield
-    finally:
-        os.close(handle)
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            _take_lock(handle, folder)
+            if (folder / PENDING_FILE).exists() and (folder / MANIFEST_FILE).exists():
+                os.replace(_current_frames(folder, load_manifest(folder)), folder / FRAMES_FILE)
+            yield
+        finally:
+            os.close(handle)
+    except OSError as problem:
+        raise ReferenceDataError(
+            f"{problem.filename or folder}: cannot be written ({problem.strerror}); make the folder {folder} writable"
+        ) from None
+
+
+def _take_lock(handle: int, folder: Path) -> None:
+    last = time.monotonic() + PATIENCE
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() >= last:
+                raise ReferenceDataError(
+                    f"{folder}: {_holder(handle)} is writing to this set; wait for it, or end it first"
+                ) from None
+        time.sleep(0.1)
+
+
+def _holder(handle: int) -> str:
+    """Return who holds the lock on an open folder, as Linux tells it."""
+    inode = f":{os.fstat(handle).st_ino}"
+    try:
+        locks = [line.split() for line in Path("/proc/locks").read_text(encoding="ascii").splitlines()]
+        return next(f"process {lock[4]}" for lock in locks if lock[1] == "FLOCK" and lock[5].endswith(inode))
+    except (OSError, StopIteration, IndexError):
+        return "another process"
 
 
 def _current_frames(folder: Path, manifest: Manifest) -> Path:
@@ -351,7 +384,7 @@ def _commit(folder: Path, frames: Sequence[Atoms], manifest: Manifest) -> FrameS
     text = dump_frames(frames)
     files = {**manifest.files, FRAMES_FILE: sha256(text.encode()).hexdigest()}
     manifest = manifest.model_copy(update={"files": files})
-    write_atomically(folder / PENDING_FILE, text)
+    write_text_atomic(folder / PENDING_FILE, text)
     save_manifest(folder, manifest)
     os.replace(folder / PENDING_FILE, folder / FRAMES_FILE)
     return FrameSet(name=manifest.name, frames=frames, manifest=manifest)

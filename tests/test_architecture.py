@@ -122,6 +122,25 @@ def test_lammps_syntax_stands_in_its_room_only(path):
     assert commands_in(path.read_text(encoding="utf-8")) == []
 
 
+def circles():
+    """Return the circles of modules that import each other, wherever in them the imports stand."""
+    known = {name_of(path): path for path in modules()}
+    needs = {}
+    for module, path in known.items():
+        names = imported(ast.parse(path.read_text(encoding="utf-8")), module, path.name == "__init__.py")
+        found = {name if name in known else name.rpartition(".")[0] for name in names}
+        needs[module] = {name for name in found if name in known} - {module}
+    # What nothing that is left needs, or needs nothing that is left, is in no circle.
+    left = set(known)
+    while alone := {one for one in left if not needs[one] & left or not any(one in needs[other] for other in left)}:
+        left -= alone
+    return sorted(left)
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    assert [one for one in circles() if not one.startswith("dopantfit.study.")] == []
+
+
 #: What starts LAMMPS for whoever calls it, and the rooms that a study's tasks run through.
 STARTS_LAMMPS = ("run_dynamics", "relax_structure", "md_snapshots")
 ROOMS_OF_TASKS = ("boundary", "study")

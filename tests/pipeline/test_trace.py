@@ -28,7 +28,7 @@ from dopantfit.study.tasks import Planner
 from dopantfit.validate import thresholds
 from dopantfit.workflow import records
 from dopantfit.workflow.graph import find_action, key_of
-from dopantfit.workflow.provenance import Record, sha256_of
+from dopantfit.workflow.provenance import Provenance, sha256_of
 
 NAME = "rho Mg-O"
 FIT = """
@@ -60,7 +60,7 @@ def fit(tmp_path):
     potential.save(folder / "potential.toml")
     inputs = fit_files(*load_config(folder))
     entry = {"name": NAME, "value": 0.1812345, "standard_error": 0.0004}
-    record = Record.of(inputs, {}, seed=1, started=time.time()).as_dict()
+    record = Provenance.of(inputs, {}, seed=1, started=time.time()).as_dict()
     digest = sha256_of(folder / "potential.toml")
     made = {"parameters": [entry], "record": record, "potential_sha256": digest}
     (folder / "fit.json").write_text(json.dumps(made))
@@ -123,7 +123,7 @@ def made_up_run(plan, run):
         folder.mkdir(parents=True)
         (folder / "table.csv").write_text(task.name)
         key = key_of(task, {role: made[need] for role, need in task.needs.items()})
-        record = records.Record(task.name, key, {}, records.hashes(folder, ("table.csv",)))
+        record = records.Provenance(task.name, key, {}, records.hashes(folder, ("table.csv",)))
         records.write_record(folder, record)
         made[task.name] = record
         told[task.name] = {"key": key, "digest": record.digest, "files": record.files, "measured": {}}
@@ -337,7 +337,7 @@ def test_results_that_were_made_without_what_failed_hold(studied):
         (run / name / "record.json").unlink()
     needs = {role: records.read_record(run / need) for role, need in task.needs.items() if need not in gone}
     record = records.read_record(run / task.name)
-    records.write_record(run / task.name, records.Record(task.name, key_of(task, needs), {}, record.files))
+    records.write_record(run / task.name, records.Provenance(task.name, key_of(task, needs), {}, record.files))
     told = {link.file.removeprefix(f"{run}/"): link.problem for link in trace(NAME, studied, plan, run)}
     assert told["items/06-crystal-conductivities"] == ""
     # The one cannot be made without it, the other was made with it.

@@ -109,6 +109,10 @@ def test_a_virial_is_minus_the_stress_times_the_volume(tmp_path: Path, key: str)
     assert remarks == [f"1 frames: stress was made of {key}, as -{key}/V"]
 
 
+def test_another_number_of_the_energy_s_kind_is_no_contradiction(tmp_path: Path) -> None:
+    assert results(xyz(tmp_path, "energy=-2 energy_per_atom=-1 REF_energy=-2"))["energy"] == -2.0
+
+
 def test_a_stress_can_be_left_out(tmp_path: Path) -> None:
     path = xyz(tmp_path, f'energy=-1 dft_stress="{STRESS}"')
     assert "stress" not in results(path, ResultKeys(stress="none"))

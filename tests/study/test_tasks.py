@@ -14,7 +14,7 @@ from dopantfit.study.config import load_study, parse_study
 from dopantfit.study.cost import Rates, cost_of, rates_of, schedule
 from dopantfit.study.run import _record, plan_study
 from dopantfit.study.tasks import Planner
-from dopantfit.workflow.driver import Summary
+from dopantfit.workflow.driver import GraphSummary
 from dopantfit.workflow.graph import Graph, Task, find_action
 from dopantfit.workflow.provenance import sha256_of
 from dopantfit.workflow.records import Record
@@ -77,7 +77,7 @@ ENSEMBLE = LEAST + '[ensemble]\npotentials = ["ensemble/draw-01.toml"]\nsystems 
 def test_the_potentials_of_an_ensemble_stand_in_the_record_with_their_hashes():
     config = parse_study(ENSEMBLE)
     study = plan_study(config, FIT / "study.toml")
-    inputs = _record(study, Summary({}, {}, {}, ()), time.time())["record"]["inputs"]
+    inputs = _record(study, GraphSummary({}, {}, {}, ()), time.time())["record"]["inputs"]
     assert set(inputs) == {"study", "potential", "ensemble/draw-01"}
     assert inputs["ensemble/draw-01"] == sha256_of(FIT / "ensemble" / "draw-01.toml") != inputs["potential"]
 

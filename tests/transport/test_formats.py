@@ -298,3 +298,27 @@ def test_ids_that_are_none_or_twice_are_refused(tmp_path):
         for before, line in pairwise(whole.splitlines())
     )
     refused(["twice"], written(tmp_path / "run.dump", "ITEM: TIMESTEP\n" + twice + "\n"), timestep=0.001)
+
+
+def test_what_lammps_itself_writes_is_one_run(fixed_cell):
+    """Compressed with types, times and units; extended and plain XYZ, wrapped; data files with and without names."""
+    reference = read_trajectory(fixed_cell / "xu.dump", timestep=0.0005)
+    structure = read_structure(fixed_cell / "labels.data")
+    assert structure.kinds == {"1": "Li", "2": "O", "3": "Ti"}
+    nameless = read_structure(fixed_cell / "plain.data")
+    assert nameless.kinds == {} and nameless.types == structure.types
+    with pytest.raises(ConfigError, match="--types"):
+        read_trajectory(fixed_cell / "typed.dump.gz", structure=nameless)
+    found = [
+        read_trajectory(fixed_cell / "typed.dump.gz", structure=structure),
+        read_trajectory(fixed_cell / "typed.dump.gz", types=structure.kinds),
+        read_trajectory(fixed_cell / "run.extxyz"),
+        read_trajectory(fixed_cell / "plain.xyz", structure=structure, timestep=0.0005),
+        read_trajectory(fixed_cell / "unwrapped.dcd", structure=structure),
+    ]
+    for one in found:
+        assert one.species == reference.species and one.interval == pytest.approx(0.01, rel=1e-6)
+        np.testing.assert_allclose(one.cells, reference.cells, atol=1e-6)
+        # XYZ has six digits.
+        moved, known = (np.asarray(run.positions, dtype=float) - run.positions[0] for run in (one, reference))
+        np.testing.assert_allclose(moved, known, rtol=0, atol=1e-3)

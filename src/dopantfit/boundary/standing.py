@@ -4,6 +4,7 @@ from pathlib import Path
 
 from dopantfit.errors import ConfigError
 from dopantfit.validate import require_valid
+from dopantfit.workflow.folders import make_folder
 from dopantfit.workflow.provenance import write_json_atomic
 
 #: What `dopantfit validate` writes beside a fitted potential, and what a run folder keeps of it.
@@ -24,5 +25,5 @@ def keep_standing(potential: str, waiver: str | None, folder: Path) -> None:
         standing = require_valid(file, file.with_name(VALIDATION), waiver)
     except ConfigError as problem:
         raise ConfigError(f'{problem} (--unvalidated "...")') from None
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     write_json_atomic(folder / STANDING, standing.as_dict())

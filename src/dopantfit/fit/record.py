@@ -14,7 +14,7 @@ from dopantfit.fit.uncertainty import strongest_correlation
 from dopantfit.potential.turnover import turn_overs
 from dopantfit.workflow.folders import together
 from dopantfit.workflow.lock import held
-from dopantfit.workflow.provenance import Record, sha256_of, write_json_atomic
+from dopantfit.workflow.provenance import Provenance, sha256_of, write_json_atomic
 
 POTENTIAL_FILE, RECORD_FILE = "potential.toml", "fit.json"
 BUDGET_FOLDER, _LEVELS = "budget", "level-*.toml"
@@ -154,7 +154,7 @@ def _payload(
             "held_out": [target.name for target in plan.targets if target.held_out],
         },
         "seconds": result.seconds,
-        "record": Record.of(
+        "record": Provenance.of(
             fit_files(config, plan.file), config.model_dump(mode="json"), seed=config.seed, started=started
         ).as_dict(),
     }

@@ -14,7 +14,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from dopantfit.errors import ConfigError, EngineError
+from dopantfit.errors import EngineError
 from dopantfit.lammps import recipes
 from dopantfit.lammps.outputs import Array, ThermoTable
 
@@ -49,7 +49,7 @@ COLUMNS = {
 }
 
 
-class Grown:
+class SegmentedFile:
     """A file that legs add to; of it counts what was added so far.
 
     Its hash is kept as it grows, so that no leg reads again what others left. Counters in its head, which change with
@@ -103,7 +103,7 @@ class Grown:
         """Bring the counters in the head up to date."""
 
 
-class Frames(Grown):
+class Frames(SegmentedFile):
     """The trajectory of a run, a DCD file."""
 
     counters = (_COUNT, _LAST_STEP)
@@ -150,7 +150,7 @@ def _layout(raw: bytes, path: Path) -> tuple[int, int]:
     return position + 3 * _MARK, 48 + 2 * _MARK + 3 * (4 * n_ions + 2 * _MARK)
 
 
-class Rows(Grown):
+class Rows(SegmentedFile):
     """The thermodynamic data of a run, a CSV file."""
 
     def append(self, table: ThermoTable, steps: Sequence[int], timestep: float) -> None:
@@ -173,17 +173,14 @@ def read_table(path: Path) -> dict[str, Array]:
     return dict(zip(COLUMNS, values.T, strict=True))
 
 
-def check_same(known: Mapping[str, Any], asked: Mapping[str, Any], folder: Path) -> None:
-    """Raise ConfigError when what is known of the run in a folder is not what is asked for: inputs, settings."""
+def difference(known: Mapping[str, Any], asked: Mapping[str, Any], folder: Path) -> str:
+    """Say what of the run in a folder is not what is asked for: an input, or a setting; and what to do."""
     names = {recipes.DATA_FILE: "the structure", recipes.POTENTIAL_FILE: "the potential"}
     for name, value in asked["inputs"].items():
-        if known["inputs"].get(name) != value:
-            raise ConfigError(
-                f"{folder}: holds a run with other input ({names.get(name, 'the potential')}); choose another folder"
-            )
+        if known.get("inputs", {}).get(name) != value:
+            return f"{folder}: holds a run with other input ({names.get(name, 'the potential')}); choose another folder"
     for name, value in asked["settings"].items():
-        if known["settings"].get(name) != value:
-            raise ConfigError(
-                f"{folder}: holds a run with {name} = {known['settings'].get(name)!r}, asked for {value!r}; "
-                "choose another folder"
-            )
+        there = known.get("settings", {}).get(name)
+        if there != value:
+            return f"{folder}: holds a run with {name} = {there!r}, asked for {value!r}; choose another folder"
+    return f"{folder}: holds another run; choose another folder"

@@ -19,7 +19,7 @@ from dopantfit.reference.cp2k_process import Processes, compute_frame
 from dopantfit.reference.generate import Configuration, configurations
 from dopantfit.reference.plan import Plan, load_plan
 from dopantfit.workflow.folders import make_folder
-from dopantfit.workflow.lock import held
+from dopantfit.workflow.lock import run_folder
 
 
 @dataclass(frozen=True)
@@ -103,9 +103,10 @@ def run_set(
     plan = load_plan(folder)
     if jobs < 1 or ranks < 1:
         raise ConfigError(f"jobs = {jobs}, ranks = {ranks}: both must be at least 1")
-    work = make_folder((work or default_work(plan)).resolve())
+    work = (work or default_work(plan)).resolve()
+    make_folder(work)
     manifest_of(plan, folder)
-    with held(work), Processes.found(ranks) as processes:
+    with run_folder(work), Processes.found(ranks) as processes:
         return _run(plan, folder, work, jobs, only, processes, report or (lambda _: None))
 
 

@@ -16,7 +16,7 @@ from dopantfit.report.results import other_potentials, sections
 from dopantfit.report.words import listed, ranged, rounded
 from dopantfit.statistics import Interval
 from dopantfit.study.host import REDUCIBLE
-from dopantfit.workflow.provenance import Record, write_json_atomic, write_text_atomic
+from dopantfit.workflow.provenance import Provenance, write_json_atomic, write_text_atomic
 
 PAGE, FIGURES, RECORD = "report.html", "figures", "report.json"
 #: What an answer looks like without colour.
@@ -55,7 +55,7 @@ def write_report(sources: Sources, output: Path) -> dict[str, Any]:
         "answer": content["answer"],
         "figures": sorted(path.stem for path in folder.glob("*.pdf")),
         "missing": content["missing"],
-        "record": Record.of(sources.files, {}, seed=None, started=started).as_dict(),
+        "record": Provenance.of(sources.files, {}, seed=None, started=started).as_dict(),
     }
     write_json_atomic(output / RECORD, record)
     return record

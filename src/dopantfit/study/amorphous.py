@@ -8,7 +8,7 @@ from ase.neighborlist import neighbor_list
 from numpy.typing import NDArray
 
 from dopantfit.boundary.dope.voids import largest_voids
-from dopantfit.boundary.profile.domains import Interval
+from dopantfit.boundary.profile.domains import Span
 from dopantfit.errors import ConfigError, ConvergenceError
 from dopantfit.potential.checks import element_of
 from dopantfit.structures import labels_of, with_labels
@@ -139,7 +139,7 @@ def _neutral(atoms: Atoms, charges: Mapping[str, int], mobile: str) -> Atoms:
         return _without_mobile(atoms, labels, mobile, excess // step)
     extra = -excess // step
     anions = np.array([charges[label] < 0 for label in labels])
-    everywhere = Interval(0.0, float(atoms.cell[2, 2]), float(atoms.cell[2, 2]))
+    everywhere = Span(0.0, float(atoms.cell[2, 2]), float(atoms.cell[2, 2]))
     places, _ = largest_voids(atoms, anions, everywhere, extra) if extra else (np.empty((0, 3)), None)
     grown = atoms + Atoms([element_of(mobile)] * extra, positions=places)
     return with_labels(grown, [*labels, *[mobile] * extra])

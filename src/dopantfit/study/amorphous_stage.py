@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from dopantfit.boundary.profile.domains import Interval
+from dopantfit.boundary.profile.domains import Span
 from dopantfit.potential import Potential
 from dopantfit.structures import labels_of
 from dopantfit.study.amorphous import cut, without
@@ -47,10 +47,10 @@ def build_without(work: Work) -> Outcome:
     return Outcome({"atoms": len(piece), "counts": counts_of(piece)}, (STRUCTURE,))
 
 
-def _inner(domain: Interval, margin: float) -> Interval:
+def _inner(domain: Span, margin: float) -> Span:
     """The domain without a margin at each end, half of it at least."""
     room = min(margin, 0.25 * domain.width)
-    return Interval(domain.low + room, domain.high - room, domain.period)
+    return Span(domain.low + room, domain.high - room, domain.period)
 
 
 def _charges(work: Work) -> dict[str, int]:

@@ -13,9 +13,9 @@ from dopantfit.boundary.build.schedule import Schedule
 from dopantfit.boundary.build.sinter import build_boundary
 from dopantfit.boundary.dope.config import DopeConfig
 from dopantfit.boundary.dope.sites import doped
-from dopantfit.boundary.profile.domains import NAMES, Domains, Interval
+from dopantfit.boundary.profile.domains import NAMES, Domains, Span
 from dopantfit.boundary.profile.profiles import nearest_by_domain
-from dopantfit.lammps.progress import Progress, Report
+from dopantfit.lammps.progress import DynamicsProgress, Report
 from dopantfit.potential import Potential
 from dopantfit.study.dynamics import counts_of, launcher_of
 from dopantfit.study.files import STRUCTURE, read_structure, write_structure
@@ -84,7 +84,7 @@ class Reporter:
         yield self._report
         self._before, self._last = self._before + self._last, 0.0
 
-    def _report(self, progress: Progress) -> None:
+    def _report(self, progress: DynamicsProgress) -> None:
         self._last = progress.time
         self._work.report(self._before + progress.time, progress.rate)
 
@@ -99,7 +99,7 @@ def domains_in(content: Mapping[str, Any], atoms: Atoms) -> Domains:
     """Return the domains that `domains_as_dict` wrote, in a structure whose cell may have changed since."""
     period = float(atoms.cell[2, 2])
     intervals = {
-        name: tuple(Interval(low * period, high * period, period) for low, high in content[name]) for name in NAMES
+        name: tuple(Span(low * period, high * period, period) for low, high in content[name]) for name in NAMES
     }
     none = np.empty(0)
     return Domains(intervals, content["order_grain"], content["order_amorphous"], none, none)

@@ -10,7 +10,7 @@ from ase import Atoms
 from numpy.typing import NDArray
 
 from dopantfit.errors import ConvergenceError
-from dopantfit.lammps import Dynamics, DynamicsResult, Launcher, Progress, run_dynamics
+from dopantfit.lammps import Dynamics, DynamicsProgress, DynamicsResult, Launcher, run_dynamics
 from dopantfit.lammps.legs import read_table
 from dopantfit.potential import Potential
 from dopantfit.statistics import Estimate, standard_error
@@ -108,7 +108,7 @@ def conduct(work: Work) -> Outcome:
 def run_here(work: Work, atoms: Atoms, settings: Dynamics, name: str, start: str | None = None) -> DynamicsResult:
     """Run (or go on with) molecular dynamics in a folder of the task, with its potential and resources."""
 
-    def report(progress: Progress) -> None:
+    def report(progress: DynamicsProgress) -> None:
         work.report(progress.time, progress.rate)
 
     return run_dynamics(

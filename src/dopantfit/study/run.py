@@ -16,11 +16,10 @@ from dopantfit.study.config import StudyConfig
 from dopantfit.study.files import LOWEST_WALKER, PROFILE, STRUCTURE
 from dopantfit.study.tasks import Planner
 from dopantfit.validate import require_valid
-from dopantfit.workflow.driver import Event, Summary, run_graph
+from dopantfit.workflow.driver import Event, GraphSummary, run_graph
 from dopantfit.workflow.graph import Graph
 from dopantfit.workflow.pool import Pool
-from dopantfit.workflow.provenance import Record as Provenance
-from dopantfit.workflow.provenance import write_json_atomic
+from dopantfit.workflow.provenance import Provenance, write_json_atomic
 from dopantfit.workflow.work import Finished, Resources
 
 RECORD, SUMMARY = "study.json", "summary"
@@ -92,7 +91,7 @@ def try_worker(launcher: str, folder: Path) -> None:
     Launcher(launcher).check()
 
 
-def _record(study: Study, summary: Summary, started: float) -> dict[str, Any]:
+def _record(study: Study, summary: GraphSummary, started: float) -> dict[str, Any]:
     verdict = summary.finished.get("verdict")
     provenance = Provenance.of(
         {"study": study.file, **dict(next(iter(study.graph.tasks.values())).files), **_ensemble_files(study.graph)},
@@ -111,7 +110,7 @@ def _record(study: Study, summary: Summary, started: float) -> dict[str, Any]:
     }
 
 
-def _worked(summary: Summary, now: Provenance) -> dict[str, Any]:
+def _worked(summary: GraphSummary, now: Provenance) -> dict[str, Any]:
     """When the first task began, and what all took [s]: a run that goes on may have nothing left to do."""
     done = [found.record for found in summary.finished.values()]
     started = min((one.started for one in done if one.started), default=now.started)
@@ -151,7 +150,7 @@ def reported_files(study: StudyConfig, name: str, files: Iterable[str]) -> tuple
     return tuple(file for file in files if file in wanted)
 
 
-def _put_together(study: StudyConfig, summary: Summary, target: Path, record: dict[str, Any]) -> None:
+def _put_together(study: StudyConfig, summary: GraphSummary, target: Path, record: dict[str, Any]) -> None:
     """Make `target` hold what a report needs and nothing else, each file under the name of its task.
 
     Raises ConfigError when it cannot be written.

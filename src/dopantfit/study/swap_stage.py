@@ -6,7 +6,7 @@ from typing import Any
 
 from dopantfit.boundary.swap.config import SwapConfig, parse_swap
 from dopantfit.boundary.swap.temper import Ladder, RoundReport, temper
-from dopantfit.boundary.swap.walker import Configuration, Player, statistics_of
+from dopantfit.boundary.swap.walker import Replicas, ReplicaState, statistics_of
 from dopantfit.errors import ConfigError
 from dopantfit.study.boundary_stage import domains_in
 from dopantfit.study.dynamics import launcher_of
@@ -26,7 +26,7 @@ def temper_walkers(work: Work) -> Outcome:
     config = swap_config(work.settings, work.needs["boundary"], len(doped))
     starts = _starts(work, doped)
     potential = work.task.files["potential"].read_text(encoding="utf-8")
-    player = Player(config, potential, work.folder / "walkers", launcher_of(work))
+    play = Replicas(config, potential, work.folder / "walkers", launcher_of(work))
     rounds, attempts = config.layers.rounds, config.attempts * len(doped)
     if work.executor is None:
         raise ConfigError(f"task {work.task.name}: needs the executor; it must be one that coordinates")
@@ -35,11 +35,11 @@ def temper_walkers(work: Work) -> Outcome:
         work.report(float(done.round_number * attempts))
 
     ladder = Ladder.new(config.temperatures, starts, config.seed)
-    ladder = temper(player, ladder, rounds, work.folder, work.executor, report)
+    ladder = temper(play, ladder, rounds, work.folder, work.executor, report)
     names = []
     for replica, path in enumerate(ladder.configurations):
         names.append(walker_file(replica))
-        write_structure(work.folder / names[-1], Configuration.read(Path(path)).atoms)
+        write_structure(work.folder / names[-1], ReplicaState.read(Path(path)).atoms)
     records = [record for played in ladder.history for record in played["records"] if record is not None]
     cost = {
         "core_seconds": sum(record.get("processor_seconds", 0.0) for record in records),
@@ -58,7 +58,7 @@ def walker_file(replica: int) -> str:
 def swap_config(settings: Mapping[str, Any], boundary: Finished, walkers: int) -> SwapConfig:
     """Return the configuration of one ladder: layers of the grain above the amorphous domain.
 
-    Heights are those of the undoped boundary, of whose cell `Configuration.start_length` is the length.
+    Heights are those of the undoped boundary, of whose cell `ReplicaState.start_length` is the length.
     """
     swaps = settings["swaps"]
     atoms = read_structure(boundary.file(STRUCTURE))
@@ -102,7 +102,7 @@ def _starts(work: Work, doped: list[Finished]) -> list[str]:
     for number, one in enumerate(doped):
         atoms = read_structure(one.file(STRUCTURE))
         paths.append(str(folder / f"{number}.json"))
-        Configuration(atoms, atoms.get_positions(), None, None, length).write(Path(paths[-1]))
+        ReplicaState(atoms, atoms.get_positions(), None, None, length).write(Path(paths[-1]))
     return paths
 
 

@@ -1,8 +1,8 @@
 """`dopantfit transport`: what trajectories say, one verb for each question; `msd` where none is named."""
 
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -77,11 +77,10 @@ def msd(
     from dopantfit.transport.diffusion import HOP_LENGTH
     from dopantfit.transport.figures import draw_msd
     from dopantfit.transport.summary import parse_charges, summarise, write_msd
-    from dopantfit.workflow.outputs import check_outputs
 
-    check_outputs({"--output": output, "--figure": figure}, [*trajectories, structure])
+    numbers = {"--temperature": temperature, "--hop-length": hop_length}
+    _check({"--output": output, "--figure": figure}, [*trajectories, structure], numbers)
     charges = parse_charges(mobile)
-    _check_options(**{"--temperature": temperature, "--hop-length": hop_length})
     given = _Given(structure, types, timestep, interval)
     runs, told = _read([trajectories] if join else [[one] for one in trajectories], given, nearest_image)
     summary = summarise(runs, charges, temperature, window, HOP_LENGTH if hop_length is None else hop_length)
@@ -113,9 +112,8 @@ def rdf(
     from dopantfit.transport import tables
     from dopantfit.transport.figures import draw_pairs
     from dopantfit.transport.pairs import check_radii, pair_distribution
-    from dopantfit.workflow.outputs import check_outputs
 
-    check_outputs({"--output": output, "--figure": figure}, [trajectory, structure])
+    _check({"--output": output, "--figure": figure}, [trajectory, structure])
     pairs = tables.parse_pairs(pair)
     check_radii(cutoff, width, radius)
     (run,), told = _read([[trajectory]], _Given(structure, types, timestep, interval, timed=False), nearest_image=True)
@@ -157,19 +155,15 @@ def density(
     from dopantfit.transport import tables
     from dopantfit.transport.density import density_difference, density_of, isosurface
     from dopantfit.transport.figures import draw_density
-    from dopantfit.workflow.outputs import check_outputs
 
     outputs = {"--output": output, "--cube": cube, "--mesh": mesh, "--figure": figure}
-    check_outputs(outputs, [trajectory, structure, minus, minus_structure])
-    _check_options(**{"--spacing": spacing, "--smooth": smooth, "--level": level})
-    if mesh is not None and level is None:
-        tables.write_mesh(mesh, None)
+    numbers = {"--spacing": spacing, "--smooth": smooth, "--level": level}
+    _check(outputs, [trajectory, structure, minus, minus_structure], numbers)
     given = _Given(structure, types, timestep, interval, timed=False)
     (run,), told = _read([[trajectory]], given, nearest_image=True)
     found = density_of(run, species, spacing)
     if minus is not None:
-        given = _Given(minus_structure or structure, types, timestep, interval, timed=False)
-        (other,), more = _read([[minus]], given, nearest_image=True)
+        (other,), more = _read([[minus]], replace(given, structure=minus_structure or structure), nearest_image=True)
         told = told + more
         a, b, c = found.values.shape
         found = density_difference(found, density_of(other, species, shape=(a, b, c)))
@@ -213,10 +207,8 @@ def sites(
     from dopantfit.transport import tables
     from dopantfit.transport.occupancy import site_occupancy
     from dopantfit.transport.reading import sites_of
-    from dopantfit.workflow.outputs import check_outputs
 
-    check_outputs({"--output": output}, [trajectory, structure, reference])
-    _check_options(**{"--radius": radius})
+    _check({"--output": output}, [trajectory, structure, reference], {"--radius": radius})
     (run,), told = _read([[trajectory]], _Given(structure, types, timestep, interval), nearest_image=True)
     kinds, places = sites_of(reference, site or [species], run.mean_cell)
     found = site_occupancy(run, species, places, radius)
@@ -243,11 +235,8 @@ def arrhenius(
     """Activation energy with its error, and values at other temperatures, said to be extrapolated where they are."""
     from dopantfit.transport import tables
     from dopantfit.transport.figures import draw_arrhenius
-    from dopantfit.workflow.outputs import check_outputs
 
-    check_outputs({"--output": output, "--figure": figure}, results)
-    for one in at or ():
-        _check_options(**{"--at": one})
+    _check({"--output": output, "--figure": figure}, results, {f"--at {one}": one for one in at or ()})
     points = tables.read_points(results, species, quantity)
     if output is not None:
         tables.write_arrhenius(output, points)
@@ -308,13 +297,17 @@ def _read(runs: Sequence[Sequence[Path]], given: _Given, nearest_image: bool) ->
     return found, _Told(list(unfinished), notes)
 
 
-def _check_options(**options: float | None) -> None:
-    """Refuse options that are no finite numbers."""
+def _check(
+    outputs: Mapping[str, Path | None], inputs: Sequence[Path | None], numbers: Mapping[str, float | None] | None = None
+) -> None:
+    """Refuse, before any work, outputs that are inputs or cannot be written, and options that are no finite numbers."""
     from math import isfinite
 
     from dopantfit.errors import ConfigError
+    from dopantfit.workflow.outputs import check_outputs
 
-    for name, value in options.items():
+    check_outputs(outputs, inputs)
+    for name, value in (numbers or {}).items():
         if value is not None and not isfinite(value):
             raise ConfigError(f"{name} {value}: is no number; give one")
 

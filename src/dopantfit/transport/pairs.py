@@ -16,8 +16,8 @@ from dopantfit.transport.trajectory import Floats, Trajectory
 #: Time blocks that errors come from, and frames looked at by default: neighbouring frames say the same.
 _BLOCKS = 4
 _FRAMES = 400
-#: Bins of a distribution; pairs of a frame, 24 bytes each; and pairs of all frames, about 0.1 µs each.
-_MOST_BINS, _MOST_PAIRS, _MOST_DISTANCES = 1e6, 2e7, 4e9
+#: Bins of a distribution; pairs of a frame, 24 bytes each; and pairs of all frames, 0.1 to 0.2 µs each.
+_MOST_BINS, _MOST_PAIRS, _MOST_DISTANCES = 1e6, 2e7, 1e9
 #: Of a crystal at rest: farthest distance [Å], its spacing, and the standard deviation by which each is broadened.
 AT_REST, AT_REST_SPACING, AT_REST_WIDTH = 5.0, 0.01, 0.05
 

@@ -7,6 +7,7 @@ import os
 import re
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -35,11 +36,11 @@ _SAME_CELL = 0.05
 #: Files in the folder of one of our runs; the last is written when all is done.
 _RUN_TRAJECTORY, _RUN_STATE, _RUN_RECORD = "trajectory.dcd", "progress.json", "run.json"
 
-Path_ = str | os.PathLike[str]
+FilePath = str | os.PathLike[str]
 
 
 def read_trajectory(
-    path: Path_ | Sequence[Path_],
+    path: FilePath | Sequence[FilePath],
     species: Sequence[str] | None = None,
     timestep: float | None = None,
     interval: float | None = None,
@@ -76,7 +77,7 @@ def read_trajectory(
     )
 
 
-def read_replicas(runs: Sequence[Sequence[Path_]]) -> tuple[list[Recording], list[str]]:
+def read_replicas(runs: Sequence[Sequence[FilePath]]) -> tuple[list[Recording], list[str]]:
     """Read independent runs of one system, each from its files in their order; and words on those that are not.
 
     Raises ConfigError as `read_trajectory`, and when one run is given twice: as a file, a link, a copy, or the same
@@ -103,14 +104,14 @@ def read_replicas(runs: Sequence[Sequence[Path_]]) -> tuple[list[Recording], lis
     return recordings, words
 
 
-def _check_given_once(paths: Sequence[Path_], parts: Sequence[Recording]) -> None:
+def _check_given_once(paths: Sequence[FilePath], parts: Sequence[Recording]) -> None:
     for i, (path, part) in enumerate(zip(paths, parts, strict=True)):
         for other_path, other in zip(paths[:i], parts, strict=False):
             if os.path.samefile(path, other_path) or is_same_run(part, other):
                 raise ConfigError(f"{path}: is the same part of the run as {other_path}; give every part once")
 
 
-def read_recording(path: Path_) -> Recording:
+def read_recording(path: FilePath) -> Recording:
     """Read a file as it is; ConfigError when it cannot be read."""
     file = Path(path)
     if not file.is_file():
@@ -168,7 +169,7 @@ def _cells(recording: Recording, structure: Structure | None) -> Floats:
     return np.broadcast_to(structure.cell, (len(recording.positions), 3, 3))
 
 
-def unfinished_run(path: Path_) -> str | None:
+def unfinished_run(path: FilePath) -> str | None:
     """Say how far the run is whose trajectory this is, if it is one of ours and not finished; None for all others.
 
     After each leg of a run its trajectory looks whole.
@@ -191,7 +192,7 @@ def _is_ours(file: Path) -> bool:
     return file.name == _RUN_TRAJECTORY and (file.parent / _RUN_STATE).is_file()
 
 
-def species_of(path: Path_) -> tuple[str, ...]:
+def species_of(path: FilePath) -> tuple[str, ...]:
     """Read the species labels, ion by ion, of a structure file that ASE reads (array ``species``, or elements).
 
     Raises ConfigError when it cannot be read.
@@ -199,7 +200,7 @@ def species_of(path: Path_) -> tuple[str, ...]:
     return labels_of(read_ase(Path(path), "-1")[0])
 
 
-def sites_of(path: Path_, kinds: Sequence[str], cell: Floats) -> tuple[tuple[str, ...], Floats]:
+def sites_of(path: FilePath, kinds: Sequence[str], cell: Floats) -> tuple[tuple[str, ...], Floats]:
     """Read the sites that ions of a reference structure stand on: their kinds, and fractions, ``shape=(n_sites, 3)``.
 
     kinds: labels of these ions (array ``label`` or ``species``, or elements). cell: that of the trajectory [Å], rows;
@@ -225,7 +226,7 @@ def sites_of(path: Path_, kinds: Sequence[str], cell: Floats) -> tuple[tuple[str
 def _from_dcd(file: Path) -> Recording:
     recording = read_dcd(file)
     # A frame of ours is unwrapped, however far an ion goes between two of them.
-    return Recording(**{**vars(recording), "wrapped": False}) if _is_ours(file) else recording
+    return replace(recording, wrapped=False) if _is_ours(file) else recording
 
 
 def _from_ase(file: Path) -> Recording:

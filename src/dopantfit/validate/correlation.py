@@ -13,7 +13,7 @@ from dopantfit.lammps.inprocess import InProcessLammps
 from dopantfit.potential import Potential
 from dopantfit.validate import thresholds
 from dopantfit.validate.figures import COLOURS, MARKERS, label, new_figure, save_figure
-from dopantfit.validate.gate import Check, Gate, Work
+from dopantfit.validate.gate import Check, Gate, GateWork
 from dopantfit.validate.structures import ions_of
 from dopantfit.validate.subject import Subject
 
@@ -34,7 +34,7 @@ def compare_by_lammps(potential: Potential, target: Target) -> Comparison:
         return Comparison(target, None, None)
 
 
-def correlation(subject: Subject, work: Work) -> Gate:
+def correlation(subject: Subject, work: GateWork) -> Gate:
     """Errors on unseen frames per stoichiometry and species, beside those of the potential compared with."""
     potentials = {"subject": subject.potential} | ({"compared": subject.peer} if subject.peer else {})
     total, found = len(potentials) * len(subject.unseen), dict[str, list[Comparison]]()

@@ -13,7 +13,7 @@ from dopantfit.transport.summary import Summary, summarise
 from dopantfit.validate import thresholds
 from dopantfit.validate.dynamics import Share, run, seed_of, trajectory_of
 from dopantfit.validate.figures import COLOURS, label, new_figure, save_figure
-from dopantfit.validate.gate import Check, Gate, Work
+from dopantfit.validate.gate import Check, Gate, GateWork
 from dopantfit.validate.structures import SETTLED, at_rest
 from dopantfit.validate.subject import Subject
 
@@ -23,7 +23,7 @@ _SETTLING = 2.0
 _ENDS = 0.1
 
 
-def mobility(subject: Subject, work: Work) -> Gate:
+def mobility(subject: Subject, work: GateWork) -> Gate:
     """Run independent replicas, count ions that changed site, and fit diffusion coefficients."""
     of = subject.settings.mobility
     runs = [_run(subject, work, number) for number in range(subject.level.replicas)]
@@ -46,7 +46,7 @@ def mobility(subject: Subject, work: Work) -> Gate:
     )
 
 
-def _run(subject: Subject, work: Work, number: int) -> Trajectory:
+def _run(subject: Subject, work: GateWork, number: int) -> Trajectory:
     """One replica: another arrangement of the ions, another seed."""
     rng, level, of = subject.rng(f"mobility-{number}"), subject.level, subject.settings.mobility
     part = 1.0 / level.replicas
@@ -90,7 +90,7 @@ def _checks(subject: Subject, summary: Summary, moved: Mapping[str, int]) -> lis
     return checks
 
 
-def _draw(subject: Subject, summary: Summary, work: Work, title: str) -> str:
+def _draw(subject: Subject, summary: Summary, work: GateWork, title: str) -> str:
     figure, (left, right) = new_figure(2)
     rows: list[tuple[Any, ...]] = []
     for colour, (name, runs) in zip(COLOURS, summary.msd.items(), strict=False):

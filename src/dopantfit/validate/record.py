@@ -13,7 +13,7 @@ from dopantfit.validate import thresholds
 from dopantfit.validate.gate import Gate
 from dopantfit.validate.settings import SETTINGS_FILE, load_settings
 from dopantfit.validate.subject import Subject, potential_sha256
-from dopantfit.workflow.provenance import Record, hash_of, sha256_of, write_json_atomic
+from dopantfit.workflow.provenance import Provenance, hash_of, sha256_of, write_json_atomic
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -47,14 +47,14 @@ def write_validation(subject: Subject, gates: Sequence[Gate], started: float) ->
     return payload
 
 
-def _record(subject: Subject, started: float) -> Record:
+def _record(subject: Subject, started: float) -> Provenance:
     folder = subject.file.parent
     inputs = {path.name: path for path in (subject.file, folder / SETTINGS_FILE) if path.is_file()}
     if Path(subject.source).is_file():
         inputs[Path(subject.source).name] = Path(subject.source)
     inputs |= set_files(subject.config, folder)
     settings = {"level": {subject.level_name: asdict(subject.level)}, **subject.settings.model_dump(mode="json")}
-    return Record.of(inputs, settings, seed=subject.config.seed, started=started)
+    return Provenance.of(inputs, settings, seed=subject.config.seed, started=started)
 
 
 @dataclass(frozen=True)

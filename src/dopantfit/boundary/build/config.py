@@ -21,7 +21,7 @@ SIZES = ("tiny", "quick", "desk", "paper")
 THINNEST = 10.0
 
 
-class Grain(Table):
+class GrainSize(Table):
     """The crystal: pseudo-cubic cells of the host."""
 
     #: Pseudo-cubic cells along each edge of the boundary's plane.
@@ -70,7 +70,7 @@ class BuildConfig(Table):
     host: Host = Field(default_factory=load_host)
     #: Of the composition, the placement and the initial velocities.
     seed: Annotated[int, Field(ge=0)] = 1
-    grain: Grain
+    grain: GrainSize
     amorphous: Amorphous
     health: Health = Health()
     #: The sintering schedule, in order.

@@ -174,3 +174,10 @@ def test_all_runs_of_a_file_are_read_and_of_a_cut_one_the_completed_steps() -> N
     output = read_outcar(run + END + run.replace("-10.0", "-11.0") + step(2, -12.0, 0.2)[:400], "x")
     assert energies(output) == [-10.0, -11.0] and output.cut == "General timing and accounting"
     assert "holds 2 runs with 2 ionic steps in all" in output.remarks
+
+
+def test_an_energy_that_was_cut_within_its_digits_is_none() -> None:
+    text = header() + step(1, -10.0, 0.1) + step(2, -11.12345678, 0.2)
+    cut = text[: text.index("-11.12345678") + 5]
+    for some, count in ((text, 2), (cut, 1), (text.rstrip("\n")[:-3], 1)):
+        assert energies(read_outcar(some, "x")) == [-10.0, -11.12345678][:count]

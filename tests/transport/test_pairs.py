@@ -118,6 +118,16 @@ def test_more_pairs_or_bins_than_can_be_counted_are_refused_before_they_are(argu
         pair_distribution(trajectory, ("Mg", "O"), *arguments)
 
 
+def test_a_cutoff_of_many_cells_is_refused_with_one_that_is_not(rng):
+    # Two ions in 3 Å: 300 Å are a few million copies of the cell and no more than a few million pairs.
+    trajectory = crystal(rng, 0.05, n_frames=2)
+    with pytest.raises(ConfigError, match="copies of the cell, which say the same again") as caught:
+        pair_distribution(trajectory, ("Mg", "O"), 300.0)
+    largest = float(str(caught.value).split("cutoff below ")[1].split()[0])
+    assert 15.0 < largest < 30.0
+    pair_distribution(trajectory, ("Mg", "O"), 0.99 * largest)
+
+
 def test_the_largest_cutoff_that_is_named_is_taken(rng, monkeypatch):
     monkeypatch.setattr("dopantfit.transport.pairs._MOST_PAIRS", 1e4)
     trajectory = crystal(rng, 0.05, n_frames=2, repeat=4)

@@ -119,8 +119,11 @@ def parse_output(text: str, source: str = "CP2K output", whole: bool = True) -> 
     if _VERSION.search(text) is None:
         raise ReferenceDataError(f"{source}: not a CP2K output (no 'CP2K| version string'); check the file")
     text = _one_run(text, source)
-    found = list(_ENERGY.finditer(text))
     cut = "" if LAST_WORDS in text else LAST_WORDS
+    if cut:
+        # A line that was cut may end within a number.
+        text = text[: text.rfind("\n") + 1]
+    found = list(_ENERGY.finditer(text))
     if cut and (whole or not found):
         raise ReferenceDataError(
             f"{source}: is truncated: no '{LAST_WORDS}' line after {len(found)} complete "

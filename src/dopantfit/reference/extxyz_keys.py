@@ -86,11 +86,12 @@ class _Frame:
 
     def named(self) -> tuple[Atoms, list[str]]:
         """Return the frame with its results in its calculator, and what was done to them."""
+        energy, forces = self.chosen("energy", self.keys.energy), self.chosen("forces", self.keys.forces)
         stress = self.stress_key()
         factors, units = self.factors(stress)
         results = {
-            "energy": self.numbers(self.chosen("energy", self.keys.energy), ()),
-            "forces": self.numbers(self.chosen("forces", self.keys.forces), (len(self.atoms), 3)),
+            "energy": self.numbers(energy, ()),
+            "forces": self.numbers(forces, (len(self.atoms), 3)),
             "stress": None if stress is None else self.stress(stress, factors),
         }
         remarks = [f"{what} is in {unit}, and was converted" for what, unit in units if factors[what] != 1.0]

@@ -138,8 +138,10 @@ def output_of_runs(
     remarks: list[str] = []
     cut = ""
     for number, (start, stop) in enumerate(zip(starts, [*starts[1:], len(text)], strict=True), 1):
-        found, said = read_run(text[start:stop])
-        cut = "" if last_words in text[start:stop] else last_words
+        part = text[start:stop]
+        cut = "" if last_words in part else last_words
+        # A line that was cut may end within a number.
+        found, said = read_run(part[: part.rfind("\n") + 1] if cut else part)
         if cut:
             found = completed_steps(found)
         if cut and number < len(starts):

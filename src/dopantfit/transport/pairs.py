@@ -18,6 +18,8 @@ _BLOCKS = 4
 _FRAMES = 400
 #: Bins of a distribution; pairs of a frame, 24 bytes each; and pairs of all frames, 0.1 to 0.2 µs each.
 _MOST_BINS, _MOST_PAIRS, _MOST_DISTANCES = 1e6, 2e7, 1e9
+#: Copies of the cell that a cutoff reaches over: eight cells in every direction.
+_MOST_CELLS = 5000.0
 #: Of a crystal at rest: farthest distance [Å], its spacing, and the standard deviation by which each is broadened.
 AT_REST, AT_REST_SPACING, AT_REST_WIDTH = 5.0, 0.01, 0.05
 
@@ -161,6 +163,15 @@ def coordination_number(distribution: PairDistribution, radius: float | None = N
 
 def _check_size(trajectory: Trajectory, ions: tuple[int, int], cutoff: float, n_frames: int) -> None:
     """Refuse a cutoff within which there are more pairs than fit into memory, or than can be counted in minutes."""
+    inverse = np.linalg.norm(np.linalg.inv(trajectory.mean_cell), axis=0)
+    largest = cutoff
+    while np.prod(1.0 + 2.0 * largest * inverse) > _MOST_CELLS:
+        largest *= 0.97
+    if largest < cutoff:
+        raise ConfigError(
+            f"pair distribution: {cutoff:g} Å reach over more than {_MOST_CELLS:.0f} copies of the cell, which say the "
+            f"same again; give a cutoff below {largest:.3g} Å"
+        )
     density = ions[0] * ions[1] / trajectory.volume
     pairs = density * 4.0 / 3.0 * np.pi * cutoff**3
     most = min(_MOST_PAIRS, _MOST_DISTANCES / n_frames)

@@ -60,12 +60,12 @@ CELL = np.eye(3) * 4.25
     [
         (CELL / 0.529177, "volume", "64.8 Å³ per ion among others at 9.6: a cell in Bohr read as Å?"),
         (CELL * 40, "volume", "6.14e+05 Å³ per ion among others at 9.6"),
-        (CELL * [[1], [1], [1e-7]], "incomplete", "cell has 9.6e-07 Å³ per ion; expected 1 to 1e+06"),
-        (CELL * [[10], [100], [1e-2]], "incomplete", "cell repeats every 0.0425 Å, closer than two ions ever are"),
-        (CELL * [[1], [1], [0]], "incomplete", "cell is not that of a crystal"),
-        (CELL * 1e120, "incomplete", "cell is not that of a crystal"),
-        (CELL * np.nan, "incomplete", "cell is not that of a crystal"),
-        (CELL + np.array([[0, 0, 0], [0, 0, 0], [1e7, 0, 0]]), "incomplete", "cell has a vector of 1e+07 Å"),
+        (CELL * [[1], [1], [1e-7]], "cell", "the cell is smaller than a bond"),
+        (CELL * [[10], [100], [1e-2]], "cell", "the cell is smaller than a bond (0.0425 Å"),
+        (CELL * [[1], [1], [0]], "cell", "cell is not that of a crystal"),
+        (CELL * 1e120, "cell", "cell is not that of a crystal"),
+        (CELL * np.nan, "cell", "cell is not that of a crystal"),
+        (CELL + np.array([[0, 0, 0], [0, 0, 0], [1e7, 0, 0]]), "cell", "a cell vector is 1e+07 Å long"),
     ],
 )
 def test_a_cell_that_cannot_be_right_is_an_error_of_its_frame(

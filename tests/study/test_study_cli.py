@@ -144,16 +144,6 @@ def test_a_disk_that_is_full_when_the_summary_is_made_leaves_the_older_one(folde
         subprocess.run(["umount", str(run)], check=True)
 
 
-def test_a_summary_that_cannot_take_its_place_leaves_the_older_one(tmp_path, monkeypatch):
-    (tmp_path / "old").write_text("whole")
-    target, new = tmp_path / "summary", tmp_path / "new"
-    target.mkdir()
-    (target / "study.json").write_text("older")
-    with pytest.raises(OSError):
-        study_run._replace(new, target)  # there is no new one
-    assert (target / "study.json").read_text() == "older" and not (tmp_path / ".summary.old").exists()
-
-
 @pytest.fixture
 def quick_steps(monkeypatch):
     """Let the steps of `run` be said and noted rather than made; the study and its command are real."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from dopantfit.fit.run import Plan, Result
+    from dopantfit.fit.run import FitPlan, FitResult
 
 
 def fit(
@@ -43,7 +43,7 @@ def fit(
         Console(highlight=False).print(*result_tables(payload), sep="\n")
 
 
-def _run(plan: "Plan", work: Path, workers: int) -> "Result":
+def _run(plan: "FitPlan", work: Path, workers: int) -> "FitResult":
     """Run the fit with a progress bar on standard error; in a log, with a line per step."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn

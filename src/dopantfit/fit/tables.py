@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from dopantfit.fit.run import Plan
+from dopantfit.fit.run import FitPlan
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 
-def plan_as_json(plan: Plan) -> dict[str, Any]:
+def plan_as_json(plan: FitPlan) -> dict[str, Any]:
     """What ``--dry-run`` shows: the free parameters with what informs them, and the frames."""
     return {
         "name": plan.config.name,

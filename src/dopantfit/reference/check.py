@@ -20,6 +20,7 @@ from dopantfit.reference import plausibility
 from dopantfit.reference.frames import (
     FrameSet,
     calculated,
+    cell_problems,
     composition_of,
     frame_problems,
     hash_problems,
@@ -90,7 +91,10 @@ def check_set(folder: str | os.PathLike[str], potential: Potential | None = None
     for number, frame in enumerate(frame_set.frames):
         problems = frame_problems(frame)
         named = _named(frame, number)
-        findings += [Finding("error", "incomplete", named.info["frame_id"], line) for line in problems]
+        of_cell = cell_problems(frame)
+        for line in problems:
+            kind = "cell" if line in of_cell else "incomplete"
+            findings.append(Finding("error", kind, named.info["frame_id"], line))
         if not problems:
             sound.append(frame)
             shortest[number], near = plausibility.distance_findings(frame)

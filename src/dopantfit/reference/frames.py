@@ -36,6 +36,7 @@ from dopantfit.reference.manifest import (
     sha256_of,
 )
 from dopantfit.reference.text_files import file_text
+from dopantfit.structures.cells import WIDEST, cell_fault
 from dopantfit.workflow.folders import make_folder
 from dopantfit.workflow.provenance import write_text_atomic
 
@@ -43,6 +44,12 @@ FRAMES_FILE = "frames.extxyz"
 PENDING_FILE = FRAMES_FILE + ".pending"
 #: What every frame carries in ``atoms.info``.
 REQUIRED_INFO = ("frame_id", "family", "composition", "temperature", "strain", "origin")
+#: How long to wait for another writer [s]: several times as long as writing a large set takes.
+PATIENCE = 10.0
+#: Starts with a letter, so that no reader takes an identifier for a number.
+IDENTIFIER = re.compile(r"^[A-Za-z][A-Za-z0-9_.+-]*$")
+#: No solid has less, no set of ions in a box more [Å³ per ion]; diamond has 5.7, an atom in a box of 30 Å 27,000.
+VOLUME_PER_ION = (1.0, 1e6)
 #: How long to wait for another writer [s]: several times as long as writing a large set takes.
 PATIENCE = 10.0
 #: Starts with a letter, so that no reader takes an identifier for a number.
@@ -193,15 +200,14 @@ def cell_problems(atoms: Atoms) -> list[str]:
         volume = abs(float(np.linalg.det(atoms.cell.array)))
     if not (np.isfinite(atoms.cell.array).all() and 0 < volume < math.inf and atoms.pbc.all()):
         return ["cell is not that of a crystal periodic in three dimensions"]
-    longest = float(np.linalg.norm(atoms.cell.array, axis=1).max())
-    if longest > LONGEST_VECTOR:
-        return [f"cell has a vector of {longest:.3g} Å; expected {LONGEST_VECTOR:g} at most; give its reduced vectors"]
+    # The vectors of a skewed cell say less of it than its reduced ones, which very long ones do not have.
+    short = np.abs(atoms.cell.array).max() <= WIDEST
+    fault = cell_fault(minkowski_reduce(atoms.cell.array)[0] if short else atoms.cell.array)
+    if fault is not None:
+        return [fault]
     low, high = VOLUME_PER_ION
     if len(atoms) and not low <= volume / len(atoms) <= high:
         return [f"cell has {volume / len(atoms):.3g} Å³ per ion; expected {low:g} to {high:g}; is it in Å?"]
-    period = float(np.linalg.norm(minkowski_reduce(atoms.cell.array)[0], axis=1).min())
-    if period < SHORTEST_PERIOD:
-        return [f"cell repeats every {period:.3g} Å, closer than two ions ever are; is it in Å?"]
     return []
 
 

@@ -2,8 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -17,6 +16,7 @@ from dopantfit.study.files import LOWEST_WALKER, PROFILE, STRUCTURE
 from dopantfit.study.tasks import Planner
 from dopantfit.validate import require_valid
 from dopantfit.workflow.driver import Event, GraphSummary, run_graph
+from dopantfit.workflow.folders import in_place_of
 from dopantfit.workflow.graph import Graph
 from dopantfit.workflow.pool import Pool
 from dopantfit.workflow.provenance import Provenance, write_json_atomic
@@ -155,7 +155,7 @@ def _put_together(study: StudyConfig, summary: GraphSummary, target: Path, recor
 
     Raises ConfigError when it cannot be written.
     """
-    with _in_place_of(target) as new:
+    with in_place_of(target) as new:
         for name, found in summary.finished.items():
             for file in reported_files(study, name, found.record.files):
                 (new / name / file).parent.mkdir(parents=True, exist_ok=True)
@@ -171,42 +171,6 @@ def keep(run: Path, fit: Path) -> Path:
     target = fit / KEPT
     if target.exists() and not (target / RECORD).is_file():
         raise ConfigError(f"{target}: holds no {RECORD}, so it is no summary; move it away to keep one there")
-    with _in_place_of(target) as new:
+    with in_place_of(target) as new:
         shutil.copytree(run / SUMMARY, new, dirs_exist_ok=True)
     return target
-
-
-@contextmanager
-def _in_place_of(target: Path) -> Iterator[Path]:
-    """Yield an empty folder that takes the place of `target` once it is filled; until then `target` is as it was.
-
-    Raises ConfigError, one line with the file, for what the file system refuses.
-    """
-    new = target.with_name(f".{target.name}.new")
-    try:
-        shutil.rmtree(new, ignore_errors=True)
-        new.mkdir()
-        yield new
-        _replace(new, target)
-    except OSError as problem:
-        file = problem.filename2 or problem.filename or new
-        raise ConfigError(
-            f"{file}: {problem.strerror or problem}; {target} was not made anew: mend it and run the same command again"
-        ) from None
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
-
-
-def _replace(new: Path, target: Path) -> None:
-    """Put a folder that is whole in the place of an older one, which comes back where that cannot be done."""
-    old = target.with_name(f".{target.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if target.exists():
-        target.rename(old)
-    try:
-        new.rename(target)
-    except OSError:
-        if old.exists():
-            old.rename(target)
-        raise
-    shutil.rmtree(old, ignore_errors=True)

@@ -1,7 +1,8 @@
 """A set is told from another by where it lies and what it holds, never by a name that two may have."""
 
-import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -72,8 +73,12 @@ def test_a_change_of_either_set_makes_the_fit_stale(folder: Path) -> None:
     files = fit_files(config, folder / "fit.toml")
     assert len(files) == 5
     (folder / "potential.toml").write_text("made")
-    record = {"record": {"inputs": {name: sha256_of(path) for name, path in files.items()}}}
-    assert stale_fit(folder, json.loads(json.dumps(record))) == ""
+    inputs = {name: sha256_of(path) for name, path in files.items()}
+    # What staleness looks at of a record; the rest of one is the fit's results.
+    record: Any = SimpleNamespace(
+        record=SimpleNamespace(inputs=inputs), potential_sha256=sha256_of(folder / "potential.toml")
+    )
+    assert stale_fit(folder, record) == ""
     for name in ("one", "two"):
         path = folder.parent / name / "frames" / "frames.extxyz"
         text = path.read_text()

@@ -8,6 +8,7 @@ from dopantfit.errors import ConfigError
 from dopantfit.structures import check_distances, labels_of, load_host, total_formal_charge
 from dopantfit.study.amorphous import cut, without
 from dopantfit.study.crystals import doped_crystal, reference_size, shares, site_weights
+from made_up_results import accepted, bled, number
 
 CHARGES = load_host().charges | {"Mg": 2}
 
@@ -49,12 +50,13 @@ def test_dopants_sit_on_the_sites_of_their_kind():
 
 
 def test_dopants_between_sites_count_by_the_partners_they_changed_places_with():
-    acceptance = {"Al": {"attempts": 6, "accepted": 1}, "Li": {"attempts": 102, "accepted": 9}}
+    share = number(0.1, 0.01)
+    acceptance = {"Al": accepted(6, 1, share), "Li": accepted(102, 9, share)}
     on_sites, between = {"Al": 2, "Li": 0}, {"Al": 0, "Li": 0}
-    assert site_weights({"sites": on_sites, "acceptance": acceptance}) == on_sites
-    assert site_weights({"sites": between, "acceptance": acceptance}) == {"Al": 1, "Li": 9}
-    never = {label: one | {"accepted": 0} for label, one in acceptance.items()}
-    assert site_weights({"sites": between, "acceptance": never}) == {"Al": 6, "Li": 102}
+    assert site_weights(bled(sites=on_sites, acceptance=acceptance)) == on_sites
+    assert site_weights(bled(sites=between, acceptance=acceptance)) == {"Al": 1, "Li": 9}
+    never = {label: one.model_copy(update={"accepted": 0}) for label, one in acceptance.items()}
+    assert site_weights(bled(sites=between, acceptance=never)) == {"Al": 6, "Li": 102}
 
 
 def test_shares_are_whole_and_add_up():

@@ -12,12 +12,16 @@ from ase import Atoms
 from numpy.typing import NDArray
 
 from dopantfit.report import style
-from dopantfit.report.records import Item, Study
+from dopantfit.study import places
 from dopantfit.study.files import LOWEST_WALKER, STRUCTURE, read_structure
 from dopantfit.study.host import MOBILE
+from dopantfit.study.item import Item
+from dopantfit.study.item_schemas import DensityMapFacts
+from dopantfit.study.readings import read_grids
+from dopantfit.study.summary import StudySummary
+from dopantfit.study.systems import System, boundary
 
 Floats = NDArray[np.float64]
-GRIDS = "densities.npz"
 #: Radii that ions are drawn with [Å]; the dopant is larger, so that it is seen.
 _RADII = {"O": 0.35, "P": 0.45, "Li": 0.6, "Al": 0.6, "Ti": 0.6}
 _DOPANT_RADIUS, _OTHER_RADIUS = 1.0, 0.6
@@ -29,13 +33,13 @@ LEVEL = 3.0
 _FINEST = 44
 
 
-def boundary_scenes(study: Study) -> dict[str, dict[str, Any]]:
+def boundary_scenes(study: StudySummary) -> dict[str, dict[str, Any]]:
     """Scenes of the boundary by title: the highest dose after and before exchange, undoped, where they are there."""
-    last = list(study.compositions)[-1] if study.compositions else ""
+    last = boundary(max(study.doses))
     wanted = {
-        f"GB_{last}, after exchange": (f"bleeding/GB_{last}", LOWEST_WALKER),
-        f"GB_{last}, doped": (f"doping/GB_{last}/1", STRUCTURE),
-        "undoped": ("boundary", STRUCTURE),
+        f"{last.name}, after exchange": (places.bleeding(last), LOWEST_WALKER),
+        f"{last.name}, doped": (places.doped(last, 1), STRUCTURE),
+        "undoped": (places.BOUNDARY, STRUCTURE),
     }
     found = {title: study.file_of(task, name) for title, (task, name) in wanted.items()}
     return {title: ions_scene(read_structure(path), study.dopant) for title, path in found.items() if path is not None}
@@ -65,17 +69,17 @@ def ions_scene(atoms: Atoms, dopant: str, framework_only: bool = False) -> dict[
     }
 
 
-def density_scene(item: Item, study: Study) -> dict[str, Any] | None:
+def density_scene(item: Item[DensityMapFacts], study: StudySummary) -> dict[str, Any] | None:
     """Scene of the Li density and of its change; None where the grids are not there."""
-    if not (item.folder / GRIDS).is_file():
+    grids = read_grids(item)
+    if grids is None:
         return None
-    with np.load(item.folder / GRIDS) as grids:
-        doped, change, cell = grids["doped"], grids["difference"], grids["cell"]
-    path = study.file_of(f"crystals/{item.facts['system']}/equilibrate", STRUCTURE)
+    doped, change, cell = grids["doped"], grids["difference"], grids["cell"]
+    path = study.file_of(places.equilibrated(System.named(item.facts.system)), STRUCTURE)
     scene = {"cell": cell.tolist(), "kinds": [], "kind": "", "at": "", "surfaces": []}
     if path is not None:
         scene = {**ions_scene(read_structure(path), study.dopant, framework_only=True), "cell": cell.tolist()}
-    smooth = smoothed(doped, cell, float(item.facts["smoothing_A"]))
+    smooth = smoothed(doped, cell, item.facts.smoothing_A)
     level = LEVEL * float(change.std())
     wanted = (
         (
@@ -90,15 +94,6 @@ def density_scene(item: Item, study: Study) -> dict[str, Any] | None:
     )
     surfaces = [_surface(name, thinned(grid), at, colour, opacity) for name, grid, at, colour, opacity in wanted]
     return {**scene, "surfaces": [one for one in surfaces if one is not None]}
-
-
-def mean_change(item: Item) -> float | None:
-    """Change of the Li density over the whole cell [1/Å³]; None where the grids are not there."""
-    if not (item.folder / GRIDS).is_file():
-        return None
-    with np.load(item.folder / GRIDS) as grids:
-        doped, reference = (float(grids[name].mean(dtype=np.float64)) for name in ("doped", "reference"))
-    return doped - reference
 
 
 def smoothed(grid: Floats, cell: Floats, width: float) -> Floats:
@@ -185,14 +180,14 @@ def side_view(scene: Mapping[str, Any], dopant: str) -> tuple[Any, Sequence[Sequ
     return figure, [(names[k], float(z), float(x)) for k, (x, _, z) in zip(kind, at, strict=True)]
 
 
-def projections(item: Item) -> tuple[Any, Sequence[str], Sequence[Sequence[Any]]] | None:
+def projections(item: Item[DensityMapFacts]) -> tuple[Any, Sequence[str], Sequence[Sequence[Any]]] | None:
     """Li density and its change summed along the third axis, for print; with the numbers [1/Å²]."""
-    if not (item.folder / GRIDS).is_file():
+    grids = read_grids(item)
+    if grids is None:
         return None
-    with np.load(item.folder / GRIDS) as grids:
-        doped, change, cell = grids["doped"], grids["difference"], grids["cell"]
+    doped, change, cell = grids["doped"], grids["difference"], grids["cell"]
     step = float(np.linalg.norm(cell[2])) / doped.shape[2]
-    flat = [smoothed(doped, cell, float(item.facts["smoothing_A"])).sum(axis=2) * step, change.sum(axis=2) * step]
+    flat = [smoothed(doped, cell, item.facts.smoothing_A).sum(axis=2) * step, change.sum(axis=2) * step]
     figure, panels = style.new_figure(2, height=3.2)
     extent = (0.0, float(np.linalg.norm(cell[0])), 0.0, float(np.linalg.norm(cell[1])))
     top = float(np.abs(flat[1]).max()) or 1.0

@@ -12,7 +12,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from dopantfit.statistics import Interval
-from dopantfit.study.files import Cell, write_table
+from dopantfit.study.boundary_stage import DomainSpans
+from dopantfit.study.item import Cell, write_table
 from dopantfit.workflow.provenance import write_text_atomic
 
 #: Colours of the ions (Okabe & Ito); a dopant is always vermilion, whatever its element.
@@ -131,11 +132,17 @@ def points(
         panel.plot([], [], marker, color=colour, markersize=4.5, label=name)
 
 
-def shade_domains(panel: Any, domains: Mapping[str, Any] | None, length: float) -> None:
+def spans_of(domains: DomainSpans | None, name: str) -> Sequence[tuple[float, float]]:
+    """Stretches of a domain as fractions of the cell; none where they are not known."""
+    found: Sequence[tuple[float, float]] = () if domains is None else getattr(domains, name)
+    return found
+
+
+def shade_domains(panel: Any, domains: DomainSpans | None, length: float) -> None:
     """Shade grain, complexion and amorphous phase along the normal; one that wraps around is drawn at both ends."""
     for name, colour in SHADES.items():
         shown: str | None = name
-        for low, high in (domains or {}).get(name, []):
+        for low, high in spans_of(domains, name):
             for image in (-1, 0, 1):
                 start, end = max(0.0, low + image), min(1.0, high + image)
                 if end > start:

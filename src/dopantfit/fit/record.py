@@ -8,6 +8,7 @@ from typing import Any
 from dopantfit.fit.ensemble import MEMBERS, save_ensemble
 from dopantfit.fit.errors_by_group import FrameComparison, error_tables
 from dopantfit.fit.preoptimise import table_entries
+from dopantfit.fit.record_schema import FitRecord
 from dopantfit.fit.run import FitPlan, FitResult, load_potential, starts_as_json
 from dopantfit.fit.uncertainty import strongest_correlation
 from dopantfit.potential.turnover import turn_overs
@@ -15,7 +16,8 @@ from dopantfit.reference.frames import FRAMES_FILE
 from dopantfit.reference.manifest import MANIFEST_FILE
 from dopantfit.workflow.folders import together
 from dopantfit.workflow.lock import held
-from dopantfit.workflow.provenance import Provenance, sha256_of, write_json_atomic
+from dopantfit.workflow.provenance import Provenance, sha256_of
+from dopantfit.workflow.schema import parse_content
 
 POTENTIAL_FILE, RECORD_FILE = "potential.toml", "fit.json"
 BUDGET_FOLDER, _LEVELS = "budget", "level-*.toml"
@@ -58,8 +60,8 @@ def compared_potentials(plan: FitPlan, result: FitResult) -> dict[str, Any]:
     return {"fitted": result.potential, **other}
 
 
-def write_fit(plan: FitPlan, result: FitResult, folder: Path, started: float) -> dict[str, Any]:
-    """Write ``potential.toml``, ``fit.json`` and the figures into ``folder``; returns what ``fit.json`` holds.
+def write_fit(plan: FitPlan, result: FitResult, folder: Path, started: float) -> FitRecord:
+    """Write ``potential.toml``, ``fit.json`` and the figures into ``folder``; return what ``fit.json`` holds.
 
     All appear together, in the place of those of an earlier fit, or none does.
     started: ``time.time()`` at the start [s].
@@ -84,8 +86,9 @@ def write_fit(plan: FitPlan, result: FitResult, folder: Path, started: float) ->
             entries = payload["preoptimisation"]["cell"]
             write_cell_table(entries, result.preoptimised.reference.source, new / "figures")
         payload["potential_sha256"] = sha256_of(new / POTENTIAL_FILE)
-        write_json_atomic(new / RECORD_FILE, payload)
-    return payload
+        record = parse_content(FitRecord, payload)
+        record.write(new / RECORD_FILE)
+    return record
 
 
 def _save_levels(result: FitResult, folder: Path) -> None:

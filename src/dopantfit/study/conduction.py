@@ -1,4 +1,4 @@
-"""Transport of one system out of its runs, and what the Ti of a glass looks like while it runs."""
+"""Transport of one system out of its runs, and what the reducible ions of a glass look like while it runs."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,6 @@ from dopantfit.statistics import standard_error
 from dopantfit.study.crystals import BuiltCrystal
 from dopantfit.study.dynamics import IONS, TRAJECTORY, Produced
 from dopantfit.study.values import Number
-from dopantfit.transport.diffusion import HOP_LENGTH, WINDOW
 from dopantfit.transport.reading import read_trajectory, species_of
 from dopantfit.transport.summary import summarise, write_msd
 from dopantfit.transport.trajectory import Trajectory
@@ -30,11 +29,13 @@ _FRAMES = 20
 class TransportAnalysis(Model):
     """Independent runs of one structure at a temperature [K].
 
+    centre: of the polyanions, which is no ion that could be mobile.
     crystal: whose `dopant_sites` tells dopants on different sites apart; None for a glass.
     """
 
     temperature: float
     dopant: str
+    centre: str
     runs: tuple[Output[Produced], ...]
     crystal: Output[BuiltCrystal] | None = None
 
@@ -47,7 +48,8 @@ class SpeciesTransport(Model):
     D_xyz_cm2_per_s: tuple[float, float, float] | None
     msd_reached_A2: float
     msd_rattle_A2: float
-    block_scatter: float | None
+    window_ps: tuple[float, float]
+    error_over_brownian: float | None
     replica_scatter: float | None
     tracer_conductivity_S_per_cm: Number | None = None
 
@@ -78,13 +80,14 @@ class NearestNeighbours(Model):
     nearest_error_A: float | None
 
 
-@typed_action(TransportAnalysis, Transported, version=1)
+@typed_action(TransportAnalysis, Transported, version=2)
 def transport(here: Here, want: TransportAnalysis) -> Product[Transported]:
     """Diffusion and conductivity of every cation; independent runs together."""
     potential, crystal = Potential.load(here.path("potential")), here.if_made(want.crystal)
     sites = {} if crystal is None else crystal.result.dopant_sites
     runs = [trajectory_of(here.made(run), want.dopant, sites) for run in want.runs]
-    summary = summarise(runs, cation_charges(runs[0].species, potential), want.temperature, WINDOW, HOP_LENGTH)
+    charges = cation_charges(runs[0].species, potential, want.centre)
+    summary = summarise(runs, charges, want.temperature)
     write_msd(here.folder / MSD, summary)
     return Product(Transported.model_validate_json(json.dumps({**summary.as_dict(), "runs": len(runs)})), (MSD,))
 
@@ -122,11 +125,11 @@ def trajectory_of(run: Made[Produced], dopant: str, sites: Mapping[str, Sequence
     return read_trajectory(run.file(str(PRODUCTION / TRAJECTORY)), tuple(species))
 
 
-def cation_charges(species: Sequence[str], potential: Potential) -> dict[str, float]:
-    """Formal charges of all cations but P, which with O is the framework that drifts [e]."""
+def cation_charges(species: Sequence[str], potential: Potential, centre: str) -> dict[str, float]:
+    """Formal charges of all cations but the centres of polyanions, which with the anions are what drifts [e]."""
     charges = {}
     for name in sorted(set(species)):
         ion = potential.species[name.split(" on ")[0]]
-        if ion.formal_charge > 0 and name != "P":
+        if ion.formal_charge > 0 and name != centre:
             charges[name] = float(ion.formal_charge)
     return charges

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from dopantfit.structures import Host
 from dopantfit.study.bleeding_stage import Bled
 from dopantfit.study.boundary_stage import BuiltBoundary, DopedBoundary
 from dopantfit.study.conduction import NearestNeighbours, Transported
@@ -86,6 +87,7 @@ class Planned:
     ensemble: by other potential and system.
     """
 
+    host: Host
     boundary: Job[BuiltBoundary]
     boundaries: tuple[DosedBoundary, ...]
     crystals: Mapping[System, Crystal]

@@ -7,8 +7,8 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from dopantfit.boundary.build.tables import Count, NonNegative, Positive, Text, load_table, parse_table
 from dopantfit.boundary.build.stages import Health, Stage, check_stages
+from dopantfit.boundary.build.tables import Count, NonNegative, Positive, Text, load_table, parse_table
 from dopantfit.errors import ConfigError
 from dopantfit.potential import Potential
 from dopantfit.strict_toml import Table
@@ -153,9 +153,7 @@ def _formal_charges(cations: dict[str, float], host: Host, potential: Potential)
     charges = {label: potential.species[label].formal_charge for label in cations}
     wrong = [label for label, charge in charges.items() if charge <= 0 or label == host.polyanion.centre]
     if wrong:
-        raise ConfigError(
-            f"amorphous.cations: {wrong[0]} is no cation beside the {host.polyanion.formula}; remove it"
-        )
+        raise ConfigError(f"amorphous.cations: {wrong[0]} is no cation beside the {host.polyanion.formula}; remove it")
     return charges
 
 

@@ -10,22 +10,22 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 
-from dopantfit.boundary.build.start import composition, initial_boundary
 from dopantfit.boundary.build.config import BuildConfig
 from dopantfit.boundary.build.health import checkup
-from dopantfit.boundary.profile.domains import NAMES, Domains, find_domains
-from dopantfit.boundary.profile.profiles import composition_by_domain, nearest_by_domain
-from dopantfit.boundary.profile.figures import draw_boundary
 from dopantfit.boundary.build.schedule import Reporter, Schedule, StageRecord, silent
+from dopantfit.boundary.build.start import composition, initial_boundary
+from dopantfit.boundary.profile.domains import NAMES, Domains, find_domains
+from dopantfit.boundary.profile.figures import draw_boundary
+from dopantfit.boundary.profile.profiles import composition_by_domain, nearest_by_domain
 from dopantfit.errors import ConfigError, ReferenceDataError
 from dopantfit.lammps import Launcher
 from dopantfit.potential import Potential
-from dopantfit.workflow.step import Step
-from dopantfit.workflow.folders import make_folder
-from dopantfit.workflow.lock import run_folder
-from dopantfit.workflow.provenance import Provenance, read_sealed, write_json_atomic, write_sealed, write_text_atomic
 from dopantfit.reference.frames import dump_frames, read_frames
 from dopantfit.structures.hosts import Host
+from dopantfit.workflow.folders import make_folder
+from dopantfit.workflow.lock import run_folder
+from dopantfit.workflow.provenance import Provenance, write_json_atomic, write_text_atomic
+from dopantfit.workflow.step import Step
 
 INITIAL, IDENTITY, BOUNDARY, RECORD = "initial.extxyz", "identity.json", "boundary.extxyz", "boundary.json"
 

@@ -22,9 +22,7 @@ def load_table(model: type[AnyTable], path: str | os.PathLike[str]) -> AnyTable:
     return parse_table(model, read_text(Path(path)), str(path), Path(path).parent)
 
 
-def parse_table(
-    model: type[AnyTable], text: str, source: str, folder: str | os.PathLike[str] = "."
-) -> AnyTable:
+def parse_table(model: type[AnyTable], text: str, source: str, folder: str | os.PathLike[str] = ".") -> AnyTable:
     """Return the table written in `text`, its host in full; ConfigError naming `source` and the key.
 
     folder: what the name of a host's file is relative to.

@@ -11,6 +11,8 @@ ROOMS = [
     "units",
     "errors",
     "strict_toml",
+    "rooms",
+    "terminal",
     "statistics",
     "workflow",
     "potential",
@@ -154,7 +156,9 @@ def without_launcher(source):
     return [name for call, name in named if name in STARTS_LAMMPS and "launcher" not in given[call]]
 
 
-@pytest.mark.parametrize("path", [p for p in modules() if set(ROOMS_OF_TASKS) & set(p.parts)], ids=name_of)
+@pytest.mark.parametrize(
+    "path", [p for p in modules() if set(ROOMS_OF_TASKS) & set(p.relative_to(PACKAGE).parts)], ids=name_of
+)
 def test_every_run_of_a_study_is_given_its_launcher(path):
     assert without_launcher(path.read_text(encoding="utf-8")) == []
 

@@ -7,8 +7,8 @@ import pytest
 
 from dopantfit.errors import ConfigError
 from dopantfit.fit.budget import check_budget, level_spaces
-from dopantfit.fit.config import Budget, Level, parse_config
-from dopantfit.fit.errors_by_group import Comparison, energy_errors
+from dopantfit.fit.config import Budget, BudgetLevel, parse_config
+from dopantfit.fit.errors_by_group import FrameComparison, energy_errors
 from dopantfit.fit.objective import Objective
 from dopantfit.fit.sensitivity import row_kinds, sensitivity_at
 from dopantfit.fit.uncertainty import uncertainty_at
@@ -36,7 +36,7 @@ def test_a_sensitivity_is_the_change_of_residuals_per_standard_deviation(config,
 
 def _comparison(target, name, group, held_out, energy, dft):
     target = replace(target, name=name, group=group, held_out=held_out, energy=dft * len(target.forces))
-    return Comparison(target, energy * len(target.forces), target.forces)
+    return FrameComparison(target, energy * len(target.forces), target.forces)
 
 
 def test_a_held_out_energy_is_held_against_the_training_frames_of_its_composition(targets):
@@ -54,9 +54,9 @@ def test_a_held_out_energy_is_held_against_the_training_frames_of_its_compositio
 
 def test_levels_of_a_budget_hold_those_before_them(config, host):
     levels = (
-        Level(name="O-P", pairs=("P-O",)),
-        Level(name="charges", charges=True),
-        Level(name="all", pairs="all", shells=True),
+        BudgetLevel(name="O-P", pairs=("P-O",)),
+        BudgetLevel(name="charges", charges=True),
+        BudgetLevel(name="all", pairs="all", shells=True),
     )
     spaces = [space for _, space in level_spaces(config, Budget(levels=levels), host, "fit.toml")]
     names = [{variable.name for variable in space.variables} for space in spaces]
@@ -68,7 +68,7 @@ def test_levels_of_a_budget_hold_those_before_them(config, host):
 
 
 def test_values_of_another_potential_are_found_where_charges_and_shells_mix(config, host):
-    levels = (Level(name="all", charges=True, shells=True),)
+    levels = (BudgetLevel(name="all", charges=True, shells=True),)
     ((_, space),) = level_spaces(config, Budget(levels=levels), host, "fit.toml")
     values = space.values(np.full(len(space.variables), 0.3))
     # The potential holds every value to the last digits, O's core charge being moved by two variables.

@@ -80,6 +80,11 @@ def stretch(factor: float) -> Fault:
     return lambda frame: frame.set_cell(frame.cell * factor, scale_atoms=True)
 
 
+def squash(factor: float) -> Fault:
+    """Neighbour lists of such cells never end, or divide by nothing."""
+    return lambda frame: frame.set_cell(frame.cell.array * [1.0, 1.0, factor])
+
+
 def add_to_forces(amount: float) -> Fault:
     def apply(frame: Atoms) -> None:
         frame.calc.results["forces"] = frame.calc.results["forces"] + [amount, 0, 0]
@@ -125,6 +130,8 @@ def replace_element(index: int, symbol: str) -> Fault:
         (displace(60, 50, 1.5), "distance", "O–O"),
         (displace(0, 1, 1.9), "distance", "Li–Li"),
         (displace(0, 30, 2.1), "distance", "Li–P"),
+        (squash(1e-8), "cell", "smaller than a bond"),
+        (squash(1e300), "cell", "Å long"),
     ],
 )
 def test_each_fault_is_an_error_on_its_frame(tmp_path: Path, fault: Fault, kind: str, words: str) -> None:

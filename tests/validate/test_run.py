@@ -192,7 +192,7 @@ def test_only_the_finding_of_a_gate_is_told_as_its_end(folder, monkeypatch):
 def test_off_a_terminal_a_gate_speaks_at_each_tenth_and_once_at_its_end(capsys, monkeypatch):
     monkeypatch.delenv("FORCE_COLOR", raising=False)
     monkeypatch.delenv("TTY_COMPATIBLE", raising=False)
-    with cli._progress() as observe:
+    with cli.watched() as observe:
         for part in np.linspace(0.0, 0.99, 100):
             observe("host", f"{part:.2f} of 1 ps", part)
             observe("stability", "relaxation", 0.05)

@@ -175,7 +175,7 @@ class Preoptimisation(Table):
         return self
 
 
-class Ensemble(Table):
+class EnsembleDraws(Table):
     """Potentials that the data cannot tell from the best one, to carry the uncertainty into what is computed."""
 
     #: Draws from the covariance, beside the minima that the local step found.
@@ -197,7 +197,7 @@ class Spread(Table):
     spring: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.6
 
 
-class Level(Table):
+class BudgetLevel(Table):
     """What a level of the error budget frees beside everything that the fit and the levels before it free."""
 
     name: Text
@@ -212,7 +212,7 @@ class Level(Table):
 class Budget(Table):
     """The error budget: the same data fitted with more and more parameters free, which shows where the error lives."""
 
-    levels: Annotated[tuple[Level, ...], Field(min_length=1)]
+    levels: Annotated[tuple[BudgetLevel, ...], Field(min_length=1)]
     spread: Spread = Spread()
     #: As in [local]; every level starts from the minimum of the one before.
     max_iterations: Count = 5
@@ -243,7 +243,7 @@ class FitConfig(Table):
     preoptimisation: Preoptimisation | None = None
     swarm: Swarm = Swarm()
     local: Local = Local()
-    ensemble: Ensemble = Ensemble()
+    ensemble: EnsembleDraws = EnsembleDraws()
     budget: Budget | None = None
 
     @model_validator(mode="after")

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dopantfit.fit.cell import Rest
+from dopantfit.fit.cell import RelaxedCell
 from dopantfit.fit.figure_files import COLOURS, new_figure, save_figure, save_numbers
 from dopantfit.fit.preoptimise import Preoptimised
 from dopantfit.transport.pairs import pair_distributions_at_rest, radii_at_rest
@@ -13,7 +13,7 @@ from dopantfit.workflow.provenance import write_text_atomic
 TABLE_FILE = "preoptimisation"
 
 
-def draw_cell(found: Preoptimised, fitted: Rest | None, folder: Path) -> None:
+def draw_cell(found: Preoptimised, fitted: RelaxedCell | None, folder: Path) -> None:
     """Partial radial distribution functions of the reference cell and of the relaxed ones."""
     cells = {"reference": found.reference.atoms, "start": found.before.atoms, "preoptimised": found.after.atoms}
     if fitted is not None:

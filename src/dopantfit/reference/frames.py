@@ -31,6 +31,7 @@ from dopantfit.reference.manifest import (
     write_atomically,
 )
 from dopantfit.reference.text_files import file_text
+from dopantfit.workflow.folders import make_folder
 
 FRAMES_FILE = "frames.extxyz"
 PENDING_FILE = FRAMES_FILE + ".pending"
@@ -92,8 +93,7 @@ def write_set(folder: str | os.PathLike[str], frames: Sequence[Atoms], manifest:
         (``composition`` is filled in).
     Raises ReferenceDataError naming the frame, and then leaves the folder as it was.
     """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = make_folder(Path(folder))
     with _locked(folder):
         return _commit(folder, frames, manifest)
 

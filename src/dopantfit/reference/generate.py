@@ -34,6 +34,7 @@ from dopantfit.structures import substitution
 from dopantfit.structures.cells import supercell
 from dopantfit.structures.convert import read_cif
 from dopantfit.structures.prototypes import crystal as crystal_of
+from dopantfit.workflow.folders import make_folder
 
 Array = npt.NDArray[np.float64]
 
@@ -101,8 +102,7 @@ def configurations(
 
 def write_configurations(made: Sequence[Configuration], work: Path) -> list[Path]:
     """Write each configuration to ``work/configurations/<frame_id>.extxyz``; return the paths."""
-    folder = work / "configurations"
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = make_folder(work / "configurations")
     paths = []
     for configuration in made:
         atoms = configuration.atoms.copy()

@@ -25,7 +25,7 @@ Scale = Annotated[float, Field(ge=0.8, le=1.2)]
 StrainTensor = Annotated[tuple[Strain, ...], Field(min_length=6, max_length=6)]
 
 
-class Substitution(Table):
+class PlannedSubstitution(Table):
     """So many ions of a host exchanged for a dopant; mobile ions keep the cell neutral."""
 
     replaced: str
@@ -51,7 +51,7 @@ class Start(Table):
     #: Repeats along the vectors of the cell.
     repeat: tuple[Count, Count, Count] = (1, 1, 1)
     #: Ions exchanged in the prototype, on sites drawn with the item's seed.
-    substitutions: tuple[Substitution, ...] = ()
+    substitutions: tuple[PlannedSubstitution, ...] = ()
     #: Isotropic linear strain of what the above gives.
     strain: Strain = 0.0
 

@@ -22,6 +22,7 @@ from dopantfit.reference.chemistry import (
     oxidation_range,
 )
 from dopantfit.reference.frames import calculated
+from dopantfit.structures.cells import cell_fault
 from dopantfit.units import BOHR, HARTREE
 
 #: How far neighbours are looked for [Å]: beyond the longest bond read 1.89 times too long (Bohr as Å).
@@ -93,6 +94,8 @@ def charge_findings(atoms: Atoms, charges: Mapping[str, int] | None = None) -> I
 
 def distance_findings(atoms: Atoms) -> tuple[Shortest, list[Finding]]:
     """Return the shortest distance, and errors for pairs too close or a cell of the wrong scale."""
+    if fault := cell_fault(atoms.cell.array):
+        return Shortest(math.inf, "-"), [_error(atoms, "cell", fault)]
     neighbours = NeighborList(cutoff=NEIGHBOUR_CUTOFF, full_list=True, n_threads=1)
     i, j, d = neighbours.compute(atoms.positions, atoms.cell.array, True, "ijd")
     if len(d) == 0:

@@ -20,6 +20,7 @@ from dopantfit.reference.generate import Configuration, configurations
 from dopantfit.reference.manifest import write_atomically
 from dopantfit.reference.plan import Plan, Relaxation
 from dopantfit.units import BOHR, HARTREE
+from dopantfit.workflow.folders import make_folder
 
 #: Rydberg [eV].
 _RYDBERG = HARTREE / 2
@@ -74,7 +75,7 @@ def write_inputs(
             steps = item.steps if isinstance(item, Relaxation) else 0
             job = Job(configuration, steps, plan)
             target = destination / configuration.frame_id
-            target.mkdir(parents=True, exist_ok=True)
+            make_folder(target)
             for name, text in WRITERS[code](job).items():
                 write_atomically(target / name, text)
             write_atomically(target / "configuration.extxyz", dump_frames([configuration.atoms]))

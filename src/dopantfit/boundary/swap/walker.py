@@ -74,7 +74,7 @@ class ReplicaState:
         """The inverse of ``write``; ConfigError when the file is damaged or missing."""
         content = read_sealed(path)
         if content is None:
-            raise ConfigError(f"{path}: not a configuration of a walker, or damaged; run its ladder again")
+            raise ConfigError(f"{path}: not the state of a replica, or damaged; run its ladder again")
         cores = np.array(content["cores"], dtype=np.float64)
         atoms = Atoms(numbers=[1] * len(cores), positions=cores, cell=content["cell"], pbc=True)
         response = None if content["response"] is None else OuterResponse(**content["response"])

@@ -13,9 +13,10 @@ from dopantfit import Potential
 from dopantfit.cli import main
 from dopantfit.errors import ConfigError
 from dopantfit.fit.config import load_config
+from dopantfit.fit.inputs import fit_files
 from dopantfit.lammps import Dynamics, Launcher, run_dynamics
 from dopantfit.lammps.include import potential_include
-from dopantfit.pipeline.steps import fit_files, why_fit, why_validate
+from dopantfit.pipeline.steps import why_fit, why_validate
 from dopantfit.pipeline.trace import trace
 from dopantfit.potential.parameters import Parameter
 from dopantfit.structures import load_host

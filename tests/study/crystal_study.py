@@ -10,8 +10,8 @@ from dopantfit.study.crystals import CrystalBuild, build_crystal
 from dopantfit.study.dynamics import Equilibration, Production, conduct, equilibrate
 from dopantfit.workflow.driver import run_graph
 from dopantfit.workflow.graph import Graph
-from dopantfit.workflow.jobs import Job
 from dopantfit.workflow.pool import local_pool
+from dopantfit.workflow.typed import TypedTask
 from dopantfit.workflow.work import Resources
 
 POTENTIAL = {"potential": Path(str(files("dopantfit.potential").joinpath("library", "latp-mg-2022.toml")))}
@@ -20,13 +20,13 @@ ENGINE = Engine(timestep=0.0004, kspace="pppm 1e-4", frame_interval=0.02, pressu
 
 def crystal_graph() -> Graph:
     """C_ref of one cell: built, equilibrated, run, and its transport."""
-    build = Job("build", "crystals", build_crystal, CrystalBuild(edge=1, x=0.25, dopant="Mg", seed=3), POTENTIAL)
+    build = TypedTask("build", "crystals", build_crystal, CrystalBuild(edge=1, x=0.25, dopant="Mg", seed=3), POTENTIAL)
     relax = Equilibration(engine=ENGINE, temperature=300.0, duration=0.24, seed=4, structure=build.output)
-    npt = Job("npt", "crystals", equilibrate, relax, POTENTIAL)
+    npt = TypedTask("npt", "crystals", equilibrate, relax, POTENTIAL)
     run = Production(engine=ENGINE, temperature=700.0, heating=0.04, duration=0.4, seed=5, structure=npt.output)
-    nvt = Job("nvt", "crystals", conduct, run, POTENTIAL, 0.44, "ps")
+    nvt = TypedTask("nvt", "crystals", conduct, run, POTENTIAL, 0.44, "ps")
     analysis = TransportAnalysis(temperature=700.0, dopant="Mg", runs=(nvt.output,), crystal=build.output)
-    jobs = (build, npt, nvt, Job("transport", "crystals", transport, analysis, POTENTIAL))
+    jobs = (build, npt, nvt, TypedTask("transport", "crystals", transport, analysis, POTENTIAL))
     return Graph(job.task() for job in jobs)
 
 

@@ -11,8 +11,8 @@ from dopantfit.study.boundary_stage import BuiltBoundary
 from dopantfit.study.dynamics import Ions, counts_of
 from dopantfit.study.files import STRUCTURE, read_structure, walker_of_rank, write_structure
 from dopantfit.study.host import SUBSTITUTE
-from dopantfit.workflow.jobs import Here, Output, Product, typed_action
 from dopantfit.workflow.schema import Model
+from dopantfit.workflow.typed import Here, Product, TaskOutput, typed_action
 
 
 class GlassCut(Model):
@@ -21,8 +21,8 @@ class GlassCut(Model):
     rank: int
     margin: float
     mobile: str
-    boundary: Output[BuiltBoundary]
-    bleeding: Output[Bled] | None = None
+    boundary: TaskOutput[BuiltBoundary]
+    bleeding: TaskOutput[Bled] | None = None
 
 
 class CutGlass(Ions):
@@ -39,7 +39,7 @@ class GlassExchange(Model):
     share: float
     mobile: str
     seed: int
-    reference: Output[CutGlass]
+    reference: TaskOutput[CutGlass]
 
 
 @typed_action(GlassCut, CutGlass, version=1)

@@ -13,9 +13,10 @@ from dopantfit import Potential
 from dopantfit.cli import main
 from dopantfit.errors import ConfigError
 from dopantfit.fit.config import load_config
+from dopantfit.fit.inputs import fit_files
 from dopantfit.lammps import Dynamics, Launcher, run_dynamics
 from dopantfit.lammps.include import potential_include
-from dopantfit.pipeline.steps import fit_files, why_fit, why_validate
+from dopantfit.pipeline.steps import why_fit, why_validate
 from dopantfit.pipeline.trace import trace
 from dopantfit.potential.parameters import Parameter
 from dopantfit.structures import load_host
@@ -135,7 +136,7 @@ def made_up_run(plan, run):
 
 
 def engine_files(folder, potential):
-    atoms, _ = doped_crystal(1, 0.0, "Mg", 2, {"Ti": 1}, np.random.default_rng(1))
+    atoms, _ = doped_crystal(load_host(), 1, 0.0, "Mg", 2, {"Ti": 1}, np.random.default_rng(1))
     folder.mkdir(parents=True)
     write_structure(folder / "ions.extxyz", atoms)
     labels = set(atoms.arrays["species"] if "species" in atoms.arrays else atoms.get_chemical_symbols())
@@ -201,7 +202,7 @@ def test_the_files_that_lammps_read_carry_the_fitted_value(fit, tmp_path):
     from dopantfit.pipeline.trace import _engine_files
 
     potential = Potential.load(fit / "potential.toml")
-    atoms, _ = doped_crystal(1, 0.0, "Mg", 2, {"Ti": 1}, np.random.default_rng(1))
+    atoms, _ = doped_crystal(load_host(), 1, 0.0, "Mg", 2, {"Ti": 1}, np.random.default_rng(1))
     run_dynamics(atoms, potential, Dynamics(300.0, 0.002, 1), tmp_path / "run/one", launcher=Launcher(ranks=1))
     (link,) = _engine_files(Parameter.parse(NAME), potential, [tmp_path / "run"])
     assert link.problem == "" and "0.1812345" in link.says and link.says.endswith("# Mg-O")

@@ -15,6 +15,7 @@ from dopantfit.report import style
 from dopantfit.report.page import write_report
 from dopantfit.report.results import RESULTS
 from dopantfit.report.sources import read_sources
+from dopantfit.structures import load_host
 from dopantfit.study.item_schemas import SCHEMAS
 from dopantfit.workflow.provenance import sha256_of
 from made_up_records import GATE, write_made_up_fit, write_validation_record
@@ -136,7 +137,8 @@ def test_other_potentials_stand_under_the_results_where_there_are_any(whole, tmp
 def test_colours_of_ions_mean_ions(tmp_path):
     page_of(write_made_up_fit(tmp_path / "Mg"), tmp_path / "out")
     drawn = whole_text(tmp_path / "out", "fit-parameters").lower()
-    ions = [*style.ELEMENTS.values(), style.DOPANT, style.OTHER]
+    palette = style.Palette(load_host(), "Mg")
+    ions = [*(palette.colour(one) for one in ("Li", "Al", "Ti", "P", "O", "Mg")), style.OTHER]
     assert not [colour for colour in ions if colour.lower() in drawn]
     assert style.AT_BOUND.lower() in drawn and "not identified" in drawn
 
@@ -298,7 +300,7 @@ def list_for_an_item(run):
 def no_grids(run):
     (run / "summary" / "items" / "05-li-density" / "densities.npz").write_bytes(b"PK no archive")
     rehash(run, "05-li-density", "densities.npz")
-    return "densities.npz: holds no Li densities"
+    return "densities.npz: holds no densities"
 
 
 def no_table(run):

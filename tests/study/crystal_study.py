@@ -4,6 +4,7 @@ import sys
 from importlib.resources import files
 from pathlib import Path
 
+from dopantfit.structures import load_host
 from dopantfit.study.conduction import TransportAnalysis, transport
 from dopantfit.study.config import Engine
 from dopantfit.study.crystals import CrystalBuild, build_crystal
@@ -20,12 +21,18 @@ ENGINE = Engine(timestep=0.0004, kspace="pppm 1e-4", frame_interval=0.02, pressu
 
 def crystal_graph() -> Graph:
     """C_ref of one cell: built, equilibrated, run, and its transport."""
-    build = TypedTask("build", "crystals", build_crystal, CrystalBuild(edge=1, x=0.25, dopant="Mg", seed=3), POTENTIAL)
+    build = TypedTask(
+        "build",
+        "crystals",
+        build_crystal,
+        CrystalBuild(host=load_host(), edge=1, x=0.25, dopant="Mg", seed=3),
+        POTENTIAL,
+    )
     relax = Equilibration(engine=ENGINE, temperature=300.0, duration=0.24, seed=4, structure=build.output)
     npt = TypedTask("npt", "crystals", equilibrate, relax, POTENTIAL)
     run = Production(engine=ENGINE, temperature=700.0, heating=0.04, duration=0.4, seed=5, structure=npt.output)
     nvt = TypedTask("nvt", "crystals", conduct, run, POTENTIAL, 0.44, "ps")
-    analysis = TransportAnalysis(temperature=700.0, dopant="Mg", runs=(nvt.output,), crystal=build.output)
+    analysis = TransportAnalysis(temperature=700.0, dopant="Mg", centre="P", runs=(nvt.output,), crystal=build.output)
     jobs = (build, npt, nvt, TypedTask("transport", "crystals", transport, analysis, POTENTIAL))
     return Graph(job.task() for job in jobs)
 

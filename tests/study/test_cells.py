@@ -10,7 +10,8 @@ from dopantfit.study.amorphous import cut, without
 from dopantfit.study.crystals import doped_crystal, reference_size, shares, site_weights
 from made_up_results import accepted, bled, number
 
-CHARGES = load_host().charges | {"Mg": 2}
+LATP = load_host()
+CHARGES = LATP.charges | {"Mg": 2}
 
 
 def counts(atoms):
@@ -20,14 +21,14 @@ def counts(atoms):
 
 def test_the_reference_crystal_of_three_cells_is_the_published_one():
     # 3888 sites, 65 Al and 65 extra Li: 3953 ions.
-    assert reference_size(3, 0.3) == 3953
-    atoms, kinds = doped_crystal(1, 0.3, "Mg", 2, {}, np.random.default_rng(1))
-    assert len(atoms) == reference_size(1, 0.3) and kinds == {}
+    assert reference_size(LATP, 3, 0.3) == 3953
+    atoms, kinds = doped_crystal(LATP, 1, 0.3, "Mg", 2, {}, np.random.default_rng(1))
+    assert len(atoms) == reference_size(LATP, 1, 0.3) and kinds == {}
 
 
 def test_a_doped_crystal_has_its_dopants_where_it_says_and_no_charge():
-    reference, _ = doped_crystal(1, 0.3, "Mg", 2, {}, np.random.default_rng(1))
-    atoms, kinds = doped_crystal(1, 0.3, "Mg", 2, {"Ti": 2, "Al": 1, "Li": 1}, np.random.default_rng(1))
+    reference, _ = doped_crystal(LATP, 1, 0.3, "Mg", 2, {}, np.random.default_rng(1))
+    atoms, kinds = doped_crystal(LATP, 1, 0.3, "Mg", 2, {"Ti": 2, "Al": 1, "Li": 1}, np.random.default_rng(1))
     before, after = counts(reference), counts(atoms)
     assert total_formal_charge(atoms, CHARGES) == 0
     assert after["Mg"] == 4
@@ -40,7 +41,7 @@ def test_a_doped_crystal_has_its_dopants_where_it_says_and_no_charge():
 
 
 def test_dopants_sit_on_the_sites_of_their_kind():
-    atoms, kinds = doped_crystal(1, 0.0, "Mg", 2, {"Ti": 2, "Li": 1}, np.random.default_rng(3))
+    atoms, kinds = doped_crystal(LATP, 1, 0.0, "Mg", 2, {"Ti": 2, "Li": 1}, np.random.default_rng(3))
     crystal = load_host().pseudo_cubic(1).ions
     for site, ions in kinds.items():
         of_kind = crystal.positions[[label == site for label in labels_of(crystal)]]
@@ -75,7 +76,7 @@ def test_a_cut_is_neutral_keeps_phosphates_whole_and_its_faces_apart(window):
     # Orthogonal cells, as boundaries have: the angle of the pseudo-cubic one differs by less than 0.1 %.
     boundary.set_cell(np.diag(boundary.cell.lengths()), scale_atoms=True)
     boundary.wrap()
-    piece = cut(boundary, *window, CHARGES, "Li")
+    piece = cut(boundary, *window, CHARGES, LATP)
     assert total_formal_charge(piece, CHARGES) == 0
     check_distances(piece, CHARGES)
     first = neighbor_list("i", piece, {("P", "O"): 2.0})
@@ -91,9 +92,9 @@ def test_a_cut_is_neutral_keeps_phosphates_whole_and_its_faces_apart(window):
 def test_a_window_that_cannot_be_is_refused():
     boundary = load_host().pseudo_cubic(1).ions
     with pytest.raises(ConfigError, match="does not lie in"):
-        cut(boundary, 5.0, 2.0, CHARGES, "Li")
+        cut(boundary, 5.0, 2.0, CHARGES, LATP)
     with pytest.raises(ConfigError, match="does not lie in"):
-        cut(boundary, 0.0, 50.0, CHARGES, "Li")
+        cut(boundary, 0.0, 50.0, CHARGES, LATP)
 
 
 def test_a_cell_without_titanium_has_none_and_no_charge():

@@ -14,6 +14,7 @@ from dopantfit.errors import ConfigError
 from dopantfit.pipeline import run as pipeline_run
 from dopantfit.potential.files import locate
 from dopantfit.report.record import ReportRecord
+from dopantfit.structures import load_host
 from dopantfit.study import verb
 from dopantfit.study.config import load_study
 from dopantfit.study.run import CheckedStudy
@@ -127,9 +128,8 @@ def one_table(monkeypatch):
     """Let every study be one task, which writes a file of 300 kB that a report needs."""
     graph = Graph([Task("items/big", "items", "toy:fill", {"bytes": 300_000})])
     status, potential = ValidationStatus(potential_sha256="", level=None, passed=False), locate("latp-mg-2022")
-    monkeypatch.setattr(
-        verb, "plan_study", lambda config, file: CheckedStudy(config, file, graph, status, Path(str(potential)), {})
-    )
+    rest = (graph, status, Path(str(potential)), {})
+    monkeypatch.setattr(verb, "plan_study", lambda config, file: CheckedStudy(config, load_host(), file, *rest))
 
 
 def test_a_summary_that_cannot_be_put_together_is_one_line_and_status_2(folder, one_table, monkeypatch, capsys):

@@ -10,9 +10,11 @@ from dopantfit.study.config import Rules
 from dopantfit.study.dynamics import Equilibrated
 from dopantfit.study.ensemble import PotentialRuns, SystemRuns
 from dopantfit.study.systems import crystal, glass
-from dopantfit.study.verdict_stage import NAMES, CompositionRuns, Question, verdict
+from dopantfit.study.verdict_stage import CompositionRuns, Question, names, verdict
 from dopantfit.workflow.typed import TaskOutput, TypedTask
 from made_up_results import bled, bound, equilibrated, number, outcome_of, transported
+
+NAMES = names("Ti")
 
 RULES = Rules(
     grain_share=0.2,

@@ -213,13 +213,15 @@ def _runs(
     found, count = np.empty((n_species, longest), np.uint32), np.zeros(n_species, np.int64)
     result = np.empty(total + len(ions) * n_species * (RUN_LENGTH - 1), np.uint32)
     start = np.zeros((len(ions), n_species + 1), np.int64)
+    kind = np.empty(len(ghost_ion), np.int64)
+    for g in range(len(ghost_ion)):
+        kind[g] = species[ghost_ion[g]] if among[ghost_ion[g]] else -1
     position = 0
     for n in range(len(ions)):
         count[:] = 0
         for p in range(begin[ions[n]], begin[ions[n] + 1]):
-            other = ghost_ion[ghost[p]]
-            if distance[p] < cutoff and among[other]:
-                s = species[other]
+            s = kind[ghost[p]]
+            if distance[p] < cutoff and s >= 0:
                 found[s, count[s]] = ghost[p]
                 count[s] += 1
         for s in range(n_species):

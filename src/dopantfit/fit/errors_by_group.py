@@ -91,7 +91,7 @@ def _selections(
     everything = np.ones(len(labels), dtype=bool)
     yield ("all", "all"), everything
     yield ("set", target.set), everything
-    yield ("composition", target.group.split(":", 1)[1]), everything
+    yield ("composition", target.composition), everything
     yield ("family", f"{target.set}/{target.family}"), everything
     for label in target.frame.labels:
         yield ("species", label), labels == label

@@ -73,7 +73,7 @@ def _correlation(comparisons: Mapping[str, Sequence[FrameComparison]], folder: P
             energies += _energy_points(panels[0, column], members, role, colour)
             _force_points(panels[1, column], members, role, colour)
     for column, group in enumerate(groups):
-        panels[0, column].set_title(group.replace(":", "\n"), fontsize=7)
+        panels[0, column].set_title("\n".join(group.rsplit(":", 1)), fontsize=7)
         for panel in panels[:, column]:
             panel.axline((0, 0), slope=1, color="0.6", linewidth=0.6)
             panel.tick_params(labelsize=6)

@@ -7,13 +7,12 @@ from typing import Any
 
 from dopantfit.fit.ensemble import MEMBERS, save_ensemble
 from dopantfit.fit.errors_by_group import FrameComparison, error_tables
+from dopantfit.fit.inputs import fit_files
 from dopantfit.fit.preoptimise import table_entries
 from dopantfit.fit.record_schema import FitRecord
 from dopantfit.fit.run import FitPlan, FitResult, load_potential, starts_as_json
 from dopantfit.fit.uncertainty import strongest_correlation
 from dopantfit.potential.turnover import turn_overs
-from dopantfit.reference.frames import FRAMES_FILE
-from dopantfit.reference.manifest import MANIFEST_FILE
 from dopantfit.workflow.folders import together
 from dopantfit.workflow.lock import held
 from dopantfit.workflow.provenance import Provenance, sha256_of
@@ -159,7 +158,7 @@ def _payload(
         },
         "seconds": result.seconds,
         "record": Provenance.of(
-            inputs(plan), config.model_dump(mode="json"), seed=config.seed, started=started
+            fit_files(config, plan.file), config.model_dump(mode="json"), seed=config.seed, started=started
         ).as_dict(),
     }
 
@@ -200,15 +199,3 @@ def _preoptimisation(plan: FitPlan, result: FitResult) -> dict[str, Any] | None:
         "objective": {"start": found.cost_before, "cost": found.cost},
         "relaxations": found.evaluations,
     }
-
-
-def inputs(plan: FitPlan) -> dict[str, Path]:
-    """Every file that the fit read, by name."""
-    files = {plan.file.name: plan.file}
-    for one in plan.config.sets:
-        for name in (FRAMES_FILE, MANIFEST_FILE):
-            files[f"{Path(one.path).name}/{name}"] = plan.file.parent / one.path / name
-    for name in filter(None, (plan.config.host, plan.config.compare_with)):
-        if (plan.file.parent / name).is_file():
-            files[name] = plan.file.parent / name
-    return files

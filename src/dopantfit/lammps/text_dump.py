@@ -16,6 +16,8 @@ Array = NDArray[np.float64]
 #: Units of LAMMPS in Å and ps; those of Lennard-Jones particles have no such size.
 _LENGTHS = {"metal": 1.0, "real": 1.0, "electron": BOHR, "nano": 10.0, "micro": 1e4, "cgs": 1e8, "si": 1e10}
 _TIMES = {"metal": 1.0, "real": 1e-3, "electron": 1e-3, "nano": 1e3, "micro": 1e6, "cgs": 1e12, "si": 1e12}
+#: LAMMPS counts steps in 63 bits.
+_LAST_STEP = 2**63
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,8 @@ def _frame(stream: TextIO, time: str | None, units: str | None) -> DumpFrame:
     step, rows, header = None, list[str](), list[str]()
     try:
         step = int(stream.readline())
+        if abs(step) > _LAST_STEP:
+            raise ValueError("no step")
         length = 1.0 if units is None else _LENGTHS[units]
         known_time = None if time is None or units is None else float(time) * _TIMES[units]
         stream.readline()
@@ -119,7 +123,7 @@ def _frame(stream: TextIO, time: str | None, units: str | None) -> DumpFrame:
         rows = []
     if "abc" in header:
         raise ValueError("holds a general cell (abc origin); dump it with triclinic/general no")
-    if not rows or len(rows) < n_rows or not rows[-1].endswith("\n"):
+    if not rows or len(rows) < n_rows or not rows[-1].endswith("\n") or any(not row.strip() for row in rows):
         where = "a frame" if step is None else f"the frame of step {step}"
         raise ValueError(f"is damaged or was cut short in {where}; remove its last frame")
     return DumpFrame(step or 0, known_time, units, length, cell, origin, columns, rows)

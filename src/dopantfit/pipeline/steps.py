@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-from dopantfit.fit.config import FitConfig, load_config
+from dopantfit.fit.config import load_config
+from dopantfit.fit.inputs import fit_files
 from dopantfit.fit.record import POTENTIAL_FILE, RECORD_FILE
 from dopantfit.fit.record_schema import FitRecord
-from dopantfit.reference.frames import FRAMES_FILE
-from dopantfit.reference.manifest import MANIFEST_FILE
 from dopantfit.validate.levels import LEVELS
 from dopantfit.validate.levels import level as level_of
 from dopantfit.validate.record import VALIDATION_FILE, stale
@@ -41,17 +40,6 @@ def stale_fit(folder: Path, record: FitRecord) -> str:
             return f"{files[name]} has changed since"
     potential = folder / POTENTIAL_FILE
     return "" if holds(potential, record.potential_sha256) else f"{potential} is not what it wrote"
-
-
-def fit_files(config: FitConfig, file: Path) -> dict[str, Path]:
-    """Every file that a fit reads, under the name that its record has for it."""
-    files = {file.name: file}
-    for one in config.sets:
-        files |= {
-            f"{Path(one.path).name}/{name}": file.parent / one.path / name for name in (FRAMES_FILE, MANIFEST_FILE)
-        }
-    beside = {name: file.parent / name for name in (config.host, config.compare_with) if name}
-    return files | {name: path for name, path in beside.items() if path.is_file()}
 
 
 def why_validate(folder: Path, level: str) -> str:

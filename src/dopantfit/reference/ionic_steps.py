@@ -143,7 +143,7 @@ def output_of_runs(
         # A line that was cut may end within a number.
         found, said = read_run(part[: part.rfind("\n") + 1] if cut else part)
         if cut:
-            found = _completed(found)
+            found = completed_steps(found)
         if cut and number < len(starts):
             remarks.append(f"run {number} of {len(starts)} was cut; its {len(found)} completed steps count")
         steps += found
@@ -153,7 +153,7 @@ def output_of_runs(
     return Output(code, tuple(steps), cut, tuple(dict.fromkeys(remarks)))
 
 
-def _completed(steps: list[IonicStep]) -> list[IonicStep]:
+def completed_steps(steps: list[IonicStep]) -> list[IonicStep]:
     """Return the steps of a run that was cut, without the last if it lacks what the first has, or any result.
 
     One that did not converge stays: it is why some codes stop.

@@ -10,8 +10,8 @@ from dopantfit.report.findings import counted
 from dopantfit.report.words import listed, percent_change, ranged, rounded
 from dopantfit.statistics import Interval
 from dopantfit.strict_toml import Table, parse_strict
+from dopantfit.structures import Host
 from dopantfit.study import places
-from dopantfit.study.host import FRAMEWORK, MOBILE, REDUCIBLE
 from dopantfit.study.item import Item
 from dopantfit.study.item_schemas import (
     ACROSS,
@@ -56,6 +56,7 @@ class Published(Table):
 
     citation: str
     link: str
+    host: str
     dopant: str
     sizes: dict[str, str]
     numbers: tuple[PublishedNumber, ...]
@@ -80,7 +81,7 @@ def published() -> Published:
 
 
 def comparisons(item: Item[Any], study: StudySummary, known: Published) -> list[PublishedBeside]:
-    """What was published on the same question as `item`, with our number where there is one."""
+    """What was published on the same question as `item` of the same host, with our number where there is one."""
     return [
         PublishedBeside(
             one.quantity,
@@ -91,7 +92,7 @@ def comparisons(item: Item[Any], study: StudySummary, known: Published) -> list[
             one.source,
         )
         for one in known.numbers
-        if one.item == item.name
+        if one.item == item.name and known.host == study.host.name
     ]
 
 
@@ -122,9 +123,9 @@ def _concentrations(item: Item[ProfileFacts], study: StudySummary) -> str:
     return f"{found[0]:g}–{found[-1]:g} at%" if len(found) > 1 else f"{found[0]:g} at%"
 
 
-def _accepted(labels: tuple[str, ...]) -> Say:
+def _accepted(ions: Callable[[Host], tuple[str, ...]]) -> Say:
     def say(item: Item[AcceptanceFacts], study: StudySummary) -> str:
-        rows = [row for row in item.rows if row["sites"] == ACROSS]
+        rows, labels = [row for row in item.rows if row["sites"] == ACROSS], ions(study.host)
         shares = [(label, acceptance_share([row for row in rows if row["partner"] == label])) for label in labels]
         return "; ".join(f"{label} {ranged(one, '%', 100.0)}" for label, one in shares)
 
@@ -156,7 +157,7 @@ def _li_sites(item: Item[OccupancyFacts], study: StudySummary) -> str:
     parts = []
     for system, rows in by_system(item.rows).items():
         whole = sum(int(row["count"] or 0) for row in rows)
-        own = sum(int(row["count"] or 0) for row in rows if row["site"] == MOBILE)
+        own = sum(int(row["count"] or 0) for row in rows if row["site"] == study.host.mobile)
         parts.append(f"{System.named(system).as_kind(Kind.BOUNDARY).name} {own} of {whole}")
     return "; ".join(parts)
 
@@ -188,14 +189,15 @@ def _li_ratio(only: str) -> Say:
     return say
 
 
-def _mobility(sites: tuple[str, ...]) -> Say:
+def _mobility(of: Callable[[Host], tuple[str, ...]]) -> Say:
     """Conductivity of the dopant (on some sites, or anywhere) over that of Li in the same system, largest first."""
 
     def say(item: Item[ConductivityFacts], study: StudySummary) -> str:
-        names = {f"{study.dopant} on {site}" for site in sites} if sites else {study.dopant}
+        names = {f"{study.dopant} on {site}" for site in of(study.host)} or {study.dopant}
         found: list[tuple[float, str]] = []
         for system, rows in by_system(item.rows).items():
-            mobile = next((interval(row, "sigma") for row in rows if row["species"] == MOBILE), Interval.unknown())
+            own = [interval(row, "sigma") for row in rows if row["species"] == study.host.mobile]
+            mobile = next(iter(own), Interval.unknown())
             for row in rows:
                 if row["species"] in names:
                     ratio = interval(row, "sigma").over(mobile)
@@ -207,7 +209,7 @@ def _mobility(sites: tuple[str, ...]) -> Say:
 
 
 def _titanium_share(item: Item[TernaryFacts], study: StudySummary) -> str:
-    shares = mean_shares(item, REDUCIBLE)
+    shares = mean_shares(item, study.host.reducible)
     return " → ".join(f"{rounded(shares[name], 2)} ({name})" for name in _ends(shares))
 
 
@@ -240,20 +242,20 @@ def _density_change(item: Item[DensityMapFacts], study: StudySummary) -> str:
 
 _OURS: dict[str, Say] = {
     "concentrations": _concentrations,
-    "acceptance-Al": _accepted(("Al",)),
-    "acceptance-others": _accepted((REDUCIBLE, MOBILE)),
+    "acceptance-Al": _accepted(lambda host: (host.substitution.partner,)),
+    "acceptance-others": _accepted(lambda host: (host.reducible, host.mobile)),
     "penetration": _penetration,
     "host-minima": _minima,
     "li-sites": _li_sites,
     "volume": _volume,
     "li-density": _density_change,
     "crystal-li": _li_ratio("lowest"),
-    "crystal-framework": _mobility(FRAMEWORK),
-    "crystal-channel": _mobility((MOBILE,)),
+    "crystal-framework": _mobility(lambda host: host.framework),
+    "crystal-channel": _mobility(lambda host: (host.mobile,)),
     "titanium-share": _titanium_share,
     "titanium-distance": _along("nearest", "Å"),
     "mass-density": _along("mass_density", "g/cm³"),
     "amorphous-li": _li_ratio("range"),
     "titanium-free": _li_ratio("T_0"),
-    "amorphous-dopant": _mobility(()),
+    "amorphous-dopant": _mobility(lambda host: ()),
 }

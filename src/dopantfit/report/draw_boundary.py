@@ -15,9 +15,6 @@ from dopantfit.study.readings import by_system, interval, numbers, period
 from dopantfit.study.summary import StudySummary
 from dopantfit.study.systems import boundary
 
-#: Cations of a composition, from the bottom of its bar.
-_STACK = ("Ti", "Al", "Li")
-
 
 def domains_of(study: StudySummary) -> DomainSpans | None:
     """Domains along the normal, as fractions of the cell; None where the profile of the host is not there."""
@@ -32,7 +29,7 @@ def dopant_profiles(item: Item[ProfileFacts], study: StudySummary) -> Figure:
     _profiles(profile, groups, domains_of(study))
     style.label(profile, "along the normal (Å)", f"{study.dopant} before exchange (at%)")
     style.legend(profile)
-    _compositions(bars, item.facts.compositions, study.dopant)
+    _compositions(bars, item.facts.compositions, study)
     return figure
 
 
@@ -49,26 +46,28 @@ def _profiles(panel: Any, groups: Mapping[str, Sequence[Mapping[str, Cell]]], do
     panel.set_ylim(bottom=0.0)
 
 
-def _compositions(panel: Any, compositions: Mapping[str, Mapping[str, float]], dopant: str) -> None:
+def _compositions(panel: Any, compositions: Mapping[str, Mapping[str, float]], study: StudySummary) -> None:
+    host = study.host
     names = [name for name, found in compositions.items() if found]
     below = [0.0] * len(names)
-    for ion in (*_STACK, dopant):
+    for ion in (*host.exchangeable, study.dopant):
         heights = [compositions[name].get(ion, 0.0) for name in names]
-        colour = style.colour_of(ion, dopant)
+        colour = style.palette(study).colour(ion)
         panel.bar(range(len(names)), heights, 0.7, below, color=colour, label=ion, edgecolor="white", linewidth=0.5)
         below = [a + b for a, b in zip(below, heights, strict=True)]
     style.named_ticks(panel, names)
-    style.label(panel, "", "cations per 3 PO₄, amorphous")
+    style.label(panel, "", f"cations per {host.polyanions_per_unit} {host.polyanion.printed}, amorphous")
     style.legend(panel)
 
 
 def composition_numbers(item: Item[ProfileFacts], study: StudySummary) -> dict[str, style.Numbers]:
-    """Numbers of the compositions: cations per 3 PO₄ of the amorphous domain."""
-    ions = (*_STACK, study.dopant)
+    """Numbers of the compositions: cations of the amorphous domain beside the polyanions of a formula unit."""
+    host, ions = study.host, (*study.host.exchangeable, study.dopant)
+    per = f"per_{host.polyanions_per_unit}{host.polyanion.formula}"
     rows: list[tuple[Cell, ...]] = [
         (system, *(found.get(ion, 0.0) for ion in ions)) for system, found in item.facts.compositions.items() if found
     ]
-    return {"compositions": (("system", *(f"{ion}_per_3PO4" for ion in ions)), rows)}
+    return {"compositions": (("system", *(f"{ion}_{per}" for ion in ions)), rows)}
 
 
 def acceptance(item: Item[AcceptanceFacts], study: StudySummary) -> Figure:
@@ -86,7 +85,7 @@ def acceptance(item: Item[AcceptanceFacts], study: StudySummary) -> Figure:
             for row in rows
             if row["partner"] == partner
         ]
-        colour, marker = style.colour_of(partner, study.dopant), style.marker_of(partner, study.dopant)
+        colour, marker = style.palette(study).colour(partner), style.palette(study).marker(partner)
         places, found = [x for x, _ in chosen], [one for _, one in chosen]
         style.points(panels[0], places, found, colour, marker, f"{study.dopant} ↔ {partner}", 100.0)
     style.named_ticks(panels[0], list(groups))
@@ -118,12 +117,12 @@ def profile_numbers(item: Item[AcceptanceFacts], study: StudySummary) -> dict[st
 
 
 def host_profile(item: Item[HostProfileFacts], study: StudySummary) -> Figure:
-    """Profile of Al in the undoped boundary."""
+    """Profile of the partner in the undoped boundary."""
     figure, (panel,) = style.new_figure()
     z, mean = numbers(item.rows, "z"), numbers(item.rows, "mean")
     style.shade_domains(panel, item.facts.domains, period(z))
     ion = item.facts.label
-    panel.plot(z, mean, color=style.colour_of(ion, study.dopant), linewidth=1.3, marker=".", markersize=4)
+    panel.plot(z, mean, color=style.palette(study).colour(ion), linewidth=1.3, marker=".", markersize=4)
     panel.set_ylim(bottom=0.0)
     style.label(panel, "along the normal (Å)", f"{ion} of the undoped boundary (at%)")
     style.legend(panel)

@@ -8,7 +8,6 @@ from matplotlib.figure import Figure
 from dopantfit.report import style
 from dopantfit.report.words import is_known, placed
 from dopantfit.statistics import Interval
-from dopantfit.study.host import MOBILE
 from dopantfit.study.item import Item
 from dopantfit.study.item_schemas import (
     BETWEEN,
@@ -30,7 +29,7 @@ def site_occupancy(item: Item[OccupancyFacts], study: StudySummary) -> Figure:
     for site in sorted({str(row["site"]) for row in item.rows}):
         found = [next((row["share"] for row in rows if row["site"] == site), None) for rows in groups.values()]
         heights = [100.0 * float(share or 0.0) for share in found]
-        colour = style.GREY if site == BETWEEN else style.colour_of(site, study.dopant)
+        colour = style.GREY if site == BETWEEN else style.palette(study).colour(site)
         shares.bar(range(len(groups)), heights, 0.7, below, color=colour, label=f"{study.dopant} {placed(site)}")
         below = [a + b for a, b in zip(below, heights, strict=True)]
     for number, total in enumerate(below):
@@ -56,13 +55,13 @@ def li_density(item: Item[DensityMapFacts], study: StudySummary) -> Figure:
     for place, site in enumerate(sites):
         shift = 0.2 * (place - 0.5 * (len(sites) - 1))
         found = [shell_change(item, site, *shell) for shell in shells]
-        marker = style.marker_of(f"{study.dopant} on {site}", study.dopant)
-        colour = style.colour_of(site, study.dopant)
+        marker = style.palette(study).marker(f"{study.dopant} on {site}")
+        colour = style.palette(study).colour(site)
         places = [number + shift for number in range(len(shells))]
         style.points(panel, places, found, colour, marker, f"{study.dopant} on {site}", 1e3)
     panel.axhline(0.0, color=style.GREY, linewidth=0.7, linestyle="--")
     style.named_ticks(panel, [f"{low:g}–{high:g} Å" for low, high in shells])
-    style.label(panel, f"distance from {study.dopant}", f"change of {MOBILE} density (10⁻³ Å⁻³)")
+    style.label(panel, f"distance from {study.dopant}", f"change of {study.host.mobile} density (10⁻³ Å⁻³)")
     style.legend(panel)
     return figure
 
@@ -81,12 +80,13 @@ def conductivities(item: Item[ConductivityFacts], study: StudySummary) -> Figure
     known = any(is_known(one) for one in ratios.values())
     figure, panels = style.new_figure(1 + known)
     sigma, groups = panels[0], by_system(item.rows)
-    _species(sigma, item, groups, study.dopant)
+    _species(sigma, item, groups, style.palette(study))
     if known:
-        style.points(panels[1], range(len(ratios)), list(ratios.values()), style.ELEMENTS[MOBILE], "o")
+        colour = style.palette(study).colour(study.host.mobile)
+        style.points(panels[1], range(len(ratios)), list(ratios.values()), colour, "o")
         panels[1].axhline(1.0, color=style.GREY, linewidth=0.7, linestyle="--")
         style.named_ticks(panels[1], list(ratios))
-        style.label(panels[1], "", f"σ({MOBILE}) over the reference")
+        style.label(panels[1], "", f"σ({study.host.mobile}) over the reference")
     return figure
 
 
@@ -101,7 +101,7 @@ def ratio_numbers(item: Item[ConductivityFacts], study: StudySummary) -> dict[st
     return {"ratios": (("system", "ratio", "ratio_low", "ratio_high"), rows)} if rows else {}
 
 
-def _species(sigma: Any, item: Item[ConductivityFacts], groups: Any, dopant: str) -> None:
+def _species(sigma: Any, item: Item[ConductivityFacts], groups: Any, palette: style.Palette) -> None:
     """Conductivities of every species that something is known about, system by system."""
     species = [one for one in dict.fromkeys(str(row["species"]) for row in item.rows) if is_shown(item, one)]
     for place, name in enumerate(species):
@@ -112,7 +112,7 @@ def _species(sigma: Any, item: Item[ConductivityFacts], groups: Any, dopant: str
             for row in rows
             if row["species"] == name
         ]
-        colour, marker = style.colour_of(name, dopant), style.marker_of(name, dopant)
+        colour, marker = palette.colour(name), palette.marker(name)
         style.points(sigma, [x for x, _ in chosen], [one for _, one in chosen], colour, marker, name)
     if species:
         style.logarithmic(sigma)
@@ -134,7 +134,7 @@ def arrhenius(item: Item[ArrheniusFacts], study: StudySummary) -> Figure:
             continue
         rows = [row for row in item.rows if row["species"] == name]
         places = [1000.0 / temperature for temperature in numbers(rows, "temperature")]
-        colour, marker = style.colour_of(name, study.dopant), style.marker_of(name, study.dopant)
+        colour, marker = style.palette(study).colour(name), style.palette(study).marker(name)
         style.points(panel, places, [interval(row, "sigma") for row in rows], colour, marker, name)
         _line(panel, item.facts.lines.get(name, ()), colour)
     style.logarithmic(panel)

@@ -7,7 +7,6 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from dopantfit.report import style
-from dopantfit.study.host import REDUCIBLE
 from dopantfit.study.item import Cell, Item
 from dopantfit.study.item_schemas import TernaryFacts, VolumeFacts
 from dopantfit.study.readings import interval, mean_shares
@@ -19,7 +18,7 @@ def ternary(item: Item[TernaryFacts], study: StudySummary) -> Figure:
     """Shares of the framework cations in a triangle, one point per system."""
     figure, (panel,) = style.new_figure(height=4.0)
     labels = item.facts.labels
-    _triangle(panel, labels, study.dopant)
+    _triangle(panel, labels, style.palette(study))
     shares = [mean_shares(item, label) for label in labels]
     for number, name in enumerate(shares[0]):
         system, (x, y) = System.named(name), _place([share[name] for share in shares])
@@ -42,7 +41,7 @@ def _place(shares: Sequence[float]) -> tuple[float, float]:
     return right + 0.5 * top, 0.5 * math.sqrt(3.0) * top
 
 
-def _triangle(panel: Any, labels: Sequence[str], dopant: str) -> None:
+def _triangle(panel: Any, labels: Sequence[str], palette: style.Palette) -> None:
     corners = [_place(one) for one in ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))]
     panel.fill(*zip(*corners, strict=True), facecolor="none", edgecolor="black", linewidth=1)
     for share in (0.2, 0.4, 0.6, 0.8):
@@ -61,7 +60,7 @@ def _triangle(panel: Any, labels: Sequence[str], dopant: str) -> None:
             textcoords="offset points",
             ha="center",
             fontsize=8.5,
-            color=style.colour_of(text, dopant),
+            color=palette.colour(text),
             weight="bold",
         )
     panel.set_aspect("equal")
@@ -71,9 +70,10 @@ def _triangle(panel: Any, labels: Sequence[str], dopant: str) -> None:
 
 
 def reducible_distance(item: Item[VolumeFacts], study: StudySummary) -> Figure:
-    """Distance of Ti to the next Ti, and the number density of Ti."""
-    return _two(item, (("nearest", f"{REDUCIBLE}–{REDUCIBLE} nearest (Å)", 1.0),
-                       ("density", f"{REDUCIBLE} density (10⁻³ Å⁻³)", 1e3)), style.ELEMENTS[REDUCIBLE])  # fmt: skip
+    """Distance of reducible ions to the next ones, and their number density."""
+    ion = study.host.reducible
+    quantities = (("nearest", f"{ion}–{ion} nearest (Å)", 1.0), ("density", f"{ion} density (10⁻³ Å⁻³)", 1e3))
+    return _two(item, quantities, style.palette(study).colour(ion))
 
 
 def densities(item: Item[VolumeFacts], study: StudySummary) -> Figure:

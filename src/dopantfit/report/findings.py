@@ -17,7 +17,6 @@ from dopantfit.report.words import (
     rounded,
 )
 from dopantfit.statistics import Interval
-from dopantfit.study.host import MOBILE, REDUCIBLE
 from dopantfit.study.item import Item
 from dopantfit.study.item_schemas import (
     ACROSS,
@@ -162,34 +161,34 @@ def li_density(item: Item[DensityMapFacts], study: StudySummary) -> str:
         low, high = shells[min(1, len(shells) - 1)]
         change = shell_change(item, site, low, high)
         mean = whole or 0.0
-        word = (
-            f"{MOBILE} gathers" if change.low > mean else f"{MOBILE} stays away" if change.high < mean else "undecided"
-        )
+        word = "gathers" if change.low > mean else "stays away" if change.high < mean else ""
+        word = f"{study.host.mobile} {word}" if word else "undecided"
         word = _unmoved(study, system) or held_back(word, few, unknown)
         parts.append(
             f"{ranged(change, '10⁻³ Å⁻³', 1e3)} within {low:g}–{high:g} Å of {study.dopant} on {site} ({word})"
         )
-    return f"The {MOBILE} density of {system} changes by {listed(parts)}. {_whole_cell(system, study, whole)}"
+    changes = f"The {study.host.mobile} density of {system} changes by {listed(parts)}."
+    return f"{changes} {_whole_cell(system, study, whole)}"
 
 
 def _unmoved(study: StudySummary, system: str) -> str:
     """Why a Li density says nothing: σ(Li) of the crystal or of C_ref is no more than a bound; else empty."""
     sigma = study.item("06-crystal-conductivities", ConductivityFacts)
-    rows = [row for row in sigma.rows if row["species"] == MOBILE] if sigma else []
+    rows = [row for row in sigma.rows if row["species"] == study.host.mobile] if sigma else []
     moved = {str(row["system"]) for row in rows if row["sigma_value"] is not None}
     pair = {system, crystal().name}
     if pair <= moved:
         return ""
     if not pair <= {str(row["system"]) for row in rows}:
-        return f"undecided: result 6 does not say whether {MOBILE} has moved"
-    return f"undecided: {MOBILE} has not moved a hop, so that its density shows where it was put"
+        return f"undecided: result 6 does not say whether {study.host.mobile} has moved"
+    return f"undecided: {study.host.mobile} has not moved a hop, so that its density shows where it was put"
 
 
 def _whole_cell(system: str, study: StudySummary, whole: float | None) -> str:
     """What the change around a dopant is held against."""
     if whole is None:
-        return f"By charge balance {system} holds another amount of {MOBILE} than C_ref."
-    balance = f", by the {MOBILE} that balances the charge of {study.dopant}" if whole else ""
+        return f"By charge balance {system} holds another amount of {study.host.mobile} than C_ref."
+    balance = f", by the {study.host.mobile} that balances the charge of {study.dopant}" if whole else ""
     return f"Over the whole cell it changes by {rounded(1e3 * whole)} 10⁻³ Å⁻³{balance}."
 
 
@@ -206,10 +205,10 @@ def conductivities(item: Item[ConductivityFacts], study: StudySummary) -> str:
     why = next((f" ({one})" for one in few.values() if one), "")
     last = doped[-1]
     rest = [name for name in ratios if name not in doped]
-    # One structure stands for the reference and one for the glass without Ti: runs have a spread, structures have none.
+    # One structure stands for the reference and one for the exchanged glass: runs have a spread, structures have none.
     more = "".join(f"; {name}: {percent_change(ratios[name])}, undecided from one structure each" for name in rest)
     return (
-        f"The {MOBILE} conductivity against {reference} is {told} of {counted(len(doped), 'system')}{why}; "
+        f"The {study.host.mobile} conductivity against {reference} is {told} of {counted(len(doped), 'system')}{why}; "
         f"{last}: {percent_change(ratios[last])}{more}.{_without_dopant(item, study)}"
     )
 
@@ -239,7 +238,7 @@ def arrhenius(item: Item[ArrheniusFacts], study: StudySummary) -> str:
             continue
         if not isinstance(found, NoLine) and found.value is not None:
             parts.append(f"{ranged(Interval.of(found), 'eV')} for {name}")
-        elif name == MOBILE:
+        elif name == study.host.mobile:
             why = found.reason if isinstance(found, NoLine) else "only a bound is known"
             parts.append(f"undecided for {name}: {why}")
     told = listed(parts) if parts else "undecided, too few conductivities are numbers"
@@ -247,25 +246,26 @@ def arrhenius(item: Item[ArrheniusFacts], study: StudySummary) -> str:
 
 
 def ternary(item: Item[TernaryFacts], study: StudySummary) -> str:
-    """How the share of Ti goes with dose."""
-    shares = mean_shares(item, REDUCIBLE)
+    """How the share of the reducible ion goes with dose."""
+    shares = mean_shares(item, study.host.reducible)
     reference, doped = _ends(shares)
     if reference is None or not doped:
         return f"Undecided: no doped amorphous cell stands beside {reference or 'the reference'}."
-    spread = [range_of_shares(item, REDUCIBLE, name) for name in (reference, doped[-1])]
+    spread = [range_of_shares(item, study.host.reducible, name) for name in (reference, doped[-1])]
     return (
-        f"x({REDUCIBLE}) goes from {rounded(shares[reference], 2)} in {reference} to "
+        f"x({study.host.reducible}) goes from {rounded(shares[reference], 2)} in {reference} to "
         f"{rounded(shares[doped[-1]], 2)} in {doped[-1]} (counted; range over structures {rounded(max(spread), 2)})."
     )
 
 
 def reducible_distance(item: Item[VolumeFacts], study: StudySummary) -> str:
-    """Whether Ti ions are farther apart."""
+    """Whether reducible ions are farther apart."""
+    ion = study.host.reducible
     return _against_reference(
         item,
         study,
-        (("nearest", f"The distance of {REDUCIBLE} to the next {REDUCIBLE}", "Å", ("longer", "shorter")),
-         ("density", f"the {REDUCIBLE} density", "Å⁻³", ("higher", "lower"))),
+        (("nearest", f"The distance of {ion} to the next {ion}", "Å", ("longer", "shorter")),
+         ("density", f"the {ion} density", "Å⁻³", ("higher", "lower"))),
     )  # fmt: skip
 
 

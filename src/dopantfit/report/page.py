@@ -15,7 +15,6 @@ from dopantfit.report.record import ReportRecord
 from dopantfit.report.results import other_potentials, sections
 from dopantfit.report.sources import Sources, as_json
 from dopantfit.report.words import listed, ranged, rounded
-from dopantfit.study.host import REDUCIBLE
 from dopantfit.study.item_schemas import DensityMapFacts
 from dopantfit.study.summary import StudySummary
 from dopantfit.workflow.provenance import Provenance, write_text_atomic
@@ -122,7 +121,7 @@ def boundary_view(study: StudySummary, folder: Path) -> View:
     if not scenes:
         return View("boundary-3d", title, "", {}, None, "the study made no structure of it")
     first, shown = next(iter(scenes.items()))
-    figure, rows = scene.side_view(shown, study.dopant)
+    figure, rows = scene.side_view(shown, style.palette(study))
     ions = sum(one["count"] for one in shown["kinds"])
     dopants = sum(one["count"] for one in shown["kinds"] if one["name"] == study.dopant)
     caption = f"{first}: {ions:,} ions, {dopants:,} of them {study.dopant} (drawn larger)."
@@ -132,16 +131,17 @@ def boundary_view(study: StudySummary, folder: Path) -> View:
 
 def density_view(study: StudySummary, folder: Path) -> View:
     """The Li density of the doped crystal and its change, to be turned."""
-    title, item = "Li density in the crystal of the highest dose", study.item("05-li-density", DensityMapFacts)
+    mobile, item = study.host.mobile, study.item("05-li-density", DensityMapFacts)
+    title = f"{mobile} density in the crystal of the highest dose"
     found = scene.density_scene(item, study) if item else None
-    flat = scene.projections(item) if item else None
+    flat = scene.projections(item, study) if item else None
     if item is None or found is None or flat is None:
         return View("li-density-3d", title, "", {}, None, study.why_missing("05-li-density"))
     none = "" if any(item.facts.dopants.values()) else (
         f" It holds no {study.dopant}: the change is that between two runs of one crystal, noise.")  # fmt: skip
     caption = (
         f"{item.facts.system} after {item.facts.runs_ps.doped:g} ps (reference "
-        f"{item.facts.runs_ps.reference:g} ps): {100 * scene.ENCLOSED:.0f} % of the Li density lies inside the "
+        f"{item.facts.runs_ps.reference:g} ps): {100 * scene.ENCLOSED:.0f} % of the {mobile} density lies inside the "
         f"surface; its change against C_ref is drawn at ± {scene.LEVEL:g} standard deviations over all voxels.{none}"
     )
     picture = style.save(flat[0], folder, "li-density-map", caption, flat[1], flat[2])
@@ -154,7 +154,7 @@ def systems_of(study: StudySummary) -> str:
     doses = listed([f"{dose:g}" for dose in study.doses.values()])
     boundaries, crystals, glasses = (_numbered(kind, count) for kind in ("GB", "C", "A"))
     titanium_free = study.config.amorphous.titanium_free
-    without = f"; T_0: glass without {REDUCIBLE}" if titanium_free else ""
+    without = f"; T_0: glass without {study.host.reducible}" if titanium_free else ""
     return (
         f"{boundaries}: the boundary with {doses} at% {study.dopant} in its amorphous domain; {crystals}: the crystal "
         f"with what is found in its grain; {glasses}: the glass cut from it; C_ref, A_ref: without {study.dopant}"

@@ -1,7 +1,7 @@
 """The eleven results in the published order: how each is drawn and what it says."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from dopantfit.report import draw_boundary, draw_crystals, draw_glass, findings, scene, style
 from dopantfit.report.compare import Published, PublishedBeside, comparisons
 from dopantfit.report.words import ranged, rounded
+from dopantfit.structures import Host
 from dopantfit.study.item import Cell, Item, write_table
 from dopantfit.study.readings import interval
 from dopantfit.study.summary import StudySummary
@@ -27,7 +28,8 @@ class Drawn:
     """What there is to know about one result before it is looked at.
 
     beside: numbers that are drawn and stand in no row. empty: why there is no row. instead: what is drawn then, with
-    its numbers; instead_says: what that is. note: what columns of the table mean.
+    its numbers; instead_says: what that is.
+    note: what columns of the table mean. title and instead_says name ions by their role in the host.
     """
 
     number: str
@@ -36,9 +38,17 @@ class Drawn:
     say: Callable[[Item[Any], StudySummary], str]
     beside: Callable[[Item[Any], StudySummary], Mapping[str, style.Numbers]] = lambda item, study: {}
     empty: str = "nothing contributed to this result"
-    instead: Callable[[Item[Any]], tuple[Figure, Sequence[str], Sequence[Sequence[Cell]]] | None] = lambda item: None
+    instead: Callable[[Item[Any], StudySummary], tuple[Figure, Sequence[str], Sequence[Sequence[Cell]]] | None] = (
+        lambda item, study: None
+    )
     instead_says: str = ""
     note: str = ""
+
+    def about(self, host: Host) -> "Drawn":
+        """The same with the ions of a host in its words."""
+        ions = {"mobile": host.mobile, "reducible": host.reducible, "partner": host.substitution.partner}
+        title, says = self.title.format_map(ions), self.instead_says.format_map(ions)
+        return replace(self, title=title, instead_says=says)
 
 
 @dataclass(frozen=True)
@@ -86,7 +96,7 @@ RESULTS: Mapping[str, Drawn] = {
     ),
     "03-host-profile": Drawn(
         "3",
-        "Al across the undoped boundary",
+        "{partner} across the undoped boundary",
         draw_boundary.host_profile,
         findings.host_profile,
         draw_boundary.domain_numbers,
@@ -96,13 +106,13 @@ RESULTS: Mapping[str, Drawn] = {
     ),
     "05-li-density": Drawn(
         "5",
-        "Li density around the dopant",
+        "{mobile} density around the dopant",
         draw_crystals.li_density,
         findings.li_density,
         draw_crystals.shell_numbers,
         empty="the crystal holds no dopant to look around",
         instead=scene.projections,
-        instead_says="Drawn is its Li density, and its change against a crystal that holds none either: noise",
+        instead_says="Drawn is its {mobile} density, and its change against a crystal that holds none either: noise",
     ),
     "06-crystal-conductivities": Drawn(
         "6",
@@ -115,7 +125,10 @@ RESULTS: Mapping[str, Drawn] = {
         "7", "Composition of the amorphous cells", draw_glass.ternary, findings.ternary, draw_glass.share_numbers
     ),
     "08-reducible-distance": Drawn(
-        "8", "Ti–Ti distance and Ti density", draw_glass.reducible_distance, findings.reducible_distance
+        "8",
+        "{reducible}–{reducible} distance and {reducible} density",
+        draw_glass.reducible_distance,
+        findings.reducible_distance,
     ),
     "09-densities": Drawn("9", "Mass and number density", draw_glass.densities, findings.densities),
     "10-amorphous-conductivities": Drawn(
@@ -142,11 +155,11 @@ def sections(study: StudySummary, known: Published, folder: Path) -> list[Result
 
 
 def _section(name: str, result: Drawn, study: StudySummary, known: Published, folder: Path) -> ResultSection:
-    item = study.items.get(name)
+    item, result = study.items.get(name), result.about(study.host)
     if item is None:
         return ResultSection(name, result.number, result.title, missing=study.why_missing(name))
     caption, picture = _drawn(name, result, item, study, folder) if item.rows else _drawn_instead(
-        name, result, item, folder)  # fmt: skip
+        name, result, item, study, folder)  # fmt: skip
     compared = comparisons(item, study, known)
     table = table_of(item)
     return ResultSection(
@@ -166,9 +179,11 @@ def _numbers_of(item: Item[Any]) -> style.Numbers:
     return list(item.columns), [[row[column] for column in item.columns] for row in item.rows]
 
 
-def _drawn_instead(name: str, result: Drawn, item: Item[Any], folder: Path) -> tuple[str, style.Picture | None]:
+def _drawn_instead(
+    name: str, result: Drawn, item: Item[Any], study: StudySummary, folder: Path
+) -> tuple[str, style.Picture | None]:
     """Caption of a result without rows, and what there is to be drawn all the same."""
-    instead = result.instead(item)
+    instead = result.instead(item, study)
     if instead is None:
         return f"Undecided, and nothing to be drawn: {result.empty}.", None
     caption = f"Undecided: {result.empty}. {result.instead_says}."

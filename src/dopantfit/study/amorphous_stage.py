@@ -4,13 +4,12 @@ import numpy as np
 
 from dopantfit.boundary.profile.domains import Span
 from dopantfit.potential import Potential
-from dopantfit.structures import labels_of
+from dopantfit.structures import Host, labels_of
 from dopantfit.study.amorphous import cut, without
 from dopantfit.study.bleeding_stage import Bled
 from dopantfit.study.boundary_stage import BuiltBoundary
 from dopantfit.study.dynamics import Ions, counts_of
 from dopantfit.study.files import STRUCTURE, read_structure, walker_of_rank, write_structure
-from dopantfit.study.host import SUBSTITUTE
 from dopantfit.workflow.schema import Model
 from dopantfit.workflow.typed import Here, Product, TaskOutput, typed_action
 
@@ -18,9 +17,9 @@ from dopantfit.workflow.typed import Here, Product, TaskOutput, typed_action
 class GlassCut(Model):
     """A cell out of the boundary, or with `bleeding` out of a walker. rank: of it by energy, from 1. margin: [Å]."""
 
+    host: Host
     rank: int
     margin: float
-    mobile: str
     boundary: TaskOutput[BuiltBoundary]
     bleeding: TaskOutput[Bled] | None = None
 
@@ -32,12 +31,11 @@ class CutGlass(Ions):
 
 
 class GlassExchange(Model):
-    """Every ion `removed` of the reference glass becomes dopant, a part `share` of them, or the host's substitute."""
+    """Every reducible ion of the reference glass becomes dopant, a part `share` of them, or the host's partner."""
 
-    removed: str
+    host: Host
     dopant: str
     share: float
-    mobile: str
     seed: int
     reference: TaskOutput[CutGlass]
 
@@ -51,19 +49,20 @@ def build_amorphous(here: Here, want: GlassCut) -> Product[CutGlass]:
         source = here.made(want.bleeding).file(walker_of_rank(want.rank))
     atoms = read_structure(source)
     window = _inner(boundary.result.domains.within(atoms).amorphous, want.margin)
-    piece = cut(atoms, window.low, window.high, _charges(here), want.mobile)
+    piece = cut(atoms, window.low, window.high, _charges(here), want.host)
     write_structure(here.folder / STRUCTURE, piece)
     return Product(CutGlass(atoms=len(piece), counts=counts_of(piece), window_A=window.width), (STRUCTURE,))
 
 
 @typed_action(GlassExchange, Ions, version=1)
 def build_without(here: Here, want: GlassExchange) -> Product[Ions]:
-    """Make T_0: every Ti of A_ref becomes dopant or Al."""
+    """Make T_0: every reducible ion of A_ref becomes dopant or the host's partner."""
     atoms = read_structure(here.made(want.reference).file(STRUCTURE))
-    total = labels_of(atoms).count(want.removed)
+    total = labels_of(atoms).count(want.host.reducible)
     dopants = round(want.share * total)
-    exchange = {want.dopant: dopants, SUBSTITUTE: total - dopants}
-    piece = without(atoms, exchange, want.removed, _charges(here), want.mobile, np.random.default_rng(want.seed))
+    host = want.host
+    exchange = {want.dopant: dopants, host.substitution.partner: total - dopants}
+    piece = without(atoms, exchange, host.reducible, _charges(here), host.mobile, np.random.default_rng(want.seed))
     write_structure(here.folder / STRUCTURE, piece)
     return Product(Ions(atoms=len(piece), counts=counts_of(piece)), (STRUCTURE,))
 

@@ -104,7 +104,7 @@ def dopant_profiles(here: Here, want: DopantProfiles) -> Product[Gathered]:
         if doped:
             structures = [read_structure(made.file(STRUCTURE)) for made in doped]
             rows += profile_rows(one.system.name, structures, want.dopant)
-            compositions[one.system.name] = doped[0].result.amorphous_per_3PO4
+            compositions[one.system.name] = doped[0].result.amorphous_per_unit
     columns = {"system": "", "z": "Å", "mean": "at%", "deviation": "at%", "structures": ""}
     facts = ProfileFacts(compositions=compositions)
     return finish(here, "Dopant across the boundary before exchange", columns, rows, facts)

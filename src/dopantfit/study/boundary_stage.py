@@ -86,9 +86,10 @@ class BoundaryDoping(Model):
 
 
 class DopedBoundary(Model):
-    """A doped and relaxed boundary. amorphous_per_3PO4: ions of its amorphous domain by label.
+    """A doped and relaxed boundary.
 
-    The others are those of `dopantfit.boundary.dope.sites.Doping`.
+    amorphous_per_unit: ions of its amorphous domain for the polyanions of one formula unit, by label. The others are
+    those of `dopantfit.boundary.dope.sites.Doping`.
     """
 
     level: int
@@ -100,7 +101,7 @@ class DopedBoundary(Model):
     replaced_fraction: dict[str, float]
     smallest_room: float | None
     atoms: int
-    amorphous_per_3PO4: dict[str, float]
+    amorphous_per_unit: dict[str, float]
 
 
 @typed_action(BoundaryBuild, BuiltBoundary, version=1)
@@ -136,8 +137,9 @@ def dope(here: Here, want: BoundaryDoping) -> Product[DopedBoundary]:
     atoms, _ = schedule.run(start, here.folder / "relaxation", Reporter(here).of)
     write_structure(here.folder / STRUCTURE, atoms)
     counts = counts_of(atoms[spans.within(atoms).members(atoms, "amorphous")])
-    per_unit = {label: 3.0 * count / counts["P"] for label, count in counts.items()}
-    result = DopedBoundary(**doping.as_dict(), atoms=len(atoms), amorphous_per_3PO4=per_unit)
+    whole, centres = config.host.polyanions_per_unit, counts[config.host.polyanion.centre]
+    per_unit = {label: whole * count / centres for label, count in counts.items()}
+    result = DopedBoundary(**doping.as_dict(), atoms=len(atoms), amorphous_per_unit=per_unit)
     return Product(result, (STRUCTURE,), {"ions": len(atoms), "ranks": here.resources.ranks})
 
 

@@ -1,4 +1,4 @@
-"""Transport of one system out of its runs, and what the Ti of a glass looks like while it runs."""
+"""Transport of one system out of its runs, and what the reducible ions of a glass look like while it runs."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -30,11 +30,13 @@ _FRAMES = 20
 class TransportAnalysis(Model):
     """Independent runs of one structure at a temperature [K].
 
+    centre: of the polyanions, which is no ion that could be mobile.
     crystal: whose `dopant_sites` tells dopants on different sites apart; None for a glass.
     """
 
     temperature: float
     dopant: str
+    centre: str
     runs: tuple[TaskOutput[Produced], ...]
     crystal: TaskOutput[BuiltCrystal] | None = None
 
@@ -84,7 +86,8 @@ def transport(here: Here, want: TransportAnalysis) -> Product[Transported]:
     potential, crystal = Potential.load(here.path("potential")), here.if_made(want.crystal)
     sites = {} if crystal is None else crystal.result.dopant_sites
     runs = [trajectory_of(here.made(run), want.dopant, sites) for run in want.runs]
-    summary = summarise(runs, cation_charges(runs[0].species, potential), want.temperature, WINDOW, HOP_LENGTH)
+    charges = cation_charges(runs[0].species, potential, want.centre)
+    summary = summarise(runs, charges, want.temperature, WINDOW, HOP_LENGTH)
     write_msd(here.folder / MSD, summary)
     return Product(Transported.model_validate_json(json.dumps({**summary.as_dict(), "runs": len(runs)})), (MSD,))
 
@@ -122,11 +125,11 @@ def trajectory_of(run: Made[Produced], dopant: str, sites: Mapping[str, Sequence
     return read_trajectory(run.file(str(PRODUCTION / TRAJECTORY)), tuple(species))
 
 
-def cation_charges(species: Sequence[str], potential: Potential) -> dict[str, float]:
-    """Formal charges of all cations but P, which with O is the framework that drifts [e]."""
+def cation_charges(species: Sequence[str], potential: Potential, centre: str) -> dict[str, float]:
+    """Formal charges of all cations but the centres of polyanions, which with the anions are what drifts [e]."""
     charges = {}
     for name in sorted(set(species)):
         ion = potential.species[name.split(" on ")[0]]
-        if ion.formal_charge > 0 and name != "P":
+        if ion.formal_charge > 0 and name != centre:
             charges[name] = float(ion.formal_charge)
     return charges

@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 
 from dopantfit.errors import ConfigError
 from dopantfit.strict_toml import Table, parse_strict, parse_toml, read_text
+from dopantfit.structures.hosts import DEFAULT_HOST
 from dopantfit.study.systems import System
 
 STUDY_FILE = "study.toml"
@@ -73,7 +74,7 @@ class Swaps(Table):
     layers: Count
     #: How a partner is drawn: "species" first, then an ion of it, so that every pair is tried as often; or any "ion".
     draw: Literal["ion", "species"]
-    #: Width of a layer [Å]; the distance of Ti/Al planes in the crystal is 3.5.
+    #: Width of a layer [Å]; the distance of framework planes in the crystal is 3.5.
     layer_width: Positive
     #: Molecular dynamics between bursts [ps], [K].
     relaxation: Positive
@@ -103,8 +104,8 @@ class Crystals(Table):
 
     #: Pseudo-cubic cells of 12.1 Å along each edge; three are the published cell of 3953 ions.
     edge: Count
-    #: Al per formula unit.
-    x: Annotated[float, Field(ge=0.0, le=2.0)]
+    #: Partners per formula unit.
+    x: Annotated[float, Field(ge=0.0)]
     #: At constant pressure [ps], [K]; the volume is the mean over the second half.
     equilibration: Positive
     equilibration_temperature: Positive
@@ -186,6 +187,8 @@ class StudyConfig(Table):
     """Everything that a study needs to know."""
 
     preset: Literal["quick", "desk", "paper"]
+    #: What is doped: a name of the library of hosts, or a TOML file beside the study.
+    host: Text = DEFAULT_HOST
     #: Of everything random; each task draws its own from it and its name.
     seed: Annotated[int, Field(ge=0)]
     #: Label of the dopant in the potential.

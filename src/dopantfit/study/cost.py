@@ -124,7 +124,7 @@ def calibrate(planner: Planner, folder: Path) -> Rates:
     from dopantfit.lammps import Launcher, run_dynamics
 
     potential = Potential.load(planner.own_potential["potential"])
-    atoms, _ = doped_crystal(CALIBRATION_EDGE, 0.25, "", 0, {}, np.random.default_rng(1))
+    atoms, _ = doped_crystal(planner.host, CALIBRATION_EDGE, 0.25, "", 0, {}, np.random.default_rng(1))
     settings = dynamics_settings(planner.study.engine, 1, 300.0, CALIBRATION)
     run = run_dynamics(atoms, potential, settings, folder, launcher=Launcher(ranks=1))
     rate = json.loads(run.record.read_text(encoding="utf-8"))["ps_per_hour"]
@@ -206,7 +206,7 @@ class Sizes:
         units = host.units_in((grain.in_plane, grain.in_plane, grain.thickness))
         crystal = sum(host.formula_unit.values()) * units + host.mobile_per_partner() * round(config.x * units)
         crystals = planner.study.crystals
-        return cls(amorphous + crystal, reference_size(crystals.edge, crystals.x), amorphous)
+        return cls(amorphous + crystal, reference_size(host, crystals.edge, crystals.x), amorphous)
 
     def by_task(self, planned: Planned) -> dict[str, int]:
         """Ions that each task of a crystal or a glass works on; all others work on the boundary."""

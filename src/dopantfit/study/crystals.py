@@ -8,7 +8,7 @@ from ase import Atoms
 from dopantfit.errors import ConfigError
 from dopantfit.potential import Potential
 from dopantfit.potential.checks import element_of
-from dopantfit.structures import Substitution, labels_of, load_host, substituted, with_labels
+from dopantfit.structures import Host, Substitution, labels_of, substituted, with_labels
 from dopantfit.study.bleeding_stage import Bled
 from dopantfit.study.files import STRUCTURE, write_structure
 from dopantfit.workflow.schema import Model
@@ -18,10 +18,11 @@ from dopantfit.workflow.typed import Here, Product, TaskOutput, typed_action
 class CrystalBuild(Model):
     """One crystal cell: C_ref, or with `bleeding` C_i.
 
-    edge: pseudo-cubic cells along each edge. x: Al per formula unit. seed: the same for all, so that all have the same
-    Al.
+    edge: pseudo-cubic cells along each edge. x: partners per formula unit. seed: the same for all, so that all have the
+    same partners.
     """
 
+    host: Host
     edge: int
     x: float
     dopant: str
@@ -45,10 +46,10 @@ def build_crystal(here: Here, want: CrystalBuild) -> Product[BuiltCrystal]:
     sites: dict[str, int] = {}
     if want.bleeding is not None:
         found = here.made(want.bleeding).result
-        total = round(found.grain_fraction * reference_size(want.edge, want.x))
+        total = round(found.grain_fraction * reference_size(want.host, want.edge, want.x))
         sites = shares(total, site_weights(found))
     rng = np.random.default_rng(want.seed)
-    atoms, kinds = doped_crystal(want.edge, want.x, want.dopant, charge, sites, rng)
+    atoms, kinds = doped_crystal(want.host, want.edge, want.x, want.dopant, charge, sites, rng)
     write_structure(here.folder / STRUCTURE, atoms)
     indices = {label: tuple(ions) for label, ions in kinds.items()}
     result = BuiltCrystal(atoms=len(atoms), dopants=sum(sites.values()), sites=sites, dopant_sites=indices)
@@ -66,9 +67,8 @@ def site_weights(found: Bled) -> dict[str, int]:
     return next((one for one in (found.sites, accepted, tried) if any(one.values())), found.sites)
 
 
-def reference_size(edge: int, x: float) -> int:
+def reference_size(host: Host, edge: int, x: float) -> int:
     """Number of ions of C_ref: those of the formula units, and the mobile ones that partners bring."""
-    host = load_host()
     units = host.units_in(edge)
     return sum(host.formula_unit.values()) * units + host.mobile_per_partner() * round(x * units)
 
@@ -91,14 +91,13 @@ def shares(total: int, weights: Mapping[str, float]) -> dict[str, int]:
 
 
 def doped_crystal(
-    edge: int, x: float, dopant: str, charge: int, sites: Mapping[str, int], rng: np.random.Generator
+    host: Host, edge: int, x: float, dopant: str, charge: int, sites: Mapping[str, int], rng: np.random.Generator
 ) -> tuple[Atoms, dict[str, list[int]]]:
     """Build a charge-balanced crystal cell, and say which of its ions are dopants on which kind of site.
 
     edge: pseudo-cubic cells along each edge. sites: label of the replaced host ion -> number of dopants.
     Raises ConfigError when there are too few ions or sites.
     """
-    host = load_host()
     partners = host.partners(round(x * host.units_in(edge)))
     # A label of its own for each kind of site, so that it is known after the ions were sorted.
     marks = {f"{element_of(dopant)}_on{label}": label for label in sorted(sites) if sites[label]}

@@ -23,7 +23,7 @@ class NoFacts(Model):
 
 
 class ProfileFacts(Model):
-    """compositions: ions of the amorphous domain per three PO4, by system and label."""
+    """compositions: ions of the amorphous domain per formula unit, by system and label."""
 
     compositions: dict[str, dict[str, float]]
 

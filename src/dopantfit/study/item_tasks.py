@@ -17,7 +17,6 @@ from dopantfit.study.boundary_items import (
 from dopantfit.study.config import OWN, StudyConfig
 from dopantfit.study.ensemble import EnsembleTable, PotentialRuns
 from dopantfit.study.glass_items import Densities, GlassCells, ReducibleDistance, Ternary
-from dopantfit.study.host import FRAMEWORK, MOBILE, REDUCIBLE
 from dopantfit.study.items import Gathered
 from dopantfit.study.li_density import DensityMap, li_density
 from dopantfit.study.planned import AnyJob, Planned
@@ -39,7 +38,7 @@ def result_jobs(study: StudyConfig, planned: Planned) -> Iterator[AnyJob]:
     )
     bled = tuple(BledSystem(system=one.system, bleeding=one.bleeding.output) for one in planned.boundaries)
     yield _item("02-acceptance", boundary_items.acceptance, Bleedings(boundaries=bled))
-    host = HostProfile(label="Al", boundary=planned.boundary.output)
+    host = HostProfile(label=planned.host.substitution.partner, boundary=planned.boundary.output)
     yield _item("03-host-profile", boundary_items.host_profile, host)
     yield from _crystal_jobs(study, planned)
     yield from _glass_jobs(study, planned)
@@ -61,7 +60,7 @@ def _crystal_jobs(study: StudyConfig, planned: Planned) -> Iterator[AnyJob]:
     yield _item("04-site-occupancy", boundary_items.site_occupancy, occupancy)
     density = DensityMap(
         dopant=study.dopant,
-        mobile=MOBILE,
+        mobile=planned.host.mobile,
         system=last.runs.system,
         crystal=last.built.output,
         doped=tuple(run.output for run in last.runs.produced),
@@ -73,7 +72,7 @@ def _crystal_jobs(study: StudyConfig, planned: Planned) -> Iterator[AnyJob]:
         ConductingSystem(system=system, transports=(one.runs.transport.output,))
         for system, one in planned.crystals.items()
     )
-    conductivities = Conductivities(reference=crystal(), mobile=MOBILE, systems=systems)
+    conductivities = Conductivities(reference=crystal(), mobile=planned.host.mobile, systems=systems)
     yield _item("06-crystal-conductivities", transport_items.conductivities, conductivities)
 
 
@@ -82,19 +81,20 @@ def _glass_jobs(study: StudyConfig, planned: Planned) -> Iterator[AnyJob]:
         GlassCells(system=system, volumes=tuple(one.runs.equilibrated.output for one in found))
         for system, found in planned.glasses.items()
     )
-    yield _item("07-ternary", glass_items.ternary, Ternary(labels=(*FRAMEWORK, study.dopant), glasses=cells))
+    labels = (*planned.host.framework, study.dopant)
+    yield _item("07-ternary", glass_items.ternary, Ternary(labels=labels, glasses=cells))
     with_structures = tuple(
         one.model_copy(update={"structures": tuple(cell.structure.output for cell in planned.glasses[one.system])})
         for one in cells
     )
-    distance = ReducibleDistance(label=REDUCIBLE, glasses=with_structures)
+    distance = ReducibleDistance(label=planned.host.reducible, glasses=with_structures)
     yield _item("08-reducible-distance", glass_items.reducible_distance, distance)
     yield _item("09-densities", glass_items.densities, Densities(glasses=cells))
     systems = tuple(
         ConductingSystem(system=system, transports=tuple(one.runs.transport.output for one in found))
         for system, found in planned.glasses.items()
     )
-    conductivities = Conductivities(reference=glass(), mobile=MOBILE, systems=systems)
+    conductivities = Conductivities(reference=glass(), mobile=planned.host.mobile, systems=systems)
     yield _item("10-amorphous-conductivities", transport_items.conductivities, conductivities)
     system = glass(study.amorphous.arrhenius_of)
     points = (planned.runs_of(system).transport.output, *(transport.output for _, transport in planned.hotter))
@@ -105,7 +105,7 @@ def _ensemble(study: StudyConfig, planned: Planned) -> EnsembleTable:
     """The systems of the ensemble with every potential, the study's own among them, from the same structures."""
     members = study.ensemble.members
     own = PotentialRuns(potential=OWN, systems=tuple(planned.runs_of(system).outputs for system in members))
-    return EnsembleTable(mobile=MOBILE, systems=members, potentials=(own, *_other_potentials(planned)))
+    return EnsembleTable(mobile=planned.host.mobile, systems=members, potentials=(own, *_other_potentials(planned)))
 
 
 def _other_potentials(planned: Planned) -> tuple[PotentialRuns, ...]:
@@ -119,8 +119,8 @@ def _question(study: StudyConfig, planned: Planned) -> Question:
     """The three requirements."""
     return Question(
         rules=study.rules,
-        mobile=MOBILE,
-        reducible=REDUCIBLE,
+        mobile=planned.host.mobile,
+        reducible=planned.host.reducible,
         crystal=planned.crystals[crystal()].runs.outputs,
         glasses=tuple(one.runs.outputs for one in planned.glasses[glass()]),
         compositions=tuple(

@@ -64,7 +64,7 @@ def li_density(here: Here, want: DensityMap) -> Product[Gathered]:
         runs=RunCounts(doped=len(doped), reference=len(reference)),
         runs_ps=RunTimes(doped=sum(r.duration for r in doped), reference=sum(r.duration for r in reference)),
     )
-    title = "Li density around dopants, against the undoped crystal"
+    title = f"{want.mobile} density around dopants, against the undoped crystal"
     product = finish(here, title, columns, rows, facts, name="li-density")
     return Product(product.result, (*product.files, GRIDS))
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from dopantfit.structures import Host
 from dopantfit.study.bleeding_stage import Bled
 from dopantfit.study.boundary_stage import BuiltBoundary, DopedBoundary
 from dopantfit.study.conduction import NearestNeighbours, Transported
@@ -86,6 +87,7 @@ class Planned:
     ensemble: by other potential and system.
     """
 
+    host: Host
     boundary: TypedTask[BuiltBoundary]
     boundaries: tuple[BoundaryTasks, ...]
     crystals: Mapping[System, CrystalTasks]
@@ -94,7 +96,7 @@ class Planned:
     ensemble: Mapping[str, Mapping[System, RunTasks]]
 
     def runs_of(self, system: System) -> RunTasks:
-        """RunTasks of the first structure of a system, with the study's own potential."""
+        """Runs of the first structure of a system, with the study's own potential."""
         return self.crystals[system].runs if system in self.crystals else self.glasses[system][0].runs
 
     def by_kind(self) -> Iterator[tuple[Kind, Iterable[AnyJob]]]:

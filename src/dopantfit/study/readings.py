@@ -123,7 +123,7 @@ def read_grids(item: Item[DensityMapFacts]) -> dict[str, NDArray[np.float64]] | 
         with np.load(path) as grids:
             return {name: grids[name] for name in ("doped", "reference", "difference", "cell")}
     except (OSError, ValueError, KeyError, BadZipFile, EOFError):
-        raise ConfigError(f"{path}: holds no Li densities; run `dopantfit study` (and --keep) again") from None
+        raise ConfigError(f"{path}: holds no densities; run `dopantfit study` (and --keep) again") from None
 
 
 def change_over_cell(item: Item[DensityMapFacts]) -> float | None:

@@ -4,6 +4,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
+from pydantic import Field
+
+from dopantfit.structures import Host, load_host
 from dopantfit.study.config import StudyConfig
 from dopantfit.study.verdict import Verdict
 from dopantfit.validate.record_schema import ValidationStatus
@@ -36,6 +39,8 @@ class StudyRecord(VersionedRecord):
     remedy: ClassVar[str] = "run `dopantfit study` (and --keep) again"
 
     format: int = 2
+    #: What was doped; records of before hosts were files are about the one that there was.
+    host: Host = Field(default_factory=load_host)
     verdict: Verdict | None
     gates: ValidationStatus
     tasks: dict[str, FinishedTask]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from dopantfit.errors import ConfigError
 from dopantfit.lammps import Launcher
+from dopantfit.structures import Host
 from dopantfit.study import places
 from dopantfit.study.config import StudyConfig
 from dopantfit.study.files import LOWEST_WALKER, PROFILE, STRUCTURE
@@ -32,6 +33,7 @@ class CheckedStudy:
     """A study that was read and checked, before any work. potentials: of the ensemble, by label."""
 
     config: StudyConfig
+    host: Host
     file: Path
     graph: Graph
     status: ValidationStatus
@@ -49,7 +51,7 @@ def plan_study(config: StudyConfig, file: Path) -> CheckedStudy:
     path = planner.own_potential["potential"]
     status = require_valid(path, planner.base / config.validation, config.accept_failed_gates or None)
     others = {label: planner.potential(name)["potential"] for label, name in config.ensemble.labels.items()}
-    return CheckedStudy(config, file, graph, status, path, others)
+    return CheckedStudy(config, planner.host, file, graph, status, path, others)
 
 
 def run_study(
@@ -90,6 +92,7 @@ def record_of(study: CheckedStudy, summary: GraphSummary, started: float) -> Stu
     now = Provenance.of(files, study.config.model_dump(mode="json"), seed=study.config.seed, started=started)
     done = [found.record for found in summary.finished.values()]
     return StudyRecord(
+        host=study.host,
         verdict=None if verdict is None else Verdict.model_validate_json(json.dumps(dict(verdict.result))),
         gates=study.status,
         tasks={name: _finished(tasks[name].stage, found) for name, found in summary.finished.items()},

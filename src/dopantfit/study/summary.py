@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from dopantfit.errors import ConfigError
+from dopantfit.structures import Host
 from dopantfit.study import places
 from dopantfit.study.config import StudyConfig
 from dopantfit.study.item import Cell, Facts, Item, read_item, read_table
@@ -27,6 +28,11 @@ class StudySummary:
     def dopant(self) -> str:
         """Label of the dopant."""
         return self.config.dopant
+
+    @property
+    def host(self) -> Host:
+        """What was doped."""
+        return self.record.host
 
     @property
     def doses(self) -> Mapping[int, float]:

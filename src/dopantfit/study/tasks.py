@@ -11,6 +11,7 @@ from dopantfit.boundary.dope.config import DopeConfig
 from dopantfit.errors import ConfigError
 from dopantfit.potential import Potential
 from dopantfit.potential.files import locate
+from dopantfit.structures import Host, load_host
 from dopantfit.study import amorphous_stage, boundary_stage, conduction, dynamics, places
 from dopantfit.study.amorphous_stage import GlassCut, GlassExchange
 from dopantfit.study.bleeding_stage import BleedingAnalysis, bleed
@@ -20,7 +21,6 @@ from dopantfit.study.config import AmorphousCells, Crystals, StudyConfig
 from dopantfit.study.crystals import BuiltCrystal, CrystalBuild, build_crystal
 from dopantfit.study.dynamics import Equilibration, Ions, Produced, Production
 from dopantfit.study.files import seed_of
-from dopantfit.study.host import FRAMEWORK, MOBILE, REDUCIBLE
 from dopantfit.study.item_tasks import result_jobs
 from dopantfit.study.planned import AnyJob, BoundaryTasks, CrystalTasks, GlassTasks, Planned, RunTasks
 from dopantfit.study.swap_stage import Tempering, temper_walkers
@@ -40,6 +40,11 @@ class Planner:
     base: Path
 
     @cached_property
+    def host(self) -> Host:
+        """What is doped; ConfigError when there is no such host, or its file contradicts itself."""
+        return load_host(self.study.host, self.base)
+
+    @cached_property
     def planned(self) -> Planned:
         """The tasks by what they are about.
 
@@ -50,7 +55,9 @@ class Planner:
         boundaries = tuple(self.dosed(boundary(i), built) for i in self.study.compositions)
         crystals = self.crystals(boundaries)
         glasses = self.glasses(built, boundaries)
-        return Planned(built, boundaries, crystals, glasses, self.hotter(glasses), self.ensemble(crystals, glasses))
+        return Planned(
+            self.host, built, boundaries, crystals, glasses, self.hotter(glasses), self.ensemble(crystals, glasses)
+        )
 
     @cached_property
     def jobs(self) -> tuple[AnyJob, ...]:
@@ -101,14 +108,19 @@ class Planner:
     def boundary(self) -> TypedTask[BuiltBoundary]:
         """The undoped boundary."""
         config = self.build_config()
-        settings = BoundaryBuild(build=config, reducible=REDUCIBLE)
+        settings = BoundaryBuild(build=config, reducible=self.host.reducible)
         cost = total_duration(config.stages)
         return TypedTask(places.BOUNDARY, "boundary", boundary_stage.build, settings, self.own_potential, cost, "ps")
 
     def build_config(self) -> BuildConfig:
         """Return the build of the boundary, with a seed of this study."""
         name = self.study.boundary.build
-        config = load_build(name if name in SIZES else self.base / name)
+        config = load_build(name if name in SIZES else self.base / name, self.host)
+        if config.host != self.host:
+            raise ConfigError(
+                f"{self.base / name}: is about the host {config.host.name}, the study about {self.host.name}; "
+                "name the same host in both"
+            )
         return config.model_copy(update={"seed": self.seed("boundary")})
 
     def dope_config(self) -> DopeConfig:
@@ -125,9 +137,8 @@ class Planner:
             pressure=self.study.engine.pressure,
         )
         return DopeConfig(
+            host=self.host,
             dopant=self.study.dopant,
-            mobile=MOBILE,
-            replaces=FRAMEWORK,
             concentrations=doping.concentrations,
             realisations=doping.realisations,
             seed=self.seed("doping"),
@@ -137,7 +148,7 @@ class Planner:
     def dosed(self, system: System, built: TypedTask[BuiltBoundary]) -> BoundaryTasks:
         """Dope the boundary at one concentration, exchange, and see what bled."""
         study, files, config = self.study, self.own_potential, self.dope_config()
-        partners, index = (*FRAMEWORK, MOBILE), system.composition or 0
+        partners, index = self.host.exchangeable, system.composition or 0
         doped = tuple(
             TypedTask(
                 places.doped(system, k),
@@ -179,9 +190,14 @@ class Planner:
         settings, found = self.study.crystals, dict[System, CrystalTasks]()
         bleedings = {crystal(): None} | {one.system.as_kind(Kind.CRYSTAL): one.bleeding.output for one in boundaries}
         for system, bleeding in bleedings.items():
-            # One seed for all, so that all have their Al on the same sites.
+            # One seed for all, so that all have their partners on the same sites.
             want = CrystalBuild(
-                edge=settings.edge, x=settings.x, dopant=self.study.dopant, seed=self.seed("C"), bleeding=bleeding
+                host=self.host,
+                edge=settings.edge,
+                x=settings.x,
+                dopant=self.study.dopant,
+                seed=self.seed("C"),
+                bleeding=bleeding,
             )
             name = places.runs(system)
             built = TypedTask(f"{name}/build", "crystals", build_crystal, want, self.own_potential)
@@ -255,6 +271,7 @@ class Planner:
         want = TransportAnalysis(
             temperature=temperature,
             dopant=self.study.dopant,
+            centre=self.host.polyanion.centre,
             runs=tuple(run.output for run in runs),
             crystal=sites,
         )
@@ -283,7 +300,7 @@ class Planner:
         want = GlassCut(
             rank=system.cell,
             margin=self.study.amorphous.margin,
-            mobile=MOBILE,
+            host=self.host,
             boundary=built.output,
             bleeding=None if dosed is None else dosed.bleeding.output,
         )
@@ -294,20 +311,19 @@ class Planner:
         """T_0: the reference without its reducible ion."""
         name = f"{places.runs(EXCHANGED)}/build"
         want = GlassExchange(
-            removed=REDUCIBLE,
+            host=self.host,
             dopant=self.study.dopant,
             share=self.study.amorphous.titanium_free_dopant,
-            mobile=MOBILE,
             seed=self.seed(name),
             reference=reference.output,
         )
         return TypedTask(name, "amorphous", amorphous_stage.build_without, want, self.own_potential)
 
     def glass(self, system: System, built: TypedTask[Ions], is_new: bool) -> GlassTasks:
-        """RunTasks of one amorphous cell."""
+        """Runs of one amorphous cell."""
         name = places.runs(system)
         runs = self.runs(name, "amorphous", system, built, None)
-        want = GlassStructure(label=REDUCIBLE, run=runs.produced[0].output)
+        want = GlassStructure(label=self.host.reducible, run=runs.produced[0].output)
         return GlassTasks(
             built, is_new, runs, TypedTask(f"{name}/glass", "amorphous", conduction.glass_structure, want)
         )
@@ -315,7 +331,7 @@ class Planner:
     def hotter(
         self, glasses: Mapping[System, tuple[GlassTasks, ...]]
     ) -> tuple[tuple[TypedTask[Produced], TypedTask[Transported]], ...]:
-        """RunTasks of the first cell of one A_i at other temperatures, at the volume of its equilibration."""
+        """Runs of the first cell of one A_i at other temperatures, at the volume of its equilibration."""
         amorphous, files, found = self.study.amorphous, self.own_potential, []
         system = glass(amorphous.arrhenius_of)
         name, source = places.runs(system), glasses[system][0].runs.equilibrated.output

@@ -28,11 +28,15 @@ from dopantfit.workflow.schema import Model
 from dopantfit.workflow.typed import Here, Product, TaskOutput, typed_action
 
 VERDICT = "verdict.json"
-NAMES = (
-    "the dopant stays out of the grains",
-    "the grains keep their conductivity",
-    "the boundary has less Ti and conducts better",
-)
+
+
+def names(reducible: str) -> tuple[str, str, str]:
+    """What is required."""
+    return (
+        "the dopant stays out of the grains",
+        "the grains keep their conductivity",
+        f"the boundary has less {reducible} and conducts better",
+    )
 
 
 class CompositionRuns(Model):
@@ -64,10 +68,11 @@ def verdict(here: Here, want: Question) -> Product[Verdict]:
         boundary(index).name: CompositionAnswer(answer=all_of(one.answer for one in three), requirements=three)
         for index, three in found.items()
     }
+    called = names(want.reducible)
     result = Verdict(
         answer=any_of(one.answer for one in answers.values()),
         rule="yes where some composition meets all three requirements, no where none can",
-        requirements={name: all_of(three[i].answer for three in found.values()) for i, name in enumerate(NAMES)},
+        requirements={name: all_of(three[i].answer for three in found.values()) for i, name in enumerate(called)},
         compositions=answers,
         limits=want.rules,
     )
@@ -78,10 +83,11 @@ def verdict(here: Here, want: Question) -> Product[Verdict]:
 def requirements(runs: CompositionRuns, here: Here, want: Question) -> tuple[Requirement, ...]:
     """Return the three requirements for one composition."""
     bled = here.if_made(runs.bleeding)
+    called = names(want.reducible)
     return (
-        Requirement.of(NAMES[0], _confinement(None if bled is None else bled.result, want.rules)),
-        Requirement.of(NAMES[1], _bulk(runs, here, want)),
-        Requirement.of(NAMES[2], _boundary(runs, here, want)),
+        Requirement.of(called[0], _confinement(None if bled is None else bled.result, want.rules)),
+        Requirement.of(called[1], _bulk(runs, here, want)),
+        Requirement.of(called[2], _boundary(runs, here, want)),
     )
 
 

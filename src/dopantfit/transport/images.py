@@ -61,9 +61,11 @@ def unwrapped(
     nearest: take the nearest image also where an ion moves by more than a third of the cell between frames.
     Raises ConfigError where positions are wrapped and the image an ion went to is not certain, unless `nearest`.
     """
-    if wrapped is False or not np.isfinite(positions[:: max(1, len(positions) - 1)]).all():
+    if wrapped is False:
         return positions, None
-    found = steps_of(positions, cells)
+    # Damaged numbers may overflow; what is then not finite is refused with the trajectory.
+    with np.errstate(all="ignore"):
+        found = steps_of(positions, cells)
     in_cell = found.extent < _IN_CELL
     if not np.isfinite(found.jump) or found.jump <= _HALF or not (wrapped or nearest or in_cell):
         return positions, None

@@ -15,7 +15,8 @@ _ONE = 0.1
 def check_apart(positions: Positions, cells: Floats, labels: tuple[str, ...], source: str) -> None:
     """Refuse sites that are no ions, by the first, the middle and the last frame; ConfigError with a pair of them."""
     frames = sorted({0, len(positions) // 2, len(positions) - 1})
-    found = [_close_pairs(np.asarray(positions[i], dtype=np.float64), np.asarray(cells[i])) for i in frames]
+    with np.errstate(all="ignore"):  # numbers that are none; they are refused with the trajectory
+        found = [_close_pairs(np.asarray(positions[i], dtype=np.float64), np.asarray(cells[i])) for i in frames]
     staying = set.intersection(*(set(pairs) for pairs in found))
     one = {pair for pairs in found for pair, distance in pairs.items() if distance < _ONE}
     if not staying and not one:

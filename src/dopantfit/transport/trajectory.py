@@ -18,7 +18,9 @@ _SAME_CELL = 1e-9
 #: cell less its own step; a true hop of 3.5 Å is up to half of a hexagonal cell of 8.5 Å.
 _LARGEST_JUMP = 0.75
 #: Longest cell vector, and least distance between faces of a cell [Å]: a neighbour list of a thinner one has no end.
-_LONGEST_CELL, _THINNEST_CELL = 1e7, 0.5
+_LONGEST_CELL, _THINNEST_CELL = 1e7, 0.9
+#: Longest vector of a cell in parts of its least distance between faces; neighbour lists fail far beyond it.
+_MOST_STRETCHED = 300.0
 #: Numbers handled at a time when a whole trajectory is passed over: 32 MB in float64.
 _CHUNK = 4_000_000
 
@@ -52,7 +54,9 @@ class Trajectory:
                 "give the time step"
             )
         check_cells(self.cells, self.source)
-        self._check_positions()
+        # Damaged numbers may overflow; what is not finite is refused.
+        with np.errstate(all="ignore"):
+            self._check_positions()
 
     @classmethod
     def from_arrays(
@@ -176,4 +180,10 @@ def check_cells(cells: Floats, source: str) -> None:
     if thinnest < _THINNEST_CELL:
         raise ConfigError(
             f"{source}: a cell is {thinnest:.2g} Å thin, less than any ion; are its lengths in Å? Write it with its box"
+        )
+    stretched = float(np.linalg.norm(cells, axis=-1).max()) / thinnest
+    if stretched > _MOST_STRETCHED:
+        raise ConfigError(
+            f"{source}: a cell is {stretched:.2g} times as long as it is thin, at most {_MOST_STRETCHED:.0f} times is "
+            "looked at; write the trajectory with its box"
         )

@@ -36,11 +36,13 @@ def read_xdatcar(path: str | os.PathLike[str]) -> Recording:
             for line in stream:
                 if line.startswith(_FRAME):
                     rows = list(islice(stream, len(species)))
-                    fractions = np.loadtxt(rows, ndmin=2, usecols=(0, 1, 2), comments=None) if rows else np.empty(0)
-                    if len(fractions) < len(species):
+                    if len(rows) < len(species) or not all(row.strip() for row in rows):
                         raise ValueError("cut short")
+                    fractions = np.loadtxt(rows, ndmin=2, usecols=(0, 1, 2), comments=None)
                     numbers.append(int(line.removeprefix(_FRAME)))
-                    positions.append((fractions @ cell).astype(np.float32))
+                    # Damaged numbers may overflow; what is then not finite is refused with the trajectory.
+                    with np.errstate(all="ignore"):
+                        positions.append((fractions @ cell).astype(np.float32))
                     cells.append(cell)
                 elif line.strip():
                     cell, species = _head(stream, line)

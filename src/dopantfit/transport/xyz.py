@@ -93,7 +93,7 @@ def _blocks(stream: TextIO, path: str | os.PathLike[str]) -> Iterator[tuple[str,
             n_ions = int(line)
         except ValueError:
             n_ions = 0
-        if n_ions < 1:
+        if not 1 <= n_ions < 2**62:
             raise ConfigError(
                 f"{path}: frame {number} begins with {line.strip()[:40]!r}, expected its number of ions; is it XYZ?"
             )

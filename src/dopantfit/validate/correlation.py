@@ -128,7 +128,7 @@ def _finding(subject: Subject, forces: dict[str, Table]) -> str:
 
 
 def _composition(target: Target) -> str:
-    return target.group.split(":", 1)[1]
+    return target.composition
 
 
 def _draw(subject: Subject, found: dict[str, list[FrameComparison]], folder: Path, title: str) -> str:

@@ -19,6 +19,7 @@ from dopantfit.transport import Trajectory, read_trajectory
 from dopantfit.transport.reading import species_of
 from dopantfit.transport.trajectory import Floats
 from dopantfit.validate.gate import GateWork
+from dopantfit.workflow.folders import make_folder
 from dopantfit.workflow.provenance import write_json_atomic
 
 #: Part of a run that is left out as equilibration.
@@ -56,7 +57,7 @@ def _remembered(atoms: Atoms, path: Path) -> Atoms:
     Raises ConfigError when the file is damaged.
     """
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         numbers = {"cell": atoms.cell.array.tolist(), "positions": atoms.positions.tolist()}
         write_json_atomic(path, {"labels": labels_of(atoms), **numbers})
         return atoms

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dopantfit.errors import ConfigError
+from dopantfit.fit.inputs import set_files
 from dopantfit.structures.hosts import Host, load_host
 from dopantfit.validate import thresholds
 from dopantfit.validate.gate import Gate
@@ -53,9 +54,7 @@ def _record(subject: Subject, started: float) -> Provenance:
     inputs = {path.name: path for path in (subject.file, folder / SETTINGS_FILE) if path.is_file()}
     if Path(subject.source).is_file():
         inputs[Path(subject.source).name] = Path(subject.source)
-    for one in subject.config.sets:
-        for name in ("frames.extxyz", "manifest.toml"):
-            inputs[f"{Path(one.path).name}/{name}"] = folder / one.path / name
+    inputs |= set_files(subject.config, folder)
     settings = {"level": {subject.level_name: asdict(subject.level)}, **subject.settings.model_dump(mode="json")}
     return Provenance.of(inputs, settings, seed=subject.config.seed, started=started)
 

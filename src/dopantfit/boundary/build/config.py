@@ -7,8 +7,8 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from dopantfit.boundary.build.tables import Count, NonNegative, Positive, Text, load_table, parse_table
 from dopantfit.boundary.build.stages import Health, Stage, check_stages
+from dopantfit.boundary.build.tables import Count, NonNegative, Positive, Text, load_table, parse_table
 from dopantfit.errors import ConfigError
 from dopantfit.potential import Potential
 from dopantfit.strict_toml import Table
@@ -100,18 +100,18 @@ class BuildConfig(Table):
         return self.host.amorphous.cations if self.amorphous.cations is None else self.amorphous.cations
 
 
-def load_build(source: str | os.PathLike[str]) -> BuildConfig:
+def load_build(source: str | os.PathLike[str], host: Host | None = None) -> BuildConfig:
     """Return the build of a TOML file, of ``boundary.toml`` in a folder, or of a size that ships with the package.
 
-    Raises ConfigError naming the file and the key.
+    host: of a build that names none. Raises ConfigError naming the file and the key.
     """
     if str(source) in SIZES:
-        return parse_table(BuildConfig, size_text(str(source)), f"size {source}")
+        return parse_table(BuildConfig, size_text(str(source)), f"size {source}", host=host)
     path = Path(source)
     path = path / BUILD_FILE if path.is_dir() else path
     if not path.exists():
         raise ConfigError(f"{path}: there is no such file; write one, or name a size: {', '.join(SIZES)}")
-    return load_table(BuildConfig, path)
+    return load_table(BuildConfig, path, host)
 
 
 def size_text(size: str) -> str:
@@ -153,9 +153,7 @@ def _formal_charges(cations: dict[str, float], host: Host, potential: Potential)
     charges = {label: potential.species[label].formal_charge for label in cations}
     wrong = [label for label, charge in charges.items() if charge <= 0 or label == host.polyanion.centre]
     if wrong:
-        raise ConfigError(
-            f"amorphous.cations: {wrong[0]} is no cation beside the {host.polyanion.formula}; remove it"
-        )
+        raise ConfigError(f"amorphous.cations: {wrong[0]} is no cation beside the {host.polyanion.formula}; remove it")
     return charges
 
 

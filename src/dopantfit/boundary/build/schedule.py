@@ -29,6 +29,7 @@ from dopantfit.reference.frames import dump_frames, read_frames
 from dopantfit.structures import labels_of, with_labels
 from dopantfit.structures.hosts import Host, Polyanion
 from dopantfit.structures.polyanions import polyanion_of
+from dopantfit.workflow.provenance import holds, read_sealed, sha256_of, write_sealed, write_text_atomic
 
 #: Makes what is told of the progress of a run, from its name.
 Reporter = Callable[[str], AbstractContextManager[Report | None]]

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 
-from dopantfit.boundary.build.start import composition, initial_boundary
 from dopantfit.boundary.build.config import BuildConfig
 from dopantfit.boundary.build.health import checkup
-from dopantfit.boundary.profile.domains import NAMES, Domains, find_domains
-from dopantfit.boundary.profile.profiles import composition_by_domain, nearest_by_domain
-from dopantfit.boundary.profile.figures import draw_boundary
 from dopantfit.boundary.build.schedule import Reporter, Schedule, StageRecord, silent
+from dopantfit.boundary.build.start import composition, initial_boundary
+from dopantfit.boundary.profile.domains import NAMES, Domains, find_domains
+from dopantfit.boundary.profile.figures import draw_boundary
+from dopantfit.boundary.profile.profiles import composition_by_domain, nearest_by_domain
 from dopantfit.errors import ConfigError, ReferenceDataError
 from dopantfit.lammps import Launcher
 from dopantfit.potential import Potential

@@ -38,6 +38,11 @@ class Polyanion(Table):
         """As people write it: PO4."""
         return f"{self.centre}{self.ligand}{self.count if self.count > 1 else ''}"
 
+    @property
+    def printed(self) -> str:
+        """With its number below the line: PO₄."""
+        return self.formula.translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))
+
 
 class SubstitutionRule(Table):
     """The host's own substitution: ``x`` partners per formula unit on the sites of `replaced`."""

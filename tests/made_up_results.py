@@ -24,7 +24,12 @@ def bound(limit):
 def transported(sigma, runs=2, temperature=700.0, diffusion=None, mobile="Li"):
     """A mobile ion of this conductivity, and the O of the framework that it moves against."""
     plain = {"n_ions": 1, "D_xyz_cm2_per_s": None, "msd_reached_A2": 1.0, "msd_rattle_A2": 0.1}
-    plain |= {"block_scatter": None, "replica_scatter": None, "D_cm2_per_s": diffusion or bound(1e-9)}
+    plain |= {
+        "window_ps": (2.0, 4.0),
+        "error_over_brownian": 1.0,
+        "replica_scatter": None,
+        "D_cm2_per_s": diffusion or bound(1e-9),
+    }
     return Transported(
         temperature_K=temperature,
         volume_A3=1000.0,

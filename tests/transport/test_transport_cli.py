@@ -111,7 +111,9 @@ def activated(tmp_path_factory):
             for i, p in enumerate(positions)
         ]
         ase.io.write(folder / "run.extxyz", frames)
-        done = transport(folder / "run.extxyz", "--temperature", kelvin, "--mobile", "Li=1", "--json")
+        # Gaussian steps of 0.3 Å at most: hops of 1 Å are long.
+        arguments = ("--temperature", kelvin, "--mobile", "Li=1", "--hop-length", 1, "--json")
+        done = transport(folder / "run.extxyz", *arguments)
         paths.append(folder / f"{kelvin:g}.json")
         paths[-1].write_text(done.stdout)
     return paths

@@ -14,7 +14,6 @@ from dopantfit.statistics import standard_error
 from dopantfit.study.crystals import BuiltCrystal
 from dopantfit.study.dynamics import IONS, TRAJECTORY, Produced
 from dopantfit.study.values import Number
-from dopantfit.transport.diffusion import HOP_LENGTH, WINDOW
 from dopantfit.transport.reading import read_trajectory, species_of
 from dopantfit.transport.summary import summarise, write_msd
 from dopantfit.transport.trajectory import Trajectory
@@ -49,7 +48,8 @@ class SpeciesTransport(Model):
     D_xyz_cm2_per_s: tuple[float, float, float] | None
     msd_reached_A2: float
     msd_rattle_A2: float
-    block_scatter: float | None
+    window_ps: tuple[float, float]
+    error_over_brownian: float | None
     replica_scatter: float | None
     tracer_conductivity_S_per_cm: Number | None = None
 
@@ -80,14 +80,14 @@ class NearestNeighbours(Model):
     nearest_error_A: float | None
 
 
-@typed_action(TransportAnalysis, Transported, version=1)
+@typed_action(TransportAnalysis, Transported, version=2)
 def transport(here: Here, want: TransportAnalysis) -> Product[Transported]:
     """Diffusion and conductivity of every cation; independent runs together."""
     potential, crystal = Potential.load(here.path("potential")), here.if_made(want.crystal)
     sites = {} if crystal is None else crystal.result.dopant_sites
     runs = [trajectory_of(here.made(run), want.dopant, sites) for run in want.runs]
     charges = cation_charges(runs[0].species, potential, want.centre)
-    summary = summarise(runs, charges, want.temperature, WINDOW, HOP_LENGTH)
+    summary = summarise(runs, charges, want.temperature)
     write_msd(here.folder / MSD, summary)
     return Product(Transported.model_validate_json(json.dumps({**summary.as_dict(), "runs": len(runs)})), (MSD,))
 

@@ -62,7 +62,7 @@ def ternary(here: Here, want: Ternary) -> Product[Gathered]:
     return finish(here, title, columns, rows, TernaryFacts(labels=want.labels))
 
 
-@typed_action(ReducibleDistance, Gathered, version=2)
+@typed_action(ReducibleDistance, Gathered, version=3)
 def reducible_distance(here: Here, want: ReducibleDistance) -> Product[Gathered]:
     """Item 8: distance of Ti to the next Ti, and its number density, in the amorphous cells."""
     rows: list[Sequence[Cell]] = []
@@ -106,7 +106,7 @@ def _per_volume(found: Sequence[tuple[float, Estimate]]) -> Estimate | None:
     )
 
 
-@typed_action(Densities, Gathered, version=2)
+@typed_action(Densities, Gathered, version=3)
 def densities(here: Here, want: Densities) -> Product[Gathered]:
     """Item 9: mass and number density of the amorphous cells."""
     rows: list[Sequence[Cell]] = []

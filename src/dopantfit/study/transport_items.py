@@ -45,7 +45,7 @@ class ArrheniusLine(Model):
     points: tuple[TaskOutput[Transported], ...]
 
 
-@typed_action(Conductivities, Gathered, version=3)
+@typed_action(Conductivities, Gathered, version=4)
 def conductivities(here: Here, want: Conductivities) -> Product[Gathered]:
     """Items 6 and 10: conductivity and D* of every cation in every system, and Li against the reference system."""
     groups = {one.system: [made.result for made in here.all_made(one.transports)] for one in want.systems}

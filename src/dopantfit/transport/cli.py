@@ -68,7 +68,10 @@ def msd(
     hop_length: Annotated[
         float | None, typer.Option(help="Distance between sites in Å; below its square D* is a bound. Default: 3.5.")
     ] = None,
-    window: Annotated[tuple[float, float], typer.Option(help="Part of the run that is fitted.")] = (0.10, 0.70),
+    window: Annotated[
+        str,
+        typer.Option(help="Lags of the fit: from the onset of diffusion, published (0.10:0.70), or parts of the run."),
+    ] = "onset",
     output: Annotated[Path | None, typer.Option(help="Write the MSD of every species into this CSV file.")] = None,
     figure: FigureOption = None,
     json: JsonOption = False,
@@ -77,17 +80,18 @@ def msd(
     from dopantfit.transport.diffusion import HOP_LENGTH
     from dopantfit.transport.figures import draw_msd
     from dopantfit.transport.summary import parse_charges, summarise, write_msd
+    from dopantfit.transport.window import parse_window
 
     numbers = {"--temperature": temperature, "--hop-length": hop_length}
     _check({"--output": output, "--figure": figure}, [*trajectories, structure], numbers)
-    charges = parse_charges(mobile)
+    charges, parts = parse_charges(mobile), parse_window(window)
     given = _Given(structure, types, timestep, interval)
     runs, told = _read([trajectories] if join else [[one] for one in trajectories], given, nearest_image)
-    summary = summarise(runs, charges, temperature, window, HOP_LENGTH if hop_length is None else hop_length)
+    summary = summarise(runs, charges, temperature, parts, HOP_LENGTH if hop_length is None else hop_length)
     if output is not None:
         write_msd(output, summary)
     if figure is not None:
-        draw_msd(summary, window, figure)
+        draw_msd(summary, figure)
     _show(json, trajectories, told, summary.as_dict(), summary.as_table(), *summary.remarks())
 
 

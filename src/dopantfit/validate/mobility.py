@@ -8,8 +8,8 @@ import numpy as np
 
 from dopantfit.lammps import Dynamics
 from dopantfit.transport import Trajectory
-from dopantfit.transport.diffusion import WINDOW
 from dopantfit.transport.summary import Summary, summarise
+from dopantfit.transport.window import LONGEST
 from dopantfit.validate import thresholds
 from dopantfit.validate.dynamics import Share, run, seed_of, trajectory_of
 from dopantfit.validate.figures import COLOURS, label, new_figure, save_figure
@@ -28,7 +28,7 @@ def mobility(subject: Subject, work: GateWork) -> Gate:
     of = subject.settings.mobility
     runs = [_run(subject, work, number) for number in range(subject.level.replicas)]
     charges = {subject.mobile: float(subject.potential.species[subject.mobile].formal_charge)}
-    summary = summarise(runs, charges, of.temperature, WINDOW, of.hop_length)
+    summary = summarise(runs, charges, of.temperature, hop_length=of.hop_length)
     labels = dict.fromkeys(runs[0].species)
     moved = {name: sum(hops(one, name, of.hop_length, subject.mobile) for one in runs) for name in labels}
     mobile = summary.diffusion[subject.mobile]
@@ -95,7 +95,7 @@ def _draw(subject: Subject, summary: Summary, work: GateWork, title: str) -> str
     rows: list[tuple[Any, ...]] = []
     for colour, (name, runs) in zip(COLOURS, summary.msd.items(), strict=False):
         for number, one in enumerate(runs, 1):
-            part = slice(0, int(WINDOW[1] * one.n_frames))
+            part = slice(0, int(LONGEST * one.n_frames))
             for panel in (left, right):
                 text = name if number == 1 else None
                 panel.plot(one.times[part], one.total[part], color=colour, linewidth=1.2, label=text)

@@ -19,17 +19,16 @@ from ase import Atoms
 from dopantfit.boundary.build.health import Checkup, checkup, grain_centre, grain_thickness, require
 from dopantfit.boundary.build.stages import Anneal, Compress, Health, Relax, Stage
 from dopantfit.errors import ConfigError, ConvergenceError
-from dopantfit.lammps.progress import Report
 from dopantfit.lammps import Launcher
+from dopantfit.lammps.progress import Report
 from dopantfit.potential import Potential
-from dopantfit.workflow.folders import make_folder
-from dopantfit.workflow.provenance import write_text_atomic
-from dopantfit.workflow.step import Step
 from dopantfit.reference.frames import dump_frames, read_frames
 from dopantfit.structures import labels_of, with_labels
 from dopantfit.structures.hosts import Host, Polyanion
 from dopantfit.structures.polyanions import polyanion_of
-from dopantfit.workflow.provenance import holds, read_sealed, sha256_of, write_sealed, write_text_atomic
+from dopantfit.workflow.folders import make_folder
+from dopantfit.workflow.provenance import write_text_atomic
+from dopantfit.workflow.step import Step
 
 #: Makes what is told of the progress of a run, from its name.
 Reporter = Callable[[str], AbstractContextManager[Report | None]]

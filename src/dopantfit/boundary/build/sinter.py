@@ -20,12 +20,12 @@ from dopantfit.boundary.profile.profiles import composition_by_domain, nearest_b
 from dopantfit.errors import ConfigError, ReferenceDataError
 from dopantfit.lammps import Launcher
 from dopantfit.potential import Potential
-from dopantfit.workflow.step import Step
-from dopantfit.workflow.folders import make_folder
-from dopantfit.workflow.lock import run_folder
-from dopantfit.workflow.provenance import Provenance, read_sealed, write_json_atomic, write_sealed, write_text_atomic
 from dopantfit.reference.frames import dump_frames, read_frames
 from dopantfit.structures.hosts import Host
+from dopantfit.workflow.folders import make_folder
+from dopantfit.workflow.lock import run_folder
+from dopantfit.workflow.provenance import Provenance, write_json_atomic, write_text_atomic
+from dopantfit.workflow.step import Step
 
 INITIAL, IDENTITY, BOUNDARY, RECORD = "initial.extxyz", "identity.json", "boundary.extxyz", "boundary.json"
 

@@ -1,6 +1,7 @@
 """The command line: one verb per step. Rooms are imported inside the verbs, so that help comes at once."""
 
 import sys
+from errno import ENOSPC
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -14,7 +15,7 @@ from dopantfit.pipeline.cli import run, trace
 from dopantfit.reference.cli import reference_app
 from dopantfit.report.cli import report
 from dopantfit.study.cli import plan, study
-from dopantfit.terminal import JsonOption, print_json, print_parts
+from dopantfit.terminal import JsonOption, leave_standard_output, prepare_streams, print_json, print_parts, refusal
 from dopantfit.transport.cli import transport_app
 from dopantfit.validate.cli import validate
 
@@ -106,12 +107,25 @@ def export_potential(
 
 
 def main() -> None:
-    """Run the command line; bad input or usage ends it with one line on standard error and exit status 2."""
+    """Run the command line; bad input or usage ends it with one line on standard error and exit status 2.
+
+    What the system refuses (a path, a permission, a full disk, memory) is bad input too, and ends likewise. Standard
+    output that is full ends it with status 1, one that was closed with status 1 and no word.
+    """
+    prepare_streams()
     try:
         # Not standalone: usage errors come here too, instead of being drawn as a box.
         status = app(standalone_mode=False)
+        sys.stdout.flush()
     except DopantFitError as error:
         _end(str(error), 2)
+    except BrokenPipeError:
+        leave_standard_output()
+        sys.exit(1)
+    except OSError as error:
+        _end(refusal(error), 1 if error.filename is None and error.errno == ENOSPC else 2)
+    except MemoryError:
+        _end("there is not enough memory for this; ask for less at once", 2)
     except TyperException as error:
         message, context = error.format_message().rstrip("."), getattr(error, "ctx", None)
         if not message:  # The help was all that there is to say, and has been printed.
@@ -123,6 +137,7 @@ def main() -> None:
 
 
 def _end(message: str, status: int) -> NoReturn:
+    leave_standard_output()
     sys.stderr.write(f"dopantfit: error: {' '.join(message.split())}\n")
     sys.exit(status)
 

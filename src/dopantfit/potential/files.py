@@ -15,6 +15,7 @@ from pydantic import Field, ValidationError
 from dopantfit.errors import ConfigError
 from dopantfit.potential.checks import Pair, pair_key
 from dopantfit.potential.terms import Buckingham, Data, Positive, Shell, Species
+from dopantfit.strict_toml import is_file, shown
 
 
 class _Document(Data):
@@ -40,9 +41,9 @@ def locate(source: str | os.PathLike[str]) -> Traversable:
     if isinstance(source, str) and source in library_names():
         return package_files("dopantfit.potential").joinpath("library", f"{source}.toml")
     path = Path(source)
-    if not path.is_file():
+    if not is_file(path):
         raise ConfigError(
-            f"{source}: no such file, and no library potential of this name; "
+            f"{shown(source)}: no such file, and no library potential of this name; "
             f"give a TOML file or one of {', '.join(library_names())}"
         )
     return path

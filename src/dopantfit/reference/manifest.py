@@ -11,13 +11,12 @@ from typing import Annotated, Any
 from pydantic import Field, model_validator
 
 from dopantfit.errors import ReferenceDataError
-from dopantfit.strict_toml import Table, parse_strict, read_text
+from dopantfit.strict_toml import Positive, Table, parse_strict, read_text
 from dopantfit.workflow.provenance import write_text_atomic
 
 MANIFEST_FILE = "manifest.toml"
 
 Text = Annotated[str, Field(min_length=1)]
-Positive = Annotated[float, Field(gt=0)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Mesh = tuple[
     Annotated[int, Field(ge=1)],

@@ -11,13 +11,11 @@ from pydantic import Field, model_validator
 
 from dopantfit.errors import ConfigError
 from dopantfit.reference.cp2k import Cp2kSettings, Mesh
-from dopantfit.strict_toml import Table, file_in, parse_strict, read_text
+from dopantfit.strict_toml import Count, FormalCharge, Positive, Table, file_in, parse_strict, read_text
 
 PLAN_FILE = "plan.toml"
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.+-]*$")]
-Positive = Annotated[float, Field(gt=0)]
-Count = Annotated[int, Field(ge=1)]
 #: Linear strain; beyond 0.2 a crystal is no longer itself.
 Strain = Annotated[float, Field(ge=-0.2, le=0.2)]
 #: Factor on every length, the same limits.
@@ -31,7 +29,7 @@ class PlannedSubstitution(Table):
     replaced: str
     dopant: str
     #: Of the dopant [e].
-    formal_charge: int
+    formal_charge: FormalCharge
     count: Count
 
 

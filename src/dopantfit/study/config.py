@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from dopantfit.errors import ConfigError
-from dopantfit.strict_toml import Table, parse_strict, parse_toml, read_text
+from dopantfit.strict_toml import Count, Positive, Table, parse_strict, parse_toml, read_text
 from dopantfit.structures.hosts import DEFAULT_HOST
 from dopantfit.study.systems import System
 
@@ -21,9 +21,7 @@ PRESETS = ("quick", "desk", "paper")
 #: What the study's own potential is called beside those of an ensemble.
 OWN = "study"
 
-Positive = Annotated[float, Field(gt=0.0)]
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
-Count = Annotated[int, Field(ge=1)]
 Text = Annotated[str, Field(min_length=1)]
 
 

@@ -38,7 +38,7 @@ class Amorphous(Table):
     """The phase between the grains: cations and whole polyanions on a sparse grid, then sintered."""
 
     #: Thickness once sintered [Å]; with volume_per_atom it sets how many polyanions there are.
-    thickness: Positive
+    thickness: Annotated[float, Field(gt=0.0, le=10_000.0)]
     #: Once sintered [Å³]; the number of ions follows from it, not the density that the schedule reaches.
     volume_per_atom: Positive
     #: Cations beside the polyanions of a formula unit, whose charge they must balance; the host's by default.

@@ -6,12 +6,11 @@ from typing import Annotated
 
 from pydantic import Field
 
-from dopantfit.strict_toml import AnyTable, parse_strict, parse_toml, read_text
+from dopantfit.strict_toml import AnyTable, Count, NonNegative, Positive, parse_strict, parse_toml, read_text
 from dopantfit.structures.hosts import Host, with_host
 
-Positive = Annotated[float, Field(gt=0.0)]
-NonNegative = Annotated[float, Field(ge=0.0)]
-Count = Annotated[int, Field(ge=1)]
+__all__ = ["Count", "Name", "NonNegative", "Positive", "Text", "load_table", "parse_table"]
+
 Text = Annotated[str, Field(min_length=1)]
 #: Names a folder.
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]

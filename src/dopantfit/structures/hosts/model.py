@@ -10,14 +10,11 @@ import numpy as np
 from ase import Atoms
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
-from dopantfit.strict_toml import Table
+from dopantfit.strict_toml import Count, NonNegative, Positive, Table
 from dopantfit.structures.cells import labels_of
 from dopantfit.structures.prototypes import Crystal, Prototype, crystal
 from dopantfit.structures.substitution import Substitution, substituted, whole_count
 
-Positive = Annotated[float, Field(gt=0.0)]
-NonNegative = Annotated[float, Field(ge=0.0)]
-Count = Annotated[int, Field(ge=1)]
 Text = Annotated[str, Field(min_length=1)]
 Row = tuple[int, int, int]
 

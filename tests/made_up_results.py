@@ -7,9 +7,9 @@ from dopantfit.statistics import Estimate
 from dopantfit.study.bleeding_stage import Accepted, Bled
 from dopantfit.study.conduction import NearestNeighbours, SpeciesTransport, Transported
 from dopantfit.study.dynamics import Equilibrated
-from dopantfit.workflow.jobs import Job
 from dopantfit.workflow.records import Record
 from dopantfit.workflow.schema import Model
+from dopantfit.workflow.typed import TypedTask
 from dopantfit.workflow.work import Finished, Outcome, Work
 
 
@@ -78,7 +78,7 @@ def accepted(attempts, taken, share):
     return Accepted(attempts=attempts, accepted=taken, share=share)
 
 
-def outcome_of(job: Job[Model], results: dict[str, Model], folder: Path) -> Outcome:
+def outcome_of(job: TypedTask[Model], results: dict[str, Model], folder: Path) -> Outcome:
     """Do the work of a job in `folder` with the results, by name, of those of its needs that finished."""
     task = job.task()
     needs = {

@@ -1,6 +1,7 @@
 """Imports point upwards only, and LAMMPS syntax stands in one room."""
 
 import ast
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -198,3 +199,14 @@ def test_the_check_resolves_relative_imports_of_packages():
 def test_the_check_sees_commands_but_not_docstrings():
     assert commands_in('"""Writes pair_style."""\ndef f():\n    """read_data"""\n    return "fine"') == []
     assert commands_in('x = f"pair_style {y}"') == ["pair_style"]
+
+
+def rooms():
+    return sorted(path for path in PACKAGE.iterdir() if (path / "__init__.py").is_file())
+
+
+@pytest.mark.parametrize("room", rooms(), ids=lambda path: path.name)
+def test_every_room_has_a_face_whose_names_are_there(room):
+    face = import_module(f"dopantfit.{room.name}")
+    assert face.__doc__ and face.__all__
+    assert [name for name in face.__all__ if not hasattr(face, name)] == []

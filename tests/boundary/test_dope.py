@@ -221,6 +221,8 @@ def test_a_profile_that_cannot_be_is_refused(tmp_path, boundary, text, message):
             "reaches only",
         ),
         ({"dopant": "Zn"}, 1, "Zn not in the potential"),
+        ({"dopant": "O"}, 1, "dopant = 'O' is an ion of the host"),
+        ({"dopant": "P"}, 1, "dopant = 'P' is an ion of the host"),
         ({"mobile": "O"}, 1, "mobile = 'O' must be a cation, such as Li"),
         ({"mobile": "Al", "replaces": ("Ti",), "concentrations": (1.0,)}, 1, "which whole Al cannot balance"),
         ({"replaces": ("O",), "concentrations": (1.0,)}, 1, "no cation beside the PO4"),

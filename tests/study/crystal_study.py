@@ -11,8 +11,8 @@ from dopantfit.study.crystals import CrystalBuild, build_crystal
 from dopantfit.study.dynamics import Equilibration, Production, conduct, equilibrate
 from dopantfit.workflow.driver import run_graph
 from dopantfit.workflow.graph import Graph
-from dopantfit.workflow.jobs import Job
 from dopantfit.workflow.pool import local_pool
+from dopantfit.workflow.typed import TypedTask
 from dopantfit.workflow.work import Resources
 
 POTENTIAL = {"potential": Path(str(files("dopantfit.potential").joinpath("library", "latp-mg-2022.toml")))}
@@ -21,7 +21,7 @@ ENGINE = Engine(timestep=0.0004, kspace="pppm 1e-4", frame_interval=0.02, pressu
 
 def crystal_graph() -> Graph:
     """C_ref of one cell: built, equilibrated, run, and its transport."""
-    build = Job(
+    build = TypedTask(
         "build",
         "crystals",
         build_crystal,
@@ -29,11 +29,11 @@ def crystal_graph() -> Graph:
         POTENTIAL,
     )
     relax = Equilibration(engine=ENGINE, temperature=300.0, duration=0.24, seed=4, structure=build.output)
-    npt = Job("npt", "crystals", equilibrate, relax, POTENTIAL)
+    npt = TypedTask("npt", "crystals", equilibrate, relax, POTENTIAL)
     run = Production(engine=ENGINE, temperature=700.0, heating=0.04, duration=0.4, seed=5, structure=npt.output)
-    nvt = Job("nvt", "crystals", conduct, run, POTENTIAL, 0.44, "ps")
+    nvt = TypedTask("nvt", "crystals", conduct, run, POTENTIAL, 0.44, "ps")
     analysis = TransportAnalysis(temperature=700.0, dopant="Mg", centre="P", runs=(nvt.output,), crystal=build.output)
-    jobs = (build, npt, nvt, Job("transport", "crystals", transport, analysis, POTENTIAL))
+    jobs = (build, npt, nvt, TypedTask("transport", "crystals", transport, analysis, POTENTIAL))
     return Graph(job.task() for job in jobs)
 
 

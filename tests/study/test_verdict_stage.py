@@ -11,7 +11,7 @@ from dopantfit.study.dynamics import Equilibrated
 from dopantfit.study.ensemble import PotentialRuns, SystemRuns
 from dopantfit.study.systems import crystal, glass
 from dopantfit.study.verdict_stage import CompositionRuns, Question, names, verdict
-from dopantfit.workflow.jobs import Job, Output
+from dopantfit.workflow.typed import TaskOutput, TypedTask
 from made_up_results import bled, bound, equilibrated, number, outcome_of, transported
 
 NAMES = names("Ti")
@@ -57,8 +57,8 @@ def good():
 def runs_of(system, name, kind=""):
     return SystemRuns(
         system=system,
-        volume=Output[Equilibrated](task=f"volume:{kind}{name}"),
-        transport=Output[Transported](task=f"transport:{kind}{name}"),
+        volume=TaskOutput[Equilibrated](task=f"volume:{kind}{name}"),
+        transport=TaskOutput[Transported](task=f"transport:{kind}{name}"),
     )
 
 
@@ -81,7 +81,7 @@ def question(count):
         compositions=tuple(
             CompositionRuns(
                 index=i,
-                bleeding=Output[Bled](task=f"bleeding:GB_{i}"),
+                bleeding=TaskOutput[Bled](task=f"bleeding:GB_{i}"),
                 crystal=runs_of(crystal(i), f"C_{i}"),
                 glasses=cells_of(i),
             )
@@ -92,7 +92,7 @@ def question(count):
 
 
 def answer(results, folder, count=1):
-    outcome = outcome_of(Job("verdict", "verdict", verdict, question(count), tolerant=True), results, folder)
+    outcome = outcome_of(TypedTask("verdict", "verdict", verdict, question(count), tolerant=True), results, folder)
     assert json.loads((folder / "verdict.json").read_text()) == json.loads(json.dumps(outcome.result))
     return outcome.result
 

@@ -27,7 +27,7 @@ class FittedParameter(Model):
     closest: float | None
 
 
-class Objective(Model):
+class CostRecord(Model):
     """½ Σ residual² at the start and at the minimum."""
 
     start: float
@@ -75,7 +75,7 @@ class CostChange(Model):
     cost: float
 
 
-class Preoptimisation(Model):
+class PreoptimisationRecord(Model):
     """The cell before and after, beside its reference, and the parameters that were varied."""
 
     parameters: dict[str, float]
@@ -113,7 +113,7 @@ class SideErrors(Model):
     collapsed: tuple[str, ...]
 
 
-class TurnOver(Model):
+class TurnOverRecord(Model):
     """Where a pair turns over: radius [Å], energy [eV]."""
 
     radius: float
@@ -136,7 +136,7 @@ class EnsembleMember(Model):
     values: dict[str, float]
 
 
-class BudgetLevel(Model):
+class LevelErrors(Model):
     """Errors of one level of the budget, or of a potential that is compared; forces by side and species."""
 
     name: str
@@ -169,17 +169,17 @@ class FitRecord(VersionedRecord):
     units: dict[str, str]
     parameters: tuple[FittedParameter, ...]
     correlation: tuple[tuple[float, ...], ...]
-    objective: Objective
+    objective: CostRecord
     search: SearchCourse
     local: tuple[Refinement, ...]
-    preoptimisation: Preoptimisation | None
+    preoptimisation: PreoptimisationRecord | None
     errors: dict[str, dict[str, SideErrors]]
     compared: dict[str, str]
-    turn_over: dict[str, TurnOver]
+    turn_over: dict[str, TurnOverRecord]
     sensitivity: Sensitivities
     ensemble: tuple[EnsembleMember, ...]
     frames: FrameNames
     seconds: dict[str, float]
     record: Provenance
-    budget: tuple[BudgetLevel, ...]
+    budget: tuple[LevelErrors, ...]
     potential_sha256: str

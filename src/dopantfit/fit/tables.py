@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from dopantfit.fit.record_schema import BudgetLevel, EnergyError, FitRecord, ForceError, SideErrors
+from dopantfit.fit.record_schema import EnergyError, FitRecord, ForceError, LevelErrors, SideErrors
 from dopantfit.fit.run import FitPlan
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def _of_kind(errors: SideErrors, kind: str) -> Sequence[GroupError]:
     return errors.forces if kind == "forces" else errors.energies
 
 
-def _budget_table(levels: Sequence[BudgetLevel]) -> "Table":
+def _budget_table(levels: Sequence[LevelErrors]) -> "Table":
     """Errors of every level side by side."""
     table = _table(
         "Error budget: RMS error of forces in eV/Å, of energies within compositions in meV/atom",

@@ -62,7 +62,7 @@ class TableView:
 
 
 @dataclass(frozen=True)
-class Section:
+class ResultSection:
     """One result on the page; `missing` says why there is none, `incomplete` what did not contribute."""
 
     name: str
@@ -149,20 +149,22 @@ RESULTS: Mapping[str, Drawn] = {
 }  # fmt: skip
 
 
-def sections(study: StudySummary, known: Published, folder: Path) -> list[Section]:
+def sections(study: StudySummary, known: Published, folder: Path) -> list[ResultSection]:
     """Draw every result into `folder` and put it into words, in the published order."""
     return [_section(name, one, study, known, folder) for name, one in RESULTS.items()]
 
 
-def _section(name: str, result: Drawn, study: StudySummary, known: Published, folder: Path) -> Section:
+def _section(name: str, result: Drawn, study: StudySummary, known: Published, folder: Path) -> ResultSection:
     item, result = study.items.get(name), result.about(study.host)
     if item is None:
-        return Section(name, result.number, result.title, missing=study.why_missing(name))
+        return ResultSection(name, result.number, result.title, missing=study.why_missing(name))
     caption, picture = _drawn(name, result, item, study, folder) if item.rows else _drawn_instead(
         name, result, item, study, folder)  # fmt: skip
     compared = comparisons(item, study, known)
     table = table_of(item)
-    return Section(name, result.number, result.title, caption, picture, table, compared, item.missing, note=result.note)
+    return ResultSection(
+        name, result.number, result.title, caption, picture, table, compared, item.missing, note=result.note
+    )
 
 
 def _drawn(name: str, result: Drawn, item: Item[Any], study: StudySummary, folder: Path) -> tuple[str, style.Picture]:
@@ -189,13 +191,13 @@ def _drawn_instead(
     return caption, style.save(figure, folder, name, f"{result.title}. {caption}", columns, rows)
 
 
-def other_potentials(study: StudySummary, folder: Path) -> Section | None:
+def other_potentials(study: StudySummary, folder: Path) -> ResultSection | None:
     """The systems that were run with other potentials of the fit, as a whole table; None where the study has none."""
     item = study.items.get(ENSEMBLE)
     if item is None:
         return None
     write_table(folder / f"{ENSEMBLE}.csv", *_numbers_of(item))
-    return Section(ENSEMBLE, "", item.title, table=table_of(item, len(item.rows)), incomplete=item.missing)
+    return ResultSection(ENSEMBLE, "", item.title, table=table_of(item, len(item.rows)), incomplete=item.missing)
 
 
 def table_of(item: Item[Any], limit: int = ROWS) -> TableView:

@@ -10,8 +10,8 @@ from dopantfit.study.bleeding_stage import Bled
 from dopantfit.study.boundary_stage import BuiltBoundary
 from dopantfit.study.dynamics import Ions, counts_of
 from dopantfit.study.files import STRUCTURE, read_structure, walker_of_rank, write_structure
-from dopantfit.workflow.jobs import Here, Output, Product, typed_action
 from dopantfit.workflow.schema import Model
+from dopantfit.workflow.typed import Here, Product, TaskOutput, typed_action
 
 
 class GlassCut(Model):
@@ -20,8 +20,8 @@ class GlassCut(Model):
     host: Host
     rank: int
     margin: float
-    boundary: Output[BuiltBoundary]
-    bleeding: Output[Bled] | None = None
+    boundary: TaskOutput[BuiltBoundary]
+    bleeding: TaskOutput[Bled] | None = None
 
 
 class CutGlass(Ions):
@@ -37,7 +37,7 @@ class GlassExchange(Model):
     dopant: str
     share: float
     seed: int
-    reference: Output[CutGlass]
+    reference: TaskOutput[CutGlass]
 
 
 @typed_action(GlassCut, CutGlass, version=1)

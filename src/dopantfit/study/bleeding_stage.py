@@ -26,8 +26,8 @@ from dopantfit.study.files import PROFILE, STRUCTURE, read_structure, walker_of_
 from dopantfit.study.item import write_table
 from dopantfit.study.swap_stage import Tempered, walker_file
 from dopantfit.study.values import Number
-from dopantfit.workflow.jobs import Here, Output, Product, typed_action
 from dopantfit.workflow.schema import Model
+from dopantfit.workflow.typed import Here, Product, TaskOutput, typed_action
 
 #: Part of the dopant in the grain that the penetration depth leaves above it.
 _ABOVE = 0.95
@@ -39,8 +39,8 @@ class BleedingAnalysis(Model):
     lowest: int
     dopant: str
     partners: tuple[str, ...]
-    boundary: Output[BuiltBoundary]
-    swaps: Output[Tempered]
+    boundary: TaskOutput[BuiltBoundary]
+    swaps: TaskOutput[Tempered]
 
 
 class Accepted(Model):

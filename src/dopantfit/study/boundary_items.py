@@ -28,15 +28,15 @@ from dopantfit.study.item_schemas import (
 from dopantfit.study.items import Gathered, finish, number, number_columns
 from dopantfit.study.swap_stage import Tempered
 from dopantfit.study.systems import System
-from dopantfit.workflow.jobs import Here, Made, Output, Product, typed_action
 from dopantfit.workflow.schema import Model
+from dopantfit.workflow.typed import Here, Made, Product, TaskOutput, typed_action
 
 
 class DopedSystem(Model):
     """The realisations of one GB_i."""
 
     system: System
-    structures: tuple[Output[DopedBoundary], ...]
+    structures: tuple[TaskOutput[DopedBoundary], ...]
 
 
 class DopantProfiles(Model):
@@ -50,7 +50,7 @@ class BledSystem(Model):
     """What bled of one GB_i."""
 
     system: System
-    bleeding: Output[Bled]
+    bleeding: TaskOutput[Bled]
 
 
 class Bleedings(Model):
@@ -63,7 +63,7 @@ class TemperedSystem(Model):
     """The walkers of one GB_i."""
 
     system: System
-    swaps: Output[Tempered]
+    swaps: TaskOutput[Tempered]
 
 
 class Walkers(Model):
@@ -76,21 +76,21 @@ class HostProfile(Model):
     """An ion of the undoped boundary, by label."""
 
     label: str
-    boundary: Output[BuiltBoundary]
+    boundary: TaskOutput[BuiltBoundary]
 
 
 class GrownCrystal(Model):
     """One C_i: what bled into it, and its volume."""
 
     system: System
-    bleeding: Output[Bled]
-    volume: Output[Equilibrated]
+    bleeding: TaskOutput[Bled]
+    volume: TaskOutput[Equilibrated]
 
 
 class SiteOccupancy(Model):
     """Crystals against the reference."""
 
-    reference: Output[Equilibrated]
+    reference: TaskOutput[Equilibrated]
     crystals: tuple[GrownCrystal, ...]
 
 

@@ -19,8 +19,8 @@ from dopantfit.lammps.progress import DynamicsProgress, Report
 from dopantfit.potential import Potential
 from dopantfit.study.dynamics import Ions, counts_of, launcher_of
 from dopantfit.study.files import STRUCTURE, read_structure, write_structure
-from dopantfit.workflow.jobs import Here, Output, Product, typed_action
 from dopantfit.workflow.schema import Model
+from dopantfit.workflow.typed import Here, Product, TaskOutput, typed_action
 
 Spans = tuple[tuple[float, float], ...]
 
@@ -82,7 +82,7 @@ class BoundaryDoping(Model):
     dope: DopeConfig
     level: int
     realisation: int
-    boundary: Output[BuiltBoundary]
+    boundary: TaskOutput[BuiltBoundary]
 
 
 class DopedBoundary(Model):

@@ -17,8 +17,8 @@ from dopantfit.study.values import Number
 from dopantfit.transport.reading import read_trajectory, species_of
 from dopantfit.transport.summary import summarise, write_msd
 from dopantfit.transport.trajectory import Trajectory
-from dopantfit.workflow.jobs import Here, Made, Output, Product, typed_action
 from dopantfit.workflow.schema import Model
+from dopantfit.workflow.typed import Here, Made, Product, TaskOutput, typed_action
 
 MSD = "msd.csv"
 PRODUCTION = Path("production")
@@ -36,8 +36,8 @@ class TransportAnalysis(Model):
     temperature: float
     dopant: str
     centre: str
-    runs: tuple[Output[Produced], ...]
-    crystal: Output[BuiltCrystal] | None = None
+    runs: tuple[TaskOutput[Produced], ...]
+    crystal: TaskOutput[BuiltCrystal] | None = None
 
 
 class SpeciesTransport(Model):
@@ -69,7 +69,7 @@ class GlassStructure(Model):
     """The surroundings of the ions of a label in a run."""
 
     label: str
-    run: Output[Produced]
+    run: TaskOutput[Produced]
 
 
 class NearestNeighbours(Model):

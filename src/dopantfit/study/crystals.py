@@ -11,8 +11,8 @@ from dopantfit.potential.checks import element_of
 from dopantfit.structures import Host, Substitution, labels_of, substituted, with_labels
 from dopantfit.study.bleeding_stage import Bled
 from dopantfit.study.files import STRUCTURE, write_structure
-from dopantfit.workflow.jobs import Here, Output, Product, typed_action
 from dopantfit.workflow.schema import Model
+from dopantfit.workflow.typed import Here, Product, TaskOutput, typed_action
 
 
 class CrystalBuild(Model):
@@ -27,7 +27,7 @@ class CrystalBuild(Model):
     x: float
     dopant: str
     seed: int
-    bleeding: Output[Bled] | None = None
+    bleeding: TaskOutput[Bled] | None = None
 
 
 class BuiltCrystal(Model):

@@ -17,8 +17,8 @@ from dopantfit.structures import labels_of
 from dopantfit.study.config import Engine
 from dopantfit.study.files import STRUCTURE, read_structure, write_structure
 from dopantfit.study.values import Number
-from dopantfit.workflow.jobs import Here, Output, Product, typed_action
 from dopantfit.workflow.schema import Model
+from dopantfit.workflow.typed import Here, Product, TaskOutput, typed_action
 
 TRAJECTORY, IONS = "trajectory.dcd", "ions.extxyz"
 #: Part of an equilibration that is left out of means.
@@ -44,7 +44,7 @@ class Equilibration(Model):
     temperature: float
     duration: float
     seed: int
-    structure: Output[Model]
+    structure: TaskOutput[Model]
 
 
 class Equilibrated(Ions):
@@ -64,7 +64,7 @@ class Production(Model):
     heating: float
     duration: float
     seed: int
-    structure: Output[Model]
+    structure: TaskOutput[Model]
 
 
 class Produced(Model):

@@ -7,12 +7,12 @@ from dopantfit.statistics import interval_of
 from dopantfit.study.conduction import Transported
 from dopantfit.study.dynamics import Equilibrated
 from dopantfit.study.item import Cell
-from dopantfit.study.item_schemas import EnsembleFacts, Spread
+from dopantfit.study.item_schemas import EnsembleFacts, PotentialSpread
 from dopantfit.study.items import Gathered, finish, number, number_columns
 from dopantfit.study.systems import System
 from dopantfit.study.transport_items import conductivity
-from dopantfit.workflow.jobs import Here, Output, Product, typed_action
 from dopantfit.workflow.schema import Model
+from dopantfit.workflow.typed import Here, Product, TaskOutput, typed_action
 
 Cells = tuple[Cell, Cell, Cell, Cell]
 #: Quantity and its unit.
@@ -23,8 +23,8 @@ class SystemRuns(Model):
     """What ran of one structure of a system: its equilibration, and the transport out of its runs."""
 
     system: System
-    volume: Output[Equilibrated]
-    transport: Output[Transported]
+    volume: TaskOutput[Equilibrated]
+    transport: TaskOutput[Transported]
 
 
 class PotentialRuns(Model):
@@ -53,7 +53,7 @@ def ensemble(here: Here, want: EnsembleTable) -> Product[Gathered]:
     The spread of a row is the standard deviation over potentials of its quantity; none with fewer than two.
     """
     rows: list[list[Cell]] = []
-    spread: dict[str, dict[str, Spread]] = {}
+    spread: dict[str, dict[str, PotentialSpread]] = {}
     for system in want.systems:
         found = {one.potential: _quantities(here, one, system, want.mobile) for one in want.potentials}
         spreads = _spreads(found.values())
@@ -98,7 +98,7 @@ def _ratio(doped: Transported, reference: Transported, species: str) -> Cells:
     return ratio["value"], None, ratio["low"], ratio["high"]
 
 
-def _spreads(found: Iterable[Mapping[Quantity, Cells]]) -> dict[str, Spread]:
+def _spreads(found: Iterable[Mapping[Quantity, Cells]]) -> dict[str, PotentialSpread]:
     """Mean and standard deviation of every quantity over the potentials that have a value, two or more."""
     values: dict[str, list[float]] = {}
     for quantities in found:
@@ -106,7 +106,7 @@ def _spreads(found: Iterable[Mapping[Quantity, Cells]]) -> dict[str, Spread]:
             if isinstance(value, float):
                 values.setdefault(name, []).append(value)
     return {
-        name: Spread(potentials=len(one), mean=fmean(one), deviation=stdev(one))
+        name: PotentialSpread(potentials=len(one), mean=fmean(one), deviation=stdev(one))
         for name, one in values.items()
         if len(one) > 1
     }

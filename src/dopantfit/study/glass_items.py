@@ -13,8 +13,8 @@ from dopantfit.study.item_schemas import (
 )
 from dopantfit.study.items import Gathered, finish, number, number_columns
 from dopantfit.study.systems import System
-from dopantfit.workflow.jobs import Here, Made, Output, Product, typed_action
 from dopantfit.workflow.schema import Model
+from dopantfit.workflow.typed import Here, Made, Product, TaskOutput, typed_action
 
 #: u/Å³ in g/cm³.
 _GRAMS = 1.66053906660
@@ -24,8 +24,8 @@ class GlassCells(Model):
     """The amorphous cells of one system: their volumes, and the surroundings of the reducible ion in each."""
 
     system: System
-    volumes: tuple[Output[Equilibrated], ...]
-    structures: tuple[Output[NearestNeighbours], ...] = ()
+    volumes: tuple[TaskOutput[Equilibrated], ...]
+    structures: tuple[TaskOutput[NearestNeighbours], ...] = ()
 
 
 class Ternary(Model):

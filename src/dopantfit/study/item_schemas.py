@@ -132,7 +132,7 @@ class WalkerFacts(RootModel[dict[str, SystemExchanges]]):
     model_config = ConfigDict(frozen=True)
 
 
-class Spread(Model):
+class PotentialSpread(Model):
     """Mean and standard deviation of a quantity over so many potentials."""
 
     potentials: int
@@ -144,7 +144,7 @@ class EnsembleFacts(Model):
     """spread: by system and quantity."""
 
     potentials: tuple[str, ...]
-    spread: dict[str, dict[str, Spread]]
+    spread: dict[str, dict[str, PotentialSpread]]
 
 
 @dataclass(frozen=True)

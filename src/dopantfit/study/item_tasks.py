@@ -23,7 +23,7 @@ from dopantfit.study.planned import AnyJob, Planned
 from dopantfit.study.systems import Kind, crystal, glass
 from dopantfit.study.transport_items import ArrheniusLine, ConductingSystem, Conductivities
 from dopantfit.study.verdict_stage import CompositionRuns, Question, verdict
-from dopantfit.workflow.jobs import Action, Job, Settings
+from dopantfit.workflow.typed import Action, Settings, TypedTask
 
 
 def result_jobs(study: StudyConfig, planned: Planned) -> Iterator[AnyJob]:
@@ -46,7 +46,7 @@ def result_jobs(study: StudyConfig, planned: Planned) -> Iterator[AnyJob]:
     yield _item("11-walkers", boundary_items.walkers, Walkers(boundaries=tempered))
     if study.ensemble.members:
         yield _item("ensemble", ensemble.ensemble, _ensemble(study, planned))
-    yield Job(places.VERDICT, "verdict", verdict, _question(study, planned), tolerant=True)
+    yield TypedTask(places.VERDICT, "verdict", verdict, _question(study, planned), tolerant=True)
 
 
 def _crystal_jobs(study: StudyConfig, planned: Planned) -> Iterator[AnyJob]:
@@ -67,7 +67,7 @@ def _crystal_jobs(study: StudyConfig, planned: Planned) -> Iterator[AnyJob]:
         reference=tuple(run.output for run in reference.runs.produced),
     )
     # A density that some of the runs lack would not be the same density: this one waits for all of them.
-    yield Job(places.item("05-li-density"), "items", li_density, density)
+    yield TypedTask(places.item("05-li-density"), "items", li_density, density)
     systems = tuple(
         ConductingSystem(system=system, transports=(one.runs.transport.output,))
         for system, one in planned.crystals.items()
@@ -136,5 +136,5 @@ def _question(study: StudyConfig, planned: Planned) -> Question:
     )
 
 
-def _item(name: str, action: Action[Settings, Gathered], settings: Settings) -> Job[Gathered]:
-    return Job(places.item(name), "items", action, settings, tolerant=True)
+def _item(name: str, action: Action[Settings, Gathered], settings: Settings) -> TypedTask[Gathered]:
+    return TypedTask(places.item(name), "items", action, settings, tolerant=True)

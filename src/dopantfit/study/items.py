@@ -6,8 +6,8 @@ from pydantic import BaseModel, JsonValue
 
 from dopantfit.statistics import Estimate
 from dopantfit.study.item import Cell, Item, tabulated, write_item
-from dopantfit.workflow.jobs import Here, Product
 from dopantfit.workflow.schema import Model
+from dopantfit.workflow.typed import Here, Product
 
 #: Columns of a number with its error: value, standard error, 95 % interval; for an upper bound the last alone.
 _ERRORS = ("value", "error", "low", "high")

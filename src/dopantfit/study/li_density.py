@@ -17,8 +17,8 @@ from dopantfit.study.items import Gathered, finish
 from dopantfit.study.systems import System
 from dopantfit.transport.density import Density, density_difference, density_of
 from dopantfit.transport.trajectory import Trajectory
-from dopantfit.workflow.jobs import Here, Output, Product, typed_action
 from dopantfit.workflow.schema import Model
+from dopantfit.workflow.typed import Here, Product, TaskOutput, typed_action
 
 Floats = NDArray[np.float64]
 
@@ -34,9 +34,9 @@ class DensityMap(Model):
     dopant: str
     mobile: str
     system: System
-    crystal: Output[BuiltCrystal]
-    doped: tuple[Output[Produced], ...]
-    reference: tuple[Output[Produced], ...]
+    crystal: TaskOutput[BuiltCrystal]
+    doped: tuple[TaskOutput[Produced], ...]
+    reference: tuple[TaskOutput[Produced], ...]
 
 
 @typed_action(DensityMap, Gathered, version=3)

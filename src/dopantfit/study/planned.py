@@ -12,20 +12,20 @@ from dopantfit.study.dynamics import Equilibrated, Ions, Produced
 from dopantfit.study.ensemble import SystemRuns
 from dopantfit.study.swap_stage import Tempered
 from dopantfit.study.systems import Kind, System
-from dopantfit.workflow.jobs import Job
 from dopantfit.workflow.schema import Model
+from dopantfit.workflow.typed import TypedTask
 
-AnyJob = Job[Model]
+AnyJob = TypedTask[Model]
 
 
 @dataclass(frozen=True)
-class DosedBoundary:
+class BoundaryTasks:
     """One GB_i: its realisations, their exchange, and what bled."""
 
     system: System
-    doped: tuple[Job[DopedBoundary], ...]
-    swaps: Job[Tempered]
-    bleeding: Job[Bled]
+    doped: tuple[TypedTask[DopedBoundary], ...]
+    swaps: TypedTask[Tempered]
+    bleeding: TypedTask[Bled]
 
     def __iter__(self) -> Iterator[AnyJob]:
         """In the order of the work."""
@@ -33,13 +33,13 @@ class DosedBoundary:
 
 
 @dataclass(frozen=True)
-class Runs:
+class RunTasks:
     """Molecular dynamics of one structure of a system, and what it says of transport."""
 
     system: System
-    equilibrated: Job[Equilibrated]
-    produced: tuple[Job[Produced], ...]
-    transport: Job[Transported]
+    equilibrated: TypedTask[Equilibrated]
+    produced: tuple[TypedTask[Produced], ...]
+    transport: TypedTask[Transported]
 
     @property
     def outputs(self) -> SystemRuns:
@@ -52,11 +52,11 @@ class Runs:
 
 
 @dataclass(frozen=True)
-class Crystal:
+class CrystalTasks:
     """C_ref or C_i."""
 
-    built: Job[BuiltCrystal]
-    runs: Runs
+    built: TypedTask[BuiltCrystal]
+    runs: RunTasks
 
     def __iter__(self) -> Iterator[AnyJob]:
         """In the order of the work."""
@@ -64,13 +64,13 @@ class Crystal:
 
 
 @dataclass(frozen=True)
-class Glass:
+class GlassTasks:
     """One amorphous cell of a system. is_new: whether its structure is not that of the first cell."""
 
-    built: Job[Ions]
+    built: TypedTask[Ions]
     is_new: bool
-    runs: Runs
-    structure: Job[NearestNeighbours]
+    runs: RunTasks
+    structure: TypedTask[NearestNeighbours]
 
     def __iter__(self) -> Iterator[AnyJob]:
         """In the order of the work."""
@@ -88,14 +88,14 @@ class Planned:
     """
 
     host: Host
-    boundary: Job[BuiltBoundary]
-    boundaries: tuple[DosedBoundary, ...]
-    crystals: Mapping[System, Crystal]
-    glasses: Mapping[System, tuple[Glass, ...]]
-    hotter: tuple[tuple[Job[Produced], Job[Transported]], ...]
-    ensemble: Mapping[str, Mapping[System, Runs]]
+    boundary: TypedTask[BuiltBoundary]
+    boundaries: tuple[BoundaryTasks, ...]
+    crystals: Mapping[System, CrystalTasks]
+    glasses: Mapping[System, tuple[GlassTasks, ...]]
+    hotter: tuple[tuple[TypedTask[Produced], TypedTask[Transported]], ...]
+    ensemble: Mapping[str, Mapping[System, RunTasks]]
 
-    def runs_of(self, system: System) -> Runs:
+    def runs_of(self, system: System) -> RunTasks:
         """Runs of the first structure of a system, with the study's own potential."""
         return self.crystals[system].runs if system in self.crystals else self.glasses[system][0].runs
 

@@ -12,8 +12,8 @@ from dopantfit.study.boundary_stage import BuiltBoundary, DopedBoundary
 from dopantfit.study.config import Swaps
 from dopantfit.study.dynamics import launcher_of
 from dopantfit.study.files import STRUCTURE, read_structure, write_structure
-from dopantfit.workflow.jobs import Here, Made, Output, Product, typed_action
 from dopantfit.workflow.schema import Model
+from dopantfit.workflow.typed import Here, Made, Product, TaskOutput, typed_action
 
 
 class Tempering(Model):
@@ -24,8 +24,8 @@ class Tempering(Model):
     dopant: str
     partners: tuple[str, ...]
     seed: int
-    boundary: Output[BuiltBoundary]
-    walkers: tuple[Output[DopedBoundary], ...]
+    boundary: TaskOutput[BuiltBoundary]
+    walkers: tuple[TaskOutput[DopedBoundary], ...]
 
 
 class Exchanges(Model):

@@ -22,12 +22,12 @@ from dopantfit.study.crystals import BuiltCrystal, CrystalBuild, build_crystal
 from dopantfit.study.dynamics import Equilibration, Ions, Produced, Production
 from dopantfit.study.files import seed_of
 from dopantfit.study.item_tasks import result_jobs
-from dopantfit.study.planned import AnyJob, Crystal, DosedBoundary, Glass, Planned, Runs
+from dopantfit.study.planned import AnyJob, BoundaryTasks, CrystalTasks, GlassTasks, Planned, RunTasks
 from dopantfit.study.swap_stage import Tempering, temper_walkers
 from dopantfit.study.systems import EXCHANGED, Kind, System, boundary, crystal, glass
 from dopantfit.workflow.graph import Graph
-from dopantfit.workflow.jobs import Job, Output
 from dopantfit.workflow.schema import Model
+from dopantfit.workflow.typed import TaskOutput, TypedTask
 
 Files = Mapping[str, Path]
 
@@ -105,12 +105,12 @@ class Planner:
         """Seed of a task."""
         return seed_of(self.study.seed, name)
 
-    def boundary(self) -> Job[BuiltBoundary]:
+    def boundary(self) -> TypedTask[BuiltBoundary]:
         """The undoped boundary."""
         config = self.build_config()
         settings = BoundaryBuild(build=config, reducible=self.host.reducible)
         cost = total_duration(config.stages)
-        return Job(places.BOUNDARY, "boundary", boundary_stage.build, settings, self.own_potential, cost, "ps")
+        return TypedTask(places.BOUNDARY, "boundary", boundary_stage.build, settings, self.own_potential, cost, "ps")
 
     def build_config(self) -> BuildConfig:
         """Return the build of the boundary, with a seed of this study."""
@@ -145,12 +145,12 @@ class Planner:
             stages=(relaxation,),
         )
 
-    def dosed(self, system: System, built: Job[BuiltBoundary]) -> DosedBoundary:
+    def dosed(self, system: System, built: TypedTask[BuiltBoundary]) -> BoundaryTasks:
         """Dope the boundary at one concentration, exchange, and see what bled."""
         study, files, config = self.study, self.own_potential, self.dope_config()
         partners, index = self.host.exchangeable, system.composition or 0
         doped = tuple(
-            Job(
+            TypedTask(
                 places.doped(system, k),
                 "doping",
                 boundary_stage.dope,
@@ -171,7 +171,9 @@ class Planner:
             walkers=tuple(one.output for one in doped),
         )
         cost = float(study.swaps.attempts * study.doping.realisations)
-        swaps = Job(places.swaps(system), "swaps", temper_walkers, tempering, files, cost, "swaps", coordinates=True)
+        swaps = TypedTask(
+            places.swaps(system), "swaps", temper_walkers, tempering, files, cost, "swaps", coordinates=True
+        )
         analysis = BleedingAnalysis(
             lowest=study.swaps.lowest_walkers,
             dopant=study.dopant,
@@ -179,11 +181,13 @@ class Planner:
             boundary=built.output,
             swaps=swaps.output,
         )
-        return DosedBoundary(system, doped, swaps, Job(places.bleeding(system), "bleeding", bleed, analysis, files))
+        return BoundaryTasks(
+            system, doped, swaps, TypedTask(places.bleeding(system), "bleeding", bleed, analysis, files)
+        )
 
-    def crystals(self, boundaries: tuple[DosedBoundary, ...]) -> dict[System, Crystal]:
+    def crystals(self, boundaries: tuple[BoundaryTasks, ...]) -> dict[System, CrystalTasks]:
         """C_ref, and C_i with what bled of GB_i."""
-        settings, found = self.study.crystals, dict[System, Crystal]()
+        settings, found = self.study.crystals, dict[System, CrystalTasks]()
         bleedings = {crystal(): None} | {one.system.as_kind(Kind.CRYSTAL): one.bleeding.output for one in boundaries}
         for system, bleeding in bleedings.items():
             # One seed for all, so that all have their partners on the same sites.
@@ -196,9 +200,9 @@ class Planner:
                 bleeding=bleeding,
             )
             name = places.runs(system)
-            built = Job(f"{name}/build", "crystals", build_crystal, want, self.own_potential)
+            built = TypedTask(f"{name}/build", "crystals", build_crystal, want, self.own_potential)
             runs = self.runs(name, "crystals", system, built, built.output)
-            found[system] = Crystal(built, runs)
+            found[system] = CrystalTasks(built, runs)
         return found
 
     def runs(
@@ -206,10 +210,10 @@ class Planner:
         name: str,
         stage: str,
         system: System,
-        source: Job[Model],
-        sites: Output[BuiltCrystal] | None,
+        source: TypedTask[Model],
+        sites: TaskOutput[BuiltCrystal] | None,
         files: Files | None = None,
-    ) -> Runs:
+    ) -> RunTasks:
         """Equilibration of one structure, production runs from it, and the transport of all of them.
 
         sites: the crystal that tells dopants on different sites apart. files: the potential, the study's own by
@@ -225,7 +229,7 @@ class Planner:
             seed=self.seed(f"{name}/equilibrate"),
             structure=source.output,
         )
-        equilibrated = Job(
+        equilibrated = TypedTask(
             f"{name}/equilibrate", stage, dynamics.equilibrate, equilibration, files, settings.equilibration, "ps"
         )
         produced = tuple(
@@ -233,15 +237,15 @@ class Planner:
             for k in range(1, replicas + 1)
         )
         transport = self.transport(f"{name}/transport", stage, settings.temperature, produced, sites, files)
-        return Runs(system, equilibrated, produced, transport)
+        return RunTasks(system, equilibrated, produced, transport)
 
     def settings_of(self, system: System) -> Crystals | AmorphousCells:
         """Return the table of the study that a system runs by."""
         return self.study.crystals if system.kind is Kind.CRYSTAL else self.study.amorphous
 
     def production(
-        self, name: str, stage: str, system: System, temperature: float, source: Output[Model], files: Files
-    ) -> Job[Produced]:
+        self, name: str, stage: str, system: System, temperature: float, source: TaskOutput[Model], files: Files
+    ) -> TypedTask[Produced]:
         """Molecular dynamics at constant volume."""
         settings = self.settings_of(system)
         want = Production(
@@ -252,17 +256,17 @@ class Planner:
             seed=self.seed(name),
             structure=source,
         )
-        return Job(name, stage, dynamics.conduct, want, files, settings.heating + settings.production, "ps")
+        return TypedTask(name, stage, dynamics.conduct, want, files, settings.heating + settings.production, "ps")
 
     def transport(
         self,
         name: str,
         stage: str,
         temperature: float,
-        runs: tuple[Job[Produced], ...],
-        sites: Output[BuiltCrystal] | None,
+        runs: tuple[TypedTask[Produced], ...],
+        sites: TaskOutput[BuiltCrystal] | None,
         files: Files,
-    ) -> Job[Transported]:
+    ) -> TypedTask[Transported]:
         """Transport out of independent runs of one structure."""
         want = TransportAnalysis(
             temperature=temperature,
@@ -271,11 +275,11 @@ class Planner:
             runs=tuple(run.output for run in runs),
             crystal=sites,
         )
-        return Job(name, stage, conduction.transport, want, files)
+        return TypedTask(name, stage, conduction.transport, want, files)
 
     def glasses(
-        self, built: Job[BuiltBoundary], boundaries: tuple[DosedBoundary, ...]
-    ) -> dict[System, tuple[Glass, ...]]:
+        self, built: TypedTask[BuiltBoundary], boundaries: tuple[BoundaryTasks, ...]
+    ) -> dict[System, tuple[GlassTasks, ...]]:
         """A_ref, A_1 ... A_N, and T_0; A_ref and T_0 are repeated with other velocities, A_i with other walkers."""
         cells = range(1, self.study.amorphous.cells + 1)
         reference = self.cut(glass(), built, None)
@@ -290,8 +294,8 @@ class Planner:
         return found
 
     def cut(
-        self, system: System, built: Job[BuiltBoundary], dosed: DosedBoundary | None
-    ) -> Job[amorphous_stage.CutGlass]:
+        self, system: System, built: TypedTask[BuiltBoundary], dosed: BoundaryTasks | None
+    ) -> TypedTask[amorphous_stage.CutGlass]:
         """Cut a cell out of the undoped boundary, or out of a walker of a doped one."""
         want = GlassCut(
             rank=system.cell,
@@ -301,9 +305,9 @@ class Planner:
             bleeding=None if dosed is None else dosed.bleeding.output,
         )
         name = f"{places.runs(system)}/build"
-        return Job(name, "amorphous", amorphous_stage.build_amorphous, want, self.own_potential)
+        return TypedTask(name, "amorphous", amorphous_stage.build_amorphous, want, self.own_potential)
 
-    def exchanged(self, reference: Job[amorphous_stage.CutGlass]) -> Job[Ions]:
+    def exchanged(self, reference: TypedTask[amorphous_stage.CutGlass]) -> TypedTask[Ions]:
         """T_0: the reference without its reducible ion."""
         name = f"{places.runs(EXCHANGED)}/build"
         want = GlassExchange(
@@ -313,16 +317,20 @@ class Planner:
             seed=self.seed(name),
             reference=reference.output,
         )
-        return Job(name, "amorphous", amorphous_stage.build_without, want, self.own_potential)
+        return TypedTask(name, "amorphous", amorphous_stage.build_without, want, self.own_potential)
 
-    def glass(self, system: System, built: Job[Ions], is_new: bool) -> Glass:
+    def glass(self, system: System, built: TypedTask[Ions], is_new: bool) -> GlassTasks:
         """Runs of one amorphous cell."""
         name = places.runs(system)
         runs = self.runs(name, "amorphous", system, built, None)
         want = GlassStructure(label=self.host.reducible, run=runs.produced[0].output)
-        return Glass(built, is_new, runs, Job(f"{name}/glass", "amorphous", conduction.glass_structure, want))
+        return GlassTasks(
+            built, is_new, runs, TypedTask(f"{name}/glass", "amorphous", conduction.glass_structure, want)
+        )
 
-    def hotter(self, glasses: Mapping[System, tuple[Glass, ...]]) -> tuple[tuple[Job[Produced], Job[Transported]], ...]:
+    def hotter(
+        self, glasses: Mapping[System, tuple[GlassTasks, ...]]
+    ) -> tuple[tuple[TypedTask[Produced], TypedTask[Transported]], ...]:
         """Runs of the first cell of one A_i at other temperatures, at the volume of its equilibration."""
         amorphous, files, found = self.study.amorphous, self.own_potential, []
         system = glass(amorphous.arrhenius_of)
@@ -335,11 +343,11 @@ class Planner:
         return tuple(found)
 
     def ensemble(
-        self, crystals: Mapping[System, Crystal], glasses: Mapping[System, tuple[Glass, ...]]
-    ) -> dict[str, dict[System, Runs]]:
+        self, crystals: Mapping[System, CrystalTasks], glasses: Mapping[System, tuple[GlassTasks, ...]]
+    ) -> dict[str, dict[System, RunTasks]]:
         """The systems asked for, again with other potentials of the fit, from the same built structures."""
 
-        def again(label: str, system: System, files: Files) -> Runs:
+        def again(label: str, system: System, files: Files) -> RunTasks:
             name = places.runs_with(label, system)
             if system.kind is Kind.CRYSTAL:
                 built = crystals[system].built

@@ -16,8 +16,8 @@ from dopantfit.study.item_schemas import (
 from dopantfit.study.items import Gathered, finish, number, number_columns
 from dopantfit.study.systems import System
 from dopantfit.transport.arrhenius import ArrheniusFit, fit_arrhenius
-from dopantfit.workflow.jobs import Here, Output, Product, typed_action
 from dopantfit.workflow.schema import Model
+from dopantfit.workflow.typed import Here, Product, TaskOutput, typed_action
 
 #: Points that an Arrhenius line and its band are given at.
 _LINE = 21
@@ -27,7 +27,7 @@ class ConductingSystem(Model):
     """The structures of one system."""
 
     system: System
-    transports: tuple[Output[Transported], ...]
+    transports: tuple[TaskOutput[Transported], ...]
 
 
 class Conductivities(Model):
@@ -42,7 +42,7 @@ class ArrheniusLine(Model):
     """One system at several temperatures."""
 
     system: System
-    points: tuple[Output[Transported], ...]
+    points: tuple[TaskOutput[Transported], ...]
 
 
 @typed_action(Conductivities, Gathered, version=4)

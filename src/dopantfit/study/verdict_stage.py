@@ -23,9 +23,9 @@ from dopantfit.study.verdict import (
     at_most,
     only_if,
 )
-from dopantfit.workflow.jobs import Here, Output, Product, typed_action
 from dopantfit.workflow.provenance import write_json_atomic
 from dopantfit.workflow.schema import Model
+from dopantfit.workflow.typed import Here, Product, TaskOutput, typed_action
 
 VERDICT = "verdict.json"
 
@@ -43,7 +43,7 @@ class CompositionRuns(Model):
     """What is known of composition `index`: what bled, its crystal, and its glasses."""
 
     index: int
-    bleeding: Output[Bled]
+    bleeding: TaskOutput[Bled]
     crystal: SystemRuns
     glasses: tuple[SystemRuns, ...]
 

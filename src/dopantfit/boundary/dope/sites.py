@@ -142,6 +142,12 @@ def check_dopant(config: DopeConfig, potential: Potential) -> None:
             "take a potential with the dopant"
         )
     check_potential(config.host, potential)
+    if config.dopant in config.host.charges or potential.species[config.dopant].formal_charge <= 0:
+        what = "an ion of the host" if config.dopant in config.host.charges else "no cation"
+        raise ConfigError(
+            f"dope: dopant = {config.dopant!r} is {what}; name a cation of the potential that the host "
+            f"({', '.join(sorted(config.host.charges))}) does not hold"
+        )
     unit = config.host.polyanion
     wrong = [one for one in config.replaces if one == unit.centre or potential.species[one].formal_charge <= 0]
     if wrong:

@@ -1,7 +1,7 @@
 """Typed tasks: what a task is told and what it makes are models, what it needs is a reference to another's output.
 
-    built = Job("crystals/C_1/build", "crystals", build_crystal, CrystalBuild(edge=3, ...))
-    run = Job("crystals/C_1/run1", "crystals", equilibrate, Equilibration(structure=built.output, ...))
+    built = TypedTask("crystals/C_1/build", "crystals", build_crystal, CrystalBuild(edge=3, ...))
+    run = TypedTask("crystals/C_1/run1", "crystals", equilibrate, Equilibration(structure=built.output, ...))
 
 On its way to a worker a model is JSON (``Task.settings``), references included; there `Here.made` turns a reference
 into what was made.
@@ -24,7 +24,7 @@ Settings = TypeVar("Settings", bound=Model)
 Result = TypeVar("Result", bound=Model, covariant=True)
 
 
-class Output(Model, Generic[Result]):
+class TaskOutput(Model, Generic[Result]):
     """What a task will have made, for the settings of another one: ``job.output``."""
 
     task: str
@@ -80,16 +80,16 @@ class Here:
         """Say how much of the task's cost is done, for whoever watches."""
         self.work.report(done, per_hour)
 
-    def made(self, output: Output[Result]) -> Made[Result]:
+    def made(self, output: TaskOutput[Result]) -> Made[Result]:
         """What a needed task made; KeyError when it failed, which only tasks that are tolerant meet."""
         (model,) = type(output).__pydantic_generic_metadata__["args"]
         return Made(self.work.needs[output.task], model)
 
-    def if_made(self, output: Output[Result] | None) -> Made[Result] | None:
+    def if_made(self, output: TaskOutput[Result] | None) -> Made[Result] | None:
         """The same; None when that task failed, or none was referred to."""
         return None if output is None or output.task not in self.work.needs else self.made(output)
 
-    def all_made(self, outputs: Iterable[Output[Result]]) -> list[Made[Result]]:
+    def all_made(self, outputs: Iterable[TaskOutput[Result]]) -> list[Made[Result]]:
         """What those of the tasks made that did not fail."""
         return [self.made(one) for one in outputs if one.task in self.work.needs]
 
@@ -135,7 +135,7 @@ def typed_action(
 
 
 @dataclass(frozen=True)
-class Job(Generic[Result]):
+class TypedTask(Generic[Result]):
     """A task before it is lowered to the graph; see `dopantfit.workflow.graph.Task` for what the parts mean."""
 
     name: str
@@ -149,9 +149,9 @@ class Job(Generic[Result]):
     coordinates: bool = False
 
     @property
-    def output(self) -> Output[Result]:
+    def output(self) -> TaskOutput[Result]:
         """Reference to what it will make."""
-        return Output[self.action.result](task=self.name)  # type: ignore[name-defined]
+        return TaskOutput[self.action.result](task=self.name)  # type: ignore[name-defined]
 
     def task(self) -> Task:
         """The same for the graph: settings as JSON, and what they refer to as needs."""
@@ -171,7 +171,7 @@ class Job(Generic[Result]):
 
 def references(content: object) -> Iterator[str]:
     """Names of the tasks that settings refer to, wherever in them."""
-    if isinstance(content, Output):
+    if isinstance(content, TaskOutput):
         yield content.task
     elif isinstance(content, BaseModel):
         for name in type(content).model_fields:

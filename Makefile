@@ -3,9 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.installed
 READY_TO_TEST := .venv/.installed-dev
+READY_FOR_DOCS := .venv/.installed-docs
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 
-.PHONY: install run test lint clean
+.PHONY: install run test lint docs clean
 
 install: $(READY)
 
@@ -21,6 +22,11 @@ $(READY_TO_TEST): $(READY)
 	@$(INSTALL) '.[dev]'
 	@touch $@
 
+$(READY_FOR_DOCS): $(READY)
+	@echo "Installing what the documentation needs ..."
+	@$(INSTALL) '.[docs]'
+	@touch $@
+
 run: $(READY)
 	$(BIN)/dopantfit run fits/Mg
 
@@ -32,5 +38,9 @@ lint: $(READY_TO_TEST)
 test: lint
 	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadgroup
 
+docs: $(READY_FOR_DOCS)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "Open build/docs/index.html."
+
 clean:
-	rm -rf .venv
+	rm -rf .venv build

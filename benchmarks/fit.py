@@ -37,9 +37,9 @@ from dopantfit.fit.config import Guards
 from dopantfit.fit.data import Target
 from dopantfit.fit.objective import Objective
 from dopantfit.fit.residuals import energy_groups
-from dopantfit.fit.run import Plan, plan_fit
+from dopantfit.fit.run import FitPlan, plan_fit
 from dopantfit.fit.search import Journal, first_generation, run_search
-from dopantfit.fit.survey import Survey
+from dopantfit.fit.surrogate import Surrogate
 from dopantfit.fit.workers import BLOCK, evaluate_all, worker_pool
 from dopantfit.lammps.inprocess import InProcessLammps
 from dopantfit.potential import Parameter, Potential
@@ -111,7 +111,9 @@ def exact_lammps_cost(targets: list[Target], potential: Potential) -> float:
     return 0.5 * (total + float(residuals @ residuals))
 
 
-def measure(plan: Plan, survey: Survey, targets: list[Target], points: list[np.ndarray]) -> dict[str, Measured]:
+def measure(
+    plan: FitPlan, surrogate: Surrogate, targets: list[Target], points: list[np.ndarray]
+) -> dict[str, Measured]:
     """Time every candidate on every side, turn by turn; the first, which warms up, is left out."""
     space, block = plan.space, (BLOCK, len(plan.space.start))
     dopant = plan.config.dopant.label if plan.config.dopant else ""
@@ -121,14 +123,14 @@ def measure(plan: Plan, survey: Survey, targets: list[Target], points: list[np.n
             stack.enter_context(DampedShells(atoms_of(one), space.base)) for one in targets
         ]
         sides = {
-            "dopantfit, exact": lambda point, potential: survey.exact(point).cost,
+            "dopantfit, exact": lambda point, potential: surrogate.exact(point).cost,
             PEERS[0]: lambda point, potential: lammps_cost(plain, targets, potential, dopant),
             PEERS[1]: lambda point, potential: lammps_cost(damped, targets, potential, dopant),
         }
         found = {name: Measured([], []) for name in ("dopantfit, expansion", *sides)}
         for number, point in enumerate(points):
             started = time.process_time()
-            costs = [one.cost for one in survey.estimates(np.resize(np.roll(points, -number, axis=0), block))]
+            costs = [one.cost for one in surrogate.estimates(np.resize(np.roll(points, -number, axis=0), block))]
             if number:
                 found["dopantfit, expansion"].seconds.append((time.process_time() - started) / BLOCK)
                 found["dopantfit, expansion"].costs.append(costs[0])
@@ -159,10 +161,10 @@ def speed_table(found: dict[str, Measured], title: str) -> Table:
     return table
 
 
-def error_row(survey: Survey, points: list[np.ndarray]) -> list[str]:
+def error_row(surrogate: Surrogate, points: list[np.ndarray]) -> list[str]:
     """How the expansion does over these points: share that it covers, its errors, and what was rejected."""
-    exact = [survey.exact(point) for point in points]
-    estimates = survey.estimates(np.array(points))
+    exact = [surrogate.exact(point) for point in points]
+    estimates = surrogate.estimates(np.array(points))
     errors = [abs(e.cost / x.cost - 1) for e, x in zip(estimates, exact, strict=True) if not e.exact and not x.rejected]
     covered = sum(not one.exact for one in estimates)
     rejected = sum(one.rejected is not None for one in exact)
@@ -170,7 +172,7 @@ def error_row(survey: Survey, points: list[np.ndarray]) -> list[str]:
     return [str(len(points)), f"{covered / len(points):.0%}", *numbers, str(rejected)]
 
 
-def swarm_speed(plan: Plan, objective: Objective, generations: int) -> tuple[float, int]:
+def swarm_speed(plan: FitPlan, objective: Objective, generations: int) -> tuple[float, int]:
     """Candidates per second of a swarm in this process, everything included, and how many it tried."""
     settings = plan.config.swarm.model_copy(update={"generations": generations})
     rng = np.random.default_rng(plan.config.seed)
@@ -203,9 +205,9 @@ def main() -> None:
     targets = [replace(target, stress_weight=0.0) for target in chosen]
     start = plan.space.start
     near = [np.clip(start + rng.normal(0, options.spread, len(start)), 0, 1) for _ in range(options.candidates + 1)]
-    survey = Survey(Objective(plan.space, targets, Guards(turn_over_error=None)))
-    survey.anchor(start)
-    found = measure(plan, survey, targets, near)
+    surrogate = Surrogate(Objective(plan.space, targets, Guards(turn_over_error=None)))
+    surrogate.anchor(start)
+    found = measure(plan, surrogate, targets, near)
     ions = sum(len(target.forces) for target in targets)
     console.print(speed_table(found, f"{len(targets)} frames, {ions} ions, {options.candidates} candidates"))
     # The largest frame and the smallest ones: two of a composition at least, so that energies count too.
@@ -219,11 +221,11 @@ def main() -> None:
     for heading in ("candidates", "number", "covered", "median", "90 %", "largest", "rejected, all exactly"):
         table.add_column(heading, justify="right")
     around = [np.clip(start + rng.normal(0, options.spread, len(start)), 0, 1) for _ in range(options.box)]
-    table.add_row("near the anchor", *error_row(survey, around))
-    table.add_row("whole box", *error_row(survey, [rng.random(len(start)) for _ in range(options.box)]))
+    table.add_row("near the anchor", *error_row(surrogate, around))
+    table.add_row("whole box", *error_row(surrogate, [rng.random(len(start)) for _ in range(options.box)]))
     console.print(table)
     if options.generations:
-        rate, count = swarm_speed(plan, survey.objective, options.generations)
+        rate, count = swarm_speed(plan, surrogate.objective, options.generations)
         ratios = (f"{rate * statistics.median(found[peer].seconds):.0f} × {peer}" for peer in PEERS)
         console.print(f"swarm of {count}, checks and anchors included: {rate:.3g} candidates/s, {', '.join(ratios)}")
 

@@ -50,7 +50,6 @@ from dopantfit.transport import (
     pair_distribution,
     read_trajectory,
 )
-from dopantfit.transport.diffusion import HOP_LENGTH, WINDOW
 from dopantfit.transport.reading import species_of
 from dopantfit.transport.summary import Summary, summarise
 from dopantfit.units import BOLTZMANN
@@ -205,8 +204,9 @@ def observe(site: Site, recipe: str, seed: int, duration: float) -> Observed:
         ]
         found[f"first peak {'-'.join(pair)} [Å]"] = [float(one.first_peak) for one in shown]
         curves[f"g(r) {'-'.join(pair)} to 4 Å"] = [one.values for one in shown]
-    parts = mean_square_displacement(trajectory, "Li", n_blocks=N_BLOCKS).blocks
-    found["MSD of Li [Å²]"] = [float(part.total[part.n_frames // 2]) for part in parts]
+    parts = [replace(trajectory, positions=trajectory.positions[c], cells=trajectory.cells[c]) for c in cuts]
+    msd = [mean_square_displacement(part, "Li").total for part in parts]
+    found["MSD of Li [Å²]"] = [float(one[len(one) // 2]) for one in msd]
     return Observed(found, curves, times[1] / seconds * 3600.0)
 
 
@@ -302,7 +302,7 @@ def show_lithium(site: Site, temperatures: Sequence[float], seeds: Sequence[int]
     together, single = {}, []
     for t, rows in found.items():
         for seed, trajectories in rows:
-            together[t] = result = summarise(trajectories, {"Li": 1.0}, t, WINDOW, HOP_LENGTH)
+            together[t] = result = summarise(trajectories, {"Li": 1.0}, t)
             single += [result] if t == coldest and seed != "all" else []
             table.add_row(
                 f"{t:g}",

@@ -48,6 +48,7 @@ from dopantfit.units import BOLTZMANN
 
 CONSOLE = Console(width=120)
 POTENTIAL = Potential.load("latp-mg-2022")
+PARTNERS = ("Al", "Li", "Ti")
 #: Largest force [eV/Å] at which the peer ends in the race, and where both are compared afterwards.
 RACE_FORCE, FINE_FORCE = 1e-2, 1e-3
 #: Ends closer than this everywhere [Å] are one basin.
@@ -145,7 +146,7 @@ def start(arguments: argparse.Namespace) -> Atoms:
 
 def moved_on(atoms: Atoms, arguments: argparse.Namespace, rng: np.random.Generator) -> Atoms:
     """The structure after swaps that anneal what the quench left, every attempt relaxed."""
-    model = RelaxedSwaps(atoms, POTENTIAL, Burst(mode="full", undo_every=0))
+    model = RelaxedSwaps(atoms, POTENTIAL, Burst(mode="full", partners=PARTNERS, undo_every=0))
     state = model.cell.minimum(atoms)
     chain = Chain(model, state, sites_of(model, state), arguments.temperature, model.settings, model.labels)
     for _ in range(arguments.burn_in):
@@ -347,7 +348,7 @@ def main() -> None:
     parser.add_argument("--plot", type=Path)
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
-    settings = Burst(calibration=arguments.calibration, undo_every=0)
+    settings = Burst(partners=PARTNERS, calibration=arguments.calibration, undo_every=0)
     atoms = start(arguments)
     model = RelaxedSwaps(atoms, POTENTIAL, settings)
     began = time.process_time()

@@ -27,8 +27,8 @@ from rich.console import Console
 from rich.table import Table
 
 from dopantfit.transport import MeanSquareDisplacement, Trajectory, mean_square_displacement, tracer_diffusion
-from dopantfit.transport.diffusion import WINDOW
-from dopantfit.transport.msd import msd_sum
+from dopantfit.transport.msd import msd_of_series
+from dopantfit.transport.window import PUBLISHED as WINDOW
 
 CONSOLE = Console(width=110)
 N_IONS = 1000
@@ -60,7 +60,7 @@ def show_speed(rng: np.random.Generator, n_frames: int) -> bool:
     labels = ["Li"] * (N_IONS - 1) + ["Ti"]
     trajectory = Trajectory.from_arrays(positions, labels, np.eye(3) * 1e4, 0.1)
     start = time.process_time()
-    found = mean_square_displacement(trajectory, "Li", n_blocks=1)
+    found = mean_square_displacement(trajectory, "Li")
     fast = time.process_time() - start
     memory = peak_memory()
 
@@ -89,11 +89,8 @@ def show_speed(rng: np.random.Generator, n_frames: int) -> bool:
 
 
 def msd_of(positions: np.ndarray) -> MeanSquareDisplacement:
-    """MSD of the walkers, with blocks, without a framework."""
-    n_frames, n_ions, _ = positions.shape
-    parts = np.array_split(positions[: n_frames // 4 * 4], 4)
-    blocks = tuple(MeanSquareDisplacement("Li", n_ions, 1.0, msd_sum(part) / n_ions) for part in parts)
-    return MeanSquareDisplacement("Li", n_ions, 1.0, msd_sum(positions) / n_ions, blocks)
+    """MSD of the walkers, without a framework."""
+    return msd_of_series("Li", positions, 1.0)
 
 
 def ordinary(msd: MeanSquareDisplacement) -> tuple[float, float]:

@@ -20,6 +20,9 @@ def _one_blas_thread() -> Iterator[None]:
         yield
 
 
+# Records that tests of several rooms make up.
+sys.path.insert(0, str(Path(__file__).parent))
+
 #: Folders with tasks of tests: `toy` and `crystal_study`.
 _TASKS = [str(Path(__file__).parent / name) for name in ("workflow", "study")]
 

@@ -1,6 +1,7 @@
 """Imports point upwards only, and LAMMPS syntax stands in one room."""
 
 import ast
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ ROOMS = [
     "units",
     "errors",
     "strict_toml",
+    "rooms",
+    "terminal",
     "statistics",
     "workflow",
     "potential",
@@ -122,6 +125,25 @@ def test_lammps_syntax_stands_in_its_room_only(path):
     assert commands_in(path.read_text(encoding="utf-8")) == []
 
 
+def circles():
+    """Return the circles of modules that import each other, wherever in them the imports stand."""
+    known = {name_of(path): path for path in modules()}
+    needs = {}
+    for module, path in known.items():
+        names = imported(ast.parse(path.read_text(encoding="utf-8")), module, path.name == "__init__.py")
+        found = {name if name in known else name.rpartition(".")[0] for name in names}
+        needs[module] = {name for name in found if name in known} - {module}
+    # What nothing that is left needs, or needs nothing that is left, is in no circle.
+    left = set(known)
+    while alone := {one for one in left if not needs[one] & left or not any(one in needs[other] for other in left)}:
+        left -= alone
+    return sorted(left)
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    assert [one for one in circles() if not one.startswith("dopantfit.study.")] == []
+
+
 #: What starts LAMMPS for whoever calls it, and the rooms that a study's tasks run through.
 STARTS_LAMMPS = ("run_dynamics", "relax_structure", "md_snapshots")
 ROOMS_OF_TASKS = ("boundary", "study")
@@ -135,7 +157,9 @@ def without_launcher(source):
     return [name for call, name in named if name in STARTS_LAMMPS and "launcher" not in given[call]]
 
 
-@pytest.mark.parametrize("path", [p for p in modules() if set(ROOMS_OF_TASKS) & set(p.parts)], ids=name_of)
+@pytest.mark.parametrize(
+    "path", [p for p in modules() if set(ROOMS_OF_TASKS) & set(p.relative_to(PACKAGE).parts)], ids=name_of
+)
 def test_every_run_of_a_study_is_given_its_launcher(path):
     assert without_launcher(path.read_text(encoding="utf-8")) == []
 
@@ -175,3 +199,14 @@ def test_the_check_resolves_relative_imports_of_packages():
 def test_the_check_sees_commands_but_not_docstrings():
     assert commands_in('"""Writes pair_style."""\ndef f():\n    """read_data"""\n    return "fine"') == []
     assert commands_in('x = f"pair_style {y}"') == ["pair_style"]
+
+
+def rooms():
+    return sorted(path for path in PACKAGE.iterdir() if (path / "__init__.py").is_file())
+
+
+@pytest.mark.parametrize("room", rooms(), ids=lambda path: path.name)
+def test_every_room_has_a_face_whose_names_are_there(room):
+    face = import_module(f"dopantfit.{room.name}")
+    assert face.__doc__ and face.__all__
+    assert [name for name in face.__all__ if not hasattr(face, name)] == []

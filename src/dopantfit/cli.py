@@ -1,6 +1,7 @@
 """The command line: one verb per step. Rooms are imported inside the verbs, so that help comes at once."""
 
 import sys
+from errno import ENOSPC
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -10,11 +11,11 @@ from typer.exceptions import TyperException
 from dopantfit.boundary.cli import boundary_app
 from dopantfit.errors import DopantFitError
 from dopantfit.fit.cli import fit
-from dopantfit.pipeline.trace_cli import trace
+from dopantfit.pipeline.cli import run, trace
 from dopantfit.reference.cli import reference_app
 from dopantfit.report.cli import report
-from dopantfit.study.cli import SiteOption, WorkersOption, study
-from dopantfit.study.plan_cli import plan
+from dopantfit.study.cli import plan, study
+from dopantfit.terminal import JsonOption, leave_standard_output, prepare_streams, print_json, print_parts, refusal
 from dopantfit.transport.cli import transport_app
 from dopantfit.validate.cli import validate
 
@@ -36,6 +37,7 @@ app.add_typer(reference_app, name="reference")
 app.command("fit")(fit)
 app.command("study")(study)
 app.command("plan")(plan)
+app.command("run")(run)
 app.command("trace")(trace)
 app.command("report")(report)
 app.add_typer(transport_app, name="transport")
@@ -45,7 +47,6 @@ app.add_typer(boundary_app, name="boundary")
 PotentialArgument = Annotated[
     str, typer.Argument(help="A TOML file, or the name of a published set (latp-2021, latp-mg-2022).")
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")]
 
 
 def _version(wanted: bool) -> None:
@@ -65,41 +66,6 @@ def _common(
     pass
 
 
-@app.command("run")
-def run_all(
-    folder: Annotated[Path, typer.Argument(help="Folder of a fit, with fit.toml and study.toml.")],
-    preset: Annotated[str | None, typer.Option(help="Size of the study, instead of the one study.toml names.")] = None,
-    level: Annotated[str, typer.Option(help="Level of the gates.")] = "quick",
-    workers: WorkersOption = None,
-    site: SiteOption = None,
-    json: JsonOption = False,
-) -> None:
-    """Fit, validate and study one dopant and report on it; what is up to date is kept."""
-    from dopantfit.pipeline.outcome import noted, outcome_of, said_apart
-    from dopantfit.pipeline.steps import run_steps, why_fit, why_validate
-    from dopantfit.study.cli import run_folder
-    from dopantfit.study.config import load_study
-    from dopantfit.workflow.site import load_site
-
-    target = run_folder(*load_study(folder, preset))
-    if site is not None:
-        load_site(site).check(str(site))  # hours before the study reads it
-    own, ended = "its tasks know themselves what is up to date", dict[str, str]()
-    steps = (
-        ("fit", lambda: why_fit(folder), lambda: fit(folder)),
-        ("validate", lambda: why_validate(folder, level), lambda: validate(folder, level=level)),
-        ("study", lambda: own, lambda: study(folder, preset=preset, workers=workers, site=site)),
-        ("report", lambda: "it is quick", lambda: report(target, fit=folder)),
-    )
-    with said_apart(json):
-        status = run_steps(noted(steps, ended))
-    if json:
-        from dopantfit.report.page import PAGE
-
-        _print_json(outcome_of(ended, target, target / "report" / PAGE))
-    raise typer.Exit(status)
-
-
 @potential_app.command("show")
 def show_potential(
     potential: PotentialArgument,
@@ -116,9 +82,9 @@ def show_potential(
     if plot is not None:
         plot_pairs(loaded, plot)
     if json:
-        _print_json(summary.as_json(loaded))
+        print_json(summary.as_json(loaded))
     else:
-        _print_tables(*summary.as_tables(loaded))
+        print_parts(*summary.as_tables(loaded))
 
 
 @potential_app.command("export")
@@ -141,12 +107,25 @@ def export_potential(
 
 
 def main() -> None:
-    """Run the command line; bad input or usage ends it with one line on standard error and exit status 2."""
+    """Run the command line; bad input or usage ends it with one line on standard error and exit status 2.
+
+    What the system refuses (a path, a permission, a full disk, memory) is bad input too, and ends likewise. Standard
+    output that is full ends it with status 1, one that was closed with status 1 and no word.
+    """
+    prepare_streams()
     try:
         # Not standalone: usage errors come here too, instead of being drawn as a box.
         status = app(standalone_mode=False)
+        sys.stdout.flush()
     except DopantFitError as error:
         _end(str(error), 2)
+    except BrokenPipeError:
+        leave_standard_output()
+        sys.exit(1)
+    except OSError as error:
+        _end(refusal(error), 1 if error.filename is None and error.errno == ENOSPC else 2)
+    except MemoryError:
+        _end("there is not enough memory for this; ask for less at once", 2)
     except TyperException as error:
         message, context = error.format_message().rstrip("."), getattr(error, "ctx", None)
         if not message:  # The help was all that there is to say, and has been printed.
@@ -158,20 +137,9 @@ def main() -> None:
 
 
 def _end(message: str, status: int) -> NoReturn:
+    leave_standard_output()
     sys.stderr.write(f"dopantfit: error: {' '.join(message.split())}\n")
     sys.exit(status)
-
-
-def _print_json(payload: object) -> None:
-    import json
-
-    sys.stdout.write(json.dumps(payload, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
-
-
-def _print_tables(*parts: object) -> None:
-    from rich.console import Console
-
-    Console(highlight=False).print(*parts, sep="\n")
 
 
 if __name__ == "__main__":

@@ -5,11 +5,20 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from dopantfit.errors import ConfigError, DopantFitError
+from dopantfit.errors import ConfigError, DopantFitError, shown
+
+#: Numbers that people write. No quantity in Å, eV, ps, K, bar or u, and no count of anything, comes near these limits;
+#: beyond them a slip of the pen would be answered by memory that runs out, or by silence.
+Positive = Annotated[float, Field(gt=0.0, le=1e9)]
+NonNegative = Annotated[float, Field(ge=0.0, le=1e9)]
+Count = Annotated[int, Field(ge=1, le=1_000_000)]
+CountOrNone = Annotated[int, Field(ge=0, le=1_000_000)]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+FormalCharge = Annotated[int, Field(ge=-20, le=20)]
 
 
 class Table(BaseModel):
@@ -25,14 +34,34 @@ def read_text(path: Path, remedy: str = "check the path", error: type[DopantFitE
     """Return the text of a file; raise ``error`` with the reason and the remedy where it cannot be read."""
     try:
         return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as problem:
-        reason = problem.strerror if isinstance(problem, OSError) else "not UTF-8 text"
-        raise error(f"{path}: cannot be read ({reason}); {remedy}") from None
+    except UnicodeDecodeError:
+        reason = "not UTF-8 text"
+    except OSError as problem:
+        reason = problem.strerror or str(problem)
+    except ValueError:
+        reason = "its name holds a zero byte"
+    raise error(f"{shown(path)}: cannot be read ({reason}); {remedy}")
+
+
+def is_file(path: str | os.PathLike[str]) -> bool:
+    """Whether a path is a file that can be looked at; False, not an error, for a name that no file can have."""
+    try:
+        return Path(path).is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def is_dir(path: str | os.PathLike[str]) -> bool:
+    """Whether a path is a folder that can be looked at; False, not an error, for a name that no folder can have."""
+    try:
+        return Path(path).is_dir()
+    except (OSError, ValueError):
+        return False
 
 
 def file_in(path: str | os.PathLike[str], name: str) -> Path:
     """Return the file that a path means: itself, or the one called ``name`` where it is a folder."""
-    return Path(path) / name if Path(path).is_dir() else Path(path)
+    return Path(path) / name if is_dir(path) else Path(path)
 
 
 def parse_toml(text: str, source: str, error: type[DopantFitError] = ConfigError) -> dict[str, Any]:
@@ -41,6 +70,10 @@ def parse_toml(text: str, source: str, error: type[DopantFitError] = ConfigError
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as problem:
         raise error(f"{source}: not valid TOML: {problem}") from None
+    except ValueError:
+        raise error(f"{source}: not valid TOML: a number has thousands of digits; mend it") from None
+    except RecursionError:
+        raise error(f"{source}: lists or tables are nested too deeply; a few levels are enough") from None
 
 
 def parse_strict(
@@ -51,11 +84,13 @@ def parse_strict(
     try:
         # Validated as JSON: strict mode then takes lists for tuples, and nothing else loosely.
         return model.model_validate_json(json.dumps(content, default=str))
+    except (RecursionError, UnicodeEncodeError):
+        raise error(f"{source}: nested too deeply, or text that is no text; mend it") from None
     except ValidationError as problem:
-        raise error(f"{source}: {_first_problem(problem)}") from None
+        raise error(f"{source}: {first_problem(problem)}") from None
 
 
-def _first_problem(problem: ValidationError) -> str:
+def first_problem(problem: ValidationError) -> str:
     """The first problem of a validation in one line, with how many more there are."""
     first = problem.errors()[0]
     where = ".".join(str(part) for part in first["loc"])

@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 from dopantfit.boundary.cli import boundary_app
 from dopantfit.errors import ConfigError
 from dopantfit.structures import load_host
+from made_up_records import GATE, write_validation_record
 
 
 def run(*words):
@@ -42,36 +43,33 @@ def test_what_is_not_there_is_named(words, message):
     assert message in str(result.exception)
 
 
-def validation(potential, failed=()):
-    """What ``dopantfit validate`` writes, for the potential in a file."""
+def write_validation(folder, failed=()):
+    """Write what ``dopantfit validate`` writes, for the potential in a folder."""
     from dopantfit.validate import thresholds
-    from dopantfit.validate.record import FORMAT
     from dopantfit.validate.run import GATES
-    from dopantfit.validate.subject import potential_sha256
 
-    gates = [{"name": name, "passed": name not in failed} for name in GATES]
-    made_with = {"potential": {"sha256": potential_sha256(potential)}, "thresholds": thresholds.sha256(load_host())}
-    return {"format": FORMAT, "level": "quick", **made_with, "gates": gates, "record": {"inputs": {}}}
+    gates = [GATE | {"name": name, "passed": name not in failed} for name in GATES]
+    write_validation_record(folder, thresholds=thresholds.sha256(load_host()), gates=gates)
 
 
 def test_only_a_validation_that_passed_and_is_of_this_potential_counts(tmp_path):
     from dopantfit import Potential
-    from dopantfit.boundary.standing import keep_standing
+    from dopantfit.boundary.validation_status import keep_validation_status
 
-    file, record, folder = tmp_path / "potential.toml", tmp_path / "validation.json", tmp_path / "run"
+    file, folder = tmp_path / "potential.toml", tmp_path / "run"
     Potential.load("latp-mg-2022").save(file)
-    record.write_text(json.dumps(validation(file)))
-    keep_standing(str(file), None, folder)
-    assert json.loads((folder / "standing.json").read_text())["passed"]
-    keep_standing("latp-mg-2022", None, tmp_path / "other")
+    write_validation(tmp_path)
+    keep_validation_status(str(file), None, folder)
+    assert json.loads((folder / "validation-status.json").read_text())["passed"]
+    keep_validation_status("latp-mg-2022", None, tmp_path / "other")
     assert not (tmp_path / "other").exists()
-    record.write_text(json.dumps(validation(file, failed=("mobility",))))
+    write_validation(tmp_path, failed=("mobility",))
     with pytest.raises(ConfigError, match="failed mobility"):
-        keep_standing(str(file), None, folder)
-    record.write_text(json.dumps(validation(file)))
+        keep_validation_status(str(file), None, folder)
+    write_validation(tmp_path)
     Potential.load("latp-2021").save(file)
     with pytest.raises(ConfigError, match="stale"):
-        keep_standing(str(file), None, folder)
+        keep_validation_status(str(file), None, folder)
 
 
 @pytest.mark.parametrize("verb", ["build", "dope", "swap"])
@@ -103,5 +101,5 @@ def test_a_potential_that_was_not_validated_is_taken_for_a_reason_that_stays(tmp
     assert "dopantfit validate" in str(refused.exception) and "--unvalidated" in str(refused.exception)
     accepted = run(*words, "--unvalidated", "a trial of doping only", "--realisations", "1", "--json")
     assert accepted.exit_code == 0, accepted.output
-    assert json.loads((tmp_path / "dope" / "standing.json").read_text())["waiver"] == "a trial of doping only"
+    assert json.loads((tmp_path / "dope" / "validation-status.json").read_text())["waiver"] == "a trial of doping only"
     assert json.loads(accepted.stdout)["realisations"][0]["doping"]["extra"] > 0

@@ -10,7 +10,7 @@ from dopantfit.boundary.build.start import composition, initial_boundary
 from dopantfit.boundary.dope.config import DopeConfig, MeasuredProfile, TwoMaxima, load_dope
 from dopantfit.boundary.dope.sites import dopant_counts, doped
 from dopantfit.boundary.dope.voids import largest_voids
-from dopantfit.boundary.profile.domains import Domains, Interval
+from dopantfit.boundary.profile.domains import Domains, Span
 from dopantfit.errors import ConfigError
 from dopantfit.structures import labels_of, total_formal_charge
 
@@ -30,7 +30,7 @@ def boundary():
     )
     atoms = initial_boundary(config, POTENTIAL, np.random.default_rng(2))
     length, half = float(atoms.cell[2, 2]), 0.5 * config.edge
-    gap = Interval(half + 2.0, length - half - 2.0, length)
+    gap = Span(half + 2.0, length - half - 2.0, length)
     none = np.zeros(0)
     domains = Domains({"grain": (), "complexion": (), "amorphous": (gap,)}, 1.0, 0.0, none, none)
     return atoms, domains
@@ -120,7 +120,7 @@ def _renamed(old, new, charge):
 
 def test_sites_follow_the_profile(rng):
     """Many realisations of a slab of Ti: the drawn sites have the distribution of the profile."""
-    domain = Interval(0.0, 60.0, 80.0)
+    domain = Span(0.0, 60.0, 80.0)
     profile = TwoMaxima()
     z = np.linspace(-30.0, 30.0, 6001)
     weight = profile.weight(z, domain)
@@ -158,7 +158,7 @@ def test_the_largest_void_is_the_point_with_the_most_room():
     wall = np.array([[x, y, 0.0] for x in range(0, 20, 2) for y in range(0, 20, 2)], float)
     atoms = Atoms(f"O8Li{len(wall)}", positions=np.vstack([corners, wall]), cell=[20, 20, 20], pbc=True)
     anions = np.array(atoms.get_chemical_symbols()) == "O"
-    sites, room = largest_voids(atoms, anions, Interval(7.5, 12.5, 20.0), 1)
+    sites, room = largest_voids(atoms, anions, Span(7.5, 12.5, 20.0), 1)
     points = np.random.default_rng(1).random((20_000, 3)) * [20, 20, 5.0] + [0, 0, 7.5]
     gaps = np.vstack([sites, points])[:, None] - atoms.positions
     gaps -= np.round(gaps / 20.0) * 20.0
@@ -221,6 +221,8 @@ def test_a_profile_that_cannot_be_is_refused(tmp_path, boundary, text, message):
             "reaches only",
         ),
         ({"dopant": "Zn"}, 1, "Zn not in the potential"),
+        ({"dopant": "O"}, 1, "dopant = 'O' is an ion of the host"),
+        ({"dopant": "P"}, 1, "dopant = 'P' is an ion of the host"),
         ({"mobile": "O"}, 1, "mobile = 'O' must be a cation, such as Li"),
         ({"mobile": "Al", "replaces": ("Ti",), "concentrations": (1.0,)}, 1, "which whole Al cannot balance"),
         ({"replaces": ("O",), "concentrations": (1.0,)}, 1, "no cation beside the PO4"),

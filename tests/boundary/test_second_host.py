@@ -12,7 +12,7 @@ from dopantfit.boundary.build.health import checkup
 from dopantfit.boundary.build.start import composition, initial_boundary
 from dopantfit.boundary.dope.config import load_dope
 from dopantfit.boundary.dope.sites import doped
-from dopantfit.boundary.profile.domains import Domains, Interval, layer_order
+from dopantfit.boundary.profile.domains import Domains, Span, layer_order
 from dopantfit.boundary.swap.config import load_swap
 from dopantfit.errors import ConfigError
 from dopantfit.structures import check_distances, total_formal_charge
@@ -65,7 +65,7 @@ def test_its_doping_replaces_its_framework_and_brings_its_mobile_ion(start, tmp_
     config = load_dope(tmp_path)
     assert (config.mobile, config.replaces) == ("Na", ("Zr", "Sc"))
     length = float(start.cell[2, 2])
-    gap, none = Interval(8.5, length - 8.5, length), np.zeros(0)
+    gap, none = Span(8.5, length - 8.5, length), np.zeros(0)
     domains = Domains({"grain": (), "complexion": (), "amorphous": (gap,)}, 1.0, 0.0, none, none)
     atoms, doping = doped(start, domains, MADE_UP, config, 1, 1)
     assert doping.extra == 2 * doping.replaced["Zr"] + doping.replaced["Sc"]

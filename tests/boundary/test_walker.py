@@ -13,7 +13,7 @@ from dopantfit import Potential
 from dopantfit.boundary.swap.config import preset
 from dopantfit.boundary.swap.run import RECORD, SETTINGS, START, analyse, run_swaps
 from dopantfit.boundary.swap.temper import LADDER_FILE
-from dopantfit.boundary.swap.walker import Configuration
+from dopantfit.boundary.swap.walker import ReplicaState
 from dopantfit.errors import ConfigError, ReferenceDataError
 from dopantfit.lammps import Launcher
 from dopantfit.structures import load_host
@@ -68,7 +68,7 @@ def test_damaged_checkpoints_are_played_again_to_the_same_configuration(finished
     for number, rounds in ((0, 2), (1, 2)):
         flip(mine[number])
         with pytest.raises(ConfigError, match="run its ladder again"):
-            Configuration.read(mine[number])
+            ReplicaState.read(mine[number])
         again = run(tmp_path, rounds)
         assert [path.read_bytes() for path in mine] == ends
         assert again.energies == whole.energies
@@ -93,7 +93,7 @@ def test_the_running_energy_is_the_summed_one_and_the_record_says_so(finished):
 
 def test_composition_is_kept_and_configurations_are_read_back_exactly(finished, tmp_path):
     folder, ladder = finished
-    ended = Configuration.read(folder / "replica-00" / "round-0001.json")
+    ended = ReplicaState.read(folder / "replica-00" / "round-0001.json")
     assert ended.energy == ladder.energies[0]
     assert sorted(ended.atoms.get_chemical_symbols()) == sorted(crystal().get_chemical_symbols())
     ended.write(tmp_path / "again.json")

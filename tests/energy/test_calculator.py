@@ -100,6 +100,19 @@ def test_a_cell_smaller_than_a_bond_is_refused():
     _refused(atoms, ConfigError, r"smaller than a bond \(0\.421 Å")
 
 
+def test_a_cell_that_is_endless_is_refused():
+    atoms = prototype("MgO")
+    atoms.set_cell(atoms.cell.array * [1, 1, 1e300], scale_atoms=False)
+    _refused(atoms, ConfigError, r"Å long, at most 1e\+06 Å expected")
+
+
+def test_more_ions_than_memory_holds_are_refused_before_anything_is_listed(monkeypatch):
+    """8,000 ions of MgO have some 2,500 neighbours each within 18 Å."""
+    monkeypatch.setattr("dopantfit.energy.structure_checks.memory", lambda: 10**9)
+    monkeypatch.setattr("dopantfit.energy.frame.find_neighbours", None)
+    _refused(prototype("MgO") * 10, ConfigError, r"8000 ions with their neighbours to 1\d\.\d Å take some 1\.\d+ GB")
+
+
 def test_an_open_cell_is_refused():
     _refused(Atoms("MgO", positions=[[0, 0, 0], [2, 0, 0]], cell=[9, 9, 9]), ConfigError, "periodic in all three")
 

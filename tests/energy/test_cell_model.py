@@ -8,7 +8,7 @@ import pytest
 
 from dopantfit import Potential, ShellModel
 from dopantfit.energy import ShellProblem, evaluate, make_frame, species_table
-from dopantfit.energy.cell_model import CellModel, CellState, Relaxed
+from dopantfit.energy.cell_model import CellModel, CellState, RelaxedState
 from dopantfit.energy.electrostatics import ParticleMesh
 from dopantfit.energy.neighbours import find_neighbours
 from dopantfit.energy.region import SKIN, Region
@@ -103,8 +103,8 @@ def test_collapsed_ions_are_no_state(relaxed):
     cores, shells = state.cores.copy(), state.shells.copy()
     cores[mg] = shells[mg] = cores[p] + [1.2, 0.0, 0.0]
     near = find_neighbours(cores, model.cell, 3.0)
-    assert model.collapsed(Relaxed(replace(state, cores=cores, shells=shells), near, 1, False))
-    assert not model.collapsed(Relaxed(state, find_neighbours(state.cores, model.cell, 3.0), 1, False))
+    assert model.collapsed(RelaxedState(replace(state, cores=cores, shells=shells), near, 1, False))
+    assert not model.collapsed(RelaxedState(state, find_neighbours(state.cores, model.cell, 3.0), 1, False))
 
 
 @pytest.mark.parametrize("method", ["Ewald", "mesh"])

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from dopantfit.energy.neighbours import find_pairs, neighbour_runs
+from dopantfit.energy.neighbours import find_neighbours, neighbour_runs
 
 
 def _brute_force(positions, cell, cutoff, reach=6):
@@ -28,7 +28,8 @@ CELLS = {
 def test_runs_hold_every_neighbour_of_the_right_species_once(cell, cutoff, rng):
     positions = rng.random((6, 3)) @ cell
     species = np.array([0, 1, 0, 2, 1, 0])
-    ghosts, (runs,) = neighbour_runs(find_pairs(positions, cell, cutoff), species, 3, cell, (cutoff,))
+    near = find_neighbours(positions, cell, cutoff)
+    ghosts, runs = near.ghosts, neighbour_runs(near, species, 3, cutoff)
     places = positions[ghosts.ion] + ghosts.shift
     expected = _brute_force(positions, cell, cutoff)
     for i in range(len(positions)):
@@ -37,8 +38,22 @@ def test_runs_hold_every_neighbour_of_the_right_species_once(cell, cutoff, rng):
             run = runs.ghost[runs.start[i, s] : runs.start[i, s + 1]]
             assert len(run) % 8 == 0
             distance = np.linalg.norm(places[run] - positions[i], axis=1)
-            near = distance < cutoff
-            assert np.all(species[ghosts.ion[run[near]]] == s)
-            assert np.all(distance[~near] > 1e5), "what is not a neighbour must be padding"
-            found.extend(distance[near])
+            close = distance < cutoff
+            assert np.all(species[ghosts.ion[run[close]]] == s)
+            assert np.all(distance[~close] > 1e5), "what is not a neighbour must be padding"
+            found.extend(distance[close])
         np.testing.assert_allclose(np.sort(found), expected[i], rtol=1e-12)
+
+
+def test_runs_of_some_ions_among_others_are_those_rows_without_the_rest(rng):
+    cell, species = CELLS["strongly triclinic"], np.array([0, 1, 0, 2, 1, 0])
+    near = find_neighbours(rng.random((6, 3)) @ cell, cell, 7.4)
+    ions, among = np.array([4, 1]), np.array([True, False, True, True, False, False])
+    whole, some = neighbour_runs(near, species, 3, 5.0), neighbour_runs(near, species, 3, 5.0, ions, among)
+    padding = len(near.ghosts.ion) - 1
+    for n, i in enumerate(ions):
+        for s in range(3):
+            run = some.ghost[some.start[n, s] : some.start[n, s + 1]]
+            expected = whole.ghost[whole.start[i, s] : whole.start[i, s + 1]]
+            expected = expected[(expected != padding) & among[near.ghosts.ion[expected]]]
+            np.testing.assert_array_equal(run[run != padding], expected)

@@ -7,14 +7,12 @@ import pytest
 
 from dopantfit.errors import ConfigError
 from dopantfit.fit.budget import check_budget, level_spaces
-from dopantfit.fit.config import Budget, Level, parse_config
-from dopantfit.fit.errors_by_group import Comparison, energy_errors
+from dopantfit.fit.config import Budget, BudgetLevel, parse_config
+from dopantfit.fit.errors_by_group import FrameComparison, energy_errors
 from dopantfit.fit.objective import Objective
-from dopantfit.fit.rdf import SPACING, distances, partial_rdfs
 from dopantfit.fit.sensitivity import row_kinds, sensitivity_at
 from dopantfit.fit.uncertainty import uncertainty_at
 from dopantfit.fit.variables import make_space
-from dopantfit.structures import prototype
 
 from .conftest import TEXT
 
@@ -38,7 +36,7 @@ def test_a_sensitivity_is_the_change_of_residuals_per_standard_deviation(config,
 
 def _comparison(target, name, group, held_out, energy, dft):
     target = replace(target, name=name, group=group, held_out=held_out, energy=dft * len(target.forces))
-    return Comparison(target, energy * len(target.forces), target.forces)
+    return FrameComparison(target, energy * len(target.forces), target.forces)
 
 
 def test_a_held_out_energy_is_held_against_the_training_frames_of_its_composition(targets):
@@ -56,9 +54,9 @@ def test_a_held_out_energy_is_held_against_the_training_frames_of_its_compositio
 
 def test_levels_of_a_budget_hold_those_before_them(config, host):
     levels = (
-        Level(name="O-P", pairs=("P-O",)),
-        Level(name="charges", charges=True),
-        Level(name="all", pairs="all", shells=True),
+        BudgetLevel(name="O-P", pairs=("P-O",)),
+        BudgetLevel(name="charges", charges=True),
+        BudgetLevel(name="all", pairs="all", shells=True),
     )
     spaces = [space for _, space in level_spaces(config, Budget(levels=levels), host, "fit.toml")]
     names = [{variable.name for variable in space.variables} for space in spaces]
@@ -70,7 +68,7 @@ def test_levels_of_a_budget_hold_those_before_them(config, host):
 
 
 def test_values_of_another_potential_are_found_where_charges_and_shells_mix(config, host):
-    levels = (Level(name="all", charges=True, shells=True),)
+    levels = (BudgetLevel(name="all", charges=True, shells=True),)
     ((_, space),) = level_spaces(config, Budget(levels=levels), host, "fit.toml")
     values = space.values(np.full(len(space.variables), 0.3))
     # The potential holds every value to the last digits, O's core charge being moved by two variables.
@@ -105,14 +103,3 @@ def test_a_reference_cell_is_either_given_or_found(table, message):
     with pytest.raises(ConfigError) as caught:
         parse_config(TEXT + f'[preoptimisation]\nparameters = ["rho Mg-O"]\n{table}\n')
     assert message in str(caught.value) and "\n" not in str(caught.value)
-
-
-def test_radial_distribution_functions_count_neighbours():
-    atoms = prototype("MgO")
-    functions, r = partial_rdfs(atoms), distances()
-    assert set(functions) == {("Mg", "Mg"), ("Mg", "O"), ("O", "O")}
-    density = np.sum(atoms.symbols == "O") / atoms.cell.volume
-    for pair, limit, count in ((("Mg", "O"), 2.5, 6), (("Mg", "Mg"), 3.3, 12), (("Mg", "O"), 3.9, 6 + 8)):
-        shell = (4 * np.pi * r**2 * functions[pair] * density)[r < limit]
-        # Rock salt: 6 at 2.1 Å, 12 at 3.0 Å, 8 at 3.6 Å; sums over Gaussians 5 steps wide are exact to far below 1e-3.
-        assert shell.sum() * SPACING == pytest.approx(count, rel=1e-3)

@@ -14,6 +14,7 @@ from dopantfit.fit.errors_by_group import error_tables, near_dopant
 from dopantfit.fit.objective import Objective
 from dopantfit.fit.record import write_fit
 from dopantfit.fit.run import best_apart, plan_fit, run_fit
+from dopantfit.workflow.lock import held, run_folder
 
 from .conftest import TEXT
 
@@ -111,6 +112,33 @@ def _check_cell_table(payload, folder):
     assert volume["preoptimised"] == pytest.approx(volume["reference"], rel=0.004) and volume["start"] > 340
     assert table["rho Mg-O (Å)"]["preoptimised"] < table["rho Mg-O (Å)"]["start"]
     assert "Nord" in (folder / "figures" / "preoptimisation.md").read_text()
+
+
+def test_two_fits_of_one_folder_do_not_run_side_by_side(fit_file):
+    plan = plan_fit(fit_file)
+    with held(fit_file.parent), pytest.raises(ConfigError, match="is working there"):
+        run_fit(plan, fit_file.parent / "work")
+    # Nor do two of other folders and one name take each other's journal.
+    with run_folder(fit_file.parent / "work", fit_file.parent / "set" / "frames.extxyz"):
+        pass
+    with pytest.raises(ConfigError, match="holds the work of"):
+        run_fit(plan, fit_file.parent / "work")
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ('name = "../../elsewhere"', "is no name of a folder"),
+        (f'name = "{"a" * 300}"', "longer than 100 bytes"),
+        ('compare_with = "published-long-ago"', "no library potential"),
+    ],
+)
+def test_what_would_end_a_long_fit_is_refused_before_it(fit_file, line, words):
+    key = line.split()[0]
+    text = "\n".join(line if one.startswith(f"{key} =") else one for one in fit_file.read_text().splitlines())
+    fit_file.write_text(text)
+    with pytest.raises(ConfigError, match=words):
+        plan_fit(fit_file)
 
 
 def test_the_plan_says_what_informs_each_parameter(fit_file):

@@ -8,7 +8,7 @@ import pytest
 from dopantfit.errors import ConfigError
 from dopantfit.fit.config import Swarm
 from dopantfit.fit.search import ANCHOR_ERROR, Generations, first_generation, run_search
-from dopantfit.fit.survey import Evaluated
+from dopantfit.fit.surrogate import Evaluated
 
 METHODS = ["pso", "tpe", "cma-es"]
 CENTRE = np.array([0.3, 0.7, 0.55])

@@ -6,11 +6,11 @@ import pytest
 from rich.console import Console
 
 from dopantfit.lammps import RichReport
-from dopantfit.lammps.progress import Progress
+from dopantfit.lammps.progress import DynamicsProgress
 
 
 def state(time, seconds_left=90.0):
-    return Progress(
+    return DynamicsProgress(
         time=time,
         duration=20.0,
         rate=123.4,

@@ -7,27 +7,30 @@ import time
 
 import numpy as np
 import pytest
-import typer
 
+import dopantfit
 from dopantfit import Potential
 from dopantfit.cli import main
 from dopantfit.errors import ConfigError
 from dopantfit.fit.config import load_config
+from dopantfit.fit.inputs import fit_files
 from dopantfit.lammps import Dynamics, Launcher, run_dynamics
 from dopantfit.lammps.include import potential_include
-from dopantfit.pipeline.steps import fit_files, run_steps, why_fit, why_validate
+from dopantfit.pipeline.steps import why_fit, why_validate
 from dopantfit.pipeline.trace import trace
 from dopantfit.potential.parameters import Parameter
 from dopantfit.structures import load_host
 from dopantfit.study.config import load_study
 from dopantfit.study.crystals import doped_crystal
 from dopantfit.study.files import write_structure
+from dopantfit.study.record import FinishedTask, StudyRecord
 from dopantfit.study.run import keep, reported_files
 from dopantfit.study.tasks import Planner
-from dopantfit.validate import thresholds
+from dopantfit.validate import ValidationStatus, thresholds
 from dopantfit.workflow import records
 from dopantfit.workflow.graph import find_action, key_of
-from dopantfit.workflow.provenance import Record, sha256_of
+from dopantfit.workflow.provenance import Provenance
+from made_up_records import PARAMETER, write_fit_record, write_validation_record
 
 NAME = "rho Mg-O"
 FIT = """
@@ -59,19 +62,9 @@ def fit(tmp_path):
     potential.save(folder / "potential.toml")
     inputs = fit_files(*load_config(folder))
     entry = {"name": NAME, "value": 0.1812345, "standard_error": 0.0004}
-    record = Record.of(inputs, {}, seed=1, started=time.time()).as_dict()
-    digest = sha256_of(folder / "potential.toml")
-    made = {"parameters": [entry], "record": record, "potential_sha256": digest}
-    (folder / "fit.json").write_text(json.dumps(made))
-    validation = {
-        "level": "quick",
-        "passed": True,
-        "potential": {"sha256": digest},
-        "thresholds": thresholds.sha256(load_host()),
-        "gates": [{"name": "parity", "passed": True}],
-        "record": {"inputs": {}},
-    }
-    (folder / "validation.json").write_text(json.dumps(validation))
+    record = Provenance.of(inputs, {}, seed=1, started=time.time()).as_dict()
+    write_fit_record(folder, parameters=[PARAMETER | entry], record=record)
+    write_validation_record(folder, thresholds=thresholds.sha256(load_host()))
     return folder
 
 
@@ -125,17 +118,25 @@ def made_up_run(plan, run):
         record = records.Record(task.name, key, {}, records.hashes(folder, ("table.csv",)))
         records.write_record(folder, record)
         made[task.name] = record
-        told[task.name] = {"key": key, "digest": record.digest, "files": record.files, "measured": {}}
-        for file in reported_files(plan.study, task.name, record.files):
+        told[task.name] = FinishedTask(stage=task.stage, key=key, digest=record.digest, files=record.files, measured={})
+        for file in reported_files(plan.study, task.stage, task.name, record.files):
             (run / "summary" / task.name).mkdir(parents=True)
             shutil.copy(folder / file, run / "summary" / task.name / file)
-    potential = sha256_of(plan.base / plan.study.potential)
-    content = {"tasks": told, "record": {"inputs": {"potential": potential}}}
-    (run / "summary/study.json").write_text(json.dumps(content))
+    inputs = {"potential": plan.base / plan.study.potential}
+    StudyRecord(
+        verdict=None,
+        gates=ValidationStatus(potential_sha256="", level="quick", passed=True),
+        tasks=told,
+        failed={},
+        skipped={},
+        stages={},
+        done_now=(),
+        record=Provenance.of(inputs, plan.study.model_dump(mode="json"), seed=1, started=time.time()),
+    ).write(run / "summary/study.json")
 
 
 def engine_files(folder, potential):
-    atoms, _ = doped_crystal(1, 0.0, "Mg", 2, {"Ti": 1}, np.random.default_rng(1))
+    atoms, _ = doped_crystal(load_host(), 1, 0.0, "Mg", 2, {"Ti": 1}, np.random.default_rng(1))
     folder.mkdir(parents=True)
     write_structure(folder / "ions.extxyz", atoms)
     labels = set(atoms.arrays["species"] if "species" in atoms.arrays else atoms.get_chemical_symbols())
@@ -201,7 +202,7 @@ def test_the_files_that_lammps_read_carry_the_fitted_value(fit, tmp_path):
     from dopantfit.pipeline.trace import _engine_files
 
     potential = Potential.load(fit / "potential.toml")
-    atoms, _ = doped_crystal(1, 0.0, "Mg", 2, {"Ti": 1}, np.random.default_rng(1))
+    atoms, _ = doped_crystal(load_host(), 1, 0.0, "Mg", 2, {"Ti": 1}, np.random.default_rng(1))
     run_dynamics(atoms, potential, Dynamics(300.0, 0.002, 1), tmp_path / "run/one", launcher=Launcher(ranks=1))
     (link,) = _engine_files(Parameter.parse(NAME), potential, [tmp_path / "run"])
     assert link.problem == "" and "0.1812345" in link.says and link.says.endswith("# Mg-O")
@@ -337,7 +338,7 @@ def test_results_that_were_made_without_what_failed_hold(studied):
     needs = {role: records.read_record(run / need) for role, need in task.needs.items() if need not in gone}
     record = records.read_record(run / task.name)
     records.write_record(run / task.name, records.Record(task.name, key_of(task, needs), {}, record.files))
-    told = {link.file.removeprefix(f"{run}/"): link.problem for link in trace(NAME, studied, plan, run)}
+    told = {link.file.removeprefix(f"{run}/"): link.problem for link in trace(NAME, studied, run=run)}
     assert told["items/06-crystal-conductivities"] == ""
     # The one cannot be made without it, the other was made with it.
     for name in ("items/05-li-density", "verdict"):
@@ -366,26 +367,24 @@ def test_steps_know_by_hash_what_is_up_to_date(fit):
     assert why_fit(fit) == "there is none yet"
 
 
-def test_only_steps_that_are_not_up_to_date_are_run(capsys):
-    done = []
-
-    def gate_fails():
-        done.append("validate")
-        raise typer.Exit(1)
-
-    steps = (
-        ("fit", lambda: "", lambda: done.append("fit")),
-        ("validate", lambda: "changed", gate_fails),
-        ("study", lambda: "changed", lambda: done.append("study")),
-    )
-    assert run_steps(steps) == 0
-    assert done == ["validate", "study"]
-    assert "fit: up to date" in capsys.readouterr().err
-    assert run_steps(steps[:2]) == 1
+@pytest.mark.parametrize("record", ["Mg/fit.json", "Mg/validation.json", "Mg/study/study.json"])
+@pytest.mark.parametrize("text", ["", "null", "[]", "{}", '{"format": 2}', '{"format": 99}', "{" * 5000, "\x00"])
+def test_a_record_that_is_none_is_one_line_with_its_file_and_the_remedy(studied, monkeypatch, capsys, record, text):
+    run = studied.parent / "runs/study-Mg-quick"
+    keep(run, studied)
+    shutil.rmtree(run)
+    (studied.parent / record).write_text(text)
+    status, out, err = call(monkeypatch, capsys, NAME, "Mg")
+    assert (status, out) == (2, "") and err.count("\n") == 1
+    assert err.startswith(f"dopantfit: error: {record}: ") and "again" in err
 
 
-def test_what_a_study_says_is_not_lost_when_the_report_was_written():
-    def says_no():
-        raise typer.Exit(1)
-
-    assert run_steps((("study", lambda: "changed", says_no), ("report", lambda: "it is quick", lambda: None))) == 1
+def test_the_verbs_are_functions_that_return_and_print_nothing(studied, capsys):
+    links = dopantfit.trace(NAME, "Mg")
+    assert {link.problem for link in links} == {""} and capsys.readouterr() == ("", "")
+    assert dopantfit.FitRecord.read(studied / "fit.json").parameters[0].value == 0.1812345
+    # A room that has the name of a verb is that verb, whatever was imported first.
+    assert callable(dopantfit.fit) and callable(dopantfit.study) and dopantfit.fit.FitRecord is dopantfit.FitRecord
+    with pytest.raises(ConfigError, match=r"nowhere.*cannot be read"):
+        dopantfit.study("nowhere")
+    assert set(dopantfit.__all__) <= {name for name in dopantfit.__all__ if getattr(dopantfit, name)}

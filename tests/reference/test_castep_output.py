@@ -105,8 +105,9 @@ def test_the_forces_of_a_final_configuration_belong_to_its_step() -> None:
 
 def test_forces_with_held_ions_are_refused_and_those_without_taken() -> None:
     held = header() + ions(0.1) + energy(-10.0) + forces(0.0, "Constrained Forces", tag="(cons'd)")
-    (found,) = read_castep(held + END, "x").steps
-    assert "constrained forces only" in found.problem
+    for text in (held, held.replace(header(), header(more=CENTRE_HELD))):
+        (found,) = read_castep(text + END, "x").steps
+        assert "constrained forces only" in found.problem
     freed = held + " BFGS: Final Configuration:\n" + ions(0.1) + forces(0.7, "Unconstrained Forces") + END
     (found,) = read_castep(freed, "x").steps
     assert found.problem == "" and found.atoms.calc.results["forces"][0, 0] == 0.7
@@ -125,6 +126,12 @@ def test_constrained_forces_count_where_only_the_centre_of_mass_is_held(task: st
     text = header(task, more) + step(-10.0, 0.1, 1.0, "Constrained Forces") + END
     (found,) = read_castep(text, "x").steps
     assert (found.problem == "") is sound and ("forces" in found.atoms.calc.results) is sound
+
+
+def test_forces_free_of_constraints_come_before_those_with_the_centre_of_mass_held() -> None:
+    final = " BFGS: Final Configuration:\n" + ions(0.1) + forces(0.7, "Unconstrained Forces")
+    text = header(more=CENTRE_HELD) + step(-10.0, 0.1, 1.0, "Constrained Forces") + final
+    assert first_forces(read_castep(text + forces(1.0, "Constrained Forces") + END, "x")) == [0.7]
 
 
 def test_ions_that_moved_without_being_printed_give_no_frame() -> None:
@@ -165,15 +172,18 @@ def test_stress_is_positive_under_tension_and_that_of_the_step() -> None:
     constrained = stress.replace("Stress Tensor", "Constrained Stress Tensor").replace("1.000000", "5.000000")
     text = header() + step(-10.0, 0.1, 1.0) + constrained + stress + END
     (found,) = read_castep(text, "x").steps
+    (alone,) = read_castep(header() + step(-10.0, 0.1, 1.0) + constrained + END, "x").steps
+    assert "stress" not in alone.atoms.calc.results
     np.testing.assert_allclose(found.atoms.calc.results["stress"], np.array([1, 1, 1, 0, 0, 0]) * GPa, rtol=1e-14)
 
 
 def test_a_minimisation_that_ran_out_of_cycles_is_told() -> None:
     # The words of CASTEP 18.1, which then stops, or goes on where that is allowed.
     warning = " *Warning* max. SCF cycles performed but system has not reached the groundstate.\n"
-    stopped = header() + ions(0.1) + warning + energy(-10.0, "Current total energy, E") + END
+    stopped = header() + ions(0.1) + warning + energy(-10.0, "Current total energy, E")
     went_on = header() + ions(0.1) + warning + energy(-10.0) + forces(1.0) + "Starting BFGS iteration 1 ...\n"
-    assert [found.unconverged for found in read_castep(stopped, "x").steps] == [True]
+    for text in (stopped, stopped.replace(warning, "")):
+        assert [found.unconverged for found in read_castep(text, "x").steps] == [True]
     output = read_castep(went_on + step(-11.0, 0.2, 0.5) + END, "x")
     assert [found.unconverged for found in output.steps] == [True, False]
 

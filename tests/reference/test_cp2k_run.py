@@ -3,6 +3,7 @@
 LiH*.out are outputs of CP2K 2023.1, cut to what is read; see tests/data/reference/README.md.
 """
 
+import gzip
 import re
 import shutil
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from ase.units import Bohr, GPa, Hartree
 from dopantfit.errors import ReferenceDataError
 from dopantfit.reference.cp2k_output import parse_output
 from dopantfit.reference.cp2k_run import read_calculation, read_run
+from dopantfit.reference.ionic_steps import StepChoice, wanted_frames
 
 DATA = Path(__file__).parents[1] / "data" / "reference" / "cp2k"
 
@@ -129,7 +131,7 @@ def test_steps_of_another_run_and_evaluations_without_positions_are_told(tmp_pat
     path = copied(tmp_path, "LiH-npt-f")
     edited(tmp_path / "LiH-npt-f-pos-1.xyz", (r"-8\.1381049967", "-8.2381049967"))
     run = read_run(path)
-    assert len(run.steps) == 3 and run.steps[2].cell.volume == pytest.approx(32.87573412298, rel=1e-9)
+    assert len(run.steps) == 3 and run.steps[2].atoms.cell.volume == pytest.approx(32.87573412298, rel=1e-9)
     assert "1 of 4 steps in LiH-npt-f-pos-1.xyz are of another run" in run.remarks
     assert "1 of 4 steps have no positions in LiH-npt-f-pos-1.xyz" in run.remarks
     edited(tmp_path / "LiH-npt-f-pos-1.xyz", ("E = +-8", "E = -9"))
@@ -278,3 +280,28 @@ def test_a_trajectory_of_an_earlier_run_is_not_a_single_point_s(tmp_path: Path) 
     shutil.copy(DATA / "LiH-cellopt-pos-1.xyz", tmp_path / "LiH-pos-1.xyz")
     (frame,) = read_calculation(tmp_path / "LiH.out")
     np.testing.assert_array_equal(frame.positions[0], [0.03, 0, 0.05])
+
+
+def test_compressed_files_of_a_run_are_read_like_the_plain_ones(tmp_path: Path) -> None:
+    plain = read_calculation(copied(tmp_path, "LiH-npt-f"))
+    for path in list(tmp_path.iterdir()):
+        path.with_name(path.name + ".gz").write_bytes(gzip.compress(path.read_bytes()))
+        path.unlink()
+    for one, other in zip(plain, read_calculation(tmp_path / "LiH-npt-f.out.gz"), strict=True):
+        assert one.calc.results["energy"] == other.calc.results["energy"]
+        np.testing.assert_array_equal(one.cell.array, other.cell.array)
+        np.testing.assert_array_equal(one.positions, other.positions)
+
+
+def test_the_completed_part_of_a_cut_run_has_the_steps_that_are_whole(tmp_path: Path) -> None:
+    path = copied(tmp_path, "LiH-npt-f")
+    text = path.read_text()
+    whole = read_calculation(path)
+    # In the middle of the forces of the last step.
+    path.write_text(text[: text.index("ATOMIC FORCES", text.index("-8.2052")) + 120])
+    (tmp_path / "LiH-npt-f-frc-1.xyz").unlink()
+    with pytest.raises(ReferenceDataError, match=r"is truncated.*'PROGRAM ENDED AT'.*--completed-part"):
+        read_calculation(path)
+    frames, _ = wanted_frames(read_run(path), StepChoice("all", completed_part=True), "x")
+    assert [number for number, _ in frames] == [0, 1, 2]
+    assert [frame.cell.volume for _, frame in frames] == [frame.cell.volume for frame in whole[:3]]

@@ -117,6 +117,11 @@ def test_cell_and_stress_of_every_step_of_a_variable_cell() -> None:
     np.testing.assert_allclose(gigapascal, [-14.7105, -14.7105, -14.7105, 0, 0, 0], atol=1e-4)
 
 
+def test_the_lattice_parameter_is_the_one_with_more_decimals() -> None:
+    text = (header() + energy(-10.0) + forces(0.1) + END).replace("celldm(1)=   8.000000", "celldm(1)=   8.000049")
+    assert read_espresso(text, "x").steps[0].atoms.cell[0, 0] / BOHR == pytest.approx(8.000049, abs=1e-9)
+
+
 def test_all_runs_of_a_file_are_read() -> None:
     run = header() + energy(-10.0) + forces(0.1) + END
     output = read_espresso(run + run.replace("-10.0", "-11.0"), "x")
@@ -168,7 +173,10 @@ def test_a_step_without_forces_is_a_step() -> None:
 def test_of_a_run_that_was_cut_the_unfinished_step_is_left_out() -> None:
     whole = header() + energy(-10.0) + forces(0.1) + moved(0.4)
     last = energy(-11.0) + forces(0.2)
-    for text, count in ((whole + last, 2), (whole + last[: last.index("atom    2") + 40], 1), (whole, 1)):
+    stress = "          total   stress  (Ry/bohr**3)          (kbar)     P=  0.0\n" + " 0.0 0.0 0.0  0 0 0\n" * 3
+    with_stress = header() + energy(-10.0) + forces(0.1) + stress + moved(0.4)
+    cases = [(whole + last, 2), (whole + last[: last.index("atom    2") + 40], 1), (whole, 1), (with_stress + last, 1)]
+    for text, count in cases:
         output = read_espresso(text, "x")
         assert output.cut == "JOB DONE." and len(output.steps) == count
 

@@ -193,6 +193,24 @@ def test_the_completed_part_of_a_cut_run_is_taken_on_demand(tmp_path: Path) -> N
     assert len(done.frames) == 7 and done.remarks[0].endswith("7 completed steps were found")
 
 
+def test_the_completed_part_of_a_cut_cp2k_run_is_taken_on_demand(tmp_path: Path) -> None:
+    for name in ("MgO-relax.inp", "MgO-relax-pos-1.xyz"):
+        shutil.copy(DATA / "cp2k" / name, tmp_path)
+    path, text = tmp_path / "MgO-relax.out", (DATA / "cp2k" / "MgO-relax.out").read_text()
+    whole = import_files(
+        [DATA / "cp2k" / "MgO-relax.out"], a_set(tmp_path / "whole", "CP2K", "Mg O"), "r", "all"
+    ).frames
+    # Within the digits of the last energy: that evaluation has no forces.
+    path.write_text(text[: text.rindex("ENERGY| Total FORCE_EVAL") + 60])
+    with pytest.raises(ReferenceDataError, match=r"is truncated: .* --completed-part"):
+        import_files([path], a_set(tmp_path / "none", "CP2K", "Mg O"), "r")
+    done = import_files([path], a_set(tmp_path / "set", "CP2K", "Mg O"), "r", StepChoice("all", completed_part=True))
+    energies = [frame.calc.results["energy"] for frame in done.frames]
+    assert 0 < len(energies) < len(whole)
+    assert energies == [frame.calc.results["energy"] for frame in whole][: len(energies)]
+    assert any("was cut" in remark for remark in done.remarks)
+
+
 PACKERS = {".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress}
 
 

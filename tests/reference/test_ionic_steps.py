@@ -91,6 +91,9 @@ def test_a_cut_run_is_refused_unless_its_completed_part_is_wanted() -> None:
     run = a_run(cut="JOB DONE.")
     with pytest.raises(ReferenceDataError, match=r"x: is truncated: VASP did not .* --completed-part"):
         wanted_frames(run, StepChoice("all"), "x")
+    stopped = a_run(a_step(0), a_step(1, unconverged=True), cut="JOB DONE.")
+    with pytest.raises(ReferenceDataError, match="after a step whose self-consistency did not converge"):
+        wanted_frames(stopped, StepChoice("all"), "x")
     frames, remarks = wanted_frames(run, StepChoice("all", completed_part=True), "x")
     assert len(frames) == 8 and remarks == ["was cut (no 'JOB DONE.'); 8 completed steps were found"]
     with pytest.raises(ReferenceDataError, match="x: holds no ionic step with an energy"):

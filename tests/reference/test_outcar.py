@@ -78,6 +78,8 @@ def test_steps_of_a_learned_force_field_are_counted_and_never_taken() -> None:
 def test_the_stress_of_a_learned_step_is_not_that_of_the_next() -> None:
     output = read_outcar(header() + learned_step(-9.0, 9.0) + scf(1) + cell() + forces(0.5) + energy(-10.0) + END, "x")
     assert energies(output) == [-10.0] and "stress" not in output.steps[0].atoms.calc.results
+    between = header() + scf(1) + learned_step(-9.0, 9.0) + stress() + cell() + forces(0.5) + energy(-10.0) + END
+    assert first_forces(read_outcar(between, "x")) == [0.5]
 
 
 def test_a_run_of_a_learned_field_alone_holds_no_step() -> None:
@@ -119,7 +121,7 @@ def test_what_ran_out_of_electronic_steps_is_told(version: str, last: int, end: 
 def test_linear_response_behind_a_step_is_no_step() -> None:
     text = header("5.4.4") + step(1, -10.0, 0.1) + scf(1, 60) + scf(2, 7, FAILED) + END
     output = read_outcar(text, "x")
-    assert energies(output) == [-10.0] and not output.steps[0].unconverged
+    assert energies(output) == [-10.0] and [found.unconverged for found in output.steps] == [False]
 
 
 def test_dispersion_prints_more_columns_and_words() -> None:
@@ -150,7 +152,8 @@ def test_species_come_from_the_list_of_files_where_nothing_else_names_them() -> 
     text = header() + step(1, -10.0, 0.1) + END
     bare = "\n".join(line for line in text.split("\n") if "VRHFIN" not in line)
     listed = bare.replace("   number of dos", " POTCAR:    PAW_PBE Mg 1\n POTCAR:    PAW_PBE O 2\n   number of dos", 1)
-    for some in (bare, listed):
+    unlisted = "\n".join(line for line in text.split("\n") if "POTCAR" not in line)
+    for some in (bare, listed, unlisted):
         assert str(read_outcar(some, "x").steps[0].atoms.symbols) == "MgO"
 
 
@@ -171,3 +174,10 @@ def test_all_runs_of_a_file_are_read_and_of_a_cut_one_the_completed_steps() -> N
     output = read_outcar(run + END + run.replace("-10.0", "-11.0") + step(2, -12.0, 0.2)[:400], "x")
     assert energies(output) == [-10.0, -11.0] and output.cut == "General timing and accounting"
     assert "holds 2 runs with 2 ionic steps in all" in output.remarks
+
+
+def test_an_energy_that_was_cut_within_its_digits_is_none() -> None:
+    text = header() + step(1, -10.0, 0.1) + step(2, -11.12345678, 0.2)
+    cut = text[: text.index("-11.12345678") + 5]
+    for some, count in ((text, 2), (cut, 1), (text.rstrip("\n")[:-3], 1)):
+        assert energies(read_outcar(some, "x")) == [-10.0, -11.12345678][:count]

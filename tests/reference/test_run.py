@@ -153,7 +153,7 @@ def test_a_run_that_is_ended_ends_cp2k_and_the_next_run_goes_on(tmp_path: Path, 
         time.sleep(0.05)
     child = int(pid_file.read_text())
     assert runs(child)
-    with pytest.raises(ConfigError, match="another run works here"):
+    with pytest.raises(ConfigError, match="is working there"):
         run_set(folder, work=work)
     runner.send_signal(how)
     assert runner.wait(timeout=60) != 0

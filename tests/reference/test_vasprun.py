@@ -71,11 +71,20 @@ def test_steps_without_self_consistency_are_no_frames() -> None:
     assert "no self-consistency of its own" in one.problem and two.problem == ""
 
 
+def test_learned_steps_stand_outside_and_are_counted() -> None:
+    learned = '<varray name="forces" ><v> 9.0 0.0 0.0 </v></varray>' + energy(-99.0, -99.0)
+    output = read_vasprun(file(calculation(), learned, learned, calculation()), "x")
+    assert [found.atoms.calc.results["energy"] for found in output.steps] == [-9.8, -9.8]
+    assert output.remarks == ("2 steps of a machine-learned force field left out; 2 are of DFT",)
+
+
 def test_of_a_file_that_was_cut_the_whole_steps_are_read() -> None:
     text = file(calculation(), calculation(final=-11.0), calculation(final=-12.0))
     for mark, count in (("-12.0", 2), ("-11.0", 1), ("<atominfo>", 0)):
-        output = read_vasprun(text[: text.index(mark)], "x")
-        assert output.cut == "</modeling>" and len(output.steps) == count
+        # A machine that went down may leave zeros behind.
+        for tail in ("", "\0" * 20):
+            output = read_vasprun(text[: text.index(mark)] + tail, "x")
+            assert output.cut == "</modeling>" and len(output.steps) == count
 
 
 def test_numbers_that_overflowed_are_no_results() -> None:

@@ -6,19 +6,13 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 
-from dopantfit.potential import Potential
-from dopantfit.study.files import (
-    ACROSS,
-    ALL_SITES,
-    LOWEST_WALKER,
-    PROFILE,
-    STRUCTURE,
-    Item,
-    write_item,
-    write_structure,
-    write_table,
-)
-from dopantfit.workflow.provenance import sha256_of, write_json_atomic
+from dopantfit.study.config import parse_study
+from dopantfit.study.files import LOWEST_WALKER, PROFILE, STRUCTURE, write_structure
+from dopantfit.study.item import Item, tabulated, write_item, write_table
+from dopantfit.study.item_schemas import ACROSS, ALL_SITES, SCHEMAS
+from dopantfit.study.record import StudyRecord
+from dopantfit.workflow.provenance import sha256_of
+from dopantfit.workflow.schema import parse_content
 
 NUMBER = ("value", "error", "low", "high")
 
@@ -39,7 +33,12 @@ def interval(value: float | None, low: float | None, high: float | None) -> dict
     return {"value": value, "low": low, "high": high}
 
 
-def boundary_items() -> list[Item]:
+def made(name: str, title: str, columns: dict[str, str], rows: list[Any], facts: dict[str, Any]) -> Item[Any]:
+    schema = SCHEMAS["05-li-density" if name == "li-density" else name]
+    return Item(name, title, columns, tabulated(columns, rows, name), parse_content(schema.facts, facts))
+
+
+def boundary_items() -> list[Item[Any]]:
     z = [1.75 + 3.5 * i for i in range(8)]
     dose = [0, 0, 0, 4.0, 7.0, 4.0, 0, 0]
     profile = [("GB_1", at, float(x), 0.5, 2) for at, x in zip(z, dose, strict=True)]
@@ -59,38 +58,38 @@ def boundary_items() -> list[Item]:
     depth = {"value": 31.0, "error": 2.0, "interval_95": [27.0, 35.0]}
     rounds = [("GB_1", r, w, 1000.0 + 500 * w, -3704.0 - r - w) for r in range(3) for w in range(2)]
     return [
-        Item(
+        made(
             "01-dopant-profiles",
             "Dopant",
             {"system": "", "z": "Å", "mean": "at%", "deviation": "at%", "structures": ""},
             profile,
             {"compositions": cations},
         ),
-        Item(
+        made(
             "02-acceptance",
             "Accepted",
             columns("system", "sites", "partner", "attempts", "accepted", number="acceptance"),
             swaps,
             {"GB_1": {"penetration_A": depth, "grain_share": None, "walkers": [0, 1]}},
         ),
-        Item(
+        made(
             "03-host-profile",
             "Al",
             {"z": "Å", "mean": "at%", "deviation": "at%"},
             [(at, 1.5 + 0.1 * i, None) for i, at in enumerate(z)],
             {"label": "Al", "domains": domains},
         ),
-        Item(
+        made(
             "11-walkers",
             "Walkers",
             {"system": "", "round": "", "walker": "", "temperature": "K", "energy": "eV"},
             rounds,
-            {"GB_1": {"exchanges": {"attempted": [4], "accepted": [3]}}},
+            {"GB_1": {"exchanges": {"attempted": [4], "accepted": [3], "round_trips": [0, 0]}}},
         ),
     ]
 
 
-def crystal_items() -> list[Item]:
+def crystal_items() -> list[Item[Any]]:
     counts = (("Ti", 3), ("Al", 1), ("Li", 0), ("between", 1))
     sites = [("C_1", site, n, n / 5, 0.004, 0.001, 0.007) for site, n in counts]
     settled = {"attempts_per_dopant": {"C_1": 30.0}, "constant_pressure_ps": {"C_1": 50.0}}
@@ -104,8 +103,8 @@ def crystal_items() -> list[Item]:
     ratios = {"C_ref": interval(1.0, 0.98, 1.02), "C_1": interval(0.7, 0.68, 0.72)}
     volume = {"volume_change": "", "volume_change_low": "", "volume_change_high": ""}
     return [
-        Item("04-site-occupancy", "Sites", columns("system", "site", "count", "share") | volume, sites, settled),
-        Item(
+        made("04-site-occupancy", "Sites", columns("system", "site", "count", "share") | volume, sites, settled),
+        made(
             "li-density",
             "Li density",
             {"site": "", "ion": "", "from": "Å", "to": "Å", "difference": "1/Å³", "error": "1/Å³"},
@@ -118,7 +117,7 @@ def crystal_items() -> list[Item]:
                 "runs": {"doped": 2, "reference": 2},
             },
         ),
-        Item(
+        made(
             "06-crystal-conductivities",
             "Conductivities",
             columns("system", "species", "structures", number="sigma", unit="S/cm"),
@@ -128,7 +127,7 @@ def crystal_items() -> list[Item]:
     ]
 
 
-def amorphous_items() -> list[Item]:
+def amorphous_items() -> list[Item[Any]]:
     number = {f"density_{end}": "1/Å³" for end in NUMBER}
     mass = {f"number_density_{end}": "1/Å³" for end in NUMBER}
     volumes = {"volumes": {key: {"structures": 2, "constant_pressure_ps": 50.0} for key in ("A_ref", "A_1")}}
@@ -144,14 +143,14 @@ def amorphous_items() -> list[Item]:
         "T_0": interval(0.01, 0.004, 0.02),
     }
     return [
-        Item(
+        made(
             "07-ternary",
             "Shares",
             columns("system", "structure", "x_Ti", "x_Al", "x_Mg", "ions"),
             [("A_ref", 1, 0.8, 0.2, 0.0, 500), ("A_1", 1, 0.6, 0.15, 0.25, 520), ("T_0", 1, 0.0, 0.4, 0.6, 530)],
             {"labels": ["Ti", "Al", "Mg"]},
         ),
-        Item(
+        made(
             "08-reducible-distance",
             "Ti",
             columns("system", "structures", number="nearest", unit="Å") | number,
@@ -161,7 +160,7 @@ def amorphous_items() -> list[Item]:
             ],
             volumes,
         ),
-        Item(
+        made(
             "09-densities",
             "Densities",
             columns("system", "structures", number="mass_density", unit="g/cm³") | mass,
@@ -171,14 +170,14 @@ def amorphous_items() -> list[Item]:
             ],
             volumes,
         ),
-        Item(
+        made(
             "10-amorphous-conductivities",
             "Conductivities",
             columns("system", "species", "structures", number="sigma", unit="S/cm"),
             sigma,
             {"ratios": ratios, "runs": dict.fromkeys(ratios, 2)},
         ),
-        Item(
+        made(
             "10-arrhenius",
             "Arrhenius",
             {"temperature": "K"} | columns("species", number="sigma", unit="S/cm"),
@@ -203,6 +202,7 @@ def verdict() -> dict[str, Any]:
     }
     names = ("the dopant stays out of the grains", "the grains keep their conductivity", "the boundary conducts better")
     return {
+        "limits": configuration()["rules"],
         "answer": "no",
         "rule": "yes where some composition meets all three requirements, no where none can",
         "requirements": dict(zip(names, ("yes", "no", "undecided"), strict=True)),
@@ -212,17 +212,28 @@ def verdict() -> dict[str, Any]:
     }
 
 
+CONFIGURATION = """
+preset = "quick"
+seed = 7
+dopant = "Mg"
+potential = "latp-mg-2022"
+validation = "validation.json"
+[doping]
+concentrations = [3.9]
+[swaps]
+attempts_per_round = 10
+rounds_per_layer = 5
+layers = 4
+relaxation = 2.0
+[crystals]
+production = 100.0
+[amorphous]
+production = 100.0
+"""
+
+
 def configuration() -> dict[str, Any]:
-    runs = {"production": 100.0, "temperature": 700.0}
-    return {
-        "preset": "quick",
-        "dopant": "Mg",
-        "doping": {"concentrations": [3.9], "realisations": 2},
-        "swaps": {"attempts_per_round": 10, "rounds_per_layer": 5, "layers": 4, "relaxation": 2.0},
-        "crystals": {"replicas": 2, **runs},
-        "amorphous": {"cells": 2, "titanium_free": True, **runs},
-        "rules": {"equilibration": 10.0, "structures": 2, "attempts_per_dopant": 20.0},
-    }
+    return parse_study(CONFIGURATION).model_dump(mode="json")
 
 
 def ions(count: int, seed: int = 1) -> Atoms:
@@ -231,7 +242,7 @@ def ions(count: int, seed: int = 1) -> Atoms:
     return Atoms(symbols, scaled_positions=rng.random((count, 3)), cell=[12.0, 12.0, 28.0], pbc=True)
 
 
-def ensemble_item() -> Item:
+def ensemble_item() -> Item[Any]:
     """Two systems with the study's own potential and another one of the fit."""
     rows = [
         ("C_ref", "study", "σ(Li)", "S/cm", *known(0.10, 0.001), 0.02),
@@ -239,16 +250,22 @@ def ensemble_item() -> Item:
         ("C_1", "draw-01", "σ(Mg on Ti)", "S/cm", *bound(1e-5), None),
     ]
     names = columns("system", "potential", "quantity", "unit", number="estimate") | {"spread": ""}
-    return Item("ensemble", "The same systems with other potentials of the fit", names, rows, {"potentials": []})
+    return made(
+        "ensemble", "The same systems with other potentials of the fit", names, rows, {"potentials": [], "spread": {}}
+    )
 
 
-def write_study(run: Path, leave_out: tuple[str, ...] = (), n_ions: int = 120, more: tuple[Item, ...] = ()) -> Path:
+def write_study(
+    run: Path, leave_out: tuple[str, ...] = (), n_ions: int = 120, more: tuple[Item[Any], ...] = ()
+) -> Path:
     """Write a run folder. leave_out: names of results that are skipped because the exchange failed; more: others."""
     tasks: dict[str, Any] = {}
 
     def done(task: str, folder: Path, names: tuple[str, ...]) -> None:
         files = {name: sha256_of(folder / name) for name in names}
-        tasks[task] = {"digest": "0" * 64, "files": files, "measured": {"wall_seconds": 36.0, "ions": float(n_ions)}}
+        measured = {"wall_seconds": 36.0, "ions": float(n_ions)}
+        stage = task.split("/")[0]
+        tasks[task] = {"stage": stage, "key": "1" * 64, "digest": "0" * 64, "files": files, "measured": measured}
 
     for item in [*boundary_items(), *crystal_items(), *amorphous_items(), *more]:
         name = "05-li-density" if item.name == "li-density" else item.name
@@ -282,81 +299,17 @@ def write_study(run: Path, leave_out: tuple[str, ...] = (), n_ions: int = 120, m
         "started": "2026-01-01T00:00:00.000+00:00",
         "wall_seconds": 100.0,
     }
+    lost = {f"items/{name}": "items" for name in leave_out}
     content = {
         "verdict": verdict(),
-        "gates": {"passed": True, "problem": None, "waiver": None},
+        "gates": {"potential_sha256": "2" * 64, "level": "quick", "passed": True, "problem": None, "waiver": None},
         "tasks": tasks,
         "failed": {"swaps/GB_1": "the engine stopped"} if leave_out else {},
-        "skipped": {f"items/{name}": "bleeding/GB_1" for name in leave_out}
-        | ({"bleeding/GB_1": "swaps/GB_1"} if leave_out else {}),
+        "skipped": dict.fromkeys(lost, "bleeding/GB_1") | ({"bleeding/GB_1": "swaps/GB_1"} if leave_out else {}),
+        "stages": lost | ({"swaps/GB_1": "swaps", "bleeding/GB_1": "bleeding"} if leave_out else {}),
         "done_now": [],
         "record": record,
     }
     for place in (run, run / "summary"):
-        write_json_atomic(place / "study.json", content)
+        parse_content(StudyRecord, content).write(place / "study.json")
     return run
-
-
-def write_fit(folder: Path) -> Path:
-    """Write a fit of one parameter and its gates."""
-    folder.mkdir(parents=True)
-    Potential.load("latp-mg-2022").save(folder / "potential.toml")
-    record = {
-        "inputs": {},
-        "versions": {},
-        "seed": 1,
-        "configuration": {},
-        "started": "2026-01-01T00:00:00.000+00:00",
-        "wall_seconds": 9.0,
-    }
-    parameter = {
-        "name": "rho Mg-O",
-        "unit": "Å",
-        "start": 0.179,
-        "value": 0.1733655813527802,
-        "standard_error": 0.006,
-        "bounds": [0.13, 0.25],
-        "scale": "linear",
-        "at_bound": False,
-        "identified": True,
-    }
-    flat = parameter | {"name": "C Mg-Al", "identified": False, "standard_error": None, "at_bound": True}
-    errors = {"forces": [{"kind": "all", "name": "all", "rms_error": 0.75, "rms_reference": 1.1}]}
-    write_json_atomic(
-        folder / "fit.json",
-        {
-            "name": "Mg",
-            "parameters": [parameter, flat],
-            "objective": {"start": 10.0, "cost": 5.0, "reduced_chi2": 1.0, "degrees_of_freedom": 90},
-            "errors": {"fitted": {"held_out": errors}, "published": {"held_out": errors}},
-            "compared": {"fitted": "Mg", "published": "latp-mg-2022"},
-            "turn_over": {"Mg-P": {"radius": 1.74, "energy": 20.7}},
-            "budget": [],
-            "frames": {"train": ["a"], "held_out": ["b", "c"]},
-            "record": record,
-        },
-    )
-    check = {
-        "name": "drift",
-        "value": 0.5,
-        "error": None,
-        "unit": "meV",
-        "low": None,
-        "high": 1.0,
-        "reason": "because",
-        "passed": True,
-        "decided": True,
-    }
-    gate = {"name": "parity", "finding": "same", "passed": True, "problem": None, "checks": [check], "figures": []}
-    write_json_atomic(
-        folder / "validation.json",
-        {
-            "name": "Mg",
-            "level": "quick",
-            "passed": True,
-            "potential": {"name": "Mg", "sha256": sha256_of(folder / "potential.toml"), "source": "potential.toml"},
-            "gates": [gate],
-            "record": record,
-        },
-    )
-    return folder

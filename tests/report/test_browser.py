@@ -11,11 +11,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from made_up_study import write_fit
 
 from dopantfit.report.page import write_report
-from dopantfit.report.records import read_sources
 from dopantfit.report.results import RESULTS
+from dopantfit.report.sources import read_sources
+from made_up_records import write_made_up_fit
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs the browser chromium (apt-get install chromium)")
@@ -94,7 +94,7 @@ def load_seconds(page, tmp_path):
 @pytest.fixture(scope="module")
 def made_up(study_folder, tmp_path_factory):
     folder = tmp_path_factory.mktemp("page")
-    write_report(read_sources(study_folder, write_fit(folder / "Mg")), folder)
+    write_report(read_sources(study_folder, write_made_up_fit(folder / "Mg")), folder)
     return folder / "report.html"
 
 

@@ -6,16 +6,24 @@ import numpy as np
 import pytest
 
 from dopantfit.report.compare import comparisons, published
-from dopantfit.report.records import read_study
 from dopantfit.report.results import RESULTS
+from dopantfit.study.item_schemas import SCHEMAS
+from dopantfit.study.summary import read_summary
+from dopantfit.workflow.schema import parse_content
 
 
 @pytest.fixture(scope="module")
 def study(study_folder):
-    return read_study(study_folder)
+    return read_summary(study_folder)
+
+
+def facts_of(study, name):
+    return study.items[name].facts.model_dump(mode="json")
 
 
 def said(study, name, **changes):
+    if "facts" in changes:
+        changes["facts"] = parse_content(SCHEMAS[name].facts, changes["facts"])
     return RESULTS[name].say(replace(study.items[name], **changes), study)
 
 
@@ -32,14 +40,15 @@ def test_a_gain_within_its_error_is_undecided(study):
 
 
 def test_bounds_alone_decide_nothing(study):
-    ratios = {"C_ref": None, "C_1": {"value": None, "low": 0.0, "high": None}}
-    facts = study.items["06-crystal-conductivities"].facts | {"ratios": ratios}
+    unknown = {"value": None, "low": None, "high": None}
+    ratios = {"C_ref": unknown, "C_1": unknown | {"low": 0.0}}
+    facts = facts_of(study, "06-crystal-conductivities") | {"ratios": ratios}
     text = said(study, "06-crystal-conductivities", facts=facts)
     assert "undecided in 1 of 1 system;" in text and "upper bound" in text
 
 
 def test_without_a_doped_system_there_is_no_comparison(study):
-    facts = {"ratios": {"C_ref": {"value": 1.0, "low": 0.9, "high": 1.1}}}
+    facts = {"ratios": {"C_ref": {"value": 1.0, "low": 0.9, "high": 1.1}}, "runs": {}}
     assert said(study, "06-crystal-conductivities", facts=facts).startswith("Undecided")
     rows = [row for row in study.items["09-densities"].rows if row["system"] == "A_ref"]
     assert said(study, "09-densities", rows=rows).startswith("Undecided")
@@ -70,8 +79,8 @@ def test_li_gathers_where_its_density_rises_by_more_than_its_error(study):
 def with_grids(folder, item, doped, reference):
     """A result whose Li densities are the same everywhere [1/Å³]."""
     grids = {"doped": doped * np.ones((2, 2, 2)), "reference": reference * np.ones((2, 2, 2))}
-    np.savez(folder / "densities.npz", **grids)
-    return replace(item, folder=folder)
+    np.savez(folder / "densities.npz", **grids, difference=grids["doped"], cell=np.eye(3))
+    return replace(item, files={"densities.npz": folder / "densities.npz"})
 
 
 def test_li_gathers_only_where_its_density_rises_by_more_than_in_the_whole_cell(study, tmp_path):
@@ -84,8 +93,8 @@ def test_li_gathers_only_where_its_density_rises_by_more_than_in_the_whole_cell(
     assert "Over the whole cell it changes by 1.10 10⁻³ Å⁻³, by the Li that balances the charge of Mg." in text
 
 
-def test_without_the_grids_the_cell_may_hold_any_amount_of_li(study, tmp_path):
-    text = said(study, "05-li-density", folder=tmp_path)
+def test_without_the_grids_the_cell_may_hold_any_amount_of_li(study):
+    text = said(study, "05-li-density", files={})
     assert "(undecided: the change over the whole cell is not known)" in text
     assert "By charge balance C_1 holds another amount of Li than C_ref." in text
 
@@ -133,14 +142,14 @@ def test_shares_of_sites_come_with_their_counts(study):
 
 
 def test_a_volume_that_had_no_time_to_settle_neither_grows_nor_shrinks(study):
-    facts = study.items["04-site-occupancy"].facts | {"constant_pressure_ps": {"C_1": 2.0}}
+    facts = facts_of(study, "04-site-occupancy") | {"constant_pressure_ps": {"C_1": 2.0}}
     text = said(study, "04-site-occupancy", facts=facts)
     assert "in C_1 (undecided: 2 ps at constant pressure, 10 are asked for)" in text
 
 
 def test_few_attempts_do_not_say_what_stays_in_the_grain(study):
     item = study.items["04-site-occupancy"]
-    facts = item.facts | {"attempts_per_dopant": {"C_1": 8.0}}
+    facts = facts_of(study, "04-site-occupancy") | {"attempts_per_dopant": {"C_1": 8.0}}
     words = "(undecided whether it stays so: 8 attempts per dopant, 20 are asked for)"
     assert words in said(study, "04-site-occupancy", facts=facts)
     rows = [row | {"count": 0, "share": None} for row in item.rows]
@@ -159,13 +168,12 @@ def test_one_run_does_not_say_whether_li_stays_away(study):
     rows = [row | {"difference": -0.4, "error": 1e-3} for row in item.rows]
     assert "(Li stays away)" in said(study, "05-li-density", rows=rows)
     undecided = "(undecided: 1 run, 2 are asked for to see the spread)"
-    for runs in ({"runs": {"doped": 2, "reference": 1}}, {}):
-        facts = {name: value for name, value in item.facts.items() if name != "runs"} | runs
-        assert undecided in said(study, "05-li-density", rows=rows, facts=facts)
+    facts = facts_of(study, "05-li-density") | {"runs": {"doped": 2, "reference": 1}}
+    assert undecided in said(study, "05-li-density", rows=rows, facts=facts)
 
 
 def test_few_runs_or_structures_compare_nothing(study):
-    facts = study.items["06-crystal-conductivities"].facts | {"runs": {"C_ref": 2, "C_1": 1}}
+    facts = facts_of(study, "06-crystal-conductivities") | {"runs": {"C_ref": 2, "C_1": 1}}
     text = said(study, "06-crystal-conductivities", facts=facts)
     assert "undecided in 1 of 1 system (1 run, 2 are asked for to see the spread); C_1: −30 %" in text
     enough = {"structures": 2, "constant_pressure_ps": 50.0}
@@ -198,6 +206,7 @@ def test_layers_without_any_ion_show_no_minima_and_no_error_of_zero(study):
 def test_a_dopant_that_did_not_enter_the_grain_has_no_depth(study):
     item = study.items["02-acceptance"]
     for share, words in (({"upper_bound_95": 0.9}, "GB_1: no Mg in the grain"), (None, "GB_1 undecided")):
-        facts = {"GB_1": {**item.facts["GB_1"], "penetration_A": None, "grain_share": share}}
+        bled = facts_of(study, "02-acceptance")["GB_1"] | {"penetration_A": None, "grain_share": share}
+        facts = parse_content(SCHEMAS["02-acceptance"].facts, {"GB_1": bled})
         shown = comparisons(replace(item, facts=facts), study, published())
         assert words in [one.ours for one in shown]

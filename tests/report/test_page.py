@@ -8,15 +8,17 @@ import subprocess
 import sys
 
 import pytest
-from made_up_study import ensemble_item, write_fit, write_study
+from made_up_study import ensemble_item, write_study
 
 from dopantfit.errors import ConfigError
 from dopantfit.report import style
-from dopantfit.report.needed import NEEDED, lacking
 from dopantfit.report.page import write_report
-from dopantfit.report.records import read_sources
 from dopantfit.report.results import RESULTS
+from dopantfit.report.sources import read_sources
+from dopantfit.structures import load_host
+from dopantfit.study.item_schemas import SCHEMAS
 from dopantfit.workflow.provenance import sha256_of
+from made_up_records import GATE, write_made_up_fit, write_validation_record
 
 
 def page_of(folder, output, fit=None):
@@ -32,8 +34,8 @@ def whole(study_folder, tmp_path_factory):
 
 def test_every_result_has_a_figure_as_pdf_and_csv(whole):
     record, page, output = whole
-    assert set(RESULTS) <= set(record["figures"])
-    for name in record["figures"]:
+    assert set(RESULTS) <= set(record.figures)
+    for name in record.figures:
         assert (output / "figures" / f"{name}.pdf").read_bytes().startswith(b"%PDF")
         assert (output / "figures" / f"{name}.csv").stat().st_size > 0
         assert f'data-figure="{name}"' in page
@@ -118,7 +120,7 @@ def test_a_crystal_without_dopant_shows_its_density_and_says_what_it_is(tmp_path
     run = write_study(tmp_path / "run")
     rewritten(run, "05-li-density", lambda content: content["facts"].update(dopants={"Ti": 0}), keep_rows=False)
     record, page = page_of(run, tmp_path / "out")
-    assert "05-li-density" in record["figures"]
+    assert "05-li-density" in record.figures
     assert "Undecided: the crystal holds no dopant to look around. Drawn is its Li density" in page
     header = (tmp_path / "out" / "figures" / "05-li-density.csv").read_text().splitlines()[0]
     assert header == "x_A,y_A,density_per_A2,change_per_A2"
@@ -133,9 +135,10 @@ def test_other_potentials_stand_under_the_results_where_there_are_any(whole, tmp
 
 
 def test_colours_of_ions_mean_ions(tmp_path):
-    page_of(write_fit(tmp_path / "Mg"), tmp_path / "out")
+    page_of(write_made_up_fit(tmp_path / "Mg"), tmp_path / "out")
     drawn = whole_text(tmp_path / "out", "fit-parameters").lower()
-    ions = [*style.ELEMENTS.values(), style.DOPANT, style.OTHER]
+    palette = style.Palette(load_host(), "Mg")
+    ions = [*(palette.colour(one) for one in ("Li", "Al", "Ti", "P", "O", "Mg")), style.OTHER]
     assert not [colour for colour in ions if colour.lower() in drawn]
     assert style.AT_BOUND.lower() in drawn and "not identified" in drawn
 
@@ -149,7 +152,7 @@ def test_the_page_asks_for_nothing_from_outside(whole):
     record, page, _ = whole
     assert not re.findall(r"""(?:src|href)=["'](?!data:|#)""", page)
     assert "url(" not in page and "@import" not in page
-    assert record["bytes"] == len(page.encode()) < 15e6
+    assert record.bytes == len(page.encode()) < 15e6
 
 
 def test_the_same_records_give_the_same_page(study_folder, whole, tmp_path):
@@ -159,16 +162,16 @@ def test_the_same_records_give_the_same_page(study_folder, whole, tmp_path):
 def test_what_is_not_there_is_named_with_its_reason_and_not_drawn(tmp_path):
     gone = ("02-acceptance", "05-li-density", "11-walkers")
     record, page = page_of(write_study(tmp_path / "run", gone), tmp_path / "out")
-    assert not set(gone) & set(record["figures"])
+    assert not set(gone) & set(record.figures)
     for name in gone:
         assert re.search(rf'id="{name}">\s*<h3>[^<]*</h3>\s*<p class="missing">Missing: swaps/GB_1 failed', page)
-    assert sum("swaps/GB_1 failed: the engine stopped" in line for line in record["missing"]) == 4
+    assert sum("swaps/GB_1 failed: the engine stopped" in line for line in record.missing) == 4
 
 
 def test_a_summary_kept_with_its_fit_gives_the_same_page_as_the_run(whole, study_folder, tmp_path):
     shutil.copytree(study_folder / "summary", tmp_path / "Mg" / "study")
     record, page = page_of(tmp_path / "Mg", tmp_path / "out")
-    assert page == whole[1] and record["missing"] == whole[0]["missing"]
+    assert page == whole[1] and record.missing == whole[0].missing
     assert 'data-view="boundary-3d"' in page and "Mg after exchange" in whole_text(tmp_path / "out", "02-acceptance")
 
 
@@ -179,7 +182,7 @@ def whole_text(output, figure):
 
 def test_a_potential_used_without_its_gates_is_said_at_the_top(tmp_path, edit_study):
     run = write_study(tmp_path / "run")
-    edit_study(run, lambda content: content.update(gates={"passed": False, "problem": "<b>x", "waiver": "only a try"}))
+    edit_study(run, lambda content: content["gates"].update(passed=False, problem="<b>x", waiver="only a try"))
     _, page = page_of(run, tmp_path / "out")
     assert page.index("did not pass its gates") < page.index('id="requirements"')
     assert "only a try" in page and "<b>x" not in page and "&lt;b&gt;x" in page
@@ -187,7 +190,7 @@ def test_a_potential_used_without_its_gates_is_said_at_the_top(tmp_path, edit_st
 
 def test_fit_and_gates_are_found_by_the_hash_of_the_potential(tmp_path, edit_study, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    run, fit = write_study(tmp_path / "run"), write_fit(tmp_path / "fits" / "Mg")
+    run, fit = write_study(tmp_path / "run"), write_made_up_fit(tmp_path / "fits" / "Mg")
     assert read_sources(run).fit is None
     other = read_sources(run, fit)
     assert other.fit is not None and len(other.notes) == 2
@@ -198,9 +201,9 @@ def test_fit_and_gates_are_found_by_the_hash_of_the_potential(tmp_path, edit_stu
 
 
 def test_a_fit_alone_makes_a_page_that_answers_nothing(tmp_path):
-    record, page = page_of(write_fit(tmp_path / "Mg"), tmp_path / "out")
-    assert record["answer"] is None and "study: no record was found" in record["missing"]
-    assert {"fit-parameters", "fit-errors"} == set(record["figures"])
+    record, page = page_of(write_made_up_fit(tmp_path / "Mg"), tmp_path / "out")
+    assert record.answer is None and "study: no record was found" in record.missing
+    assert {"fit-parameters", "fit-errors"} == set(record.figures)
     assert "1 of 2 parameters are identified by the data; not C Mg-Al; at a bound: C Mg-Al." in page
     assert "0.17337" in page and "1.74" in page and "answers nothing about the boundary" in page
     with (tmp_path / "out" / "figures" / "fit-parameters.csv").open() as file:
@@ -216,7 +219,7 @@ def truncate_table(run):
 def truncate_record(run):
     path = run / "summary" / "study.json"
     path.write_text(path.read_text()[:1000])
-    return "study.json: the whole file: Invalid JSON"
+    return "study.json: cannot be read as JSON"
 
 
 def remove_table(run):
@@ -234,7 +237,7 @@ def drop_key(run):
     content = json.loads(path.read_text())
     del content["tasks"]
     path.write_text(json.dumps(content))
-    return "study.json: tasks: Field required"
+    return "study.json: tasks is missing"
 
 
 def drop_rules(run):
@@ -251,7 +254,7 @@ def rewritten(run, name, change, keep_rows=True):
     content = json.loads((folder / "item.json").read_text())
     change(content)
     with (folder / "table.csv").open() as file:
-        rows = [[row[column] for column in content["columns"]] for row in csv.DictReader(file)]
+        rows = [[row.get(column, "") for column in content["columns"]] for row in csv.DictReader(file)]
     lines = [list(content["columns"]), *(rows if keep_rows else [])]
     (folder / "table.csv").write_text("".join(",".join(line) + "\n" for line in lines))
     (folder / "item.json").write_text(json.dumps(content))
@@ -267,10 +270,60 @@ def lose_column(run):
 
 def lose_fact(run):
     rewritten(run, "04-site-occupancy", lambda content: content["facts"].pop("constant_pressure_ps"))
-    return "items/04-site-occupancy: no fact `constant_pressure_ps`, an older version wrote it"
+    return "items/04-site-occupancy: fact constant_pressure_ps is missing; another version wrote it"
+
+
+def another_version(run):
+    path = run / "summary" / "study.json"
+    path.write_text(path.read_text().replace('"format": 2', '"format": 99'))
+    return "study.json: is a record of a study of format 99, expected 2"
+
+
+def version_of_before(run):
+    path = run / "summary" / "study.json"
+    path.write_text(path.read_text().replace('"format": 2,', ""))
+    return "study.json: is no record of a study of this version; run `dopantfit study`"
+
+
+def null_record(run):
+    (run / "summary" / "study.json").write_text("null")
+    return "study.json: is no record of a study"
+
+
+def list_for_an_item(run):
+    path = run / "summary" / "items" / "07-ternary"
+    (path / "item.json").write_text("[]")
+    rehash(run, "07-ternary", "item.json")
+    return "07-ternary/item.json: the whole is wrong"
+
+
+def no_grids(run):
+    (run / "summary" / "items" / "05-li-density" / "densities.npz").write_bytes(b"PK no archive")
+    rehash(run, "05-li-density", "densities.npz")
+    return "densities.npz: holds no densities"
+
+
+def no_table(run):
+    (run / "summary" / "items" / "09-densities" / "table.csv").write_bytes(b"\xff\xfe\x00")
+    rehash(run, "09-densities", "table.csv")
+    return "09-densities/table.csv: cannot be read"
+
+
+def rehash(run, item, file):
+    """Let the record vouch for a file as it is now."""
+    path = run / "summary" / "study.json"
+    content = json.loads(path.read_text())
+    content["tasks"][f"items/{item}"]["files"][file] = sha256_of(run / "summary" / "items" / item / file)
+    path.write_text(json.dumps(content))
 
 
 HARMS = [
+    another_version,
+    version_of_before,
+    null_record,
+    list_for_an_item,
+    no_grids,
+    no_table,
     truncate_table,
     truncate_record,
     remove_table,
@@ -312,16 +365,27 @@ def test_a_study_of_an_older_version_is_one_line_and_status_2(tmp_path):
     assert done.stderr.count("\n") == 1 and expected in done.stderr
 
 
-def test_what_the_page_takes_is_asked_for_before_it_is_drawn(tmp_path):
-    """Whatever column or fact of the list a study lacks, it is refused by name; nothing else is missed."""
-    run = write_study(tmp_path / "run")
-    for name, needed in NEEDED.items():
-        about = json.loads((run / "summary" / "items" / name / "item.json").read_text())
-        assert lacking(name, about["columns"], about["facts"]) == ""
-        for one in needed.columns:
-            fewer = {key: unit for key, unit in about["columns"].items() if key != one}
-            assert lacking(name, fewer, about["facts"]) == f"column `{one}`"
-    assert set(NEEDED) == set(RESULTS) and lacking("ensemble", {}, {}) == ""
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_what_the_page_takes_is_asked_for_before_it_is_drawn(tmp_path, name):
+    """Whatever column or fact of its schema a result lacks, it is refused by name."""
+    run = write_study(tmp_path / "run", more=(ensemble_item(),))
+    about = json.loads((run / "summary" / "items" / name / "item.json").read_text())
+    for column in SCHEMAS[name].columns:
+        rewritten(run, name, lambda content, lost=column: content.update(columns=without(about["columns"], lost)))
+        with pytest.raises(ConfigError, match=f"no column `{column}`"):
+            read_sources(run)
+    # Facts by system are facts of each system.
+    plain = "GB_1" not in about["facts"]
+    for fact in about["facts"] if plain else []:
+        changed = {"columns": about["columns"], "facts": without(about["facts"], fact)}
+        rewritten(run, name, lambda content, changed=changed: content.update(changed), keep_rows=False)
+        with pytest.raises(ConfigError, match=f"fact {fact} is missing"):
+            read_sources(run)
+    assert set(SCHEMAS) == {*RESULTS, "ensemble"}
+
+
+def without(content, key):
+    return {name: value for name, value in content.items() if name != key}
 
 
 def test_the_command_writes_into_the_folder_and_prints_json(tmp_path):
@@ -332,3 +396,26 @@ def test_the_command_writes_into_the_folder_and_prints_json(tmp_path):
     assert printed["page"] == str(run / "report" / "report.html") and printed["answer"] == "no"
     assert (run / "report" / "report.html").stat().st_size == printed["bytes"]
     assert "study.json" in printed["record"]["inputs"]
+
+
+@pytest.mark.parametrize("record", ["fit.json", "validation.json"])
+@pytest.mark.parametrize(
+    "text", ["", "null", "[]", "{}", '{"format": 1}', '{"format": 7}', "\x00", '{"format": 1, "name": 3}']
+)
+def test_a_record_of_a_fit_that_is_none_is_one_line_with_its_file_and_the_remedy(tmp_path, record, text):
+    folder = write_made_up_fit(tmp_path / "Mg")
+    (folder / record).write_text(text)
+    with pytest.raises(ConfigError) as refusal:
+        read_sources(folder)
+    said = str(refusal.value)
+    assert said.startswith(f"{folder / record}: ") and "again" in said and "\n" not in said
+
+
+def test_a_figure_that_is_a_link_is_refused(tmp_path):
+    folder, secret = write_made_up_fit(tmp_path / "Mg"), tmp_path / "secret"
+    secret.write_text("nobody's business")
+    (folder / "validation").mkdir()
+    write_validation_record(folder, gates=[GATE | {"figures": ["parity.png"]}])
+    (folder / "validation" / "parity.png").symlink_to(secret)
+    with pytest.raises(ConfigError, match=r"parity\.png: is a link"):
+        page_of(folder, tmp_path / "out")

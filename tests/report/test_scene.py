@@ -4,6 +4,8 @@ import numpy as np
 
 from dopantfit.report.scene import _surface as surface
 from dopantfit.report.scene import enclosing, ions_scene, smoothed, thinned
+from dopantfit.report.style import Palette
+from dopantfit.structures import load_host
 
 
 def unpacked(text, kind):
@@ -12,7 +14,7 @@ def unpacked(text, kind):
 
 def test_positions_survive_to_within_their_sixteen_bits(make_ions):
     atoms = make_ions(60)
-    scene = ions_scene(atoms, "Mg")
+    scene = ions_scene(atoms, Palette(load_host(), "Mg"))
     at = unpacked(scene["at"], "<u2").reshape(-1, 3) / 65535 @ np.array(scene["cell"])
     # Half a step of 28 Å / 65535 along each axis.
     assert np.abs(at - atoms.positions).max() < 28.0 / 65535

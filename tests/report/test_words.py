@@ -2,8 +2,9 @@ import math
 
 import pytest
 
-from dopantfit.report.words import direction, interval, percent_change, ranged, rounded
+from dopantfit.report.words import direction, percent_change, ranged, rounded
 from dopantfit.statistics import Interval
+from dopantfit.study.readings import interval
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Labels, order, supercell matrices, formal charges and minimum distances."""
 
+import re
+
 import numpy as np
 import pytest
 from ase import Atoms
@@ -14,6 +16,7 @@ from dopantfit.structures import (
     total_formal_charge,
     with_labels,
 )
+from dopantfit.structures.cells import cell_fault
 
 
 def test_labels_are_symbols_unless_there_is_a_species_array():
@@ -74,3 +77,20 @@ def test_like_charges_keep_their_distance(symbols, distance, near):
             check_distances(atoms, charges)
     else:
         check_distances(atoms, charges)
+
+
+@pytest.mark.parametrize(
+    ("cell", "words"),
+    [
+        ([[9, 0, 0], [0, 9, 0], [0, 0, np.inf]], "must be finite"),
+        ([[9, 0, 0], [0, 9, 0], [0, 0, 1e-9]], "smaller than a bond"),
+        ([[9, 0, 0], [9, 1e-8, 0], [0, 0, 9]], "smaller than a bond"),
+        (np.zeros((3, 3)), "smaller than a bond"),
+        (np.diag([9.0, 9.0, 1e300]), r"1e\+300 Å long"),
+        (np.diag([1e200, 1e200, 1e200]), r"1e\+200 Å long"),
+        ([[9, 0, 0], [1e9, 9, 0], [0, 0, 9]], r"1e\+09 Å long"),
+    ],
+)
+def test_a_cell_that_can_hold_no_ions_is_told_from_one_that_can(cell, words):
+    assert re.search(words, cell_fault(cell))
+    assert cell_fault(prototype("MgO").cell.array) is None

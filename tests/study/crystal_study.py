@@ -4,37 +4,37 @@ import sys
 from importlib.resources import files
 from pathlib import Path
 
+from dopantfit.structures import load_host
+from dopantfit.study.conduction import TransportAnalysis, transport
+from dopantfit.study.config import Engine
+from dopantfit.study.crystals import CrystalBuild, build_crystal
+from dopantfit.study.dynamics import Equilibration, Production, conduct, equilibrate
 from dopantfit.workflow.driver import run_graph
-from dopantfit.workflow.graph import Graph, Task
+from dopantfit.workflow.graph import Graph
 from dopantfit.workflow.pool import local_pool
+from dopantfit.workflow.typed import TypedTask
 from dopantfit.workflow.work import Resources
 
 POTENTIAL = {"potential": Path(str(files("dopantfit.potential").joinpath("library", "latp-mg-2022.toml")))}
-ENGINE = {"timestep": 0.0004, "kspace": "pppm 1e-4", "frame_interval": 0.02, "pressure": 1.0}
-HERE = "dopantfit.study"
+ENGINE = Engine(timestep=0.0004, kspace="pppm 1e-4", frame_interval=0.02, pressure=1.0)
 
 
 def crystal_graph() -> Graph:
     """C_ref of one cell: built, equilibrated, run, and its transport."""
-    crystal = {"edge": 1, "x": 0.25, "dopant": "Mg", "seed": 3}
-    npt = {"engine": ENGINE, "temperature": 300.0, "duration": 0.24, "seed": 4}
-    nvt = {"engine": ENGINE, "temperature": 700.0, "heating": 0.04, "duration": 0.4, "seed": 5}
-    transport = {"temperature": 700.0, "dopant": "Mg"}
-    return Graph(
-        [
-            Task("build", "crystals", f"{HERE}.crystals:build_crystal", crystal, POTENTIAL),
-            Task("npt", "crystals", f"{HERE}.dynamics:equilibrate", npt, POTENTIAL, {"structure": "build"}),
-            Task("nvt", "crystals", f"{HERE}.dynamics:conduct", nvt, POTENTIAL, {"structure": "npt"}, 0.44, "ps"),
-            Task(
-                "transport",
-                "crystals",
-                f"{HERE}.conduction:transport",
-                transport,
-                POTENTIAL,
-                {"build": "build", "run1": "nvt"},
-            ),
-        ]
+    build = TypedTask(
+        "build",
+        "crystals",
+        build_crystal,
+        CrystalBuild(host=load_host(), edge=1, x=0.25, dopant="Mg", seed=3),
+        POTENTIAL,
     )
+    relax = Equilibration(engine=ENGINE, temperature=300.0, duration=0.24, seed=4, structure=build.output)
+    npt = TypedTask("npt", "crystals", equilibrate, relax, POTENTIAL)
+    run = Production(engine=ENGINE, temperature=700.0, heating=0.04, duration=0.4, seed=5, structure=npt.output)
+    nvt = TypedTask("nvt", "crystals", conduct, run, POTENTIAL, 0.44, "ps")
+    analysis = TransportAnalysis(temperature=700.0, dopant="Mg", centre="P", runs=(nvt.output,), crystal=build.output)
+    jobs = (build, npt, nvt, TypedTask("transport", "crystals", transport, analysis, POTENTIAL))
+    return Graph(job.task() for job in jobs)
 
 
 if __name__ == "__main__":

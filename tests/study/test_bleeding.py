@@ -7,12 +7,13 @@ from scipy.stats import poisson
 from dopantfit.boundary.swap.config import Layers
 from dopantfit.boundary.swap.temper import Ladder, RoundResult
 from dopantfit.structures import labels_of, load_host, with_labels
-from dopantfit.study.bleeding_stage import Grain, depth_of, grain_of, share_of, why_no_depth
+from dopantfit.study.bleeding_stage import DopedGrain, depth_of, grain_of, share_of, why_no_depth
+from dopantfit.study.boundary_stage import DomainSpans
 from dopantfit.study.swap_stage import history_of
 
 LAYERS = Layers(interface=12.0, into_grain=1, reservoir=12.0, width=3.0, count=4, rounds_per_layer=1)
 #: Half of the cell is amorphous, half is grain; the interface is in the middle.
-DOMAINS = {"amorphous": [[0.0, 0.5]], "complexion": [], "grain": [[0.5, 1.0]], "order_grain": 1.0, "order_amorphous": 0}
+DOMAINS = DomainSpans(amorphous=((0.0, 0.5),), complexion=(), grain=((0.5, 1.0),), order_grain=1.0, order_amorphous=0.0)
 
 
 def walker(n_amorphous, n_grain):
@@ -27,7 +28,7 @@ def walker(n_amorphous, n_grain):
 
 
 def grain(count, size=1000, elsewhere=0.05, depth=5.0):
-    return Grain(np.arange(count), size, elsewhere, depth)
+    return DopedGrain(np.arange(count), size, elsewhere, depth)
 
 
 def test_the_grain_of_a_walker_is_counted_ion_by_ion():
@@ -112,11 +113,8 @@ def test_the_story_of_a_ladder_is_complete():
                 RoundResult(energy + 9.0, "d", {"statistics": statistics}),
             ]
         )
-    story = history_of(ladder)
-    assert [row[0] for row in story["rounds"]] == [0, 0, 1, 1]
-    assert {row[2] for row in story["rounds"]} == {1000.0, 2000.0}
-    assert {name: story["statistics"]["pairs"]["Al"][name] for name in ("attempted", "accepted")} == {
-        "attempted": 16,
-        "accepted": 4,
-    }
-    assert len(story["lowest"]) == 2
+    story = history_of(ladder, LAYERS)
+    assert [row[0] for row in story.rounds] == [0, 0, 1, 1]
+    assert {row[2] for row in story.rounds} == {1000.0, 2000.0}
+    assert (story.statistics.pairs["Al"].attempted, story.statistics.pairs["Al"].accepted) == (16, 4)
+    assert len(story.lowest) == 2

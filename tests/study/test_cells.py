@@ -8,8 +8,10 @@ from dopantfit.errors import ConfigError
 from dopantfit.structures import check_distances, labels_of, load_host, total_formal_charge
 from dopantfit.study.amorphous import cut, without
 from dopantfit.study.crystals import doped_crystal, reference_size, shares, site_weights
+from made_up_results import accepted, bled, number
 
-CHARGES = load_host().charges | {"Mg": 2}
+LATP = load_host()
+CHARGES = LATP.charges | {"Mg": 2}
 
 
 def counts(atoms):
@@ -19,14 +21,14 @@ def counts(atoms):
 
 def test_the_reference_crystal_of_three_cells_is_the_published_one():
     # 3888 sites, 65 Al and 65 extra Li: 3953 ions.
-    assert reference_size(3, 0.3) == 3953
-    atoms, kinds = doped_crystal(1, 0.3, "Mg", 2, {}, np.random.default_rng(1))
-    assert len(atoms) == reference_size(1, 0.3) and kinds == {}
+    assert reference_size(LATP, 3, 0.3) == 3953
+    atoms, kinds = doped_crystal(LATP, 1, 0.3, "Mg", 2, {}, np.random.default_rng(1))
+    assert len(atoms) == reference_size(LATP, 1, 0.3) and kinds == {}
 
 
 def test_a_doped_crystal_has_its_dopants_where_it_says_and_no_charge():
-    reference, _ = doped_crystal(1, 0.3, "Mg", 2, {}, np.random.default_rng(1))
-    atoms, kinds = doped_crystal(1, 0.3, "Mg", 2, {"Ti": 2, "Al": 1, "Li": 1}, np.random.default_rng(1))
+    reference, _ = doped_crystal(LATP, 1, 0.3, "Mg", 2, {}, np.random.default_rng(1))
+    atoms, kinds = doped_crystal(LATP, 1, 0.3, "Mg", 2, {"Ti": 2, "Al": 1, "Li": 1}, np.random.default_rng(1))
     before, after = counts(reference), counts(atoms)
     assert total_formal_charge(atoms, CHARGES) == 0
     assert after["Mg"] == 4
@@ -39,7 +41,7 @@ def test_a_doped_crystal_has_its_dopants_where_it_says_and_no_charge():
 
 
 def test_dopants_sit_on_the_sites_of_their_kind():
-    atoms, kinds = doped_crystal(1, 0.0, "Mg", 2, {"Ti": 2, "Li": 1}, np.random.default_rng(3))
+    atoms, kinds = doped_crystal(LATP, 1, 0.0, "Mg", 2, {"Ti": 2, "Li": 1}, np.random.default_rng(3))
     crystal = load_host().pseudo_cubic(1).ions
     for site, ions in kinds.items():
         of_kind = crystal.positions[[label == site for label in labels_of(crystal)]]
@@ -49,12 +51,13 @@ def test_dopants_sit_on_the_sites_of_their_kind():
 
 
 def test_dopants_between_sites_count_by_the_partners_they_changed_places_with():
-    acceptance = {"Al": {"attempts": 6, "accepted": 1}, "Li": {"attempts": 102, "accepted": 9}}
+    share = number(0.1, 0.01)
+    acceptance = {"Al": accepted(6, 1, share), "Li": accepted(102, 9, share)}
     on_sites, between = {"Al": 2, "Li": 0}, {"Al": 0, "Li": 0}
-    assert site_weights({"sites": on_sites, "acceptance": acceptance}) == on_sites
-    assert site_weights({"sites": between, "acceptance": acceptance}) == {"Al": 1, "Li": 9}
-    never = {label: one | {"accepted": 0} for label, one in acceptance.items()}
-    assert site_weights({"sites": between, "acceptance": never}) == {"Al": 6, "Li": 102}
+    assert site_weights(bled(sites=on_sites, acceptance=acceptance)) == on_sites
+    assert site_weights(bled(sites=between, acceptance=acceptance)) == {"Al": 1, "Li": 9}
+    never = {label: one.model_copy(update={"accepted": 0}) for label, one in acceptance.items()}
+    assert site_weights(bled(sites=between, acceptance=never)) == {"Al": 6, "Li": 102}
 
 
 def test_shares_are_whole_and_add_up():
@@ -73,7 +76,7 @@ def test_a_cut_is_neutral_keeps_phosphates_whole_and_its_faces_apart(window):
     # Orthogonal cells, as boundaries have: the angle of the pseudo-cubic one differs by less than 0.1 %.
     boundary.set_cell(np.diag(boundary.cell.lengths()), scale_atoms=True)
     boundary.wrap()
-    piece = cut(boundary, *window, CHARGES, "Li")
+    piece = cut(boundary, *window, CHARGES, LATP)
     assert total_formal_charge(piece, CHARGES) == 0
     check_distances(piece, CHARGES)
     first = neighbor_list("i", piece, {("P", "O"): 2.0})
@@ -89,9 +92,9 @@ def test_a_cut_is_neutral_keeps_phosphates_whole_and_its_faces_apart(window):
 def test_a_window_that_cannot_be_is_refused():
     boundary = load_host().pseudo_cubic(1).ions
     with pytest.raises(ConfigError, match="does not lie in"):
-        cut(boundary, 5.0, 2.0, CHARGES, "Li")
+        cut(boundary, 5.0, 2.0, CHARGES, LATP)
     with pytest.raises(ConfigError, match="does not lie in"):
-        cut(boundary, 0.0, 50.0, CHARGES, "Li")
+        cut(boundary, 0.0, 50.0, CHARGES, LATP)
 
 
 def test_a_cell_without_titanium_has_none_and_no_charge():

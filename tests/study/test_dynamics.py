@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from dopantfit.errors import ConvergenceError
+from dopantfit.study.config import Engine
 from dopantfit.study.dynamics import block_mean, dynamics_settings
 from dopantfit.study.files import read_structure, write_structure
 from dopantfit.workflow.records import read_record
@@ -106,7 +107,7 @@ def test_a_kill_in_the_middle_of_a_run_changes_no_number(tmp_path, undisturbed, 
 
 
 def test_rows_and_checkpoints_divide_the_run():
-    engine = {"timestep": 0.0004, "kspace": "pppm 1e-4", "frame_interval": 0.05, "pressure": 1.0}
+    engine = Engine(timestep=0.0004, kspace="pppm 1e-4", frame_interval=0.05, pressure=1.0)
     settings = dynamics_settings(engine, 1, 300.0, 12.0)
     assert settings.dump_every * settings.timestep == pytest.approx(0.05)
     assert settings.dump_every % settings.thermo_every == 0

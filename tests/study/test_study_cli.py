@@ -2,21 +2,43 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
-import typer
 
-from dopantfit import cli
 from dopantfit.cli import main
-from dopantfit.pipeline import steps
-from dopantfit.study import run as study_run
+from dopantfit.errors import ConfigError
+from dopantfit.pipeline import run as pipeline_run
+from dopantfit.potential.files import locate
+from dopantfit.report.record import ReportRecord
+from dopantfit.structures import load_host
+from dopantfit.study import verb
 from dopantfit.study.config import load_study
+from dopantfit.study.run import CheckedStudy
 from dopantfit.study.tasks import Planner
+from dopantfit.study.verdict import Verdict
+from dopantfit.validate.record_schema import ValidationRecord, ValidationStatus
 from dopantfit.workflow.graph import Graph, Task
 from dopantfit.workflow.records import Record, write_record
+from dopantfit.workflow.schema import parse_content
+from made_up_records import GATE, RECORD
 
+FITS = Path(__file__).parents[2] / "fits"
+MADE = {"record": RECORD}
+VALIDATION = {
+    "name": "Mg",
+    "level": "quick",
+    "potential": {"name": "Mg", "sha256": "", "source": ""},
+    "compared_with": None,
+    "thresholds": "",
+    "gates": [GATE],
+    **MADE,
+}
+RULES = load_study(FITS / "Mg")[0].rules
+NO = Verdict(answer="no", rule="", requirements={}, compositions={}, limits=RULES)
 STUDY = """
 preset = "quick"
 seed = 1
@@ -105,7 +127,9 @@ def test_run_needs_a_fit_to_begin_with(folder, monkeypatch, capsys):
 def one_table(monkeypatch):
     """Let every study be one task, which writes a file of 300 kB that a report needs."""
     graph = Graph([Task("items/big", "items", "toy:fill", {"bytes": 300_000})])
-    monkeypatch.setattr(study_run, "plan_study", lambda config, file: study_run.Study(config, file, graph, {}))
+    status, potential = ValidationStatus(potential_sha256="", level=None, passed=False), locate("latp-mg-2022")
+    rest = (graph, status, Path(str(potential)), {})
+    monkeypatch.setattr(verb, "plan_study", lambda config, file: CheckedStudy(config, load_host(), file, *rest))
 
 
 def test_a_summary_that_cannot_be_put_together_is_one_line_and_status_2(folder, one_table, monkeypatch, capsys):
@@ -144,35 +168,24 @@ def test_a_disk_that_is_full_when_the_summary_is_made_leaves_the_older_one(folde
         subprocess.run(["umount", str(run)], check=True)
 
 
-def test_a_summary_that_cannot_take_its_place_leaves_the_older_one(tmp_path, monkeypatch):
-    (tmp_path / "old").write_text("whole")
-    target, new = tmp_path / "summary", tmp_path / "new"
-    target.mkdir()
-    (target / "study.json").write_text("older")
-    with pytest.raises(OSError):
-        study_run._replace(new, target)  # there is no new one
-    assert (target / "study.json").read_text() == "older" and not (tmp_path / ".summary.old").exists()
-
-
 @pytest.fixture
 def quick_steps(monkeypatch):
-    """Let the steps of `run` be said and noted rather than made; the study and its command are real."""
+    """Let the steps of `run` be noted rather than made; the study and its command are real."""
     asked = []
 
-    def say(name, status=0):
-        def step(*words, **options):
-            asked.append((name, options))
-            print(f"{name} says what people read")
-            if status:
-                raise typer.Exit(status)
+    def ask(step, made):
+        def do(*words, **options):
+            asked.append((step, words, options))
+            return made
 
-        return step
+        return do
 
-    monkeypatch.setattr(cli, "fit", say("fit"))
-    monkeypatch.setattr(cli, "validate", say("validate", 1))
-    monkeypatch.setattr(cli, "report", say("report"))
-    monkeypatch.setattr(steps, "why_fit", lambda folder: "")
-    monkeypatch.setattr(steps, "why_validate", lambda folder, level: "the potential has changed since")
+    gates = parse_content(ValidationRecord, {**VALIDATION, "passed": False})
+    page = {"page": "", "bytes": 1, "answer": None, "figures": [], "missing": ["fit"], **MADE}
+    monkeypatch.setattr(pipeline_run.validating, "validate", ask("validate", gates))
+    monkeypatch.setattr(pipeline_run.reporting, "report", ask("report", parse_content(ReportRecord, page)))
+    monkeypatch.setattr(pipeline_run, "why_fit", lambda folder: "")
+    monkeypatch.setattr(pipeline_run, "why_validate", lambda folder, level: "the potential has changed since")
     return asked
 
 
@@ -182,32 +195,58 @@ def test_run_as_json_is_one_object_and_nothing_else(folder, one_table, quick_ste
     told = {"steps": {"fit": "kept", "validate": "done", "study": "done", "report": "done"}, "verdict": None}
     status, out, err = call(monkeypatch, capsys, "run", folder, "--workers", 1, "--json")
     assert status == 0 and json.loads(out) == {**told, "report": f"{run}/report/report.html"}
-    assert "validate says what people read" in err and [name for name, _ in quick_steps] == ["validate", "report"]
+    assert "fit: up to date" in err and "validate: the potential has changed since" in err
+    assert [name for name, *_ in quick_steps] == ["validate", "report"]
     # Nothing is left to do, and the verdict is that of the record.
-    record = folder / run / "study.json"
-    kept = study_run.run_study
-
-    def with_verdict(*words):
-        content = kept(*words)
-        content["verdict"] = {"answer": "no", "rule": "", "compositions": {}}
-        record.write_text(json.dumps(content))
-        return content
-
-    monkeypatch.setattr(study_run, "run_study", with_verdict)
+    made = verb.run_study
+    monkeypatch.setattr(verb, "run_study", lambda *words: made(*words).model_copy(update={"verdict": NO}))
     status, out, _ = call(monkeypatch, capsys, "run", folder, "--workers", 1, "--json")
     assert status == 1
     assert (json.loads(out)["steps"]["study"], json.loads(out)["verdict"]) == ("kept", "no")
     status, out, _ = call(monkeypatch, capsys, "run", folder, "--workers", 1)
-    assert "report says what people read" in out
+    assert "verdict: no" in out and "missing  fit" in out and "parity" in out
 
 
 def test_run_gives_workers_and_site_to_the_study(folder, quick_steps, monkeypatch, capsys):
     given = {}
-    monkeypatch.setattr(cli, "study", lambda folder, **options: given.update(options))
+
+    def study(folder, **options):
+        given.update(options)
+        raise ConfigError("far enough")
+
+    monkeypatch.setattr(pipeline_run.studying, "study", study)
     (folder / "site.toml").write_text('provider = "local"\n')
     call(monkeypatch, capsys, "run", folder, "--workers", 3, "--site", folder / "site.toml")
-    assert given == {"preset": None, "workers": 3, "site": folder / "site.toml"}
+    assert (given["preset"], given["workers"], given["site"]) == (None, 3, folder / "site.toml")
     quick_steps.clear()
     status, _, err = call(monkeypatch, capsys, "run", folder, "--site", "none.toml")
     # Before anything that takes hours.
     assert status == 2 and "none.toml: cannot be read" in err and quick_steps == []
+
+
+@pytest.mark.parametrize("text", ["", "null", "[1]", '{"format": 1}', '{"format": 9, "name": ""}', "{" * 5000])
+@pytest.mark.parametrize("record", ["fit.json", "validation.json"])
+def test_a_damaged_record_ends_run_before_any_work(folder, monkeypatch, capsys, record, text):
+    shutil.copytree(FITS / "Mg", folder / "Mg")
+    (folder / "Mg" / record).write_text(text)
+    if record == "validation.json":
+        monkeypatch.setattr(pipeline_run, "why_fit", lambda folder: "")
+    status, out, err = call(monkeypatch, capsys, "run", folder / "Mg")
+    (line,) = [line for line in err.splitlines() if line.startswith("dopantfit: error: ")]
+    assert (status, out) == (2, "") and f"{record}: " in line and "again" in line
+
+
+@pytest.mark.parametrize("dopant", ["Ti", "O", "Xx"])
+@pytest.mark.parametrize("verb_name", ["plan", "study"])
+def test_a_dopant_that_is_none_is_one_line_and_status_2(folder, monkeypatch, capsys, dopant, verb_name):
+    path = folder / "study.toml"
+    path.write_text(path.read_text().replace('"Mg"', f'"{dopant}"'))
+    status, out, err = call(monkeypatch, capsys, verb_name, folder, "--run", folder / "nowhere")
+    assert (status, out) == (2, "") and err.count("\n") == 1 and dopant in err
+    assert not (folder / "nowhere").exists()
+
+
+def test_words_beyond_the_basic_plane_reach_the_record_as_they_are(folder):
+    path = folder / "study.toml"
+    path.write_text(path.read_text().replace("the published set, in a test", "a joke 😀 in a test"), encoding="utf-8")
+    assert load_study(folder)[0].accept_failed_gates == "a joke 😀 in a test"

@@ -1,61 +1,46 @@
 """Whole verdicts on constructed results: what is known, what is not, and what a short run must not claim."""
 
 import json
-from pathlib import Path
 
 import pytest
 
-from dopantfit.statistics import Estimate
-from dopantfit.study.verdict_stage import NAMES, verdict
-from dopantfit.workflow.graph import Task
-from dopantfit.workflow.records import Record
-from dopantfit.workflow.work import Finished, Work
+from dopantfit.study.bleeding_stage import Bled
+from dopantfit.study.conduction import Transported
+from dopantfit.study.config import Rules
+from dopantfit.study.dynamics import Equilibrated
+from dopantfit.study.ensemble import PotentialRuns, SystemRuns
+from dopantfit.study.systems import crystal, glass
+from dopantfit.study.verdict_stage import CompositionRuns, Question, names, verdict
+from dopantfit.workflow.typed import TaskOutput, TypedTask
+from made_up_results import bled, bound, equilibrated, number, outcome_of, transported
 
-RULES = {
-    "grain_share": 0.2,
-    "penetration": 50.0,
-    "attempts_per_dopant": 20.0,
-    "equilibration": 10.0,
-    "bulk_conductivity": 0.9,
-    "volume_change": 0.01,
-    "boundary_conductivity": 1.0,
-    "titanium_density": 1.0,
-    "structures": 2,
-}
+NAMES = names("Ti")
 
-
-def number(value, error):
-    return Estimate(value, error, value - 1.96 * error, value + 1.96 * error).as_dict()
-
-
-def bound(limit):
-    return Estimate.upper_bound(limit).as_dict()
-
-
-def finished(name, result):
-    return Finished(Path(name), Record(name, "", result, {}))
+RULES = Rules(
+    grain_share=0.2,
+    penetration=50.0,
+    attempts_per_dopant=20.0,
+    equilibration=10.0,
+    bulk_conductivity=0.9,
+    volume_change=0.01,
+    boundary_conductivity=1.0,
+    titanium_density=1.0,
+    structures=2,
+)
 
 
 def volume(value, titanium=0):
-    counts = {"Ti": titanium}
-    return {"volume_A3": number(value, 1e-4 * value), "counts": counts, "atoms": 1000, "duration_ps": 40.0}
+    return equilibrated(value, 1e-4 * value, duration=40.0, Ti=titanium, O=1000 - titanium)
 
 
 def transport(sigma, runs=2):
-    return {"species": {"Li": {"tracer_conductivity_S_per_cm": sigma}}, "runs": runs}
+    return transported(sigma, runs)
 
 
 def good():
     """A dopant that is everything it should be, with small errors."""
     results = {
-        "bleeding:GB_1": {
-            "grain_share": number(0.02, 0.005),
-            "penetration_A": number(35.0, 2.0),
-            "penetration_unknown": "",
-            "grain_fraction": 0.001,
-            "explored_A": 52.5,
-            "attempts_per_dopant": 100.0,
-        },
+        "bleeding:GB_1": bled(),
         "volume:C_ref": volume(1000.0),
         "volume:C_1": volume(1003.0),
         "transport:C_ref": transport(number(2e-2, 4e-4)),
@@ -69,10 +54,45 @@ def good():
     return results
 
 
-def answer(results, folder):
-    needs = {role: finished(role, result) for role, result in results.items()}
-    settings = {"rules": RULES, "compositions": [1], "mobile": "Li", "reducible": "Ti"}
-    outcome = verdict(Work(Task("verdict", "verdict", "", settings), folder, needs))
+def runs_of(system, name, kind=""):
+    return SystemRuns(
+        system=system,
+        volume=TaskOutput[Equilibrated](task=f"volume:{kind}{name}"),
+        transport=TaskOutput[Transported](task=f"transport:{kind}{name}"),
+    )
+
+
+def cells_of(composition):
+    return tuple(runs_of(glass(composition, cell=k), f"{glass(composition).name}#{k}") for k in (1, 2))
+
+
+def question(count):
+    """All that so many compositions are judged by; needs have the names of `good`, and ``draw-1:`` before them."""
+    drawn = PotentialRuns(
+        potential="draw-1",
+        systems=tuple(runs_of(system, system.name, "draw-1:") for system in (crystal(), crystal(1))),
+    )
+    return Question(
+        rules=RULES,
+        mobile="Li",
+        reducible="Ti",
+        crystal=runs_of(crystal(), "C_ref"),
+        glasses=cells_of(None),
+        compositions=tuple(
+            CompositionRuns(
+                index=i,
+                bleeding=TaskOutput[Bled](task=f"bleeding:GB_{i}"),
+                crystal=runs_of(crystal(i), f"C_{i}"),
+                glasses=cells_of(i),
+            )
+            for i in range(1, count + 1)
+        ),
+        ensemble=(drawn,),
+    )
+
+
+def answer(results, folder, count=1):
+    outcome = outcome_of(TypedTask("verdict", "verdict", verdict, question(count), tolerant=True), results, folder)
     assert json.loads((folder / "verdict.json").read_text()) == json.loads(json.dumps(outcome.result))
     return outcome.result
 
@@ -114,7 +134,7 @@ def test_a_good_dopant_is_a_yes(tmp_path):
 )
 def test_one_changed_number_changes_its_requirement_only(tmp_path, role, change, requirement, expected):
     results = good()
-    results[role] = {**results[role], **change}
+    results[role] = results[role].model_copy(update=change) if isinstance(change, dict) else change
     found = answer(results, tmp_path)
     assert found["requirements"] == {name: expected if i == requirement else "yes" for i, name in enumerate(NAMES)}
     assert found["answer"] == expected
@@ -136,7 +156,7 @@ NOBODY = {"penetration_A": None, "penetration_unknown": NONE, "grain_fraction": 
 )
 def test_a_dopant_that_did_not_enter_is_judged_by_its_fraction(tmp_path, share, attempts, expected, reason):
     results = good()
-    results["bleeding:GB_1"] |= {**NOBODY, "grain_share": share, "attempts_per_dopant": attempts}
+    results["bleeding:GB_1"] = bled(**NOBODY, grain_share=share, attempts_per_dopant=attempts)
     found = answer(results, tmp_path)
     assert found["requirements"][NAMES[0]] == found["answer"] == expected
     depth = checks(found)[DEPTH]
@@ -146,11 +166,11 @@ def test_a_dopant_that_did_not_enter_is_judged_by_its_fraction(tmp_path, share, 
 def test_a_depth_says_how_far_the_grain_was_open(tmp_path):
     results = good()
     assert checks(answer(results, tmp_path))[DEPTH]["reason"] == ""
-    results["bleeding:GB_1"] |= {"penetration_A": number(3.0, 0.2), "explored_A": 7.0}
+    results["bleeding:GB_1"] = bled(penetration_A=number(3.0, 0.2), explored_A=7.0)
     depth = checks(answer(results, tmp_path))[DEPTH]
     assert (depth["answer"], depth["reason"]) == ("yes", "only 7 Å of the grain were open to it")
     last = "a walker's dopant reached the last layer that was open, which ends at 7 Å"
-    results["bleeding:GB_1"] |= {"penetration_A": None, "penetration_unknown": last}
+    results["bleeding:GB_1"] = bled(penetration_A=None, penetration_unknown=last, explored_A=7.0)
     depth = checks(answer(results, tmp_path))[DEPTH]
     assert (depth["answer"], depth["reason"]) == ("undecided", last)
 
@@ -185,11 +205,11 @@ def test_one_structure_shows_no_spread(tmp_path):
 
 def test_a_potential_of_the_ensemble_that_disagrees_leaves_it_undecided(tmp_path):
     results = good()
-    results["ensemble:draw-1:C_ref"] = transport(number(2e-2, 4e-4))
-    results["ensemble:draw-1:C_1"] = transport(number(1e-2, 4e-4))
+    results["transport:draw-1:C_ref"] = transport(number(2e-2, 4e-4))
+    results["transport:draw-1:C_1"] = transport(number(1e-2, 4e-4))
     check = checks(answer(results, tmp_path))["σ(Li) of C_1 over C_ref"]
     assert check["answer"] == "undecided" and "draw-1" in check["reason"]
-    results["ensemble:draw-1:C_1"] = transport(number(1.99e-2, 4e-4))
+    results["transport:draw-1:C_1"] = transport(number(1.99e-2, 4e-4))
     assert answer(results, tmp_path)["answer"] == "yes"
 
 
@@ -198,10 +218,8 @@ def test_one_good_composition_is_enough_for_the_dopant(tmp_path):
     for role in list(results):
         if "_1" in role:
             results[role.replace("_1", "_2")] = results[role]
-    results["bleeding:GB_1"] = {**results["bleeding:GB_1"], "grain_share": number(0.6, 0.05)}
-    needs = {role: finished(role, result) for role, result in results.items()}
-    settings = {"rules": RULES, "compositions": [1, 2], "mobile": "Li", "reducible": "Ti"}
-    found = verdict(Work(Task("verdict", "verdict", "", settings), tmp_path, needs)).result
+    results["bleeding:GB_1"] = bled(grain_share=number(0.6, 0.05))
+    found = answer(results, tmp_path, count=2)
     assert found["answer"] == "yes"
     assert found["requirements"][NAMES[0]] == "no"
     assert (found["compositions"]["GB_1"]["answer"], found["compositions"]["GB_2"]["answer"]) == ("no", "yes")

@@ -45,7 +45,15 @@ dump_modify xsu format float %.17g element Li O Ti
 dump_modify xi format float %.17g element Li O Ti
 dump_modify xsi format float %.17g element Li O Ti
 dump_modify bare element Li O Ti
+dump typed all custom 20 typed.dump.gz id type x y z ix iy iz
+dump_modify typed units yes time yes format float %.17g
+dump ext all extxyz 20 run.extxyz
+dump_modify ext element Li O Ti
+dump plain all xyz 20 plain.xyz
 run 1000
+write_data plain.data
+labelmap atom 1 Li 2 O 3 Ti
+write_data labels.data
 """
 
 

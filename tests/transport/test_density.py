@@ -111,3 +111,20 @@ def test_what_does_not_compare_is_refused(rng):
         density_of(trajectory, "Li", shape=(0, 3, 3))
     with pytest.raises(ConfigError, match="no ion of species"):
         density_of(trajectory, "Mg")
+
+
+@pytest.mark.parametrize("width", [1e300, 1e3, float("nan"), float("inf"), -0.1])
+def test_a_gaussian_wider_than_the_cell_is_refused(width, rng):
+    trajectory = Trajectory.from_arrays(rng.random((8, 3, 3)), ["Li", "Li", "O"], np.eye(3) * 9, 1.0)
+    found = density_of(trajectory, "Li", 1.0)
+    with pytest.raises(ConfigError, match="the length of the cell, 9 Å"):
+        found.smoothed(width)
+    # What a Gaussian of the length of the cell leaves is a constant.
+    np.testing.assert_allclose(found.smoothed(9.0).values, 2 / 9**3, rtol=1e-6)
+
+
+@pytest.mark.parametrize("spacing", [1e-300, 1e-3, 0.0, float("nan")])
+def test_a_grid_that_does_not_fit_into_memory_is_refused(spacing, rng):
+    trajectory = Trajectory.from_arrays(rng.random((8, 1, 3)), ["Li"], np.eye(3) * 9, 1.0)
+    with pytest.raises(ConfigError, match="spacing"):
+        density_of(trajectory, "Li", spacing)

@@ -11,19 +11,16 @@ from dopantfit.transport import (
     tracer_diffusion,
 )
 from dopantfit.transport.brownian import msd_covariance
-from dopantfit.transport.diffusion import collective_diffusion, window_lags
-from dopantfit.transport.msd import msd_sum
+from dopantfit.transport.diffusion import collective_diffusion
+from dopantfit.transport.msd import msd_of_series
+from dopantfit.transport.window import window_lags
 
 from .conftest import random_walk, walkers
 
 
-def msd_of(positions, interval=1.0, n_blocks=4):
-    """MSD and blocks without a trajectory around it."""
-    n, n_ions, _ = positions.shape
-    length = n // n_blocks
-    parts = [positions[i * length : (i + 1) * length] for i in range(n_blocks)]
-    blocks = tuple(MeanSquareDisplacement("Li", n_ions, interval, msd_sum(part) / n_ions) for part in parts)
-    return MeanSquareDisplacement("Li", n_ions, interval, msd_sum(positions) / n_ions, blocks)
+def msd_of(positions, interval=1.0):
+    """MSD without a trajectory around it."""
+    return msd_of_series("Li", positions, interval)
 
 
 def coverage(make, truth, trials=400):
@@ -99,7 +96,7 @@ def test_value_and_rattle_of_an_exact_line():
     np.testing.assert_allclose(found.directional, [1.0, 2.0, 3.0], rtol=1e-9)
     assert found.rattle == pytest.approx(0.4, rel=1e-6)
     assert found.cm2_per_s.value == pytest.approx(2.0e-4, rel=1e-9)
-    assert found.block_scatter is None
+    assert found.scatter is None
 
 
 def test_error_goes_with_the_root_of_the_number_of_ions(rng):
@@ -124,7 +121,7 @@ def test_runs_that_disagree_widen_the_error(rng):
 def test_blocks_that_disagree_widen_the_error(rng):
     variance = np.repeat([1.0, 9.0], 400)[:, None, None]
     found = tracer_diffusion(msd_of(np.cumsum(rng.normal(size=(800, 30, 3)) * np.sqrt(variance), axis=0)))
-    assert found.block_scatter > 2.0
+    assert found.scatter.scale > 2.0
     # Half of the run at D = 0.5 and half at 4.5: anything between is inside what is stated.
     assert found.coefficient.error > 0.5
 

@@ -9,7 +9,7 @@ import pytest
 from ase import Atoms
 
 from dopantfit.transport import Trajectory, mean_square_displacement, tracer_diffusion
-from dopantfit.transport.diffusion import WINDOW
+from dopantfit.transport.window import PUBLISHED
 
 from .conftest import random_walk
 
@@ -32,7 +32,7 @@ def kinisi_estimate(positions):
     frames = [Atoms(LABELS, positions=frame, cell=CELL, pbc=True) for frame in positions]
     for frame in frames:
         frame.wrap()
-    first, last = (int(part * N_FRAMES) for part in WINDOW)
+    first, last = (int(part * N_FRAMES) for part in PUBLISHED)
     analysis = DiffusionAnalyzer.from_ase(
         trajectory=frames,
         specie="Li",
@@ -52,10 +52,10 @@ def kinisi_estimate(positions):
 def test_kinisi_finds_the_same_coefficient_and_a_like_error(seed, rattle):
     positions = drifting_walk(np.random.default_rng([55, seed]), rattle)
     trajectory = Trajectory.from_arrays(positions, LABELS, CELL, INTERVAL)
-    found = tracer_diffusion(mean_square_displacement(trajectory, "Li"))
+    found = tracer_diffusion(mean_square_displacement(trajectory, "Li"), PUBLISHED)
     ours, (value, error) = found.coefficient, kinisi_estimate(positions)
     # One walk for both: they differ by less than estimates from independent walks.
     assert abs(ours.value - value) < np.hypot(ours.error, error)
     # kinisi counts stretches that do not overlap as observations, which states 1.5 times our error on such walks. It
     # knows no scale factor for blocks that disagree.
-    assert 0.5 < ours.error / found.error_scale / error < 1.0
+    assert 0.5 < ours.error / found.scatter.scale / error < 1.0

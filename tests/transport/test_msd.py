@@ -37,12 +37,16 @@ def test_every_batch_of_ions_is_counted_once(rng, monkeypatch):
     np.testing.assert_allclose(mean_square_displacement(trajectory, "Li").directional, direct(series), rtol=1e-10)
 
 
-def test_blocks_are_the_msd_of_equal_parts(rng):
-    series = random_walk(rng, 103, 5)
-    blocks = mean_square_displacement(walkers(series), "Li", n_blocks=4).blocks
-    assert len(blocks) == 4
-    for i, block in enumerate(blocks):
-        np.testing.assert_allclose(block.directional, direct(series[25 * i : 25 * (i + 1)]), rtol=1e-10)
+def test_stretches_and_groups_add_up_to_the_msd(rng):
+    series = random_walk(rng, 240, 11)
+    found = mean_square_displacement(walkers(series), "Li")
+    lags = list(found.resolved.lags)
+    # Means over stretches of nearly equal numbers of origins, so that each counts for nearly as much.
+    together = found.resolved.shares.sum(axis=0).mean(axis=0)
+    np.testing.assert_allclose(together, found.directional[lags], rtol=0.03)
+    # Walkers 2 and 10 are the third group; stretch 0 of lag 1 holds the first 239/60 origins.
+    squares = np.square(series[1:4] - series[:3])[:, [2, 10]].sum(axis=1).mean(axis=0) / 11
+    np.testing.assert_allclose(found.resolved.shares[2, 0, 0], squares, rtol=1e-10)
 
 
 def test_ballistic_motion_goes_with_the_square_of_time():

@@ -5,7 +5,9 @@ import pytest
 from ase.build import bulk
 
 from dopantfit.errors import ConfigError
+from dopantfit.structures import prototype
 from dopantfit.transport import Trajectory, coordination_number, pair_distribution
+from dopantfit.transport.pairs import AT_REST_SPACING, pair_distributions_at_rest, radii_at_rest
 
 
 def crystal(rng, amplitude, n_frames=8, repeat=1):
@@ -86,3 +88,57 @@ def test_an_ion_is_no_neighbour_of_itself(rng):
     found = pair_distribution(trajectory, ("Li", "Li"), cutoff=4.4, width=1.1, n_frames=4000)
     # Half a sphere of 4.4 Å in 729 Å³ holds 49 % of 4,000 pairs: 2 % error, twice that for the outer bins.
     np.testing.assert_allclose(found.values[2:], 1.0, atol=0.15)
+
+
+def test_distributions_of_a_crystal_at_rest_count_neighbours():
+    atoms = prototype("MgO")
+    functions, r = pair_distributions_at_rest(atoms), radii_at_rest()
+    assert set(functions) == {("Mg", "Mg"), ("Mg", "O"), ("O", "O")}
+    density = np.sum(atoms.symbols == "O") / atoms.cell.volume
+    for pair, limit, count in ((("Mg", "O"), 2.5, 6), (("Mg", "Mg"), 3.3, 12), (("Mg", "O"), 3.9, 6 + 8)):
+        shell = (4 * np.pi * r**2 * functions[pair] * density)[r < limit]
+        # Rock salt: 6 at 2.1 Å, 12 at 3.0 Å, 8 at 3.6 Å; sums over Gaussians 5 steps wide are exact to far below 1e-3.
+        assert shell.sum() * AT_REST_SPACING == pytest.approx(count, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        ((300.0, 0.05), "give a cutoff below"),
+        ((1e300, 0.05), "bins of 0.05 Å up to 1e.300 Å"),
+        ((8.0, 1e-9), "give wider bins"),
+        ((8.0, float("nan")), "give 0 < width < cutoff"),
+        ((float("nan"), 0.05), "give 0 < width < cutoff"),
+    ],
+)
+def test_more_pairs_or_bins_than_can_be_counted_are_refused_before_they_are(arguments, word, rng):
+    # 432 ions: within 300 Å there are 3e9 pairs of Mg and O.
+    trajectory = crystal(rng, 0.05, n_frames=2, repeat=6)
+    with pytest.raises(ConfigError, match=word):
+        pair_distribution(trajectory, ("Mg", "O"), *arguments)
+
+
+def test_a_cutoff_of_many_cells_is_refused_with_one_that_is_not(rng):
+    # Two ions in 3 Å: 300 Å are a few million copies of the cell and no more than a few million pairs.
+    trajectory = crystal(rng, 0.05, n_frames=2)
+    with pytest.raises(ConfigError, match="copies of the cell, which say the same again") as caught:
+        pair_distribution(trajectory, ("Mg", "O"), 300.0)
+    largest = float(str(caught.value).split("cutoff below ")[1].split()[0])
+    assert 15.0 < largest < 30.0
+    pair_distribution(trajectory, ("Mg", "O"), 0.99 * largest)
+
+
+def test_the_largest_cutoff_that_is_named_is_taken(rng, monkeypatch):
+    monkeypatch.setattr("dopantfit.transport.pairs._MOST_PAIRS", 1e4)
+    trajectory = crystal(rng, 0.05, n_frames=2, repeat=4)
+    with pytest.raises(ConfigError) as caught:
+        pair_distribution(trajectory, ("Mg", "O"), 30.0)
+    largest = float(str(caught.value).split("cutoff below ")[1].split()[0])
+    assert 5.0 < largest < 30.0
+    pair_distribution(trajectory, ("Mg", "O"), 0.99 * largest)
+
+
+@pytest.mark.parametrize("radius", [float("nan"), float("inf"), 0.0, -1.0, 9.0])
+def test_a_radius_that_is_no_distance_within_the_cutoff_is_refused(radius, rng):
+    with pytest.raises(ConfigError, match="radius"):
+        coordination_number(pair_distribution(crystal(rng, 0.05), ("Mg", "O")), radius)

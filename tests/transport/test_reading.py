@@ -84,14 +84,6 @@ def test_extended_xyz_holds_the_same_run(fixed_cell, tmp_path):
     np.testing.assert_allclose(read.positions, reference.positions, atol=1e-6)
 
 
-def test_wrapped_dcd_is_refused(fixed_cell):
-    refused(["wrapped", "unwrap yes"], fixed_cell / "wrapped.dcd", species=SPECIES)
-
-
-def test_wrapped_dump_without_image_flags_is_refused(fixed_cell):
-    refused(["x y z are wrapped", "image flags", "xu yu zu"], fixed_cell / "bare.dump", timestep=0.0005)
-
-
 def test_dump_with_a_missing_frame_is_refused(fixed_cell, tmp_path):
     text = (fixed_cell / "xu.dump").read_text()
     frames = text.split("ITEM: TIMESTEP")[1:]
@@ -262,6 +254,8 @@ def test_arrays_that_do_not_fit_are_refused(rng):
         ((positions, ["Li", "O"], np.eye(3), 1.0), "2 species labels for 4 ions"),
         ((positions, ["Li"] * 4, np.eye(3), 0.0), "must be positive"),
         ((positions, ["Li"] * 4, np.zeros((3, 3)), 1.0), "flat"),
+        ((positions, ["Li"] * 4, np.diag([8, 8, 0.1]), 1.0), "0.1 Å thin"),
+        ((positions, ["Li"] * 4, np.diag([8, 8, 1e6]), 1.0), "times as long as it is thin"),
         ((positions, ["Li"] * 4, np.zeros((4, 3, 3)), 1.0), "one per frame"),
         ((positions[:, :, :2], ["Li"] * 4, np.eye(3), 1.0), "(n_frames, n_ions, 3)"),
         ((positions[:0], ["Li"] * 4, np.eye(3), 1.0), "holds 0 frames"),

@@ -21,6 +21,11 @@ def transport(*arguments):
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
+def apart(n_ions):
+    """Places 10 Å apart, in a box of 50 Å."""
+    return 10.0 * np.array(list(np.ndindex(5, 5, 5)))[:n_ions]
+
+
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
     """Two replicas of walkers with D = 5e-5 cm²/s, 0.1 ps between frames, in a box of 50 Å; framework at rest."""
@@ -28,7 +33,7 @@ def runs(tmp_path_factory):
     paths = []
     for seed in (1, 2):
         walk = random_walk(np.random.default_rng(seed), 300, 20, variance=0.1)
-        positions = np.concatenate([walk, np.zeros((300, 2, 3))], axis=1)
+        positions = np.concatenate([walk, np.zeros((300, 2, 3))], axis=1) + apart(22)
         frames = [
             Atoms("Li20TiO", positions=p, cell=np.eye(3) * 50, pbc=True, info={"time": 0.1 * i})
             for i, p in enumerate(positions)
@@ -78,7 +83,7 @@ def test_a_dcd_file_takes_its_species_from_a_structure(fixed_cell, tmp_path):
     ("arguments", "words"),
     [
         (("wrapped.dcd", "--mobile", "Li=1"), "holds no species"),
-        (("bare.dump", "--mobile", "Li=1", "--timestep", "0.0005"), "image flags"),
+        (("bare.dump", "--mobile", "Li=1"), "carry steps, not times"),
         (("xu.dump", "--mobile", "Li", "--timestep", "0.0005"), "write it as Li=1"),
         (("xu.dump", "--mobile", "Mg=2", "--timestep", "0.0005"), "no ion of species 'Mg'"),
         (("none.dump", "--mobile", "Li=1"), "no such trajectory"),
@@ -100,13 +105,15 @@ def activated(tmp_path_factory):
     for seed, kelvin in enumerate((700.0, 850.0, 1000.0)):
         variance = 0.1 * np.exp(-0.3 / 8.617333e-5 * (1 / kelvin - 1 / 1000.0))
         walk = random_walk(np.random.default_rng(seed), 300, 40, variance=variance)
-        positions = np.concatenate([walk, np.zeros((300, 1, 3))], axis=1)
+        positions = np.concatenate([walk, np.zeros((300, 1, 3))], axis=1) + apart(41)
         frames = [
             Atoms("Li40Ti", positions=p, cell=np.eye(3) * 50, pbc=True, info={"time": 0.1 * i})
             for i, p in enumerate(positions)
         ]
         ase.io.write(folder / "run.extxyz", frames)
-        done = transport(folder / "run.extxyz", "--temperature", kelvin, "--mobile", "Li=1", "--json")
+        # Gaussian steps of 0.3 Å at most: hops of 1 Å are long.
+        arguments = ("--temperature", kelvin, "--mobile", "Li=1", "--hop-length", 1, "--json")
+        done = transport(folder / "run.extxyz", *arguments)
         paths.append(folder / f"{kelvin:g}.json")
         paths[-1].write_text(done.stdout)
     return paths

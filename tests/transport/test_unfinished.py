@@ -90,7 +90,7 @@ def test_a_finished_run_and_a_trajectory_elsewhere_are_read_without_a_word(finis
 def test_every_verb_goes_on_and_says_on_standard_error_and_in_its_record_what_is_unfinished(verb, killed, finished):
     path, ions = killed / "trajectory.dcd", killed / "ions.extxyz"
     more = {
-        "msd": (path, finished / "trajectory.dcd", "--temperature", 300, "--mobile", "Mg=2", "--window", 0.1, 0.9),
+        "msd": (path, "--temperature", 300, "--mobile", "Mg=2", "--window", "0.1:0.9"),
         "rdf": (path, "--pair", "Mg-O"),
         "density": (finished / "trajectory.dcd", "--minus", path, "--species", "Mg"),
         "sites": (path, "--species", "Mg", "--reference", ions),

@@ -10,7 +10,7 @@ from dopantfit import Potential, ShellModel
 from dopantfit.reference.frames import write_set
 from dopantfit.reference.manifest import parse_manifest
 from dopantfit.structures import prototype
-from dopantfit.validate.gate import Work
+from dopantfit.validate.gate import GateWork
 
 FIT = """
 name = "synthetic"
@@ -80,5 +80,5 @@ def folder(tmp_path: Path, published: Potential) -> Path:
 
 
 @pytest.fixture
-def work(tmp_path: Path) -> Work:
-    return Work(tmp_path / "runs", tmp_path / "figures", lambda text, part: None)
+def work(tmp_path: Path) -> GateWork:
+    return GateWork(tmp_path / "runs", tmp_path / "figures", lambda text, part: None)

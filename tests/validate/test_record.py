@@ -33,8 +33,8 @@ def record(folder: Path, failed: str = "", left_out: str = "") -> Path:
 
 
 def test_a_potential_that_passed_every_gate_may_be_used(fitted):
-    standing = require_valid(fitted / "potential.toml", record(fitted))
-    assert standing.passed and standing.level == "quick" and standing.problem is None
+    status = require_valid(fitted / "potential.toml", record(fitted))
+    assert status.passed and status.level == "quick" and status.problem is None
 
 
 def test_the_record_names_its_inputs_by_hash(fitted):
@@ -94,15 +94,15 @@ def refuse_other(folder: Path) -> None:
         (refuse_other_settings, "another validate.toml"),
         (refuse_other_thresholds, "other thresholds"),
         (refuse_cut_short, "cannot be read as JSON"),
-        (refuse_other, "is damaged"),
+        (refuse_other, "is missing"),
     ],
 )
-def test_anything_else_is_refused_and_a_reason_stays_in_the_standing(fitted, spoil, words):
+def test_anything_else_is_refused_and_a_reason_stays_in_the_status(fitted, spoil, words):
     spoil(fitted)
     potential, path = fitted / "potential.toml", fitted / "validation.json"
     with pytest.raises(ConfigError, match=words):
         require_valid(potential, path)
     with pytest.raises(ConfigError, match="says nothing"):
         require_valid(potential, path, waiver="yes")
-    standing = require_valid(potential, path, waiver="a trial run of the tables only")
-    assert not standing.passed and words in standing.problem and standing.waiver == "a trial run of the tables only"
+    status = require_valid(potential, path, waiver="a trial run of the tables only")
+    assert not status.passed and words in status.problem and status.waiver == "a trial run of the tables only"

@@ -16,7 +16,7 @@ from ase import Atoms
 from dopantfit.errors import ConfigError
 from dopantfit.potential import Parameter
 from dopantfit.validate import cli, dynamics, levels, require_valid, run
-from dopantfit.validate.gate import Gate, Work
+from dopantfit.validate.gate import Gate, GateWork
 from dopantfit.validate.levels import LEVELS, Level
 from dopantfit.validate.run import GATES, Request, Station, judge, run_gates
 from dopantfit.validate.subject import load_subject
@@ -171,7 +171,7 @@ def test_a_run_has_the_ranks_that_its_cores_and_ions_allow(tmp_path, monkeypatch
     monkeypatch.setattr(dynamics, "run_dynamics", lambda *_, launcher, **__: found.append(launcher.ranks))
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(8))
     ions = Atoms(f"H{n_ions}", np.zeros((n_ions, 3)), cell=np.eye(3))
-    work = Work(tmp_path, tmp_path, nothing, cores, ranks)
+    work = GateWork(tmp_path, tmp_path, nothing, cores, ranks)
     dynamics.run(ions, None, None, work, dynamics.Share("run", 0.0, 1.0))
     assert found == [used]
 
@@ -192,7 +192,7 @@ def test_only_the_finding_of_a_gate_is_told_as_its_end(folder, monkeypatch):
 def test_off_a_terminal_a_gate_speaks_at_each_tenth_and_once_at_its_end(capsys, monkeypatch):
     monkeypatch.delenv("FORCE_COLOR", raising=False)
     monkeypatch.delenv("TTY_COMPATIBLE", raising=False)
-    with cli._progress() as observe:
+    with cli.watched() as observe:
         for part in np.linspace(0.0, 0.99, 100):
             observe("host", f"{part:.2f} of 1 ps", part)
             observe("stability", "relaxation", 0.05)
@@ -210,7 +210,7 @@ def test_a_potential_that_breaks_down_fails_the_gate_and_does_not_crash_it(folde
     # No repulsion between dopant and anion: the crystal falls into itself.
     hopeless = subject.potential.with_values({Parameter.parse("A Mg-O"): 0.0, Parameter.parse("C Mg-O"): 500.0})
     broken = dataclasses.replace(subject, potential=hopeless)
-    gate = judge(broken, "compound", Work(folder / "runs", folder / "figures", nothing))
+    gate = judge(broken, "compound", GateWork(folder / "runs", folder / "figures", nothing))
     assert not gate.passed and gate.problem and gate.final
     assert "\n" not in gate.problem
 

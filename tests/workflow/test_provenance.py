@@ -12,7 +12,13 @@ import numpy as np
 import pytest
 
 from dopantfit.errors import ConfigError
-from dopantfit.workflow.provenance import Record, installed_versions, sha256_of, write_json_atomic, write_text_atomic
+from dopantfit.workflow.provenance import (
+    Provenance,
+    installed_versions,
+    sha256_of,
+    write_json_atomic,
+    write_text_atomic,
+)
 
 
 def test_sha256_is_that_of_the_bytes(tmp_path):
@@ -33,7 +39,7 @@ def test_versions_are_the_installed_ones():
 def test_a_record_says_what_was_run_with_what_from_what(tmp_path):
     (tmp_path / "in.toml").write_text("a = 1\n")
     started = time.time() - 2.0
-    record = Record.of({"fit": tmp_path / "in.toml"}, {"steps": 3}, seed=7, started=started)
+    record = Provenance.of({"fit": tmp_path / "in.toml"}, {"steps": 3}, seed=7, started=started)
     assert record.inputs == {"fit": hashlib.sha256(b"a = 1\n").hexdigest()}
     assert (record.seed, record.configuration) == (7, {"steps": 3})
     assert datetime.fromisoformat(record.started).tzinfo == UTC

@@ -41,7 +41,7 @@ def build(
     """Place grains and the amorphous phase between them, and sinter; resumes what was begun."""
     from dopantfit.boundary.build.config import BUILD_FILE, SIZES, load_build, size_text
     from dopantfit.boundary.build.sinter import build_boundary, copy_config
-    from dopantfit.boundary.standing import keep_standing
+    from dopantfit.boundary.validation_status import keep_validation_status
     from dopantfit.lammps import Launcher
     from dopantfit.potential import Potential
     from dopantfit.workflow.names import default_run
@@ -49,7 +49,7 @@ def build(
 
     settings = load_build(config)
     folder = output or default_run("boundary", settings.name)
-    keep_standing(potential, unvalidated, folder)
+    keep_validation_status(potential, unvalidated, folder)
     if only_start:
         settings = settings.model_copy(update={"stages": ()})
     built = build_boundary(settings, Potential.load(potential), folder, Launcher(ranks=ranks), reporter=_reporter(json))
@@ -102,13 +102,13 @@ def dope(
     from dopantfit.boundary.build.sinter import copy_config, read_boundary
     from dopantfit.boundary.dope.config import DOPE_FILE, load_dope
     from dopantfit.boundary.dope.run import dope_boundary
-    from dopantfit.boundary.standing import keep_standing
+    from dopantfit.boundary.validation_status import keep_validation_status
     from dopantfit.lammps import Launcher
     from dopantfit.potential import Potential
 
     settings = load_dope(config)
     folder = output or (structure if structure.is_dir() else structure.parent) / "dope"
-    keep_standing(potential, unvalidated, folder)
+    keep_validation_status(potential, unvalidated, folder)
     records = dope_boundary(
         read_boundary(structure),
         Potential.load(potential),

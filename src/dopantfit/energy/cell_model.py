@@ -4,6 +4,7 @@ Energies come from a particle mesh and from neighbour lists that serve all confi
 everything, or the ions of an active region while the rest stands still.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -14,11 +15,13 @@ import numpy as np
 from dopantfit.energy.arrays import Floats, Integers
 from dopantfit.energy.cell_preconditioner import UnitPreconditioner, unit_preconditioner
 from dopantfit.energy.electrostatics import ParticleMesh
-from dopantfit.energy.frame import longest, species_table
-from dopantfit.energy.minimiser import Method, Minimum, Progress, minimise
+from dopantfit.energy.frame import longest, species_of, species_table
+from dopantfit.energy.mesh import mesh_shape
+from dopantfit.energy.minimiser import MinimisationMethod, MinimisationProgress, Minimum, minimise
 from dopantfit.energy.neighbours import Neighbourhood, find_neighbours
 from dopantfit.energy.region import SKIN, Region, SiteForces, add_charge
 from dopantfit.energy.relaxation import COLLAPSE_DISTANCE
+from dopantfit.energy.structure_checks import check_geometry, check_memory
 from dopantfit.errors import ConvergenceError
 from dopantfit.potential import Potential
 from dopantfit.potential.turnover import turn_overs
@@ -47,7 +50,9 @@ def low_enough(before: SiteForces, after: SiteForces, decrease: float) -> bool:
     return after.energy <= before.energy - 1e-4 * decrease + roughness
 
 
-METHOD = Method(accepts=low_enough, longest_step=0.25, shortening=0.4, shortenings=10, memory=20, most_calls=600)
+METHOD = MinimisationMethod(
+    accepts=low_enough, longest_step=0.25, shortening=0.4, shortenings=10, memory=20, most_calls=600
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +81,7 @@ class LocalRelaxation:
     energy_change: float
 
 
-class Relaxed(NamedTuple):
+class RelaxedState(NamedTuple):
     """The end of a relaxation of the whole cell: the state, lists that hold there, evaluations, stopped or not."""
 
     state: CellState
@@ -93,13 +98,15 @@ class CellModel:
     """
 
     def __init__(self, atoms: ase.Atoms, potential: Potential, tolerance: float, most_calls: int) -> None:
-        self.labels = tuple(sorted(set(labels_of(atoms))))
+        check_geometry(atoms, "the cell")
+        self.labels, _ = species_of(atoms, potential, "the cell")
         self.table = species_table(self.labels, potential, COULOMB)
         self.cell = np.ascontiguousarray(atoms.cell.array, dtype=np.float64)
         self.tolerance, self.most_calls = tolerance, most_calls
+        self._reach = max(COULOMB_CUTOFF, self.table.cutoff) + SKIN
+        check_memory("the cell", len(atoms), self.cell, self._reach, math.prod(mesh_shape(self.cell, SPACING)))
         self.mesh = ParticleMesh(self.cell, ALPHA, COULOMB_CUTOFF, SPACING, COULOMB)
         self.coarse = ParticleMesh(self.cell, ALPHA, COULOMB_CUTOFF, COARSE_SPACING, COULOMB)
-        self._reach = max(COULOMB_CUTOFF, self.table.cutoff) + SKIN
         turn_over = {pair: found.radius for pair, found in turn_overs(potential).items() if found}
         self._turn_over = np.array(
             [[turn_over.get((min(a, b), max(a, b)), 0.0) for b in self.labels] for a in self.labels]
@@ -166,8 +173,11 @@ class CellModel:
         return LocalRelaxation(end, done.sites, done.found.energy - energy)
 
     def relax(
-        self, start: CellState, guess: LocalRelaxation | None = None, stop: Callable[[Progress], bool] | None = None
-    ) -> Relaxed:
+        self,
+        start: CellState,
+        guess: LocalRelaxation | None = None,
+        stop: Callable[[MinimisationProgress], bool] | None = None,
+    ) -> RelaxedState:
         """Everything relaxed. guess: a region of the same state relaxed before; stop: see ``minimise``.
 
         Raises ConvergenceError when there is no minimum near.
@@ -179,8 +189,12 @@ class CellModel:
         return self._relax(start, sites, self.most_calls, stop)
 
     def _relax(
-        self, start: CellState, sites: Floats, most_calls: int, stop: Callable[[Progress], bool] | None = None
-    ) -> Relaxed:
+        self,
+        start: CellState,
+        sites: Floats,
+        most_calls: int,
+        stop: Callable[[MinimisationProgress], bool] | None = None,
+    ) -> RelaxedState:
         whole = self.region(start)
 
         def evaluate(sites: Floats) -> SiteForces:
@@ -196,9 +210,9 @@ class CellModel:
         done = _reached(minimise(evaluate, sites, method, self._preconditioned(start), stop=stop))
         cores, shells = whole.split(done.sites)
         end = CellState(start.species.copy(), cores, shells, done.found.energy)
-        return Relaxed(end, whole.near, done.calls, done.ended == "stopped")
+        return RelaxedState(end, whole.near, done.calls, done.ended == "stopped")
 
-    def collapsed(self, relaxed: Relaxed) -> bool:
+    def collapsed(self, relaxed: RelaxedState) -> bool:
         """Whether a shell has left its core, or a pair of ions has crossed its turn-over radius."""
         state, near = relaxed.state, relaxed.near
         owner = np.repeat(np.arange(len(state.species)), np.diff(near.start))

@@ -5,14 +5,14 @@ density of charge does, here, less what each site does to itself. Sites add up t
 the field pulls on sites; what stands still is added up once.
 """
 
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from dopantfit.energy.arrays import Floats
 from dopantfit.energy.ewald import EwaldPlan
 from dopantfit.energy.mesh import add_mesh_forces, make_mesh, mesh_potential, mesh_virial, spread
-from dopantfit.energy.reciprocal import add_wave_forces, phases, structure_factors, wave_field
+from dopantfit.energy.reciprocal import add_wave_forces, add_waves, phases, structure_factors
 
 
 class Electrostatics(Protocol):
@@ -27,20 +27,22 @@ class Electrostatics(Protocol):
     @property
     def cutoff(self) -> float: ...  # noqa: D102
 
-    def located(self, positions: Floats) -> Any:
-        """What the other methods need of positions (n, 3) [Å]."""
-
     def nothing(self) -> Floats:
         """The density of no charge."""
 
-    def add_charge(self, located: Any, charges: Floats, density: Floats) -> None:
-        """Adds charges (n,) [e] to a density."""
+    def add_charge(self, positions: Floats, charges: Floats, density: Floats) -> None:
+        """Adds charges (n,) [e] at positions (n, 3) [Å] to a density."""
 
-    def field(self, density: Floats, virial: Floats) -> tuple[float, Floats]:
-        """Energy [eV] and field of a density; adds to the virial (6,) [eV] unless it is empty."""
+    def energy(
+        self, positions: Floats, charges: Floats, still: Floats, force: Floats, virial: Floats
+    ) -> tuple[float, Floats, Floats]:
+        """Energy [eV], density and field of charges (n,) [e] at positions (n, 3) [Å] and a density that stands still.
 
-    def add_forces(self, located: Any, charges: Floats, field: Floats, force: Floats) -> None:
-        """Adds the forces of a field on charges (n,) [e] to ``force`` (n, 3) [eV/Å]."""
+        Adds to the force on the charges (n, 3) [eV/Å], and to the virial (6,) [eV] unless it is empty.
+        """
+
+    def add_forces(self, positions: Floats, charges: Floats, field: Floats, force: Floats) -> None:
+        """Adds the forces of a field on charges (n,) [e] at positions (n, 3) [Å] to ``force`` (n, 3) [eV/Å]."""
 
 
 class Ewald:
@@ -64,24 +66,28 @@ class Ewald:
         """See ``Electrostatics``."""
         return self.plan.cutoff
 
-    def located(self, positions: Floats) -> tuple[Floats, Floats, Floats]:
-        """Phases of every lattice direction."""
-        return phases(positions @ self.to_fractional, self.plan.limits)
-
     def nothing(self) -> Floats:
         """See ``Electrostatics``."""
         return np.zeros((2, len(self.plan.weight)))
 
-    def add_charge(self, located: tuple[Floats, Floats, Floats], charges: Floats, density: Floats) -> None:
+    def add_charge(self, positions: Floats, charges: Floats, density: Floats) -> None:
         """See ``Electrostatics``."""
-        density += structure_factors(*located, charges, self.plan.rows, self.plan.limits, len(self.plan.weight))
+        plan = self.plan
+        located = phases(positions @ self.to_fractional, plan.limits)
+        density += structure_factors(*located, charges, plan.rows, plan.limits, len(plan.weight))
 
-    def field(self, density: Floats, virial: Floats) -> tuple[float, Floats]:
+    def energy(
+        self, positions: Floats, charges: Floats, still: Floats, force: Floats, virial: Floats
+    ) -> tuple[float, Floats, Floats]:
         """See ``Electrostatics``."""
-        return wave_field(density, self.plan.weight, self._coulomb, self._strain, virial)
+        return add_waves(
+            positions @ self.to_fractional, charges, still, self._coulomb, self.plan, self._strain, self._reciprocal,
+            force, virial,
+        )  # fmt: skip
 
-    def add_forces(self, located: tuple[Floats, Floats, Floats], charges: Floats, field: Floats, force: Floats) -> None:
+    def add_forces(self, positions: Floats, charges: Floats, field: Floats, force: Floats) -> None:
         """See ``Electrostatics``."""
+        located = phases(positions @ self.to_fractional, self.plan.limits)
         add_wave_forces(*located, charges, field, self.plan.rows, self.plan.limits, self._reciprocal, force)
 
 
@@ -95,28 +101,29 @@ class ParticleMesh:
         self.alpha, self.cutoff = alpha, cutoff
         self._mesh = make_mesh(cell, alpha, spacing, coulomb)
 
-    def located(self, positions: Floats) -> Floats:
-        """Positions as they are."""
-        return positions
-
     def nothing(self) -> Floats:
         """See ``Electrostatics``."""
         return np.zeros(self._mesh.shape)
 
-    def add_charge(self, located: Floats, charges: Floats, density: Floats) -> None:
+    def add_charge(self, positions: Floats, charges: Floats, density: Floats) -> None:
         """See ``Electrostatics``."""
-        spread(located, charges, self._mesh.to_mesh, density)
+        spread(positions, charges, self._mesh.to_mesh, density)
 
-    def field(self, density: Floats, virial: Floats) -> tuple[float, Floats]:
+    def energy(
+        self, positions: Floats, charges: Floats, still: Floats, force: Floats, virial: Floats
+    ) -> tuple[float, Floats, Floats]:
         """See ``Electrostatics``."""
+        density = still.copy()
+        self.add_charge(positions, charges, density)
         potential = mesh_potential(self._mesh, density)
+        self.add_forces(positions, charges, potential, force)
         if len(virial):
             virial += mesh_virial(self._mesh, density, self.alpha)
-        return 0.5 * float(np.vdot(density, potential)), potential
+        return 0.5 * float(np.vdot(density, potential)), density, potential
 
-    def add_forces(self, located: Floats, charges: Floats, field: Floats, force: Floats) -> None:
+    def add_forces(self, positions: Floats, charges: Floats, field: Floats, force: Floats) -> None:
         """See ``Electrostatics``."""
-        add_mesh_forces(located, charges, self._mesh.to_mesh, field, force)
+        add_mesh_forces(positions, charges, self._mesh.to_mesh, field, force)
 
 
 def self_energy(squares: float, alpha: float, coulomb: float) -> float:

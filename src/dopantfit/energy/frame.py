@@ -9,7 +9,7 @@ from dopantfit.energy.arrays import Floats, Integers
 from dopantfit.energy.ewald import EwaldPlan, miller_indices, plan_ewald, strain_factors
 from dopantfit.energy.neighbours import Ghosts, Lists, NeighbourRuns, find_neighbours, neighbour_runs
 from dopantfit.energy.real_space import SpeciesTable
-from dopantfit.energy.structure_checks import check_geometry, refuse_overlap
+from dopantfit.energy.structure_checks import check_geometry, check_memory, refuse_overlap
 from dopantfit.errors import ConfigError
 from dopantfit.potential import Potential
 from dopantfit.structures import labels_of
@@ -93,7 +93,7 @@ def make_frame(
     periodic, is charged, or is smaller than a bond.
     """
     check_geometry(atoms, name)
-    labels, species = _species_of(atoms, potential, name)
+    labels, species = species_of(atoms, potential, name)
     has_shell = np.array([potential.species[label].shell is not None for label in labels])
     cell = np.ascontiguousarray(atoms.cell.array, dtype=np.float64)
     positions = np.ascontiguousarray(atoms.get_positions(wrap=True), dtype=np.float64)
@@ -122,7 +122,7 @@ def make_frame(
     return _with_lists(frame)
 
 
-def _species_of(atoms: ase.Atoms, potential: Potential, name: str) -> tuple[tuple[str, ...], Integers]:
+def species_of(atoms: ase.Atoms, potential: Potential, name: str) -> tuple[tuple[str, ...], Integers]:
     """The distinct species and each ion's index among them; refuses unknown species and a charged cell."""
     ion_labels = labels_of(atoms)
     labels = tuple(sorted(set(ion_labels)))
@@ -147,6 +147,7 @@ def _species_of(atoms: ase.Atoms, potential: Potential, name: str) -> tuple[tupl
 def _with_lists(frame: Frame) -> Frame:
     """The frame with neighbour lists made for its present positions and skin."""
     reaches = [cutoff + frame.skin for cutoff in (frame.plan.cutoff, frame.cutoff, PRECONDITIONER_REACH)]
+    check_memory(frame.name, len(frame.species), frame.cell, max(reaches))
     near = find_neighbours(frame.positions, frame.cell, max(reaches))
     refuse_overlap(near, frame.name, [frame.labels[s] for s in frame.species])
     coulomb, buckingham, nearest = (neighbour_runs(near, frame.species, len(frame.labels), reach) for reach in reaches)

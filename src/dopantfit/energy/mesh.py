@@ -37,11 +37,7 @@ def make_mesh(cell: Floats, alpha: float, spacing: float, coulomb: float) -> Mes
 
     cell: rows are vectors [Å]. alpha: screening [1/Å]. spacing: largest distance of mesh points [Å]. coulomb: K [eV Å].
     """
-    a, b, c = (
-        scipy.fft.next_fast_len(max(int(np.ceil(length / spacing)), 2 * ORDER), real=True)
-        for length in np.linalg.norm(cell, axis=1)
-    )
-    shape, inverse = (a, b, c), np.asarray(np.linalg.inv(cell), dtype=np.float64)
+    shape, inverse = mesh_shape(cell, spacing), np.asarray(np.linalg.inv(cell), dtype=np.float64)
     _, square = _waves(shape, inverse)
     influence = 4 * np.pi * coulomb / abs(np.linalg.det(cell)) * np.exp(-square / (4 * alpha**2)) / square
     influence[0, 0, 0] = 0.0
@@ -49,6 +45,15 @@ def make_mesh(cell: Floats, alpha: float, spacing: float, coulomb: float) -> Mes
         moduli = _moduli(shape[axis])[order.astype(int)]
         influence *= moduli.reshape([-1 if axis == other else 1 for other in range(3)])
     return Mesh(shape, inverse, np.ascontiguousarray(inverse * shape), influence)
+
+
+def mesh_shape(cell: Floats, spacing: float) -> tuple[int, int, int]:
+    """Points along each vector of a cell that are no farther apart than ``spacing`` [Å]."""
+    a, b, c = (
+        scipy.fft.next_fast_len(max(int(np.ceil(length / spacing)), 2 * ORDER), real=True)
+        for length in np.linalg.norm(cell, axis=1)
+    )
+    return a, b, c
 
 
 def _orders(shape: tuple[int, int, int]) -> list[Floats]:

@@ -17,7 +17,7 @@ from dopantfit.energy.arrays import Floats
 Pair = tuple[Floats, Floats, float]
 
 
-class Evaluated(Protocol):
+class EnergyAndForces(Protocol):
     """What an evaluation must find: energy [eV] and forces on the sites (n, 3) [eV/Å]."""
 
     @property
@@ -27,7 +27,7 @@ class Evaluated(Protocol):
     def force(self) -> Floats: ...  # noqa: D102
 
 
-E = TypeVar("E", bound=Evaluated)
+E = TypeVar("E", bound=EnergyAndForces)
 
 
 class Preconditioner(Protocol):
@@ -44,7 +44,7 @@ class Preconditioner(Protocol):
 
 
 @dataclass(frozen=True)
-class Progress:
+class MinimisationProgress:
     """Where a minimisation stands: energy [eV], expected further decrease [eV], largest force component [eV/Å]."""
 
     energy: float
@@ -54,7 +54,7 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class Method(Generic[E]):
+class MinimisationMethod(Generic[E]):
     """How a minimisation proceeds, and when it ends.
 
     accepts: whether a step will do, from what was found before and after it and the decrease to first order [eV].
@@ -95,10 +95,10 @@ class Minimum(Generic[E]):
 def minimise(
     evaluate: Callable[[Floats], E],
     sites: Floats,
-    method: Method[E],
+    method: MinimisationMethod[E],
     preconditioner: Preconditioner | None,
     renew: Callable[[Floats, E], Preconditioner] | None = None,
-    stop: Callable[[Progress], bool] | None = None,
+    stop: Callable[[MinimisationProgress], bool] | None = None,
     allowed: Callable[[Floats], bool] = lambda sites: True,
 ) -> Minimum[E]:
     """Moves the sites (n, 3) [Å] downhill until forces, or the expected further decrease, are small enough.
@@ -120,7 +120,7 @@ def minimise(
         expected = 0.5 * float(np.vdot(found.force, direction))
         if method.energy_tolerance is not None and expected <= method.energy_tolerance:
             break
-        if shrunk == 1.0 and stop is not None and stop(Progress(found.energy, expected, largest, calls)):
+        if shrunk == 1.0 and stop is not None and stop(MinimisationProgress(found.energy, expected, largest, calls)):
             return Minimum(sites, found, calls, "stopped", expected, preconditioner)
         if calls >= method.most_calls:
             return Minimum(sites, found, calls, "most calls", expected, preconditioner)
@@ -154,7 +154,7 @@ def _downhill(
     sites: Floats,
     found: E,
     step: Floats,
-    method: Method[E],
+    method: MinimisationMethod[E],
     calls: int,
     allowed: Callable[[Floats], bool],
 ) -> _Down[E]:
@@ -186,7 +186,7 @@ def _largest(force: Floats) -> float:
     return float(np.abs(force).max(initial=0.0))
 
 
-def _limited(direction: Floats, method: Method[E]) -> Floats:
+def _limited(direction: Floats, method: MinimisationMethod[E]) -> Floats:
     """The step (n, 3) along a direction, scaled down so that no site moves farther than it may."""
     step = direction.reshape(-1, 3)
     longest = float(np.linalg.norm(step, axis=1).max(initial=0.0))

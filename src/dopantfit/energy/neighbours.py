@@ -206,30 +206,33 @@ def _runs(
     cutoff: float,
 ) -> tuple[GhostIndices, Integers]:
     """Sorts the neighbours of some ions into padded runs; returns (ghost, start) of ``NeighbourRuns``."""
-    padding = len(ghost_ion) - 1
+    padding, longest, total = len(ghost_ion) - 1, 0, 0
+    for i in ions:
+        longest = max(longest, begin[i + 1] - begin[i])
+        total += begin[i + 1] - begin[i]
+    found, count = np.empty((n_species, longest), np.uint32), np.zeros(n_species, np.int64)
+    result = np.empty(total + len(ions) * n_species * (RUN_LENGTH - 1), np.uint32)
     start = np.zeros((len(ions), n_species + 1), np.int64)
-    fill = np.zeros(n_species, np.int64)
+    kind = np.empty(len(ghost_ion), np.int64)
+    for g in range(len(ghost_ion)):
+        kind[g] = species[ghost_ion[g]] if among[ghost_ion[g]] else -1
     position = 0
     for n in range(len(ions)):
-        fill[:] = 0
+        count[:] = 0
         for p in range(begin[ions[n]], begin[ions[n] + 1]):
-            other = ghost_ion[ghost[p]]
-            if distance[p] < cutoff and among[other]:
-                fill[species[other]] += 1
+            s = kind[ghost[p]]
+            if distance[p] < cutoff and s >= 0:
+                found[s, count[s]] = ghost[p]
+                count[s] += 1
         for s in range(n_species):
             start[n, s] = position
-            position += (fill[s] + RUN_LENGTH - 1) // RUN_LENGTH * RUN_LENGTH
+            end = position + (count[s] + RUN_LENGTH - 1) // RUN_LENGTH * RUN_LENGTH
+            for p in range(count[s]):
+                result[position + p] = found[s, p]
+            result[position + count[s] : end] = padding
+            position = end
         start[n, n_species] = position
-    result = np.full(position, padding, np.uint32)
-    for n in range(len(ions)):
-        fill[:] = start[n, :n_species]
-        for p in range(begin[ions[n]], begin[ions[n] + 1]):
-            other = ghost_ion[ghost[p]]
-            if distance[p] < cutoff and among[other]:
-                s = species[other]
-                result[fill[s]] = ghost[p]
-                fill[s] += 1
-    return result, start
+    return result[:position].copy(), start
 
 
 @kernel

@@ -9,6 +9,7 @@ import math
 import numpy as np
 
 from dopantfit.energy.arrays import Floats, Integers
+from dopantfit.energy.ewald import EwaldPlan
 from dopantfit.energy.kernel_cache import kernel
 
 
@@ -72,25 +73,6 @@ def structure_factors(
 
 
 @kernel
-def wave_field(factor: Floats, weight: Floats, coulomb: float, strain: Floats, virial: Floats) -> tuple[float, Floats]:
-    """Energy of all waves [eV] and 2Kw S(k), ``shape=(2, n_k)``; adds to the virial (6,) [eV] unless it is empty.
-
-    factor: S(k). weight: w_k / K. strain: ``ewald.strain_factors``.
-    """
-    waves = np.empty_like(factor)
-    energy = 0.0
-    for k in range(len(weight)):
-        strength = coulomb * weight[k]
-        intensity = strength * (factor[0, k] ** 2 + factor[1, k] ** 2)
-        energy += intensity
-        for c in range(len(virial)):
-            virial[c] += intensity * strain[k, c]
-        waves[0, k] = 2 * strength * factor[0, k]
-        waves[1, k] = 2 * strength * factor[1, k]
-    return energy, waves
-
-
-@kernel
 def add_wave_forces(
     first: Floats,
     second: Floats,
@@ -144,6 +126,40 @@ def _gather_row(third: Floats, waves: Floats, row: Integers, limit: int, plain: 
             plain_imaginary[i] += product_imaginary
             along_real[i] += order * product_real
             along_imaginary[i] += order * product_imaginary
+
+
+@kernel
+def add_waves(
+    fractional: Floats,
+    charges: Floats,
+    still: Floats,
+    coulomb: float,
+    plan: EwaldPlan,
+    strain: Floats,
+    reciprocal: Floats,
+    force: Floats,
+    virial: Floats,
+) -> tuple[float, Floats, Floats]:
+    """Energy of all waves [eV], S(k) of all sites, and 2Kw S(k), ``shape=(2, n_k)``.
+
+    fractional, charges: of sites that move; adds to the force on them (n, 3), and to the virial (6,) unless empty.
+    still: S(k) of the others. strain: ``ewald.strain_factors``. reciprocal: b1, b2, b3 as rows [1/Å].
+    """
+    first, second, third = phases(fractional, plan.limits)
+    factor = structure_factors(first, second, third, charges, plan.rows, plan.limits, len(plan.weight))
+    factor += still
+    waves = np.empty_like(factor)
+    energy = 0.0
+    for k in range(len(plan.weight)):
+        strength = coulomb * plan.weight[k]
+        intensity = strength * (factor[0, k] ** 2 + factor[1, k] ** 2)
+        energy += intensity
+        for c in range(len(virial)):
+            virial[c] += intensity * strain[k, c]
+        waves[0, k] = 2 * strength * factor[0, k]
+        waves[1, k] = 2 * strength * factor[1, k]
+    add_wave_forces(first, second, third, charges, waves, plan.rows, plan.limits, reciprocal, force)
+    return energy, factor, waves
 
 
 @kernel

@@ -130,12 +130,9 @@ class Region:
         energy += add_bonds(displacement, species, table, smooth.alpha, bond_force, virial)
         force[n:] += bond_force
         force[self.polarised] -= bond_force
-        located, density = smooth.located(sites), self._still.copy()
-        smooth.add_charge(located, self._active.charges, density)
-        wave_energy, field = smooth.field(density, virial if asked else np.zeros(0))
-        smooth.add_forces(located, self._active.charges, field, force)
-        squares = float(np.sum(self._active.charges**2))
-        return SiteForces(energy + wave_energy + self_energy(squares, smooth.alpha, table.coulomb), force)
+        charges = self._active.charges
+        energy += smooth.energy(sites, charges, self._still, force, virial if asked else np.zeros(0))[0]
+        return SiteForces(energy + self_energy(float(np.sum(charges**2)), smooth.alpha, table.coulomb), force)
 
 
 def add_charge(
@@ -154,4 +151,4 @@ def add_charge(
         (cores[ions], table.core_charge[species[ions]]),
         (shells[polarised], table.shell_charge[species[polarised]]),
     ):
-        electrostatics.add_charge(electrostatics.located(positions), sign * charges, density)
+        electrostatics.add_charge(positions, sign * charges, density)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dopantfit.energy.arrays import Floats
-from dopantfit.energy.minimiser import Method, Minimum, Preconditioner, minimise
+from dopantfit.energy.minimiser import MinimisationMethod, Minimum, Preconditioner, minimise
 from dopantfit.energy.shell_preconditioner import is_minimum, shell_preconditioner
 from dopantfit.energy.shell_problem import Pass, ShellProblem
 from dopantfit.errors import CollapseError, ConvergenceError
@@ -66,7 +66,9 @@ def _no_worse(before: _Found, after: _Found, decrease: float) -> bool:
 
 
 #: A factor is made anew when a step reduces the largest force to no less than a quarter.
-METHOD = Method(accepts=_no_worse, longest_step=0.2, shortening=0.5, shortenings=5, memory=10, most_calls=60, slow=0.25)
+METHOD = MinimisationMethod(
+    accepts=_no_worse, longest_step=0.2, shortening=0.5, shortenings=5, memory=10, most_calls=60, slow=0.25
+)
 
 
 def relax_shells(problem: ShellProblem, start: ShellStart | None = None, tolerance: float = TOLERANCE) -> RelaxedShells:

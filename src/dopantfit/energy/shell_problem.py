@@ -11,6 +11,7 @@ import numpy as np
 from dopantfit.energy.arrays import Floats
 from dopantfit.energy.electrostatics import Ewald, self_energy
 from dopantfit.energy.frame import Frame
+from dopantfit.energy.kernel_cache import kernel
 from dopantfit.energy.neighbours import place_ghosts
 from dopantfit.energy.own_shell import add_bonds
 from dopantfit.energy.real_space import ActiveSites, SpeciesTable, add_buckingham, add_coulomb, add_pair_terms
@@ -53,20 +54,18 @@ class ShellProblem:
             self.shell_charges, frame.shell_ions, np.arange(len(frame.shell_ions)), frame.species
         )
         self.waves: Ewald
-        self._cores: tuple[Floats, Floats, Floats]
         self._ghost_cores: Floats
         self._core_density: Floats
         if cores is not None and cores.table.coulomb == table.coulomb:
-            self.waves, self._cores, self._ghost_cores = cores.waves, cores._cores, cores._ghost_cores
+            self.waves, self._ghost_cores = cores.waves, cores._ghost_cores
         else:
             self.waves = Ewald(frame.cell, frame.plan, frame.strain, table.coulomb)
-            self._cores = self.waves.located(frame.positions)
             self._ghost_cores = self._placed(frame.positions)
         if cores is not None and np.array_equal(cores.core_charges, self.core_charges):
             self._core_density = cores._core_density
         else:
             self._core_density = self.waves.nothing()
-            self.waves.add_charge(self._cores, self.core_charges, self._core_density)
+            self.waves.add_charge(frame.positions, self.core_charges, self._core_density)
 
     @property
     def to_fractional(self) -> Floats:
@@ -102,15 +101,10 @@ class ShellProblem:
         force, virial = np.zeros_like(displacement), np.zeros(6)
         placement, waves = self.placement(displacement), self.waves
         shells = placement.sites[placement.shell_ions]
-        energy = add_pair_terms(
-            shells, self._shells, placement.ghost_cores, placement.ghost_sites, placement.lists, self.table,
-            waves.alpha, waves.cutoff, 1.0, 0.5, force, virial,
-        )  # fmt: skip
-        energy += add_bonds(displacement, self.shell_species, self.table, waves.alpha, force, virial)
-        located, density = waves.located(shells), self._core_density.copy()
-        waves.add_charge(located, self.shell_charges, density)
-        wave_energy, field = waves.field(density, virial)
-        waves.add_forces(located, self.shell_charges, field, force)
+        energy = _add_shell_terms(
+            shells, displacement, self._shells, placement, self.table, waves.alpha, waves.cutoff, force, virial
+        )
+        wave_energy, density, field = waves.energy(shells, self.shell_charges, self._core_density, force, virial)
         return Pass(energy + wave_energy, force, virial, density, field)
 
     def core_pass(self, displacement: Floats, shells: Pass) -> Pass:
@@ -134,7 +128,27 @@ class ShellProblem:
         bond_force = np.zeros_like(displacement)
         add_bonds(displacement, self.shell_species, table, waves.alpha, bond_force, np.zeros(6))
         force[frame.shell_ions] -= bond_force
-        waves.add_forces(self._cores, self.core_charges, shells.field, force)
+        waves.add_forces(frame.positions, self.core_charges, shells.field, force)
         squares = float(np.sum(self.core_charges**2) + np.sum(self.shell_charges**2))
         energy += self_energy(squares, waves.alpha, table.coulomb)
         return Pass(energy, force, virial, shells.structure_factor, shells.field)
+
+
+@kernel
+def _add_shell_terms(
+    shells: Floats,
+    displacement: Floats,
+    active: ActiveSites,
+    placement: Placement,
+    table: SpeciesTable,
+    alpha: float,
+    cutoff: float,
+    force: Floats,
+    virial: Floats,
+) -> float:
+    """Pair terms and bonds of all shells [eV]; adds to force (n_shells, 3) and virial (6,)."""
+    energy = add_pair_terms(
+        shells, active, placement.ghost_cores, placement.ghost_sites, placement.lists, table, alpha, cutoff, 1.0, 0.5,
+        force, virial,
+    )  # fmt: skip
+    return energy + add_bonds(displacement, active.species[active.ions], table, alpha, force, virial)

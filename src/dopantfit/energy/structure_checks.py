@@ -1,31 +1,31 @@
 """What a configuration must be before its energy means anything; each refusal names the ions and the remedy."""
 
+import os
 from collections.abc import Sequence
 
 import ase
 import numpy as np
 
+from dopantfit.energy.arrays import Floats
 from dopantfit.energy.neighbours import Neighbourhood
 from dopantfit.errors import ConfigError
+from dopantfit.structures.cells import THINNEST, cell_fault, heights
 
-#: Closer than this [Å] two ions overlap: the shortest bond of all, H-H, measures 0.74 Å.
-OVERLAP_DISTANCE = 0.6
+#: Closer than this [Å] two ions overlap.
+OVERLAP_DISTANCE = THINNEST
+#: Memory [bytes] of a neighbour in all lists and what they are made of, of an image of an ion that may be numbered, and
+#: of a point of a mesh with its waves.
+NEIGHBOUR_BYTES, IMAGE_BYTES, MESH_POINT_BYTES = 64, 40, 100
 
 
 def check_geometry(atoms: ase.Atoms, name: str) -> None:
-    """Raises ConfigError for an empty or open cell, a flat cell, and positions that are not numbers."""
+    """Raises ConfigError for an empty, open or impossible cell, and positions that are not numbers."""
     if len(atoms) == 0:
         raise ConfigError(f"{name}: it holds no ions")
-    if not np.isfinite(atoms.cell.array).all():
-        raise ConfigError(f"{name}: cell vectors must be finite, they are {atoms.cell.array.tolist()}; give them in Å")
     if not atoms.pbc.all():
         raise ConfigError(f"{name}: the cell must be periodic in all three directions, pbc is {atoms.pbc.tolist()}")
-    heights = _heights(atoms.cell.array)
-    if heights.min() < OVERLAP_DISTANCE:
-        raise ConfigError(
-            f"{name}: the cell is smaller than a bond ({heights.min():.3g} Å between opposite faces, at least "
-            f"{OVERLAP_DISTANCE} Å expected); check that its unit is Å"
-        )
+    if fault := cell_fault(atoms.cell.array):
+        raise ConfigError(f"{name}: {fault}")
     bad = np.flatnonzero(~np.isfinite(atoms.positions).all(axis=1))
     if len(bad):
         raise ConfigError(
@@ -34,11 +34,23 @@ def check_geometry(atoms: ase.Atoms, name: str) -> None:
         )
 
 
-def _heights(cell: np.ndarray) -> np.ndarray:
-    """Distances between opposite faces of a cell [Å]; zeros where it has no volume."""
-    volume = abs(np.linalg.det(cell))
-    areas = np.linalg.norm(np.cross(cell[[1, 2, 0]], cell[[2, 0, 1]]), axis=1)
-    return np.divide(volume, areas, out=np.zeros(3), where=areas > 0)
+def check_memory(name: str, n_ions: int, cell: Floats, reach: float, mesh_points: int = 0) -> None:
+    """Raises ConfigError where lists of all neighbours within ``reach`` [Å], and a mesh, take more than there is."""
+    density = n_ions / abs(float(np.linalg.det(cell)))
+    neighbours = n_ions * density * 4 / 3 * np.pi * reach**3
+    images = n_ions * float(np.prod(2 * np.ceil(reach / heights(cell)) + 1))
+    needed = NEIGHBOUR_BYTES * neighbours + IMAGE_BYTES * images + MESH_POINT_BYTES * mesh_points
+    available = memory()
+    if needed > available:
+        raise ConfigError(
+            f"{name}: {n_ions} ions with their neighbours to {reach:.1f} Å take some {needed / 1e9:.3g} GB of memory, "
+            f"this machine has {available / 1e9:.3g} GB; take a smaller cell, or check that it is in Å"
+        )
+
+
+def memory() -> int:
+    """Memory of this machine [bytes]."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def refuse_overlap(near: Neighbourhood, name: str, labels: Sequence[str]) -> None:

@@ -8,7 +8,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from dopantfit.errors import ConfigError
-from dopantfit.fit.config import Budget, FitConfig, Level, Local, PairQuantities, Quantity, SpeciesQuantities, Spread
+from dopantfit.fit.config import (
+    Budget,
+    BudgetLevel,
+    FitConfig,
+    Local,
+    PairQuantities,
+    Quantity,
+    SpeciesQuantities,
+    Spread,
+)
 from dopantfit.fit.data import Target
 from dopantfit.fit.local import refine
 from dopantfit.fit.objective import Objective
@@ -63,7 +72,7 @@ def run_budget(
     return tuple(levels)
 
 
-def level_spaces(config: FitConfig, budget: Budget, host: Potential, source: str) -> list[tuple[Level, Space]]:
+def level_spaces(config: FitConfig, budget: Budget, host: Potential, source: str) -> list[tuple[BudgetLevel, Space]]:
     """Every level with its box. Raises ConfigError naming what is wrong with a level."""
     spaces, freed = [], config
     for level in budget.levels:
@@ -73,7 +82,7 @@ def level_spaces(config: FitConfig, budget: Budget, host: Potential, source: str
     return spaces
 
 
-def freed_by(config: FitConfig, level: Level, spread: Spread, host: Potential, where: str) -> FitConfig:
+def freed_by(config: FitConfig, level: BudgetLevel, spread: Spread, host: Potential, where: str) -> FitConfig:
     """The configuration with what the level frees; what the file itself bounds keeps its bounds."""
     pairs = {_key(name): quantities for name, quantities in config.pairs.items()}
     for pair in _pairs_of(level, host, where):
@@ -100,7 +109,7 @@ def _key(name: str) -> Pair:
     return pair_key(first, second)
 
 
-def _pairs_of(level: Level, host: Potential, where: str) -> list[Pair]:
+def _pairs_of(level: BudgetLevel, host: Potential, where: str) -> list[Pair]:
     if level.pairs == "all":
         return sorted(host.pairs)
     for name in level.pairs:

@@ -28,7 +28,7 @@ MAX_STEPS = 100
 
 
 @dataclass(frozen=True)
-class Rest:
+class RelaxedCell:
     """A relaxed cell. atoms: the ions. shells: displacements of the shells [Å]. inverse: of the Hessian."""
 
     atoms: Atoms
@@ -42,7 +42,7 @@ class Rest:
         return np.array([*self.atoms.cell.lengths(), self.atoms.cell.volume])
 
 
-def relax_cell(atoms: Atoms, potential: Potential, start: Rest | None = None) -> Rest:
+def relax_cell(atoms: Atoms, potential: Potential, start: RelaxedCell | None = None) -> RelaxedCell:
     """Relax ions, shells and cell. start: the same compound at rest under parameters nearby.
 
     Raises ConvergenceError when it does not come to rest, CollapseError when shells leave their cores.
@@ -52,7 +52,7 @@ def relax_cell(atoms: Atoms, potential: Potential, start: Rest | None = None) ->
     inverse = _inverse_hessian(atoms, potential, shells) if start is None else start.inverse
     for step_number in range(MAX_STEPS):
         if float(np.abs(gradient).max()) < AT_REST:
-            return Rest(atoms, shells, inverse, step_number)
+            return RelaxedCell(atoms, shells, inverse, step_number)
         step = -inverse @ gradient
         step *= min(1.0, LONGEST_STEP / float(np.abs(step).max()))
         atoms = _moved(atoms, step)

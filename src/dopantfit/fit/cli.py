@@ -1,14 +1,18 @@
 """``dopantfit fit``: one folder with ``fit.toml`` in, a potential with error bars out."""
 
-import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dopantfit.terminal import JsonOption, print_json, print_parts
+
 if TYPE_CHECKING:
-    from dopantfit.fit.run import Plan, Result
+    from dopantfit.fit.run import FitPlan
+    from dopantfit.fit.verb import Observe, Say
 
 
 def fit(
@@ -19,36 +23,28 @@ def fit(
         Path | None,
         typer.Option(help="Folder of the journal that a killed fit resumes from.", show_default="runs/fit-<name>"),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")] = False,
+    json: JsonOption = False,
 ) -> None:
     """Fit a potential to DFT frames; writes potential.toml, fit.json and figures beside fit.toml."""
-    from rich.console import Console
-
-    from dopantfit.fit.record import write_fit
+    from dopantfit.fit import verb
     from dopantfit.fit.run import plan_fit
     from dopantfit.fit.tables import plan_as_json, plan_table, result_tables
-    from dopantfit.workflow.names import default_run
 
-    started = time.time()
-    plan = plan_fit(folder)
     if dry_run:
-        shown = plan_as_json(plan)
-        _print_json(shown) if json else Console(highlight=False).print(plan_table(shown))
+        shown = plan_as_json(plan_fit(folder))
+        print_json(shown) if json else print_parts(plan_table(shown))
         return
-    result = _run(plan, work or default_run("fit", plan.config.name), workers)
-    payload = write_fit(plan, result, plan.file.parent, started)
-    if json:
-        _print_json(payload)
-    else:
-        Console(highlight=False).print(*result_tables(payload), sep="\n")
+    record = verb.fit(folder, workers=workers, work=work, watch=watched)
+    print_json(record.as_dict()) if json else print_parts(*result_tables(record))
 
 
-def _run(plan: "Plan", work: Path, workers: int) -> "Result":
-    """Run the fit with a progress bar on standard error; in a log, with a line per step."""
+@contextmanager
+def watched(plan: "FitPlan") -> "Iterator[tuple[Observe, Say]]":
+    """Show a progress bar on standard error; in a log, a line per step."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from dopantfit.fit.run import Generation, run_fit
+    from dopantfit.fit.run import Generation
 
     console = Console(stderr=True, highlight=False)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -71,10 +67,4 @@ def _run(plan: "Plan", work: Path, workers: int) -> "Result":
             if step != "search":
                 show(step)
 
-        return run_fit(plan, work, workers, observe, say)
-
-
-def _print_json(payload: object) -> None:
-    import json
-
-    sys.stdout.write(json.dumps(payload, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+        yield observe, say

@@ -10,14 +10,21 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 from dopantfit.potential.turnover import DANGEROUS_RADIUS
-from dopantfit.strict_toml import Table, file_in, parse_strict, read_text
+from dopantfit.strict_toml import (
+    Count,
+    CountOrNone,
+    FormalCharge,
+    NonNegative,
+    Positive,
+    Table,
+    file_in,
+    parse_strict,
+    read_text,
+)
 from dopantfit.workflow.names import folder_name
 
 FIT_FILE = "fit.toml"
 
-Positive = Annotated[float, Field(gt=0.0)]
-NonNegative = Annotated[float, Field(ge=0.0)]
-Count = Annotated[int, Field(ge=1)]
 Text = Annotated[str, Field(min_length=1)]
 Scale = Literal["linear", "log", "log1p"]
 
@@ -72,7 +79,7 @@ class Dopant(Table):
 
     label: Text
     #: Oxidation state [e]; its charge is the host's charge per formal charge times this.
-    formal_charge: int
+    formal_charge: FormalCharge
     #: [u]
     mass: Positive
 
@@ -109,7 +116,7 @@ class Swarm(Table):
     method: Literal["pso", "tpe", "cma-es"] = "pso"
     particles: Count = 40
     #: Generations after the first; 0 leaves the search out.
-    generations: Annotated[int, Field(ge=0)] = 30
+    generations: CountOrNone = 30
     inertia: NonNegative = 0.5
     cognitive_rate: NonNegative = 2.1
     social_rate: NonNegative = 2.1
@@ -124,7 +131,7 @@ class Local(Table):
     #: Largest projected gradient of the objective in the unit box.
     gradient_tolerance: Positive = 1e-6
     #: Gauss-Newton steps that finish each start; 0 leaves them out.
-    gauss_newton_steps: Annotated[int, Field(ge=0)] = 30
+    gauss_newton_steps: CountOrNone = 30
 
 
 class CrystalCell(Table):
@@ -175,11 +182,11 @@ class Preoptimisation(Table):
         return self
 
 
-class Ensemble(Table):
+class EnsembleDraws(Table):
     """Potentials that the data cannot tell from the best one, to carry the uncertainty into what is computed."""
 
     #: Draws from the covariance, beside the minima that the local step found.
-    draws: Annotated[int, Field(ge=0)] = 20
+    draws: CountOrNone = 20
 
 
 class Spread(Table):
@@ -197,7 +204,7 @@ class Spread(Table):
     spring: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.6
 
 
-class Level(Table):
+class BudgetLevel(Table):
     """What a level of the error budget frees beside everything that the fit and the levels before it free."""
 
     name: Text
@@ -212,11 +219,11 @@ class Level(Table):
 class Budget(Table):
     """The error budget: the same data fitted with more and more parameters free, which shows where the error lives."""
 
-    levels: Annotated[tuple[Level, ...], Field(min_length=1)]
+    levels: Annotated[tuple[BudgetLevel, ...], Field(min_length=1)]
     spread: Spread = Spread()
     #: As in [local]; every level starts from the minimum of the one before.
     max_iterations: Count = 5
-    gauss_newton_steps: Annotated[int, Field(ge=0)] = 30
+    gauss_newton_steps: CountOrNone = 30
 
 
 class FitConfig(Table):
@@ -243,7 +250,7 @@ class FitConfig(Table):
     preoptimisation: Preoptimisation | None = None
     swarm: Swarm = Swarm()
     local: Local = Local()
-    ensemble: Ensemble = Ensemble()
+    ensemble: EnsembleDraws = EnsembleDraws()
     budget: Budget | None = None
 
     @model_validator(mode="after")

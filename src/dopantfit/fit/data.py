@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +13,9 @@ from dopantfit.energy.arrays import Floats
 from dopantfit.energy.neighbours import find_pairs
 from dopantfit.errors import ConfigError
 from dopantfit.fit.config import FitConfig, ReferenceSet
+from dopantfit.fit.inputs import told_apart
 from dopantfit.potential import Potential
-from dopantfit.reference.frames import FrameSet, calculated, load_set
+from dopantfit.reference.frames import FRAMES_FILE, FrameSet, calculated, load_set
 from dopantfit.reference.split import train_and_held_out
 from dopantfit.structures import labels_of
 from dopantfit.units import EV_PER_A3_IN_GPA
@@ -24,8 +25,9 @@ from dopantfit.units import EV_PER_A3_IN_GPA
 class Target:
     """One frame and what the fit compares there.
 
-    name: ``set/frame_id``. group: set and composition; energies are compared within a group only, because totals of
-    different stoichiometries (and of sets made with different settings) have offsets of their own.
+    name: ``set/frame_id``. set: its name, or its path where two have one name. group: set and composition; energies are
+    compared within a group only, because totals of different stoichiometries (and of sets made with different
+    settings) have offsets of their own.
     energy [eV]. forces (n_ions, 3) [eV/Å]. stress (6,) [eV/Å³], None where DFT gave none.
     force_weight: what multiplies a difference of forces, ``shape=(n_ions,)`` [Å/eV]. energy_weight [1/eV].
     stress_weight [Å³/eV]. All are zero where that kind is not fitted.
@@ -43,6 +45,11 @@ class Target:
     energy_weight: float
     stress_weight: float
     held_out: bool
+
+    @property
+    def composition(self) -> str:
+        """Formula of the ions."""
+        return self.group.rpartition(":")[2]
 
     @property
     def ion_labels(self) -> list[str]:
@@ -66,13 +73,33 @@ def load_targets(config: FitConfig, base: Potential, folder: Path, source: str) 
     base: the start potential. folder: that of the file, which paths are relative to. source: its name for messages.
     Raises ConfigError and ReferenceDataError.
     """
-    targets = [target for one in config.sets for target in _targets_of(one, config, base, folder, source)]
+    loaded = [load_set(Path(os.path.normpath(folder / one.path))) for one in config.sets]
+    _refuse_twice(config.sets, loaded, folder, source)
+    names = told_apart([frames.name for frames in loaded], [one.path for one in config.sets])
+    targets = [
+        target
+        for one, frames, name in zip(config.sets, loaded, names, strict=True)
+        for target in _targets_of(one, replace(frames, name=name), config, base, source)
+    ]
     check_targets(config, targets, source)
     return tuple(targets)
 
 
-def _targets_of(one: ReferenceSet, config: FitConfig, base: Potential, folder: Path, source: str) -> Iterator[Target]:
-    frames = load_set(Path(os.path.normpath(folder / one.path)))
+def _refuse_twice(sets: Sequence[ReferenceSet], loaded: Sequence[FrameSet], folder: Path, source: str) -> None:
+    """Refuse a set that is given twice, by another spelling of its path or as a copy of its frames."""
+    seen: dict[str, str] = {}
+    for one, frames in zip(sets, loaded, strict=True):
+        for mark in (os.path.realpath(folder / one.path), frames.manifest.files[FRAMES_FILE]):
+            other = seen.setdefault(mark, one.path)
+            if other != one.path:
+                raise ConfigError(
+                    f"{source}: sets: {other} and {one.path} hold the same frames; each set counts once, remove one"
+                )
+
+
+def _targets_of(
+    one: ReferenceSet, frames: FrameSet, config: FitConfig, base: Potential, source: str
+) -> Iterator[Target]:
     if one.held_out_families is not None:
         split = frames.manifest.split.model_copy(update={"held_out_families": one.held_out_families})
         frames = FrameSet(frames.name, frames.frames, frames.manifest.model_copy(update={"split": split}))
@@ -141,7 +168,7 @@ def check_targets(config: FitConfig, targets: Sequence[Target], source: str) -> 
             f"{source}: force_weights names {unknown[0]}, which no frame holds ({', '.join(sorted(species))}); "
             "remove it"
         )
-    compositions = {target.group.split(":", 1)[1] for target in training}
+    compositions = {target.composition for target in training}
     if len(compositions) == 1 and not config.one_composition:
         raise ConfigError(
             f"{source}: sets: all training frames have the composition {compositions.pop()}, so nothing shows whether "

@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 
 from dopantfit.energy.arrays import Floats
-from dopantfit.fit.config import Ensemble
+from dopantfit.fit.config import EnsembleDraws
 from dopantfit.fit.local import Refined
 from dopantfit.fit.objective import Objective
 from dopantfit.fit.uncertainty import Uncertainty, draw
@@ -44,7 +44,7 @@ class Member:
 
 
 def make_ensemble(
-    objective: Objective, minima: Sequence[Refined], found: Uncertainty, settings: Ensemble, seed: int
+    objective: Objective, minima: Sequence[Refined], found: Uncertainty, settings: EnsembleDraws, seed: int
 ) -> tuple[Member, ...]:
     """The minima, best first, then draws around the best one; fewer draws than wanted where the data forbid them."""
     space = objective.space

@@ -21,7 +21,7 @@ REACH = 6.0
 
 
 @dataclass(frozen=True)
-class Comparison:
+class FrameComparison:
     """One frame as DFT and a potential have it: energies [eV], forces (n_ions, 3) [eV/Å]; None where it collapsed."""
 
     target: Target
@@ -29,7 +29,7 @@ class Comparison:
     forces: Floats | None
 
 
-def compare(potential: Potential, targets: Sequence[Target]) -> list[Comparison]:
+def compare(potential: Potential, targets: Sequence[Target]) -> list[FrameComparison]:
     """Evaluate every frame; one in which shells collapse is kept, without numbers.
 
     Raises ConfigError for a potential that lacks a species or the charges of the frames.
@@ -44,9 +44,9 @@ def compare(potential: Potential, targets: Sequence[Target]) -> list[Comparison]
             )
         try:
             result = evaluate(ShellProblem(frame, species_table(frame.labels, potential)))
-            found.append(Comparison(target, result.energy, result.forces))
+            found.append(FrameComparison(target, result.energy, result.forces))
         except (CollapseError, ConvergenceError):
-            found.append(Comparison(target, None, None))
+            found.append(FrameComparison(target, None, None))
     return found
 
 
@@ -69,7 +69,7 @@ def near_dopant(target: Target, dopant: str, charges: dict[str, float]) -> Flags
 
 
 def force_errors(
-    comparisons: Sequence[Comparison], dopant: str | None, charges: dict[str, float]
+    comparisons: Sequence[FrameComparison], dopant: str | None, charges: dict[str, float]
 ) -> list[dict[str, Any]]:
     """RMS force errors [eV/Å] by group: everything, sets, compositions, families, species, the dopant's surroundings.
 
@@ -91,7 +91,7 @@ def _selections(
     everything = np.ones(len(labels), dtype=bool)
     yield ("all", "all"), everything
     yield ("set", target.set), everything
-    yield ("composition", target.group.split(":", 1)[1]), everything
+    yield ("composition", target.composition), everything
     yield ("family", f"{target.set}/{target.family}"), everything
     for label in target.frame.labels:
         yield ("species", label), labels == label
@@ -111,7 +111,9 @@ def _force_entry(key: tuple[str, str], parts: list[tuple[Floats, Floats]]) -> di
     }
 
 
-def energy_errors(comparisons: Sequence[Comparison], training: Sequence[Comparison] = ()) -> list[dict[str, Any]]:
+def energy_errors(
+    comparisons: Sequence[FrameComparison], training: Sequence[FrameComparison] = ()
+) -> list[dict[str, Any]]:
     """RMS errors of energies within each set and composition, and of all of them together [eV/atom].
 
     The one free offset of a composition is the mean difference over its training frames, where there are any: a
@@ -132,7 +134,7 @@ def energy_errors(comparisons: Sequence[Comparison], training: Sequence[Comparis
     return entries
 
 
-def _energies(comparisons: Sequence[Comparison], group: str) -> Floats:
+def _energies(comparisons: Sequence[FrameComparison], group: str) -> Floats:
     """Energies of the potential and of DFT [eV/atom] in one group, ``shape=(n, 2)``."""
     chosen = [
         (one.energy / len(one.target.forces), one.target.energy / len(one.target.forces))
@@ -154,7 +156,7 @@ def _energy_entry(kind: str, name: str, found: Floats, reference: Floats) -> dic
 
 def error_tables(
     potential: Potential, targets: Sequence[Target], dopant: str | None
-) -> tuple[dict[str, Any], list[Comparison]]:
+) -> tuple[dict[str, Any], list[FrameComparison]]:
     """Errors of one potential, for training and held-out frames apart, and the comparisons behind them."""
     charges = {label: ion.total_charge for label, ion in potential.species.items()}
     comparisons = compare(potential, targets)

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from dopantfit.fit.errors_by_group import Comparison
+from dopantfit.fit.errors_by_group import FrameComparison
 from dopantfit.fit.figure_files import COLOURS, GREY, new_figure, save_figure, save_numbers
 from dopantfit.fit.figures_cell import draw_cell
 from dopantfit.fit.figures_uncertainty import draw_budget, draw_ellipses, draw_sensitivities
-from dopantfit.fit.run import Plan, Result
+from dopantfit.fit.run import FitPlan, FitResult
 from dopantfit.potential import Potential
 from dopantfit.potential.turnover import pair_energy
 
@@ -19,10 +19,10 @@ CURVE = np.linspace(1.2, 5.0, 400)
 
 
 def draw_all(
-    plan: Plan,
-    result: Result,
+    plan: FitPlan,
+    result: FitResult,
     payload: Mapping[str, Any],
-    comparisons: Mapping[str, Sequence[Comparison]],
+    comparisons: Mapping[str, Sequence[FrameComparison]],
     potentials: Mapping[str, Potential],
     folder: Path,
 ) -> None:
@@ -42,7 +42,7 @@ def draw_all(
         draw_cell(result.preoptimised, result.fitted_cell, target)
 
 
-def _convergence(result: Result, folder: Path) -> None:
+def _convergence(result: FitResult, folder: Path) -> None:
     figure, ((panel,),) = new_figure()
     rows = [(one.number, one.best_so_far, one.best, one.median, one.rejected, one.spread) for one in result.generations]
     numbers, best, _, median, _, _ = np.array(rows).T
@@ -61,7 +61,7 @@ def _convergence(result: Result, folder: Path) -> None:
     save_numbers(folder, "convergence", header, rows)
 
 
-def _correlation(comparisons: Mapping[str, Sequence[Comparison]], folder: Path) -> None:
+def _correlation(comparisons: Mapping[str, Sequence[FrameComparison]], folder: Path) -> None:
     """Energies and forces of every potential against DFT, one column per set and composition."""
     groups = list(dict.fromkeys(one.target.group for found in comparisons.values() for one in found))
     figure, panels = new_figure(2, len(groups), width=2.3, height=2.4)
@@ -73,7 +73,7 @@ def _correlation(comparisons: Mapping[str, Sequence[Comparison]], folder: Path) 
             energies += _energy_points(panels[0, column], members, role, colour)
             _force_points(panels[1, column], members, role, colour)
     for column, group in enumerate(groups):
-        panels[0, column].set_title(group.replace(":", "\n"), fontsize=7)
+        panels[0, column].set_title("\n".join(group.rsplit(":", 1)), fontsize=7)
         for panel in panels[:, column]:
             panel.axline((0, 0), slope=1, color="0.6", linewidth=0.6)
             panel.tick_params(labelsize=6)
@@ -96,7 +96,7 @@ def _correlation(comparisons: Mapping[str, Sequence[Comparison]], folder: Path) 
     save_numbers(folder, "correlation_forces", columns, _force_rows(comparisons))
 
 
-def _energy_points(panel: Any, members: Sequence[Comparison], role: str, colour: str) -> list[Sequence[Any]]:
+def _energy_points(panel: Any, members: Sequence[FrameComparison], role: str, colour: str) -> list[Sequence[Any]]:
     """Energies within the composition, its mean taken out; held-out frames are open."""
     if not members:
         return []
@@ -110,14 +110,14 @@ def _energy_points(panel: Any, members: Sequence[Comparison], role: str, colour:
     return [(role, one.target.name, one.target.held_out, x, y) for one, x, y in points]
 
 
-def _force_points(panel: Any, members: Sequence[Comparison], role: str, colour: str) -> None:
+def _force_points(panel: Any, members: Sequence[FrameComparison], role: str, colour: str) -> None:
     panel.plot([], [], ".", color=colour, markersize=1, label=role)
     for one in members:
         if one.forces is not None:
             panel.plot(one.target.forces.ravel(), one.forces.ravel(), ".", color=colour, markersize=1, rasterized=True)
 
 
-def _force_rows(comparisons: Mapping[str, Sequence[Comparison]]) -> Iterator[Sequence[Any]]:
+def _force_rows(comparisons: Mapping[str, Sequence[FrameComparison]]) -> Iterator[Sequence[Any]]:
     """Every force component, the potentials side by side; six digits, because this table is long and for looking at."""
     for same_frame in zip(*comparisons.values(), strict=True):
         target = same_frame[0].target
@@ -152,7 +152,7 @@ def _species(payload: Mapping[str, Any], folder: Path) -> None:
     save_numbers(folder, "species", ("potential", "side", "of", "components", "rms_error", "rms_dft"), rows)
 
 
-def _pairs(plan: Plan, result: Result, potentials: Mapping[str, Potential], folder: Path) -> None:
+def _pairs(plan: FitPlan, result: FitResult, potentials: Mapping[str, Potential], folder: Path) -> None:
     """Energy of every fitted pair: fitted, compared with, at the priors, and the ensemble as thin lines."""
     space = plan.space
     pairs = sorted({(p.of[0], p.of[1]) for p in space.parameters if len(p.of) == 2})

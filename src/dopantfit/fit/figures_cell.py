@@ -4,25 +4,25 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dopantfit.fit.cell import Rest
+from dopantfit.fit.cell import RelaxedCell
 from dopantfit.fit.figure_files import COLOURS, new_figure, save_figure, save_numbers
 from dopantfit.fit.preoptimise import Preoptimised
-from dopantfit.fit.rdf import distances, partial_rdfs
+from dopantfit.transport.pairs import pair_distributions_at_rest, radii_at_rest
 from dopantfit.workflow.provenance import write_text_atomic
 
 TABLE_FILE = "preoptimisation"
 
 
-def draw_cell(found: Preoptimised, fitted: Rest | None, folder: Path) -> None:
+def draw_cell(found: Preoptimised, fitted: RelaxedCell | None, folder: Path) -> None:
     """Partial radial distribution functions of the reference cell and of the relaxed ones."""
     cells = {"reference": found.reference.atoms, "start": found.before.atoms, "preoptimised": found.after.atoms}
     if fitted is not None:
         cells["fitted"] = fitted.atoms
-    functions = {name: partial_rdfs(atoms) for name, atoms in cells.items()}
+    functions = {name: pair_distributions_at_rest(atoms) for name, atoms in cells.items()}
     pairs = list(functions["reference"])
     columns = min(3, len(pairs))
     figure, panels = new_figure(-(-len(pairs) // columns), columns, width=2.8, height=2.2)
-    r = distances()
+    r = radii_at_rest()
     rows: list[Sequence[Any]] = []
     for panel, pair in zip(panels.ravel(), pairs, strict=False):
         for colour, (name, of_pair) in zip(("black", *COLOURS), functions.items(), strict=False):

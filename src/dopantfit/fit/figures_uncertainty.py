@@ -8,7 +8,7 @@ import numpy as np
 
 from dopantfit.energy.arrays import Floats
 from dopantfit.fit.figure_files import COLOURS, GREY, new_figure, save_figure, save_numbers
-from dopantfit.fit.run import Result
+from dopantfit.fit.run import FitResult
 
 #: How many of the most strongly correlated pairs of parameters are drawn.
 ELLIPSES = 6
@@ -21,7 +21,7 @@ def strongest_pairs(correlation: Floats, count: int) -> list[tuple[int, int]]:
     return [(int(rows[k]), int(columns[k])) for k in order]
 
 
-def draw_ellipses(result: Result, folder: Path) -> None:
+def draw_ellipses(result: FitResult, folder: Path) -> None:
     """One and two standard deviations of the most correlated pairs, mapped from the box to the parameters' units."""
     chosen = strongest_pairs(result.uncertainty.correlation, ELLIPSES)
     if not chosen:
@@ -49,7 +49,7 @@ def draw_ellipses(result: Result, folder: Path) -> None:
     save_numbers(folder, "ellipses", ("parameter", "other", "standard_deviations", "value", "other_value"), rows)
 
 
-def _ellipse(result: Result, i: int, j: int, size: float) -> Floats:
+def _ellipse(result: FitResult, i: int, j: int, size: float) -> Floats:
     """Coordinates in the unit box of an ellipse of ``size`` standard deviations, ``shape=(2, n)``, cut at the box."""
     covariance = result.uncertainty.covariance[np.ix_((i, j), (i, j))]
     values, vectors = np.linalg.eigh(covariance)
@@ -60,7 +60,7 @@ def _ellipse(result: Result, i: int, j: int, size: float) -> Floats:
     return inside
 
 
-def draw_sensitivities(result: Result, folder: Path) -> None:
+def draw_sensitivities(result: FitResult, folder: Path) -> None:
     """What a standard error of each parameter does to each kind of residual, as a map."""
     found, variables = result.sensitivity, result.plan.space.variables
     figure, ((panel,),) = new_figure(width=max(4.0, 0.6 * len(found.kinds) + 2.0), height=0.25 * len(variables) + 1.8)

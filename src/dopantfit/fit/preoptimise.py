@@ -15,7 +15,7 @@ from ase import Atoms
 from dopantfit.energy.arrays import Floats
 from dopantfit.energy.threads import with_one_blas_thread
 from dopantfit.errors import CollapseError, ConfigError, ConvergenceError, ReferenceDataError
-from dopantfit.fit.cell import Rest, relax_cell
+from dopantfit.fit.cell import RelaxedCell, relax_cell
 from dopantfit.fit.config import CrystalCell, Preoptimisation
 from dopantfit.fit.descent import descend
 from dopantfit.fit.variables import Space
@@ -57,8 +57,8 @@ class Preoptimised:
     point: Floats
     names: tuple[str, ...]
     reference: ReferenceCell
-    before: Rest
-    after: Rest
+    before: RelaxedCell
+    after: RelaxedCell
     cost_before: float
     cost: float
     evaluations: int
@@ -170,7 +170,7 @@ class _CellProblem:
         point[self.which] = part
         return point
 
-    def residuals(self, part: Floats, start: Rest | None = None) -> tuple[Floats, Rest]:
+    def residuals(self, part: Floats, start: RelaxedCell | None = None) -> tuple[Floats, RelaxedCell]:
         """Relative deviations of a, b, c and V, each in its error, and the cell at rest."""
         self.evaluations += 1
         potential = self.space.potential(self.space.values(self.whole(part)))
@@ -196,7 +196,9 @@ class _CellProblem:
         return 0.5 * float(residuals @ residuals), jacobian.T @ residuals
 
 
-def table_entries(space: Space, found: Preoptimised, fitted: Rest | None, values: Floats) -> list[dict[str, Any]]:
+def table_entries(
+    space: Space, found: Preoptimised, fitted: RelaxedCell | None, values: Floats
+) -> list[dict[str, Any]]:
     """The table of the pre-optimisation: its parameters, and every number of the cell, at the reference and relaxed.
 
     fitted: the cell at rest under the whole fit's potential, whose values are ``values``.

@@ -6,16 +6,17 @@ from pathlib import Path
 from typing import Any
 
 from dopantfit.fit.ensemble import MEMBERS, save_ensemble
-from dopantfit.fit.errors_by_group import Comparison, error_tables
+from dopantfit.fit.errors_by_group import FrameComparison, error_tables
+from dopantfit.fit.inputs import fit_files
 from dopantfit.fit.preoptimise import table_entries
-from dopantfit.fit.run import Plan, Result, load_potential, starts_as_json
+from dopantfit.fit.record_schema import FitRecord
+from dopantfit.fit.run import FitPlan, FitResult, load_potential, starts_as_json
 from dopantfit.fit.uncertainty import strongest_correlation
 from dopantfit.potential.turnover import turn_overs
-from dopantfit.reference.frames import FRAMES_FILE
-from dopantfit.reference.manifest import MANIFEST_FILE
 from dopantfit.workflow.folders import together
 from dopantfit.workflow.lock import held
-from dopantfit.workflow.provenance import Record, sha256_of, write_json_atomic
+from dopantfit.workflow.provenance import Provenance, sha256_of
+from dopantfit.workflow.schema import parse_content
 
 POTENTIAL_FILE, RECORD_FILE = "potential.toml", "fit.json"
 BUDGET_FOLDER, _LEVELS = "budget", "level-*.toml"
@@ -26,7 +27,7 @@ def finite(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-def parameter_entries(plan: Plan, result: Result) -> list[dict[str, Any]]:
+def parameter_entries(plan: FitPlan, result: FitResult) -> list[dict[str, Any]]:
     """One entry per free parameter: value, error, strongest correlation and flags, in the parameter's unit."""
     entries, found = [], result.uncertainty
     for number, (variable, about) in enumerate(zip(plan.space.variables, plan.informed, strict=True)):
@@ -51,15 +52,15 @@ def parameter_entries(plan: Plan, result: Result) -> list[dict[str, Any]]:
     return entries
 
 
-def compared_potentials(plan: Plan, result: Result) -> dict[str, Any]:
+def compared_potentials(plan: FitPlan, result: FitResult) -> dict[str, Any]:
     """The potentials whose errors stand side by side, by role: fitted, and published or start."""
     name = plan.config.compare_with
     other = {"published": load_potential(name, plan.file)} if name else {"start": plan.space.base}
     return {"fitted": result.potential, **other}
 
 
-def write_fit(plan: Plan, result: Result, folder: Path, started: float) -> dict[str, Any]:
-    """Write ``potential.toml``, ``fit.json`` and the figures into ``folder``; returns what ``fit.json`` holds.
+def write_fit(plan: FitPlan, result: FitResult, folder: Path, started: float) -> FitRecord:
+    """Write ``potential.toml``, ``fit.json`` and the figures into ``folder``; return what ``fit.json`` holds.
 
     All appear together, in the place of those of an earlier fit, or none does.
     started: ``time.time()`` at the start [s].
@@ -71,7 +72,7 @@ def write_fit(plan: Plan, result: Result, folder: Path, started: float) -> dict[
     dopant = plan.config.dopant.label if plan.config.dopant else None
     potentials = compared_potentials(plan, result)
     tables: dict[str, Any] = {}
-    comparisons: dict[str, list[Comparison]] = {}
+    comparisons: dict[str, list[FrameComparison]] = {}
     for role, potential in potentials.items():
         tables[role], comparisons[role] = error_tables(potential, plan.targets, dopant)
     payload = _payload(plan, result, tables, potentials, started) | {"budget": _budget(plan, result, tables, dopant)}
@@ -84,11 +85,12 @@ def write_fit(plan: Plan, result: Result, folder: Path, started: float) -> dict[
             entries = payload["preoptimisation"]["cell"]
             write_cell_table(entries, result.preoptimised.reference.source, new / "figures")
         payload["potential_sha256"] = sha256_of(new / POTENTIAL_FILE)
-        write_json_atomic(new / RECORD_FILE, payload)
-    return payload
+        record = parse_content(FitRecord, payload)
+        record.write(new / RECORD_FILE)
+    return record
 
 
-def _save_levels(result: Result, folder: Path) -> None:
+def _save_levels(result: FitResult, folder: Path) -> None:
     """Write the potential of every level of the error budget."""
     if result.budget:
         folder.mkdir()
@@ -96,7 +98,7 @@ def _save_levels(result: Result, folder: Path) -> None:
         level.potential.save(folder / f"level-{number}.toml")
 
 
-def _budget(plan: Plan, result: Result, tables: Mapping[str, Any], dopant: str | None) -> list[dict[str, Any]]:
+def _budget(plan: FitPlan, result: FitResult, tables: Mapping[str, Any], dopant: str | None) -> list[dict[str, Any]]:
     """Errors of every level, the potentials that are compared first; empty where the file has no budget."""
     if not result.budget:
         return []
@@ -121,7 +123,7 @@ def _level_entry(name: str, free: int, cost: float | None, tables: Mapping[str, 
 
 
 def _payload(
-    plan: Plan, result: Result, tables: Mapping[str, Any], potentials: Mapping[str, Any], started: float
+    plan: FitPlan, result: FitResult, tables: Mapping[str, Any], potentials: Mapping[str, Any], started: float
 ) -> dict[str, Any]:
     config, found = plan.config, result.uncertainty
     names = [variable.name for variable in plan.space.variables]
@@ -155,11 +157,13 @@ def _payload(
             "held_out": [target.name for target in plan.targets if target.held_out],
         },
         "seconds": result.seconds,
-        "record": Record.of(inputs(plan), config.model_dump(mode="json"), seed=config.seed, started=started).as_dict(),
+        "record": Provenance.of(
+            fit_files(config, plan.file), config.model_dump(mode="json"), seed=config.seed, started=started
+        ).as_dict(),
     }
 
 
-def _course(result: Result) -> dict[str, Any]:
+def _course(result: FitResult) -> dict[str, Any]:
     """How the minimum was found: costs, the search by generations, and every local refinement."""
     found = result.uncertainty
     return {
@@ -182,7 +186,7 @@ def _course(result: Result) -> dict[str, Any]:
     }
 
 
-def _preoptimisation(plan: Plan, result: Result) -> dict[str, Any] | None:
+def _preoptimisation(plan: FitPlan, result: FitResult) -> dict[str, Any] | None:
     """The cell before and after, beside its reference, and the parameters that were varied."""
     found = result.preoptimised
     if found is None:
@@ -195,15 +199,3 @@ def _preoptimisation(plan: Plan, result: Result) -> dict[str, Any] | None:
         "objective": {"start": found.cost_before, "cost": found.cost},
         "relaxations": found.evaluations,
     }
-
-
-def inputs(plan: Plan) -> dict[str, Path]:
-    """Every file that the fit read, by name."""
-    files = {plan.file.name: plan.file}
-    for one in plan.config.sets:
-        for name in (FRAMES_FILE, MANIFEST_FILE):
-            files[f"{Path(one.path).name}/{name}"] = plan.file.parent / one.path / name
-    for name in filter(None, (plan.config.host, plan.config.compare_with)):
-        if (plan.file.parent / name).is_file():
-            files[name] = plan.file.parent / name
-    return files

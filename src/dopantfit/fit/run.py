@@ -14,7 +14,7 @@ import numpy as np
 from dopantfit.energy.arrays import Floats
 from dopantfit.errors import CollapseError, ConfigError, ConvergenceError
 from dopantfit.fit.budget import FittedLevel, check_budget, run_budget
-from dopantfit.fit.cell import Rest, relax_cell
+from dopantfit.fit.cell import RelaxedCell, relax_cell
 from dopantfit.fit.config import FitConfig, load_config
 from dopantfit.fit.data import Information, Target, information, load_targets
 from dopantfit.fit.ensemble import Member, make_ensemble
@@ -23,7 +23,7 @@ from dopantfit.fit.objective import KINDS, Objective
 from dopantfit.fit.preoptimise import Preoptimised, ReferenceCell, check_parameters, preoptimise, reference_cell
 from dopantfit.fit.search import Generations, Searched, first_generation, run_search
 from dopantfit.fit.sensitivity import Sensitivity, sensitivity_at
-from dopantfit.fit.survey import Evaluated
+from dopantfit.fit.surrogate import Evaluated
 from dopantfit.fit.uncertainty import Uncertainty, uncertainty_at
 from dopantfit.fit.variables import Space, Variable, make_space
 from dopantfit.fit.workers import evaluate_all, refine_all, worker_pool
@@ -36,7 +36,7 @@ APART = 0.02
 
 
 @dataclass(frozen=True)
-class Plan:
+class FitPlan:
     """A fit that was read and checked, before any work."""
 
     config: FitConfig
@@ -79,13 +79,13 @@ class Generation:
 
 
 @dataclass(frozen=True)
-class Result:
+class FitResult:
     """What a fit found. starts: every local refinement, best first. rejected: candidates by reason.
 
     expansion: how far the costs that the search was told were off, see ``expansion_errors``.
     """
 
-    plan: Plan
+    plan: FitPlan
     potential: Potential
     point: Floats
     uncertainty: Uncertainty
@@ -98,7 +98,7 @@ class Result:
     start_cost: float
     cost: float
     preoptimised: Preoptimised | None
-    fitted_cell: Rest | None
+    fitted_cell: RelaxedCell | None
     ensemble: tuple[Member, ...]
     budget: tuple[FittedLevel, ...]
     seconds: dict[str, float]
@@ -109,7 +109,7 @@ class Result:
         return self.uncertainty.values
 
 
-def plan_fit(path: str | Path) -> Plan:
+def plan_fit(path: str | Path) -> FitPlan:
     """Read ``fit.toml`` and everything it names.
 
     Raises ConfigError and ReferenceDataError; also for a free parameter that no training frame can tell.
@@ -133,7 +133,7 @@ def plan_fit(path: str | Path) -> Plan:
     if config.preoptimisation is not None:
         check_parameters(space, config.preoptimisation, str(file))
         cell = reference_cell(config.preoptimisation, file.parent)
-    return Plan(config, file, host, space, targets, informed, cell)
+    return FitPlan(config, file, host, space, targets, informed, cell)
 
 
 def _informed(variable: Variable, space: Space, targets: Sequence[Target]) -> Information:
@@ -148,12 +148,12 @@ def load_potential(name: str, file: Path) -> Potential:
 
 
 def run_fit(
-    plan: Plan,
+    plan: FitPlan,
     work: Path,
     workers: int = 1,
     observe: Callable[[Generation, int], None] = lambda generation, total: None,
     say: Callable[[str], None] = lambda stage: None,
-) -> Result:
+) -> FitResult:
     """Search, refine and estimate. work: folder of the journal, made where it is missing.
 
     observe: called after every generation with what it found and how many there will be. say: called with the name of
@@ -165,12 +165,12 @@ def run_fit(
 
 
 def _run_fit(
-    plan: Plan,
+    plan: FitPlan,
     work: Path,
     workers: int,
     observe: Callable[[Generation, int], None],
     say: Callable[[str], None],
-) -> Result:
+) -> FitResult:
     watch = _Stopwatch(say)
     objective = Objective(plan.space, plan.training, plan.config.guards)
     start_cost = objective.cost(plan.space.start)
@@ -187,14 +187,14 @@ def _run_fit(
 
 
 def _finish(
-    plan: Plan,
+    plan: FitPlan,
     objective: Objective,
     refined: tuple[Refined, ...],
     found: "_Search",
     start_cost: float,
     before: Preoptimised | None,
     watch: "_Stopwatch",
-) -> Result:
+) -> FitResult:
     """What follows from the minima, best first: errors, sensitivities, the ensemble, the levels of the budget."""
     watch.begin("uncertainty")
     objective.anchor(refined[0].point)
@@ -206,7 +206,7 @@ def _finish(
     ensemble = make_ensemble(objective, refined, uncertainty, plan.config.ensemble, plan.config.seed)
     watch.begin("budget")
     levels = run_budget(plan.config, plan.host, plan.targets, potential, str(plan.file), watch.say)
-    return Result(
+    return FitResult(
         plan=plan,
         potential=potential,
         point=refined[0].point,
@@ -257,7 +257,7 @@ class _Search:
 
 
 def _search(
-    plan: Plan,
+    plan: FitPlan,
     pool: Pool | None,
     known: list[Floats],
     work: Path,
@@ -291,19 +291,19 @@ def _search(
     return _Search(found.points, found.costs, tuple(generations), dict(sorted(rejected.items())), found.expansion)
 
 
-def _citation(plan: Plan) -> str:
+def _citation(plan: FitPlan) -> str:
     sets = ", ".join(dict.fromkeys(target.set for target in plan.training))
     return f"Fitted with dopantfit to {sets}; host: {plan.host.name}"
 
 
-def _preoptimise(plan: Plan) -> Preoptimised | None:
+def _preoptimise(plan: FitPlan) -> Preoptimised | None:
     settings = plan.config.preoptimisation
     if settings is None or plan.reference_cell is None:
         return None
     return preoptimise(plan.space, settings, plan.reference_cell, str(plan.file))
 
 
-def _cell_of(potential: Potential, preoptimised: Preoptimised | None) -> Rest | None:
+def _cell_of(potential: Potential, preoptimised: Preoptimised | None) -> RelaxedCell | None:
     """The pre-optimised compound at rest under the fitted potential; None where it does not come to rest."""
     if preoptimised is None:
         return None
@@ -313,7 +313,7 @@ def _cell_of(potential: Potential, preoptimised: Preoptimised | None) -> Rest | 
         return None
 
 
-def _known_points(plan: Plan, preoptimised: Preoptimised | None) -> list[Floats]:
+def _known_points(plan: FitPlan, preoptimised: Preoptimised | None) -> list[Floats]:
     """What a search starts from: the start, what the pre-optimisation found, and the means of the priors."""
     points = [plan.space.start]
     if preoptimised is not None:
@@ -335,7 +335,7 @@ def best_apart(points: Floats, costs: Floats, count: int) -> list[Floats]:
     return chosen
 
 
-def _key(plan: Plan) -> str:
+def _key(plan: FitPlan) -> str:
     """What the costs of a search depend on, and what is written down of them, as one hash."""
     digest = hashlib.sha256(plan.config.model_dump_json().encode())
     digest.update(json.dumps(Evaluated._fields).encode())
@@ -346,7 +346,7 @@ def _key(plan: Plan) -> str:
     return digest.hexdigest()
 
 
-def starts_as_json(result: Result) -> list[dict[str, Any]]:
+def starts_as_json(result: FitResult) -> list[dict[str, Any]]:
     """Every local refinement: values, costs, iterations, and whether it converged."""
     space = result.plan.space
     return [

@@ -19,7 +19,7 @@ from scipy.stats import qmc
 from dopantfit.energy.arrays import Floats
 from dopantfit.errors import ConfigError
 from dopantfit.fit.config import Swarm
-from dopantfit.fit.survey import Evaluated, expansion_errors
+from dopantfit.fit.surrogate import Evaluated, expansion_errors
 from dopantfit.workflow.journal import Journal
 
 #: Where the expansion was off by more than this for a new best point, relative to its cost, the next generations are

@@ -1,15 +1,18 @@
 """The tables that people read: what would be fitted, what was found, how far it is from DFT, where the error lives."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from dopantfit.fit.run import Plan
+from dopantfit.fit.record_schema import EnergyError, FitRecord, ForceError, LevelErrors, SideErrors
+from dopantfit.fit.run import FitPlan
 
 if TYPE_CHECKING:
     from rich.table import Table
 
+GroupError = ForceError | EnergyError
 
-def plan_as_json(plan: Plan) -> dict[str, Any]:
+
+def plan_as_json(plan: FitPlan) -> dict[str, Any]:
     """What ``--dry-run`` shows: the free parameters with what informs them, and the frames."""
     return {
         "name": plan.config.name,
@@ -51,54 +54,57 @@ def plan_table(shown: Mapping[str, Any]) -> "Table":
     return table
 
 
-def result_tables(payload: Mapping[str, Any]) -> list["Table"]:
+def result_tables(record: FitRecord) -> list["Table"]:
     """What ``fit`` prints when it is done: the parameters, and the errors side by side."""
+    chi = "∞" if record.objective.reduced_chi2 is None else f"{record.objective.reduced_chi2:.4g}"
     parameters = _table(
-        f"{payload['name']}: ½ Σ residual² {payload['objective']['start']:.6g} → {payload['objective']['cost']:.6g}, "
-        f"reduced χ² {payload['objective']['reduced_chi2']:.4g}",
+        f"{record.name}: ½ Σ residual² {record.objective.start:.6g} → {record.objective.cost:.6g}, reduced χ² {chi}",
         ("parameter", "value", "± error", "unit", "correlated with", ""),
     )
-    for one in payload["parameters"]:
-        error = "∞" if one["standard_error"] is None else f"{one['standard_error']:.2g}"
-        flags = [word for word, on in (("at bound", one["at_bound"]), ("unidentified", not one["identified"])) if on]
-        linked = f"{one['correlated_with']} {one['correlation']:+.2f}"
-        parameters.add_row(one["name"], f"{one['value']:.6g}", error, one["unit"], linked, ", ".join(flags))
-    roles = list(payload["errors"])
+    for one in record.parameters:
+        error = "∞" if one.standard_error is None else f"{one.standard_error:.2g}"
+        flags = [word for word, on in (("at bound", one.at_bound), ("unidentified", not one.identified)) if on]
+        linked = f"{one.correlated_with} {one.correlation:+.2f}"
+        parameters.add_row(one.name, f"{one.value:.6g}", error, one.unit, linked, ", ".join(flags))
+    roles = list(record.errors)
     errors = _table(
         "RMS error, forces in eV/Å and energies within a composition in meV/atom",
         ("side", "kind", "of", "DFT rms", *roles),
     )
-    for side in ("train", "held_out"):
+    for side, first in record.errors[roles[0]].items():
         for kind, scale in (("forces", 1.0), ("energies", 1000.0)):
-            for entry in payload["errors"][roles[0]].get(side, {}).get(kind, []):
-                values = [_same(payload["errors"][role][side][kind], entry) for role in roles]
+            for entry in _of_kind(first, kind):
+                values = [_same(_of_kind(record.errors[role][side], kind), entry) for role in roles]
                 texts = ["collapsed" if v is None else f"{scale * v:.4f}" for v in values]
-                reference = f"{scale * entry['rms_reference']:.4f}"
-                errors.add_row(side.replace("_", " "), entry["kind"], entry["name"], reference, *texts)
-    budget = [_budget_table(payload)] if payload["budget"] else []
+                reference = f"{scale * entry.rms_reference:.4f}"
+                errors.add_row(side.replace("_", " "), entry.kind, entry.name, reference, *texts)
+    budget = [_budget_table(record.budget)] if record.budget else []
     return [parameters, errors, *budget]
 
 
-def _budget_table(payload: Mapping[str, Any]) -> "Table":
+def _of_kind(errors: SideErrors, kind: str) -> Sequence[GroupError]:
+    return errors.forces if kind == "forces" else errors.energies
+
+
+def _budget_table(levels: Sequence[LevelErrors]) -> "Table":
     """Errors of every level side by side."""
-    levels = payload["budget"]
     table = _table(
         "Error budget: RMS error of forces in eV/Å, of energies within compositions in meV/atom",
-        ("side", "of", *(f"{level['name']} ({level['free']} free)" for level in levels)),
+        ("side", "of", *(f"{level.name} ({level.free} free)" for level in levels)),
     )
-    for side, names in levels[0]["forces"].items():
+    for side, names in levels[0].forces.items():
         for name in names:
-            texts = [f"{level['forces'][side][name]:.3f}" for level in levels]
+            texts = [f"{level.forces[side][name]:.3f}" for level in levels]
             table.add_row(side.replace("_", " "), name, *texts)
-        energies = [level["energies"].get(side) for level in levels]
+        energies = [level.energies.get(side) for level in levels]
         texts = ["" if energy is None else f"{1000 * energy:.2f}" for energy in energies]
         table.add_row(side.replace("_", " "), "energies", *texts)
     return table
 
 
-def _same(entries: list[dict[str, Any]], entry: Mapping[str, Any]) -> float | None:
-    found = [one for one in entries if (one["kind"], one["name"]) == (entry["kind"], entry["name"])]
-    return float(found[0]["rms_error"]) if found else None
+def _same(entries: Sequence[GroupError], entry: GroupError) -> float | None:
+    found = [one for one in entries if (one.kind, one.name) == (entry.kind, entry.name)]
+    return found[0].rms_error if found else None
 
 
 def _table(title: str, columns: tuple[str, ...]) -> "Table":

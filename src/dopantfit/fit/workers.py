@@ -16,25 +16,25 @@ from dopantfit.fit.config import Guards, Local
 from dopantfit.fit.data import Target
 from dopantfit.fit.local import Refined, refine
 from dopantfit.fit.objective import Objective
-from dopantfit.fit.survey import Evaluated, Survey
+from dopantfit.fit.surrogate import Evaluated, Surrogate
 from dopantfit.fit.variables import Space
 from dopantfit.workflow.pool import Pool, local_pool
 
 #: Candidates whose estimates are computed together.
 BLOCK = 20
 
-_survey: Survey | None = None
+_surrogate: Surrogate | None = None
 
 
 def _begin(space: Space, targets: Sequence[Target], guards: Guards) -> None:
-    global _survey
-    _survey = Survey(Objective(space, targets, guards))
+    global _surrogate
+    _surrogate = Surrogate(Objective(space, targets, guards))
 
 
-def _here() -> Survey:
-    if _survey is None:
+def _here() -> Surrogate:
+    if _surrogate is None:
         raise RuntimeError("a worker was asked before it began")
-    return _survey
+    return _surrogate
 
 
 def _estimates(points: Floats, anchor: Floats) -> list[Evaluated]:
@@ -57,14 +57,14 @@ def worker_pool(objective: Objective, workers: int) -> Iterator[Pool | None]:
 
     Meanwhile BLAS has one thread here as it has in the workers, where it would round sums differently with more.
     """
-    global _survey
+    global _surrogate
     if workers == 1:
-        _survey = Survey(objective)
+        _surrogate = Surrogate(objective)
         try:
             with one_blas_thread():
                 yield None
         finally:
-            _survey = None
+            _surrogate = None
         return
     with local_pool(workers, _begin, objective.space, objective.targets, objective.guards) as pool, one_blas_thread():
         yield pool

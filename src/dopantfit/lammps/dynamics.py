@@ -20,15 +20,16 @@ from dopantfit.lammps.atom_types import atom_types
 from dopantfit.lammps.data_file import Array, IonMap, data_text, species_labels
 from dopantfit.lammps.guard import Patch, halting_energy, patches
 from dopantfit.lammps.launcher import Launcher
-from dopantfit.lammps.legs import Frames, Rows, check_same
+from dopantfit.lammps.legs import Frames, Rows, difference
 from dopantfit.lammps.outputs import ThermoTable, read_dump, read_thermo
-from dopantfit.lammps.progress import Progress, Report
+from dopantfit.lammps.progress import DynamicsProgress, Report
 from dopantfit.lammps.settings import LONGEST_CORE_SHELL, Dynamics
 from dopantfit.lammps.shell_masses import prepared
 from dopantfit.potential import Potential, element_of
 from dopantfit.workflow.folders import make_folder
 from dopantfit.workflow.lock import held
-from dopantfit.workflow.provenance import Record, holds, read_sealed, sha256_of, write_sealed, write_text_atomic
+from dopantfit.workflow.provenance import Provenance, holds, read_sealed, write_sealed, write_text_atomic
+from dopantfit.workflow.step import Step
 
 TRAJECTORY, THERMO, RECORD, STATE = "trajectory.dcd", "thermo.csv", "run.json", "progress.json"
 #: Structure in the frame of the trajectory: species of its ions, for whatever reads it.
@@ -96,7 +97,7 @@ def run_dynamics(
     """
     folder, launcher = make_folder(Path(folder)), launcher or Launcher()
     with held(folder, _PATIENCE):
-        run = _Run(atoms, potential, settings, folder, start)
+        run = _DynamicsRun(atoms, potential, settings, folder, start)
         if not run.finished:
             run.finish(launcher, launcher.ranks_for(len(atoms)), report)
         return run.result()
@@ -143,7 +144,7 @@ def _end(path: Path, ions: IonMap) -> EndState:
     return EndState(atoms, shells, cores, frame.arrays.get("shell_velocities", np.zeros_like(cores)))
 
 
-class _Run:
+class _DynamicsRun:
     """One run folder: what goes in, how far it is, what came out."""
 
     def __init__(
@@ -176,29 +177,24 @@ class _Run:
         """How far the run in this folder is, if all that it goes on from is whole; ConfigError for another run."""
         hashes = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in self.inputs.items()}
         asked = json.loads(json.dumps({"inputs": hashes, "settings": asdict(self.settings)}))
-        known = read_sealed(self.folder / STATE)
+        self.step = Step(self.folder / STATE, asked, lambda known: difference(known, asked, self.folder))
+        known, harmed = self.step.look()
         if known is not None:
-            check_same(known, asked, self.folder)
             harmed = self._take_up(known)
-        else:
-            harmed = STATE if (self.folder / STATE).exists() else None
-        if known is not None and harmed is None:
-            return known
+            if not harmed:
+                return known
         empty = {"step": -1, "wall_seconds": 0.0, "started": time.time(), "restart": None}
-        why = "" if harmed is None else f"{harmed} was not what had been written"
+        why = f"{harmed} was not what had been written" if harmed else ""
         return {**asked, **empty, "largest_core_shell": 0.0, "made_anew": why}
 
-    def _take_up(self, known: Mapping[str, Any]) -> str | None:
-        """Go on from the files that a state vouches for; return the name of one that is damaged."""
-        for name, sha256 in known["files"].items():
-            if not holds(self.folder / name, sha256):
-                return str(name)
+    def _take_up(self, known: Mapping[str, Any]) -> str:
+        """Go on from the files that have grown with the run; return the name of one that is damaged."""
         frames = Frames.taken_up(self.frames.path, known["trajectory"])
         rows = Rows.taken_up(self.rows.path, known["thermo"])
         if frames is None or rows is None:
             return TRAJECTORY if frames is None else THERMO
         self.frames, self.rows = frames, rows
-        return None
+        return ""
 
     def _write_inputs(self) -> None:
         """Write what LAMMPS reads, and the ions for whoever reads the trajectory, where they are not there whole."""
@@ -271,9 +267,8 @@ class _Run:
         self.state = {**self.state, **news, "restart": name, "wall_seconds": wall}
         # What the next leg begins from, or what is read at the end.
         needed = name if self.state["step"] < self.settings.steps else recipes.LEG_SITES
-        self.state["files"] = {needed: sha256_of(self.folder / needed)}
-        self.state |= {"trajectory": self.frames.as_dict(), "thermo": self.rows.as_dict()}
-        write_sealed(self.folder / STATE, self.state)
+        grown = {"trajectory": self.frames.as_dict(), "thermo": self.rows.as_dict()}
+        self.state = self.step.keep(self.state | grown, [needed])
 
     def _time(self, step: float) -> str:
         return f"{step * self.settings.timestep:.4g} ps"
@@ -301,7 +296,7 @@ class _Run:
     def _write_record(self, ranks: int) -> None:
         names = {name: self.folder / name for name in self.inputs}
         state, settings = self.state, self.settings
-        record = Record.of(names, asdict(settings), seed=settings.seed, started=state["started"])
+        record = Provenance.of(names, asdict(settings), seed=settings.seed, started=state["started"])
         wall = state["wall_seconds"]
         payload = {
             **replace(record, wall_seconds=wall).as_dict(),
@@ -359,7 +354,7 @@ def _ions_text(ions: IonMap, data: str) -> str:
 class _Watch:
     """Turns the growing log of a leg into reports of progress."""
 
-    def __init__(self, run: _Run, report: Report | None) -> None:
+    def __init__(self, run: _DynamicsRun, report: Report | None) -> None:
         self._run, self._report = run, report
         self._began, self._first_step = time.monotonic(), max(0, run.state["step"])
 
@@ -378,7 +373,7 @@ class _Watch:
         rate = (step - self._first_step) / max(time.monotonic() - self._began, 1e-9)
         left = (settings.steps - step) / rate if rate > 0.0 else float("inf")
         self._report(
-            Progress(
+            DynamicsProgress(
                 time=step * settings.timestep,
                 duration=settings.steps * settings.timestep,
                 rate=rate * settings.timestep * 3600.0,

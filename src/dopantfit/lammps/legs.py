@@ -14,13 +14,15 @@ from typing import Any, Self
 
 import numpy as np
 
-from dopantfit.errors import ConfigError, EngineError
+from dopantfit.errors import EngineError
 from dopantfit.lammps import recipes
 from dopantfit.lammps.outputs import Array, ThermoTable
 
 #: Bytes of a DCD file before its number of frames and before its last step; more than come before its first frame.
 _COUNT, _LAST_STEP, _HEAD = 8, 20, 512
 _MARK = 4
+#: What the title that holds the time of writing begins with, and its length.
+_DATED, _TITLE = b"REMARKS Created", 80
 #: Bytes read at a time.
 _PIECE = 2**20
 
@@ -47,7 +49,7 @@ COLUMNS = {
 }
 
 
-class Grown:
+class SegmentedFile:
     """A file that legs add to; of it counts what was added so far.
 
     Its hash is kept as it grows, so that no leg reads again what others left. Counters in its head, which change with
@@ -101,7 +103,7 @@ class Grown:
         """Bring the counters in the head up to date."""
 
 
-class Frames(Grown):
+class Frames(SegmentedFile):
     """The trajectory of a run, a DCD file."""
 
     counters = (_COUNT, _LAST_STEP)
@@ -120,7 +122,7 @@ class Frames(Grown):
         if rest:
             raise EngineError(f"{leg}: LAMMPS left an incomplete frame; run again")
         known = min(n_frames, max(0, (after - first) // every + 1))
-        self.add(raw[header + known * frame :] if self.size else raw)
+        self.add(raw[header + known * frame :] if self.size else _undated(raw))
 
     def _set_counters(self, descriptor: int) -> None:
         head = os.pread(descriptor, _HEAD, 0)
@@ -129,6 +131,12 @@ class Frames(Grown):
         count = (self.size - header) // frame
         os.pwrite(descriptor, struct.pack("<i", count), _COUNT)
         os.pwrite(descriptor, struct.pack("<i", first + (count - 1) * every), _LAST_STEP)
+
+
+def _undated(raw: bytes) -> bytes:
+    """The file without the minute at which LAMMPS began it, so that the same run has the same bytes."""
+    date = raw.find(_DATED, 0, _HEAD)
+    return raw if date < 0 else raw[:date] + _DATED.ljust(_TITLE) + raw[date + _TITLE :]
 
 
 def _layout(raw: bytes, path: Path) -> tuple[int, int]:
@@ -142,7 +150,7 @@ def _layout(raw: bytes, path: Path) -> tuple[int, int]:
     return position + 3 * _MARK, 48 + 2 * _MARK + 3 * (4 * n_ions + 2 * _MARK)
 
 
-class Rows(Grown):
+class Rows(SegmentedFile):
     """The thermodynamic data of a run, a CSV file."""
 
     def append(self, table: ThermoTable, steps: Sequence[int], timestep: float) -> None:
@@ -165,17 +173,14 @@ def read_table(path: Path) -> dict[str, Array]:
     return dict(zip(COLUMNS, values.T, strict=True))
 
 
-def check_same(known: Mapping[str, Any], asked: Mapping[str, Any], folder: Path) -> None:
-    """Raise ConfigError when what is known of the run in a folder is not what is asked for: inputs, settings."""
+def difference(known: Mapping[str, Any], asked: Mapping[str, Any], folder: Path) -> str:
+    """Say what of the run in a folder is not what is asked for: an input, or a setting; and what to do."""
     names = {recipes.DATA_FILE: "the structure", recipes.POTENTIAL_FILE: "the potential"}
     for name, value in asked["inputs"].items():
-        if known["inputs"].get(name) != value:
-            raise ConfigError(
-                f"{folder}: holds a run with other input ({names.get(name, 'the potential')}); choose another folder"
-            )
+        if known.get("inputs", {}).get(name) != value:
+            return f"{folder}: holds a run with other input ({names.get(name, 'the potential')}); choose another folder"
     for name, value in asked["settings"].items():
-        if known["settings"].get(name) != value:
-            raise ConfigError(
-                f"{folder}: holds a run with {name} = {known['settings'].get(name)!r}, asked for {value!r}; "
-                "choose another folder"
-            )
+        there = known.get("settings", {}).get(name)
+        if there != value:
+            return f"{folder}: holds a run with {name} = {there!r}, asked for {value!r}; choose another folder"
+    return f"{folder}: holds another run; choose another folder"

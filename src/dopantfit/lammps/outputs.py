@@ -1,9 +1,8 @@
 """Reading what LAMMPS wrote: thermodynamic tables of a log, frames of a dump."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
 
 import numpy as np
 from ase import Atoms
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from dopantfit.errors import EngineError
 from dopantfit.lammps.data_file import IonMap
+from dopantfit.lammps.text_dump import DumpFrame, dump_frames_of
 from dopantfit.potential import element_of
 
 Array = NDArray[np.float64]
@@ -100,60 +100,28 @@ def read_dump(path: Path, ions: IonMap | None = None) -> list[Atoms]:
     """
     if not path.is_file():
         raise EngineError(f"{path}: LAMMPS wrote no such dump; see the log of the run")
-    with path.open(encoding="ascii", errors="replace") as stream:
+    with path.open(encoding="utf-8", errors="replace") as stream:
         try:
-            return list(_frames(stream, ions))
-        except (ValueError, IndexError, StopIteration, RuntimeError) as problem:
+            return [_atoms(frame, ions) for frame in dump_frames_of(stream)]
+        except ValueError as problem:
             raise EngineError(f"{path}: the dump is damaged or cut short ({problem}); run again") from None
 
 
-def _frames(stream: TextIO, ions: IonMap | None) -> Iterator[Atoms]:
-    for line in stream:
-        if not line.startswith("ITEM: TIMESTEP"):
-            raise ValueError(f"expected a frame, found {line.strip()[:40]!r}")
-        step = int(stream.readline())
-        stream.readline()
-        n_sites = int(stream.readline())
-        cell = _box(stream.readline().split(), [stream.readline().split() for _ in range(3)])
-        names = stream.readline().split()[2:]
-        lines = [stream.readline() for _ in range(n_sites)]
-        if not all(line.endswith("\n") for line in lines):
-            raise ValueError(f"the frame of step {step} is incomplete")
-        rows = [line.split() for line in lines]
-        yield _frame(step, cell, names, rows, ions)
-
-
-def _box(header: list[str], bounds: list[list[str]]) -> Array:
-    """Cell vectors [Å] as rows, from the bounding box that LAMMPS writes for a tilted cell."""
-    values = np.array(bounds, dtype=float)
-    xy, xz, yz = values[:, 2] if "xy" in header else (0.0, 0.0, 0.0)
-    low = values[:, 0] - np.array([min(0.0, xy, xz, xy + xz), min(0.0, yz), 0.0])
-    high = values[:, 1] - np.array([max(0.0, xy, xz, xy + xz), max(0.0, yz), 0.0])
-    x, y, z = high - low
-    return np.array([[x, 0.0, 0.0], [xy, y, 0.0], [xz, yz, z]])
-
-
-def _frame(step: int, cell: Array, names: list[str], rows: list[list[str]], ions: IonMap | None) -> Atoms:
-    column = {name: [row[i] for row in rows] for i, name in enumerate(names)}
-    order = np.argsort(np.array(column["id"] if "id" in column else _missing("id", names), dtype=int))
-    labels = np.array(column.get("element") or _missing("element", names))[order]
-    positions = _vectors(column, ("xu", "yu", "zu"), names)[order]
-    symbols = [element_of(str(label)) for label in labels]
-    frame = Atoms(symbols, positions=positions, cell=cell, pbc=True, info={"step": step})
+def _atoms(dumped: DumpFrame, ions: IonMap | None) -> Atoms:
+    labels = dumped.words("element")
+    symbols = [element_of(label) for label in labels]
+    positions = _finite(dumped, ("xu", "yu", "zu"))
+    frame = Atoms(symbols, positions=positions, cell=dumped.cell, pbc=True, info={"step": dumped.step})
     if list(labels) != symbols:
-        frame.set_array("species", labels)
+        frame.set_array("species", np.array(labels))
     for name, axes in _VECTORS.items():
-        if axes[0] in column:
-            frame.set_array(name, _vectors(column, axes, names)[order])
+        if axes[0] in dumped.columns:
+            frame.set_array(name, _finite(dumped, axes))
     return frame if ions is None else _turned_back(frame, ions)
 
 
-def _missing(name: str, names: list[str]) -> list[str]:
-    raise ValueError(f"no column {name!r} among {', '.join(names)}")
-
-
-def _vectors(column: Mapping[str, list[str]], axes: tuple[str, str, str], names: list[str]) -> Array:
-    values = np.array([column.get(axis) or _missing(axis, names) for axis in axes], dtype=float).T
+def _finite(dumped: DumpFrame, axes: tuple[str, str, str]) -> Array:
+    values = dumped.numbers(axes)
     if not np.isfinite(values).all():
         raise ValueError(f"{' '.join(axes)} hold values that are not finite")
     return values

@@ -11,7 +11,7 @@ from rich.progress import Progress as Bars
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class DynamicsProgress:
     """State of a molecular dynamics run.
 
     time, duration: done and asked for [ps]. rate: [ps/hour] of wall time, over this call. seconds_left: [s].
@@ -34,7 +34,7 @@ class Progress:
         )
 
 
-Report = Callable[[Progress], None]
+Report = Callable[[DynamicsProgress], None]
 
 
 class RichReport:
@@ -58,7 +58,7 @@ class RichReport:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         self._bars.stop()
 
-    def __call__(self, progress: Progress) -> None:
+    def __call__(self, progress: DynamicsProgress) -> None:
         """Show where the run is."""
         if self._task is None:
             self._task = self._bars.add_task(self._label, total=progress.duration, state="")

@@ -21,6 +21,7 @@ from dopantfit.lammps.include import GUARD_FILE, potential_include
 from dopantfit.lammps.settings import LONGEST_CORE_SHELL, Dynamics
 from dopantfit.potential import Potential
 from dopantfit.units import AMU_A2_PER_PS2, BOLTZMANN
+from dopantfit.workflow.folders import make_folder
 
 DATA_FILE = "system.data"
 #: The potential for any positions of the shells, and for the legs of molecular dynamics.
@@ -57,7 +58,7 @@ def prepare(
     guard: as in `potential_include`.
     Raises ConfigError when the structure or the potential cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     text, ions = data_text(atoms, potential, shells)
     for name, content in {DATA_FILE: text, **potential_texts(potential, ions.types, guard)}.items():
         (folder / name).write_text(content, encoding="ascii")

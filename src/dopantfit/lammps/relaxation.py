@@ -34,7 +34,7 @@ _BULK, _SHEAR = 0.62, 0.31
 
 
 @dataclass(frozen=True)
-class Relaxed:
+class RelaxedStructure:
     """A relaxed structure.
 
     atoms: ions, in the frame they came in. shells: beside their cores [Å], ``shape=(n, 3)``; nan where there is none.
@@ -50,7 +50,7 @@ class Relaxed:
 
 
 @dataclass(frozen=True)
-class _Task:
+class _Relaxation:
     """What does not change from one cell to the next."""
 
     potential: Potential
@@ -77,7 +77,7 @@ def relax_structure(
     guard: bool = True,
     allow_guarded: bool = False,
     kspace: str = "pppm 1e-6",
-) -> Relaxed:
+) -> RelaxedStructure:
     """Bring a structure to a minimum of its energy, and with `cell` to equilibrium with a pressure.
 
     cell: how the cell may change; by default it stays. pressure: [bar], reached to within 30.
@@ -94,14 +94,14 @@ def relax_structure(
         raise ConfigError(f"frozen names ion {held[-1]}, the structure has {len(atoms)}, counted from 0")
     launcher = launcher or Launcher()
     n_ranks = launcher.ranks_for(len(atoms))
-    task = _Task(potential, Path(folder), launcher, n_ranks, held, guard, allow_guarded, kspace, force_tolerance)
+    task = _Relaxation(potential, Path(folder), launcher, n_ranks, held, guard, allow_guarded, kspace, force_tolerance)
     if cell is None:
         return _minimum(task, atoms, None)[0]
     check_cell_freedom(cell)
     return _at_pressure(task, atoms, cell, pressure)
 
 
-def _at_pressure(task: _Task, atoms: Atoms, cell: CellFreedom, pressure: float) -> Relaxed:
+def _at_pressure(task: _Relaxation, atoms: Atoms, cell: CellFreedom, pressure: float) -> RelaxedStructure:
     """Root of the stress in the strains that are free, by Broyden's method."""
     task = replace(task, force_tolerance=min(task.force_tolerance, _STRESS_FORCE))
     relaxed, ions = _minimum(task, atoms, None)
@@ -138,14 +138,14 @@ def _stiffness() -> Array:
     return np.asarray(3.0 * _BULK * volumetric + 2.0 * _SHEAR * (np.eye(6) - volumetric))
 
 
-def _excess(relaxed: Relaxed, ions: IonMap, pressure: float) -> Array:
+def _excess(relaxed: RelaxedStructure, ions: IonMap, pressure: float) -> Array:
     """Stress plus pressure in LAMMPS's frame and the basis of `_strains` [eV/Å³], ``shape=(6,)``."""
     tensor = relaxed.stress[np.array([[0, 5, 4], [5, 1, 3], [4, 3, 2]])]
     turned = ions.rotation.T @ tensor @ ions.rotation + pressure / EV_PER_A3_IN_BAR_LAMMPS * np.eye(3)
     return np.asarray(turned[(0, 1, 2, 1, 0, 0), (0, 1, 2, 2, 2, 1)] * np.sqrt([1, 1, 1, 2, 2, 2]))
 
 
-def _strained(relaxed: Relaxed, ions: IonMap, strain: Array) -> tuple[Atoms, Array]:
+def _strained(relaxed: RelaxedStructure, ions: IonMap, strain: Array) -> tuple[Atoms, Array]:
     """Cell, ions and shells after a strain given in LAMMPS's frame and the basis of `_strains`."""
     plain = strain / np.sqrt([1, 1, 1, 2, 2, 2])
     tensor = plain[np.array([[0, 5, 4], [5, 1, 3], [4, 3, 2]])]
@@ -156,7 +156,7 @@ def _strained(relaxed: Relaxed, ions: IonMap, strain: Array) -> tuple[Atoms, Arr
     return atoms, atoms.positions + relaxed.shells - relaxed.atoms.positions
 
 
-def _minimum(task: _Task, atoms: Atoms, shells: Array | None) -> tuple[Relaxed, IonMap]:
+def _minimum(task: _Relaxation, atoms: Atoms, shells: Array | None) -> tuple[RelaxedStructure, IonMap]:
     """Relax shells and ions in the cell they are in."""
     ions = recipes.prepare(task.folder, atoms, task.potential, shells, task.guard)
     script = task.folder / "relax.in"
@@ -168,14 +168,14 @@ def _minimum(task: _Task, atoms: Atoms, shells: Array | None) -> tuple[Relaxed, 
     return relaxed, ions
 
 
-def _read(folder: Path, ions: IonMap) -> Relaxed:
+def _read(folder: Path, ions: IonMap) -> RelaxedStructure:
     last = read_thermo(folder / "relax.log")[-1]
     frame = read_dump(folder / recipes.DUMP_FILE, ions)[-1]
     xx, yy, zz, xy, xz, yz = (-last[f"c_virial[{i}]"][-1] / EV_PER_A3_IN_BAR_LAMMPS for i in range(1, 7))
     stress = ions.tensor_to_atoms(np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]]))
     atoms = Atoms(frame.get_chemical_symbols(), positions=frame.positions, cell=frame.cell, pbc=True)
     atoms.set_array("species", np.array(ions.labels))
-    return Relaxed(
+    return RelaxedStructure(
         atoms=atoms,
         shells=recipes.shells_of(frame, ions),
         energy=float(last["PotEng"][-1]),
@@ -184,7 +184,7 @@ def _read(folder: Path, ions: IonMap) -> Relaxed:
     )
 
 
-def _check(task: _Task, relaxed: Relaxed, ions: IonMap, log: Path) -> None:
+def _check(task: _Relaxation, relaxed: RelaxedStructure, ions: IonMap, log: Path) -> None:
     refused = patches(task.potential, ions.types.core)
     if task.allow_guarded:
         refused = tuple(replace(patch, radius=patch.turn_over) for patch in refused)

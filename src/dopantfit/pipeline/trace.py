@@ -1,26 +1,25 @@
 """One parameter from what a person wrote to what a study says: every link with its hash, and whether it still holds."""
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from dopantfit.errors import ConfigError
 from dopantfit.fit.config import load_config
-from dopantfit.fit.record import POTENTIAL_FILE
-from dopantfit.fit.record import RECORD_FILE as FIT_RECORD
+from dopantfit.fit.record import POTENTIAL_FILE, RECORD_FILE
+from dopantfit.fit.record_schema import FitRecord
 from dopantfit.lammps.include import potential_include
 from dopantfit.pipeline.steps import stale_fit
 from dopantfit.potential import Potential
 from dopantfit.potential.parameters import Parameter
-from dopantfit.study.config import STUDY_FILE
-from dopantfit.study.run import KEPT
-from dopantfit.study.run import RECORD as STUDY_RECORD
-from dopantfit.study.standing import Results, in_run, in_summary
+from dopantfit.study.config import STUDY_FILE, load_study
+from dopantfit.study.record import KEPT, STUDY_RECORD, StudyRecord
+from dopantfit.study.results import Results, in_run, in_summary
 from dopantfit.study.tasks import Planner
+from dopantfit.study.verb import run_folder
 from dopantfit.transport.reading import species_of
-from dopantfit.validate.record import stale
+from dopantfit.validate.record import VALIDATION_FILE, stale
+from dopantfit.validate.record_schema import ValidationRecord
 from dopantfit.workflow.graph import Graph
 from dopantfit.workflow.provenance import sha256_of
 
@@ -42,35 +41,41 @@ class Link:
     sha256: str
     problem: str = ""
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, str]:
         """Everything, ready for JSON."""
         return asdict(self)
 
 
-def trace(parameter: str, folder: Path, planner: Planner | None = None, run: Path | None = None) -> list[Link]:
-    """Return the links of one parameter of a fit, in the order of the work.
+def trace(
+    parameter: str, folder: str | Path, *, preset: str | None = None, run: str | Path | None = None
+) -> tuple[Link, ...]:
+    """Follow one parameter from ``fit.toml`` to the results of the study; return the links in the order of the work.
 
-    parameter: as in ``rho Mg-O``. planner, run: of a study and its run folder, where the fit has a study; a run folder
-    that is not there is replaced by the summary that was kept with the fit.
-    Raises ConfigError when the name is no parameter, or there is no fit at all.
+    parameter: as in ``rho Mg-O``. folder: of a fit. preset: of its study. run: run folder of that study,
+    ``runs/study-<folder>-<preset>`` by default; where that is not there, the summary that was kept with the fit.
+    Raises ConfigError when the name is no parameter, there is no fit at all, or a record is damaged.
     """
+    folder = Path(folder)
+    if run is not None and not Path(run).is_dir():
+        raise ConfigError(f"{run}: is no run folder; name one, or leave --run away")
     name = Parameter.parse(parameter)
     potential_file = folder / POTENTIAL_FILE
     if not potential_file.is_file():
         raise ConfigError(f"{potential_file}: there is no fitted potential; run `dopantfit fit {folder}` first")
-    potential = Potential.load(potential_file)
-    value = potential.value(name)
+    value = Potential.load(potential_file).value(name)
     links = [_written(name, folder), _fitted(name, value, folder)]
     links.append(Link("potential", str(potential_file), f"{value!r} {name.unit}", sha256_of(potential_file)))
     links.append(_gates(folder, potential_file))
-    if planner is None or run is None:
-        return [*links, Link("study", str(folder / STUDY_FILE), "there is none to follow", "")]
-    return [*links, *_study(name, potential_file, planner, run)]
+    if not (folder / STUDY_FILE).is_file():
+        return (*links, Link("study", str(folder / STUDY_FILE), "there is none to follow", ""))
+    config, file = load_study(folder, preset)
+    planner = Planner(config, file.parent)
+    return (*links, *_study(name, potential_file, planner, run_folder(config, file, run)))
 
 
 def _written(name: Parameter, folder: Path) -> Link:
     config, file = load_config(folder)
-    tables: Mapping[str, Any] = {**config.pairs, **config.species}
+    tables: Mapping[str, object] = {**config.pairs, **config.species}
     table = next((table for label, table in tables.items() if tuple(sorted(label.split("-"))) == name.of), None)
     entry = None if table is None else getattr(table, name.quantity, None)
     if entry is None:
@@ -83,29 +88,29 @@ def _written(name: Parameter, folder: Path) -> Link:
 
 def _fitted(name: Parameter, value: float, folder: Path) -> Link:
     """Compare what the fit recorded with the potential, and its inputs with the files there are."""
-    path = folder / FIT_RECORD
-    record = _json(path)
+    path = folder / RECORD_FILE
+    record = FitRecord.read_if_there(path)
     if record is None:
         return Link("fit", str(path), "", "", "there is no record of the fit; run `dopantfit fit`")
-    entry = next((entry for entry in record["parameters"] if entry["name"] == str(name)), None)
+    entry = next((entry for entry in record.parameters if entry.name == str(name)), None)
     says, problem = "not fitted", stale_fit(folder, record)
     if entry is not None:
-        error = entry["standard_error"]
-        says = f"{entry['value']!r} ± {'unknown' if error is None else f'{error:.2g}'} {name.unit}"
-        if entry["value"] != value:
+        error = "unknown" if entry.standard_error is None else f"{entry.standard_error:.2g}"
+        says = f"{entry.value!r} ± {error} {name.unit}"
+        if entry.value != value:
             problem = f"{POTENTIAL_FILE} has {value!r}"
     return Link("fit", str(path), says, sha256_of(path), problem)
 
 
 def _gates(folder: Path, potential: Path) -> Link:
-    path = folder / "validation.json"
-    record = _json(path)
+    path = folder / VALIDATION_FILE
+    record = ValidationRecord.read_if_there(path)
     if record is None:
         return Link("gates", str(path), "", "", "there is no validation; run `dopantfit validate`")
-    gates = ", ".join(f"{gate['name']} {'passed' if gate['passed'] else 'failed'}" for gate in record["gates"])
+    gates = ", ".join(f"{gate.name} {'passed' if gate.passed else 'failed'}" for gate in record.gates)
     why = stale(record, sha256_of(potential), folder)
     problem = f"made with {why}" if why else ""
-    return Link("gates", str(path), f"level {record['level']}: {gates}", sha256_of(path), problem)
+    return Link("gates", str(path), f"level {record.level}: {gates}", sha256_of(path), problem)
 
 
 def _study(name: Parameter, potential: Path, planner: Planner, run: Path) -> Iterator[Link]:
@@ -114,15 +119,15 @@ def _study(name: Parameter, potential: Path, planner: Planner, run: Path) -> Ite
     users = _users(graph, potential)
     problem = "" if users else f"{planner.study.potential} is what the study uses, not {potential}"
     if run.is_dir():
-        record = run / STUDY_RECORD
-        digest = sha256_of(record) if record.is_file() else ""
+        file = run / STUDY_RECORD
+        digest = sha256_of(file) if file.is_file() else ""
         yield Link("study", str(run), "the run folder is followed", digest, problem)
         yield from _engine_files(name, Potential.load(potential), [run / user for user in users])
         yield from _results(graph, users, in_run(run, graph))
-    elif (content := _json(kept / STUDY_RECORD)) is not None:
-        results = in_summary(kept, content, planner.study)
+    elif (record := StudyRecord.read_if_there(kept / STUDY_RECORD)) is not None:
+        results = in_summary(kept, record, graph, planner.study)
         says = f"the kept summary is followed, without files of LAMMPS; there is no {run}"
-        if content.get("record", {}).get("inputs", {}).get("potential") != sha256_of(potential):
+        if record.record.inputs.get("potential") != sha256_of(potential):
             problem = f"made with another than {potential}"
         yield Link("study", str(kept / STUDY_RECORD), says, sha256_of(kept / STUDY_RECORD), problem)
         yield from _results(graph, users, results)
@@ -160,17 +165,8 @@ def _results(graph: Graph, users: Iterable[str], results: Results) -> Iterator[L
     for name in graph.order:
         if depend & set(graph.tasks[name].needs.values()):
             depend.add(name)
-        if name not in depend or name.split("/")[0] not in ("items", "verdict"):
+        if name not in depend or graph.tasks[name].stage not in ("items", "verdict"):
             continue
         record, problem = results.records.get(name), problems.get(name, "")
         says, digest = ("", "") if record is None else (", ".join(record.files), record.digest)
         yield Link("result", str(results.folder / name), says, digest, problem)
-
-
-def _json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError):
-        raise ConfigError(f"{path}: cannot be read as JSON; make it again") from None

@@ -3,23 +3,22 @@
 import json
 import os
 import tomllib
+from collections.abc import Iterable, Mapping
 from importlib.resources import files as package_files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from textwrap import shorten
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
-from dopantfit.errors import ConfigError
+from dopantfit.errors import ConfigError, shown
 from dopantfit.potential.checks import Pair, pair_key
-from dopantfit.potential.model import Buckingham, Positive, Species, _Data
-
-if TYPE_CHECKING:
-    from dopantfit.potential.model import Potential
+from dopantfit.potential.terms import Buckingham, Data, Positive, Shell, Species
+from dopantfit.strict_toml import is_file
 
 
-class _Document(_Data):
+class _Document(Data):
     """The TOML file, before what concerns several of its entries is checked."""
 
     format: Literal[1] = Field(description="version of this layout")
@@ -42,9 +41,9 @@ def locate(source: str | os.PathLike[str]) -> Traversable:
     if isinstance(source, str) and source in library_names():
         return package_files("dopantfit.potential").joinpath("library", f"{source}.toml")
     path = Path(source)
-    if not path.is_file():
+    if not is_file(path):
         raise ConfigError(
-            f"{source}: no such file, and no library potential of this name; "
+            f"{shown(source)}: no such file, and no library potential of this name; "
             f"give a TOML file or one of {', '.join(library_names())}"
         )
     return path
@@ -131,31 +130,36 @@ def _fields_beside(location: tuple[int | str, ...]) -> list[str]:
         return list(Buckingham.model_fields)
     if location[0] != "species":
         return list(_Document.model_fields)
-    from dopantfit.potential.model import Shell
-
     return list(Shell.model_fields if "shell" in location[:-1] else Species.model_fields)
 
 
-def write(potential: "Potential") -> str:
-    """Write a potential as TOML text: numbers by ``repr``, units in comments, entries in its own order."""
+def write(
+    name: str,
+    citation: str,
+    cutoff: float,
+    neutral_in: Iterable[str],
+    species: Mapping[str, Species],
+    pairs: Mapping[Pair, Buckingham],
+) -> str:
+    """Write a potential as TOML text: numbers by ``repr``, units in comments, entries in their own order."""
     lines = [
         "# Charges in e, masses in u, springs k of ½ k r² in eV/Å²;",
         "# pairs A exp(-r/rho) - C/r^6 with A in eV, rho in Å, C in eV Å⁶.",
         "format = 1",
-        f"name = {_text(potential.name)}",
-        f"citation = {_text(potential.citation)}",
-        f"cutoff = {potential.cutoff!r}  # Å, truncated and not shifted",
+        f"name = {_text(name)}",
+        f"citation = {_text(citation)}",
+        f"cutoff = {cutoff!r}  # Å, truncated and not shifted",
     ]
-    if potential.neutral_in:
-        lines.append(f"neutral_in = [{', '.join(map(_text, potential.neutral_in))}]")
-    for label, ion in potential.species.items():
+    if neutral_in:
+        lines.append(f"neutral_in = [{', '.join(map(_text, neutral_in))}]")
+    for label, ion in species.items():
         lines += ["", f"[species.{label}]", f"formal_charge = {ion.formal_charge}  # e"]
         lines += [f"charge = {ion.charge!r}  # e, core", f"mass = {ion.mass!r}  # u, core"]
         if ion.shell:
             shell = ion.shell
             lines.append(f"shell = {{ charge = {shell.charge!r}, mass = {shell.mass!r}, spring = {shell.spring!r} }}")
     lines += ["", "[pairs]"]
-    for (a, b), term in potential.pairs.items():
+    for (a, b), term in pairs.items():
         lines.append(f'"{a}-{b}" = {{ A = {term.A!r}, rho = {term.rho!r}, C = {term.C!r} }}')
     return "\n".join(lines) + "\n"
 

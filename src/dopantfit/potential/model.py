@@ -5,64 +5,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any, Self, TypeVar
+from typing import Any, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
 from dopantfit.errors import ConfigError
-from dopantfit.potential import checks
+from dopantfit.potential import checks, files
 from dopantfit.potential.checks import Pair, pair_key
 from dopantfit.potential.parameters import PAIR_QUANTITIES, Parameter
+from dopantfit.potential.terms import Buckingham, Data, Species
+from dopantfit.workflow.provenance import write_text_atomic
 
-Positive = Annotated[float, Field(gt=0.0)]
-NonNegative = Annotated[float, Field(ge=0.0)]
-
-
-class _Data(BaseModel):
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
-
-
-_Model = TypeVar("_Model", bound=_Data)
-
-
-class Shell(_Data):
-    """The massive shell of a polarisable ion, bound to its core by ½ k r²."""
-
-    charge: float = Field(description="charge of the shell [e]")
-    mass: Positive = Field(description="mass of the shell [u]")
-    spring: Positive = Field(description="k in ½ k r² [eV/Å²]")
-
-
-class Species(_Data):
-    """One kind of ion; `charge` and `mass` are the core's, which is the whole ion where there is no shell."""
-
-    formal_charge: int = Field(description="oxidation state [e]", ge=-20, le=20)
-    charge: float = Field(description="charge of the core [e]")
-    mass: Positive = Field(description="mass of the core [u]")
-    shell: Shell | None = Field(default=None, description="the shell, if the ion is polarisable")
-
-    @property
-    def total_charge(self) -> float:
-        """Charge of the ion, core and shell [e]."""
-        return self.charge + (self.shell.charge if self.shell else 0.0)
-
-    @property
-    def total_mass(self) -> float:
-        """Mass of the ion, core and shell [u]."""
-        return self.mass + (self.shell.mass if self.shell else 0.0)
-
-    @property
-    def buckingham_charge(self) -> float:
-        """Charge of the site that Buckingham terms act on: the shell where there is one [e]."""
-        return self.shell.charge if self.shell else self.charge
-
-
-class Buckingham(_Data):
-    """The short-range term A exp(-r/ρ) - C/r⁶ of a pair of species."""
-
-    A: NonNegative = Field(description="[eV]")
-    rho: Positive = Field(description="[Å]")
-    C: NonNegative = Field(description="[eV Å⁶]")
+_Model = TypeVar("_Model", bound=Data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,16 +65,12 @@ class Potential:
 
         Raises ConfigError when there is none, or when it is not a potential.
         """
-        from dopantfit.potential import files
-
         path = files.locate(source)
         return cls.loads(files.read_text(path), source=str(source))
 
     @classmethod
     def loads(cls, text: str, source: str = "potential") -> Self:
         """Read the potential that TOML text spells out; `source` names it in errors (ConfigError)."""
-        from dopantfit.potential import files
-
         try:
             return cls(**files.parse(text))
         except ConfigError as error:
@@ -128,14 +78,11 @@ class Potential:
 
     def dumps(self) -> str:
         """Return the potential as TOML text with full precision; ``loads`` gives an equal potential back."""
-        from dopantfit.potential import files
-
-        return files.write(self)
+        head = (self.name, self.citation, self.cutoff, self.neutral_in)
+        return files.write(*head, self.species, self.pairs)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write ``dumps`` to a file, atomically."""
-        from dopantfit.workflow.provenance import write_text_atomic
-
         write_text_atomic(Path(path), self.dumps())
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -206,10 +206,10 @@ class _Run:
     def _rows(self, number: int, row: re.Pattern[str], end: re.Pattern[str]) -> list[re.Match[str]]:
         """Return the rows of the table behind a line; none if the file ends before the table does."""
         rows: list[re.Match[str]] = []
-        for line in self.lines[number + 1 :]:
-            if found := row.match(line):
+        for k in range(number + 1, len(self.lines)):
+            if found := row.match(self.lines[k]):
                 rows.append(found)
-            elif end.match(line) and rows:
+            elif rows and end.match(self.lines[k]):
                 return rows
         return []
 

@@ -2,6 +2,7 @@
 
 import math
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import groupby, pairwise
@@ -19,6 +20,7 @@ from dopantfit.reference import plausibility
 from dopantfit.reference.frames import (
     FrameSet,
     calculated,
+    cell_problems,
     composition_of,
     frame_problems,
     hash_problems,
@@ -89,15 +91,19 @@ def check_set(folder: str | os.PathLike[str], potential: Potential | None = None
     for number, frame in enumerate(frame_set.frames):
         problems = frame_problems(frame)
         named = _named(frame, number)
-        findings += [Finding("error", "incomplete", named.info["frame_id"], line) for line in problems]
+        of_cell = cell_problems(frame)
+        for line in problems:
+            kind = "cell" if line in of_cell else "incomplete"
+            findings.append(Finding("error", kind, named.info["frame_id"], line))
         if not problems:
             sound.append(frame)
             shortest[number], near = plausibility.distance_findings(frame)
             findings += [*near, *_single_frame_findings(frame, frame_set, charges)]
     findings += [*_set_findings(sound), *_identifier_findings(frame_set.frames)]
     findings += split_findings(frame_set)
+    severities: Counter[tuple[str | None, str]] = Counter((finding.frame_id, finding.severity) for finding in findings)
     rows = tuple(
-        _row(_named(frame, number), shortest.get(number), findings) for number, frame in enumerate(frame_set.frames)
+        _row(_named(frame, number), shortest.get(number), severities) for number, frame in enumerate(frame_set.frames)
     )
     return CheckReport(frame_set.name, rows, tuple(findings))
 
@@ -115,6 +121,7 @@ def _single_frame_findings(frame: Atoms, frame_set: FrameSet, charges: Mapping[s
 
 
 def _set_findings(frames: Sequence[Atoms]) -> Iterator[Finding]:
+    yield from plausibility.volume_findings(frames)
     yield from plausibility.peer_energy_findings(frames)
     yield from plausibility.linear_model_findings(frames)
     yield from plausibility.step_findings(frames)
@@ -163,9 +170,8 @@ def _named(frame: Atoms, number: int) -> Atoms:
     return named
 
 
-def _row(frame: Atoms, shortest: plausibility.Shortest | None, findings: Sequence[Finding]) -> FrameRow:
+def _row(frame: Atoms, shortest: plausibility.Shortest | None, severities: Counter[tuple[str | None, str]]) -> FrameRow:
     name = str(frame.info["frame_id"])
-    own = [finding.severity for finding in findings if finding.frame_id == name]
     sound = shortest is not None
     return FrameRow(
         frame_id=name,
@@ -178,8 +184,8 @@ def _row(frame: Atoms, shortest: plausibility.Shortest | None, findings: Sequenc
         # JSON knows no infinity, which is the distance of a lone ion.
         shortest_distance=shortest.distance if shortest and math.isfinite(shortest.distance) else None,
         shortest_pair=shortest.pair if shortest else "",
-        errors=own.count("error"),
-        warnings=own.count("warning"),
+        errors=severities[name, "error"],
+        warnings=severities[name, "warning"],
     )
 
 

@@ -77,15 +77,21 @@ def import_(
     temperature: Annotated[
         float | None, typer.Option(min=0.0, help="Temperature of the trajectory [K]; 0 for relaxations.")
     ] = None,
+    energy_key: Annotated[str | None, typer.Option(help="Name of the energy in extended XYZ, as REF_energy.")] = None,
+    forces_key: Annotated[str | None, typer.Option(help="Name of the forces in extended XYZ, as REF_forces.")] = None,
+    stress_key: Annotated[
+        str | None, typer.Option(help="Name of the stress or virial in extended XYZ; none leaves it out.")
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Append frames of other codes to a set: all of them, or none if one is not sound."""
     from dopantfit.reference.check import check_set
+    from dopantfit.reference.extxyz_keys import ResultKeys
     from dopantfit.reference.importing import import_files
     from dopantfit.reference.ionic_steps import StepChoice
 
     choice = StepChoice(steps, converged_only, completed_part)
-    done = import_files(files, folder, family, choice, temperature)
+    done = import_files(files, folder, family, choice, temperature, ResultKeys(energy_key, forces_key, stress_key))
     report = check_set(folder)
     names = [str(frame.info["frame_id"]) for frame in done.frames]
     if json:
@@ -125,9 +131,10 @@ def generate(folder: PlanArgument, only: OnlyOption = None, work: WorkOption = N
     from dopantfit.reference.generate import configurations, near_duplicates, write_configurations
     from dopantfit.reference.plan import load_plan
     from dopantfit.reference.run import default_work
+    from dopantfit.workflow.folders import make_folder
 
     plan = load_plan(folder)
-    place = work or default_work(plan)
+    place = make_folder(work or default_work(plan))
     made = configurations(plan, folder, finished_frames(plan, folder, place), place, tuple(only or ()))
     paths = write_configurations(made.configurations, place)
     near = near_duplicates([c.atoms for c in made.configurations], plan.min_distance)
@@ -156,9 +163,10 @@ def run(
     """Compute the plan of a set with CP2K and collect the frames; started again, it goes on where it was."""
     from dopantfit.reference.plan import load_plan
     from dopantfit.reference.run import default_work, outlook, run_set
+    from dopantfit.workflow.folders import make_folder
 
     plan = load_plan(folder)
-    place, names = work or default_work(plan), tuple(only or ())
+    place, names = make_folder(work or default_work(plan)), tuple(only or ())
     if write_only is not None:
         _write_only(plan, folder, write_only.value, place, names)
         return

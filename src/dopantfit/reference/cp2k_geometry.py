@@ -13,12 +13,17 @@ from ase.geometry import cellpar_to_cell
 from dopantfit.errors import ReferenceDataError
 from dopantfit.reference.cp2k_input import Section, beside, read_input
 from dopantfit.reference.named_units import unit_factor
+from dopantfit.reference.text_files import file_text
 
 Array = npt.NDArray[np.float64]
 
 _REMEDY = "write the geometry out in &CELL and &COORD, or import the frames as extended XYZ"
 #: A unit in brackets before the numbers of a keyword.
 _BRACKETS = re.compile(r"^\[\s*([^\]]+?)\s*\]\s*")
+
+
+class NoCrystalError(ReferenceDataError):
+    """The run is not of ions in a crystal, whatever its output prints."""
 
 
 @dataclass(frozen=True)
@@ -45,12 +50,12 @@ def read_geometry(path: Path) -> InputGeometry:
     """Return the geometry in a CP2K input.
 
     Raises ReferenceDataError when the file, or one that it names, is missing, when the geometry is in a form that
-    is not read here, or when the cell is not periodic in three dimensions.
+    is not read here; NoCrystalError when the cell is not periodic in three dimensions, or there is more than ions.
     """
     root = read_input(path)
     evaluations = root.all("FORCE_EVAL")
     if len(evaluations) != 1:
-        raise ReferenceDataError(f"{path}: holds {len(evaluations)} sections &FORCE_EVAL, expected one; {_REMEDY}")
+        raise NoCrystalError(f"{path}: holds {len(evaluations)} sections &FORCE_EVAL, expected one; {_REMEDY}")
     subsys = evaluations[0].first("SUBSYS")
     try:
         cell, repeats = _cell(subsys.first("CELL"), path)
@@ -74,7 +79,7 @@ def _cell(section: Section, path: Path) -> tuple[Array, tuple[int, ...]]:
     """Return the unit cell [Å], vectors in rows, and how often it is repeated along each."""
     periodic = " ".join(section.value("PERIODIC") or ["XYZ"]).upper()
     if set(periodic) != set("XYZ"):
-        raise ReferenceDataError(f"{path}: PERIODIC {periodic}: expected a crystal, periodic in three dimensions")
+        raise NoCrystalError(f"{path}: PERIODIC {periodic}: expected a crystal, periodic in three dimensions")
     if section.is_on("CANONICALIZE") or section.value("CELL_FILE_NAME"):
         raise ReferenceDataError(f"{path}: &CELL takes its vectors from a file or turns them; {_REMEDY}")
     repeats = tuple(int(x) for x in section.value("MULTIPLE_UNIT_CELL") or "111")
@@ -122,12 +127,9 @@ def _coordinates(subsys: Section, cell: Array, path: Path) -> tuple[list[str], A
 
 def _of_xyz(file: Path, path: Path) -> tuple[list[str], Array]:
     """Return labels and positions [Å] of the first frame of the XYZ file that an input names."""
-    try:
-        lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError as problem:
-        raise ReferenceDataError(
-            f"{path}: its COORD_FILE_NAME {file.name} cannot be read ({problem.strerror}); copy it beside"
-        ) from None
+    if not file.is_file():
+        raise ReferenceDataError(f"{path}: its COORD_FILE_NAME {file.name} cannot be read; copy it beside")
+    lines = file_text(file).splitlines()
     rows = [line.split() for line in lines[2 : 2 + int(lines[0])]]
     if len(rows) < int(lines[0]) or not rows:
         raise ReferenceDataError(f"{file}: holds {len(rows)} of {lines[0].strip()} ions; copy it whole")
@@ -141,7 +143,7 @@ def _elements(labels: list[str], subsys: Section, path: Path) -> list[str]:
     for label in dict.fromkeys(labels):
         kind = kinds.get(label.upper(), Section("KIND"))
         if kind.is_on("GHOST"):
-            raise ReferenceDataError(f"{path}: {label} is a ghost, which is no ion; leave this run out")
+            raise NoCrystalError(f"{path}: {label} is a ghost, which is no ion; leave this run out")
         said = (kind.value("ELEMENT") or [re.sub(r"[\d_+-].*$", "", label)])[0].capitalize()
         if said not in atomic_numbers:
             raise ReferenceDataError(f"{path}: {label} is of no known element; give its &KIND an ELEMENT")
@@ -176,9 +178,12 @@ def _degrees(words: list[str]) -> Array:
 
 
 def _real(text: str) -> float:
-    """Return a number as CP2K takes it: with an exponent of Fortran's double precision, or as a fraction."""
-    numerator, found, denominator = text.upper().replace("D", "E").partition("/")
-    return float(numerator) / float(denominator) if found else float(numerator)
+    """Return a number as CP2K takes it: with an exponent of Fortran's double precision, as a fraction or product."""
+    first, *others = re.split(r"([*/])", text.upper().replace("D", "E"))
+    value = float(first)
+    for sign, number in zip(others[::2], others[1::2], strict=True):
+        value = value * float(number) if sign == "*" else value / float(number)
+    return value
 
 
 def _length(name: str, path: Path) -> float:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dopantfit.errors import ReferenceDataError
+from dopantfit.reference.text_files import compressed_or_not, file_text
 
 #: Files that include each other deeper than this include themselves.
 _DEEPEST = 20
@@ -101,8 +102,8 @@ class _Preprocessor:
             elif directive.upper() == "@INCLUDE":
                 name = self.substituted(rest, where).strip().strip("'\"")
                 yield from self.lines(beside(path, name), depth + 1)
-            elif directive.upper() == "@PRINT":
-                continue
+            elif directive.upper() in ("@PRINT", "@XCTYPE", "@"):
+                continue  # says nothing of the geometry
             elif directive.startswith("@"):
                 raise ReferenceDataError(f"{where}: {directive} is no directive that is known here; write it out")
             else:
@@ -123,18 +124,15 @@ class _Preprocessor:
 
 def beside(path: Path, name: str) -> Path:
     """Return the file that an input calls ``name``: where it says, else one of this name beside the input."""
-    named = path.parent / name
-    return named if named.is_file() else path.parent / Path(name).name
+    named = compressed_or_not(path.parent / name)
+    return named if named.is_file() else compressed_or_not(path.parent / Path(name).name)
 
 
 def _joined(path: Path) -> Iterator[tuple[str, str]]:
     """Yield the lines of a file that hold something: comments cut off, those that end in a backslash joined."""
-    try:
-        text = path.read_text(encoding="utf-8", errors="replace")
-    except OSError as problem:
-        raise ReferenceDataError(
-            f"{path}: the input of the run cannot be read ({problem.strerror}); copy it there"
-        ) from None
+    if not path.is_file():
+        raise ReferenceDataError(f"{path}: the input of the run cannot be read; copy it there")
+    text = file_text(path)
     before = ""
     for number, raw in enumerate(text.splitlines(), start=1):
         line = before + _COMMENT.sub(lambda match: match[1] or "", raw).strip()

@@ -1,4 +1,4 @@
-"""Reading what CP2K printed, from 2.6 to 2026: every evaluation, in the units that the output names.
+"""Reading what CP2K printed, from 6.1 to 2026: every evaluation, in the units that the output names.
 
 An output without its end-of-run line, without any energy, or of a method that is no density functional theory is
 refused by name. CP2K prints pressure as positive; here energies are in eV, forces in eV/Å and stress in eV/Å³ with
@@ -54,7 +54,8 @@ _RUN_TYPE = re.compile(r"GLOBAL\| Run type\s+(\S+)")
 _ENSEMBLE = re.compile(r"^ MD(?:_PAR)?\| Ensemble [Tt]ype\s+(\S+)", re.MULTILINE)
 _PERIODIC = re.compile(r"^ CELL\| Periodicity\s+(\S+)", re.MULTILINE)
 _START = re.compile(r"^.*PROGRAM STARTED AT", re.MULTILINE)
-_END = "PROGRAM ENDED AT"
+#: Found in an output only if the run came to its end.
+LAST_WORDS = "PROGRAM ENDED AT"
 #: Methods whose energies are those of electrons (QS also stands for semi-empirical ones, which a set may be of).
 _METHODS = ("QS", "QUICKSTEP", "SIRIUS")
 
@@ -92,10 +93,10 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Cp2kOutput:
-    """A complete run: version, project, input file, kind of run, ensemble, and every evaluation.
+    """A run: version, project, input file, kind of run, ensemble, and every evaluation.
 
     What the output does not say is empty.
-    ions: those that the run began with, where they are printed.
+    cut: what is missing at its end, empty where nothing is. ions: those that it began with, where they are printed.
     """
 
     version: str
@@ -103,23 +104,29 @@ class Cp2kOutput:
     input_file: str
     run_type: str
     ensemble: str
+    cut: str
     ions: PrintedIons | None
     evaluations: tuple[Evaluation, ...]
 
 
-def parse_output(text: str, source: str = "CP2K output") -> Cp2kOutput:
+def parse_output(text: str, source: str = "CP2K output", whole: bool = True) -> Cp2kOutput:
     """Return what a CP2K run printed.
 
+    whole: refuse an output that was cut.
     Raises ReferenceDataError naming ``source`` when the output is not CP2K's, is truncated, holds no energy, or
     several runs.
     """
     if _VERSION.search(text) is None:
         raise ReferenceDataError(f"{source}: not a CP2K output (no 'CP2K| version string'); check the file")
     text = _one_run(text, source)
+    cut = "" if LAST_WORDS in text else LAST_WORDS
+    if cut:
+        # A line that was cut may end within a number.
+        text = text[: text.rfind("\n") + 1]
     found = list(_ENERGY.finditer(text))
-    if _END not in text:
+    if cut and (whole or not found):
         raise ReferenceDataError(
-            f"{source}: is truncated: no '{_END}' line after {len(found)} complete "
+            f"{source}: is truncated: no '{LAST_WORDS}' line after {len(found)} complete "
             f"evaluations; let the run finish, or repeat it"
         )
     if not found:
@@ -139,6 +146,7 @@ def parse_output(text: str, source: str = "CP2K output") -> Cp2kOutput:
         input_file=_said(_INPUT, text),
         run_type=_said(_RUN_TYPE, text),
         ensemble=_said(_ENSEMBLE, text),
+        cut=cut,
         ions=printed_ions(text, source),
         evaluations=tuple(
             _evaluation(match, parts[k], parts[k + 1], f"{source}: evaluation {k}") for k, match in enumerate(found)
@@ -146,9 +154,9 @@ def parse_output(text: str, source: str = "CP2K output") -> Cp2kOutput:
     )
 
 
-def read_output(path: str | os.PathLike[str]) -> Cp2kOutput:
-    """Return what the run that wrote the file ``path`` printed; raises as `parse_output` does."""
-    return parse_output(file_text(Path(path)), str(path))
+def read_output(path: str | os.PathLike[str], whole: bool = True) -> Cp2kOutput:
+    """Return what the run that wrote the file ``path`` printed; takes and raises what `parse_output` does."""
+    return parse_output(file_text(Path(path)), str(path), whole)
 
 
 def with_results(atoms: Atoms, evaluation: Evaluation, name: str) -> Atoms:

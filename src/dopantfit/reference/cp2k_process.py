@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ase import Atoms
 
-from dopantfit.errors import EngineError, ReferenceDataError
+from dopantfit.errors import ConfigError, EngineError, ReferenceDataError
 from dopantfit.reference.cp2k import (
     Cp2kSettings,
     Mesh,
@@ -25,7 +25,8 @@ from dopantfit.reference.cp2k import (
 from dopantfit.reference.cp2k_output import read_output, with_results
 from dopantfit.reference.frames import dump_frames, read_frames
 from dopantfit.reference.generate import Configuration
-from dopantfit.reference.manifest import write_atomically
+from dopantfit.workflow.folders import make_folder
+from dopantfit.workflow.provenance import write_text_atomic
 
 RESULT_FILE = "result.extxyz"
 INPUT_FILE = "cp2k.inp"
@@ -117,12 +118,22 @@ def compute_frame(configuration: Configuration, settings: Cp2kSettings, work: Pa
 
     Energy [eV], forces [eV/Å] and stress [eV/Å³] are in its calculator, `BOOKKEEPING` in its info.
     Raises EngineError with CP2K's own words when it stops, ReferenceDataError when its output is truncated
-    or the self-consistency did not converge; both name the output.
+    or the self-consistency did not converge; both name the output. ConfigError
+    when the file system does not take what is to be written.
     """
+    try:
+        return _computed(configuration, settings, work, processes)
+    except OSError as problem:
+        raise ConfigError(
+            f"{problem.filename or work}: cannot be written ({problem.strerror}); make room, and run it again"
+        ) from None
+
+
+def _computed(configuration: Configuration, settings: Cp2kSettings, work: Path, processes: Processes) -> Atoms:
     folder = work / configuration.frame_id
     _end_orphan(folder)
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    make_folder(folder)
     kept = _wavefunction(configuration, work)
     guess = shutil.copy(kept, folder / "guess.wfn") if kept.is_file() else None
     text = single_point_input(
@@ -132,14 +143,14 @@ def compute_frame(configuration: Configuration, settings: Cp2kSettings, work: Pa
         k_mesh=configuration.k_mesh,
         wavefunction=None if guess is None else "guess.wfn",
     )
-    (folder / INPUT_FILE).write_text(text, encoding="ascii")
+    write_text_atomic(folder / INPUT_FILE, text)
     started = time.monotonic()
     status = processes.run(folder)
     output = folder / OUTPUT_FILE
     if status != 0:
         raise EngineError(f"CP2K stopped: {own_words(output)} (exit status {status}); see {output}")
     frame = _finished(configuration, settings, output, time.monotonic() - started)
-    write_atomically(folder / RESULT_FILE, dump_frames([frame]))
+    write_text_atomic(folder / RESULT_FILE, dump_frames([frame]))
     _keep_wavefunction(folder, kept)
     return frame
 

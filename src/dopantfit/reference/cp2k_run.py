@@ -12,9 +12,11 @@ import numpy.typing as npt
 from ase import Atoms
 
 from dopantfit.errors import ReferenceDataError
-from dopantfit.reference.cp2k_geometry import InputGeometry, read_geometry
+from dopantfit.reference.cp2k_geometry import InputGeometry, NoCrystalError, read_geometry
 from dopantfit.reference.cp2k_input import beside
 from dopantfit.reference.cp2k_output import Cp2kOutput, Evaluation, read_output, with_results
+from dopantfit.reference.ionic_steps import IonicStep, Output, StepChoice, completed_steps, wanted_frames
+from dopantfit.reference.text_files import compressed_or_not, file_text
 from dopantfit.units import HARTREE
 
 Array = npt.NDArray[np.float64]
@@ -38,18 +40,6 @@ _COARSE = (
 
 
 @dataclass(frozen=True)
-class Cp2kRun:
-    """The ionic steps of a run, in order, with energies and forces attached as far as they are printed.
-
-    problems: why a step cannot be a frame, empty where it can. remarks: what a person should know of the others.
-    """
-
-    steps: tuple[Atoms, ...]
-    problems: tuple[str, ...]
-    remarks: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class _Step:
     """A step of a trajectory: its number, its energy [eV] and its positions (or forces) as they stand there."""
 
@@ -59,15 +49,12 @@ class _Step:
 
 
 def read_calculation(path: str | os.PathLike[str]) -> tuple[Atoms, ...]:
-    """Return the frames of a CP2K output; raises as `read_run` does, and where a step cannot be a frame."""
-    run = read_run(path)
-    for number, problem in enumerate(run.problems):
-        if problem:
-            raise ReferenceDataError(f"{path}: frame {number}: {problem}")
-    return run.steps
+    """Return the frames of a CP2K output; raises as `read_run` does, and where any step cannot be a frame."""
+    frames, _ = wanted_frames(read_run(path), StepChoice("all"), str(path))
+    return tuple(frame for _, frame in frames)
 
 
-def read_run(path: str | os.PathLike[str]) -> Cp2kRun:
+def read_run(path: str | os.PathLike[str]) -> Output:
     """Return the ionic steps of a CP2K output, energies and forces attached.
 
     A single point gives one, of the configuration in the input beside the output, or, where that is not there
@@ -77,19 +64,29 @@ def read_run(path: str | os.PathLike[str]) -> Cp2kRun:
     Raises ReferenceDataError naming the file when something is missing or does not fit together.
     """
     path = Path(path)
-    output = read_output(path)
-    trajectory = path.parent / f"{output.project}-pos-1.xyz"
+    output = read_output(path, whole=False)
+    trajectory = _beside(path, output, "-pos-1.xyz")
     start, remarks = _start(path, output)
     if trajectory.is_file() and output.run_type not in _SINGLE_POINT:
-        run = _trajectory_frames(path, output, start, trajectory)
-        return replace(run, remarks=(*remarks, *run.remarks))
+        steps, told = _trajectory_steps(path, output, start, trajectory)
+        return Output("CP2K", tuple(completed_steps(steps) if output.cut else steps), output.cut, (*remarks, *told))
     if len(output.evaluations) > 1:
         raise ReferenceDataError(
             f"{path}: {len(output.evaluations)} evaluations, but {trajectory.name} with their positions "
             f"is not beside it; copy it there"
         )
     (evaluation,) = output.evaluations
-    return Cp2kRun((with_results(start.atoms, evaluation, str(path)),), (evaluation.problem,), remarks)
+    return Output("CP2K", (_step(start.atoms, evaluation, str(path)),), output.cut, remarks)
+
+
+def _step(atoms: Atoms, evaluation: Evaluation, name: str) -> IonicStep:
+    unconverged = evaluation.converged is False
+    return IonicStep(with_results(atoms, evaluation, name), unconverged, "" if unconverged else evaluation.problem)
+
+
+def _beside(path: Path, output: Cp2kOutput, ending: str) -> Path:
+    """Return the file of the run's project that lies beside its output."""
+    return compressed_or_not(path.parent / f"{output.project}{ending}")
 
 
 def _start(path: Path, output: Cp2kOutput) -> tuple[InputGeometry, tuple[str, ...]]:
@@ -107,6 +104,8 @@ def _start(path: Path, output: Cp2kOutput) -> tuple[InputGeometry, tuple[str, ..
                 f"{path}: its ions come from a restart file (&EXT_RESTART), not from its input; print them with "
                 f"PRINT_LEVEL MEDIUM, or import the frames as extended XYZ"
             )
+    except NoCrystalError:
+        raise
     except ReferenceDataError as error:
         problem = str(error)
     printed = _printed_start(path, output, given)
@@ -149,7 +148,9 @@ def _same_ions(atoms: Atoms, symbols: Sequence[str], positions: Array, within: f
     return bool(np.abs((moved - np.rint(moved)) @ atoms.cell.array).max() < within)
 
 
-def _trajectory_frames(path: Path, output: Cp2kOutput, start: InputGeometry, trajectory: Path) -> Cp2kRun:
+def _trajectory_steps(
+    path: Path, output: Cp2kOutput, start: InputGeometry, trajectory: Path
+) -> tuple[list[IonicStep], tuple[str, ...]]:
     """Pair each step of the trajectory with its evaluation and its cell.
 
     A line search evaluates more than it steps, and a trajectory may hold the steps of an earlier part of the run.
@@ -157,24 +158,24 @@ def _trajectory_frames(path: Path, output: Cp2kOutput, start: InputGeometry, tra
     steps = list(_steps(trajectory))
     pairs = list(_paired(steps, output.evaluations))
     if any(evaluation.forces is None for _, evaluation in pairs):
-        pairs = list(_with_forces(pairs, start, path.parent / f"{output.project}-frc-1.xyz"))
+        pairs = list(_with_forces(pairs, start, _beside(path, output, "-frc-1.xyz")))
     if not pairs:
         raise ReferenceDataError(f"{trajectory}: no evaluation in {path.name} has the energy of any of its steps")
     cells, symbols = _Cells(path, output, start.atoms), tuple(start.atoms.symbols)
-    unit, frames = _trajectory_unit(start, pairs[0][0], trajectory), []
+    unit, found = _trajectory_unit(start, pairs[0][0], trajectory), []
     for step, evaluation in pairs:
         name = f"{trajectory}: step {step.number}"
         if len(step.positions) != len(symbols):
             raise ReferenceDataError(f"{name}: {len(step.positions)} ions, not {len(symbols)}; check the files")
         atoms = Atoms(symbols, step.positions * unit, cell=cells.of(step, evaluation, name), pbc=True)
-        frames.append(with_results(atoms, evaluation, name))
+        found.append(_step(atoms, evaluation, name))
     remarks = [_COARSE] if cells.coarse else []
     if len(pairs) < len(steps):
         remarks.append(f"{len(steps) - len(pairs)} of {len(steps)} steps in {trajectory.name} are of another run")
     missing = len(output.evaluations) - len(pairs)
     if output.run_type == "MD" and missing:
         remarks.append(f"{missing} of {len(output.evaluations)} steps have no positions in {trajectory.name}")
-    return Cp2kRun(tuple(frames), tuple(evaluation.problem for _, evaluation in pairs), tuple(remarks))
+    return found, tuple(remarks)
 
 
 def _with_forces(
@@ -219,7 +220,7 @@ def _paired(steps: Sequence[_Step], evaluations: Sequence[Evaluation]) -> Iterat
 
 def _steps(trajectory: Path) -> Iterator[_Step]:
     """Yield the steps of a trajectory as CP2K writes it, ``i = 3, time = 1.5, E = -31.9`` in the second line."""
-    lines = trajectory.read_text(encoding="utf-8", errors="replace").splitlines()
+    lines = file_text(trajectory).splitlines()
     at = 0
     while any(line.strip() for line in lines[at : at + 1]):
         name = f"{trajectory}: line {at + 1}"
@@ -283,14 +284,14 @@ class _Cells:
     @property
     def file(self) -> Path:
         """The file of cells that CP2K writes with &MOTION/&PRINT/&CELL."""
-        return self.path.parent / f"{self.output.project}-1.cell"
+        return _beside(self.path, self.output, "-1.cell")
 
     @cached_property
     def listed(self) -> dict[int, Array]:
         """Return the cells in the file of cells [Å], by step; none where there is no such file."""
         if not self.file.is_file():
             return {}
-        lines = self.file.read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = file_text(self.file).splitlines()
         try:
             rows = [[float(x) for x in line.split()] for line in lines if line.strip() and line.split()[0] != "#"]
             return {int(row[0]): np.array(row[2:11]).reshape(3, 3) for row in rows}

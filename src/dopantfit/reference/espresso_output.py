@@ -188,10 +188,10 @@ class _Run:
     def _rows(self, number: int, row: re.Pattern[str]) -> list[re.Match[str]]:
         """Return the rows behind a line, blank lines before them aside; none if the file ends with them."""
         rows: list[re.Match[str]] = []
-        for line in self.lines[number + 1 :]:
-            if found := row.match(line):
+        for k in range(number + 1, len(self.lines)):
+            if found := row.match(self.lines[k]):
                 rows.append(found)
-            elif rows or line.strip():
+            elif rows or self.lines[k].strip():
                 return rows
         return []
 

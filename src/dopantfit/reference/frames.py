@@ -7,17 +7,23 @@ that is killed half-way reads as what it was before or as what it became, never 
 
 import fcntl
 import io
+import math
 import os
 import re
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from ase import Atoms
+from ase.data import chemical_symbols
+from ase.formula import Formula
+from ase.geometry import minkowski_reduce
 from ase.io import read as ase_read
 from ase.io.extxyz import key_val_dict_to_str, key_val_str_to_dict
 
@@ -28,16 +34,32 @@ from dopantfit.reference.manifest import (
     load_manifest,
     save_manifest,
     sha256_of,
-    write_atomically,
 )
 from dopantfit.reference.text_files import file_text
+from dopantfit.structures.cells import WIDEST, cell_fault
+from dopantfit.workflow.folders import make_folder
+from dopantfit.workflow.provenance import write_text_atomic
 
 FRAMES_FILE = "frames.extxyz"
 PENDING_FILE = FRAMES_FILE + ".pending"
 #: What every frame carries in ``atoms.info``.
 REQUIRED_INFO = ("frame_id", "family", "composition", "temperature", "strain", "origin")
+#: How long to wait for another writer [s]: several times as long as writing a large set takes.
+PATIENCE = 10.0
 #: Starts with a letter, so that no reader takes an identifier for a number.
 IDENTIFIER = re.compile(r"^[A-Za-z][A-Za-z0-9_.+-]*$")
+#: No solid has less, no set of ions in a box more [Å³ per ion]; diamond has 5.7, an atom in a box of 30 Å 27,000.
+VOLUME_PER_ION = (1.0, 1e6)
+#: How long to wait for another writer [s]: several times as long as writing a large set takes.
+PATIENCE = 10.0
+#: Starts with a letter, so that no reader takes an identifier for a number.
+IDENTIFIER = re.compile(r"^[A-Za-z][A-Za-z0-9_.+-]*$")
+#: No solid has less, no set of ions in a box more [Å³ per ion]; diamond has 5.7, an atom in a box of 30 Å 27,000.
+VOLUME_PER_ION = (1.0, 1e6)
+#: No crystal repeats within less [Å]: an ion would be nearer to its image than any two ions are.
+SHORTEST_PERIOD = 0.9
+#: Beyond this the shape of a cell, and positions in it, drown in rounding [Å].
+LONGEST_VECTOR = 1e5
 #: Single letters and words that extended XYZ reads as booleans.
 _BOOLEANS = frozenset({"T", "F", "true", "false", "True", "False", "TRUE", "FALSE"})
 
@@ -63,7 +85,14 @@ class FrameSet:
 
 def composition_of(atoms: Atoms) -> str:
     """Return the formula in a fixed order of the elements, ``Al2Li10MgTi9O72P18``."""
-    return str(atoms.symbols.formula.format("metal"))
+    return _formula(tuple(np.bincount(atoms.numbers).tolist()))
+
+
+@cache
+def _formula(counts: tuple[int, ...]) -> str:
+    """Return the formula of so many ions of each atomic number; making one takes a millisecond."""
+    elements = {chemical_symbols[number]: count for number, count in enumerate(counts) if count}
+    return str(Formula.from_dict(elements).format("metal"))
 
 
 def load_set(folder: str | os.PathLike[str], verify: bool = True) -> FrameSet:
@@ -92,8 +121,7 @@ def write_set(folder: str | os.PathLike[str], frames: Sequence[Atoms], manifest:
         (``composition`` is filled in).
     Raises ReferenceDataError naming the frame, and then leaves the folder as it was.
     """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = make_folder(Path(folder))
     with _locked(folder):
         return _commit(folder, frames, manifest)
 
@@ -152,8 +180,7 @@ def _number_problems(atoms: Atoms) -> list[str]:
         problems.append("holds no atoms")
     if not np.isfinite(atoms.positions).all():
         problems.append("positions are not all finite")
-    if not (np.isfinite(atoms.cell.array).all() and abs(atoms.cell.volume) > 0 and atoms.pbc.all()):
-        problems.append("cell is not that of a crystal periodic in three dimensions")
+    problems += cell_problems(atoms)
     for key, shape in (("energy", ()), ("forces", (len(atoms), 3))):
         if key not in results:
             problems.append(f"has no {key}")
@@ -162,6 +189,26 @@ def _number_problems(atoms: Atoms) -> list[str]:
     if "stress" in results and (np.shape(results["stress"]) != (6,) or not np.isfinite(results["stress"]).all()):
         problems.append("stress is not six finite numbers")
     return problems
+
+
+def cell_problems(atoms: Atoms) -> list[str]:
+    """Return why a cell is none that ions can be in: not periodic, without volume, too thin, too dense or empty.
+
+    What passes has neighbours that can be listed.
+    """
+    with np.errstate(all="ignore"):
+        volume = abs(float(np.linalg.det(atoms.cell.array)))
+    if not (np.isfinite(atoms.cell.array).all() and 0 < volume < math.inf and atoms.pbc.all()):
+        return ["cell is not that of a crystal periodic in three dimensions"]
+    # The vectors of a skewed cell say less of it than its reduced ones, which very long ones do not have.
+    short = np.abs(atoms.cell.array).max() <= WIDEST
+    fault = cell_fault(minkowski_reduce(atoms.cell.array)[0] if short else atoms.cell.array)
+    if fault is not None:
+        return [fault]
+    low, high = VOLUME_PER_ION
+    if len(atoms) and not low <= volume / len(atoms) <= high:
+        return [f"cell has {volume / len(atoms):.3g} Å³ per ion; expected {low:g} to {high:g}; is it in Å?"]
+    return []
 
 
 def calculated(atoms: Atoms) -> Mapping[str, Any]:
@@ -189,7 +236,8 @@ def read_frames(path: str | os.PathLike[str]) -> tuple[Atoms, ...]:
 def _blocks(lines: list[str], path: Path) -> Iterator[list[str]]:
     """Cut the lines into frames; each is the count, the comment and one line per atom."""
     start, number = 0, 0
-    while any(line.strip() for line in lines[start:]):
+    last = max((k for k, line in enumerate(lines) if line.strip()), default=-1)
+    while start <= last:
         count = lines[start].strip()
         if not count.isdecimal():
             raise ReferenceDataError(
@@ -285,16 +333,46 @@ def _info_text(info: Mapping[str, Any]) -> str:
 def _locked(folder: Path) -> Iterator[None]:
     """Hold the set against other writers and finish the rename that a kill may have cut off.
 
-    The lock goes with the process, so a kill leaves none behind.
+    The lock goes with the process, so a kill leaves none behind. Raises ReferenceDataError when another process holds
+    it for longer than an import takes to write, or when the folder cannot be written to.
     """
-    handle = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        if (folder / PENDING_FILE).exists() and (folder / MANIFEST_FILE).exists():
-            os.replace(_current_frames(folder, load_manifest(folder)), folder / FRAMES_FILE)
-        yield
-    finally:
-        os.close(handle)
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            _take_lock(handle, folder)
+            if (folder / PENDING_FILE).exists() and (folder / MANIFEST_FILE).exists():
+                os.replace(_current_frames(folder, load_manifest(folder)), folder / FRAMES_FILE)
+            yield
+        finally:
+            os.close(handle)
+    except OSError as problem:
+        raise ReferenceDataError(
+            f"{problem.filename or folder}: cannot be written ({problem.strerror}); make the folder {folder} writable"
+        ) from None
+
+
+def _take_lock(handle: int, folder: Path) -> None:
+    last = time.monotonic() + PATIENCE
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() >= last:
+                raise ReferenceDataError(
+                    f"{folder}: {_holder(handle)} is writing to this set; wait for it, or end it first"
+                ) from None
+        time.sleep(0.1)
+
+
+def _holder(handle: int) -> str:
+    """Return who holds the lock on an open folder, as Linux tells it."""
+    inode = f":{os.fstat(handle).st_ino}"
+    try:
+        locks = [line.split() for line in Path("/proc/locks").read_text(encoding="ascii").splitlines()]
+        return next(f"process {lock[4]}" for lock in locks if lock[1] == "FLOCK" and lock[5].endswith(inode))
+    except (OSError, StopIteration, IndexError):
+        return "another process"
 
 
 def _current_frames(folder: Path, manifest: Manifest) -> Path:
@@ -312,7 +390,7 @@ def _commit(folder: Path, frames: Sequence[Atoms], manifest: Manifest) -> FrameS
     text = dump_frames(frames)
     files = {**manifest.files, FRAMES_FILE: sha256(text.encode()).hexdigest()}
     manifest = manifest.model_copy(update={"files": files})
-    write_atomically(folder / PENDING_FILE, text)
+    write_text_atomic(folder / PENDING_FILE, text)
     save_manifest(folder, manifest)
     os.replace(folder / PENDING_FILE, folder / FRAMES_FILE)
     return FrameSet(name=manifest.name, frames=frames, manifest=manifest)

@@ -17,7 +17,6 @@ from ase.io import read as ase_read
 from dopantfit.errors import ConfigError, ReferenceDataError
 from dopantfit.reference.cp2k import Mesh
 from dopantfit.reference.frames import composition_of, dump_frames, read_frames
-from dopantfit.reference.manifest import write_atomically
 from dopantfit.reference.plan import (
     Item,
     MolecularDynamics,
@@ -34,6 +33,8 @@ from dopantfit.structures import substitution
 from dopantfit.structures.cells import supercell
 from dopantfit.structures.convert import read_cif
 from dopantfit.structures.prototypes import crystal as crystal_of
+from dopantfit.workflow.folders import make_folder
+from dopantfit.workflow.provenance import write_text_atomic
 
 Array = npt.NDArray[np.float64]
 
@@ -101,13 +102,12 @@ def configurations(
 
 def write_configurations(made: Sequence[Configuration], work: Path) -> list[Path]:
     """Write each configuration to ``work/configurations/<frame_id>.extxyz``; return the paths."""
-    folder = work / "configurations"
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = make_folder(work / "configurations")
     paths = []
     for configuration in made:
         atoms = configuration.atoms.copy()
         path = folder / f"{configuration.frame_id}.extxyz"
-        write_atomically(path, dump_frames([atoms]))
+        write_text_atomic(path, dump_frames([atoms]))
         paths.append(path)
     return paths
 
@@ -208,7 +208,7 @@ class _Source:
             frames = md_snapshots(
                 start, potential, item.temperature, item.duration, item.snapshots, item.seed, folder, Launcher(ranks=1)
             )
-            write_atomically(kept, dump_frames([_bare(frame) for frame in frames]))
+            write_text_atomic(kept, dump_frames([_bare(frame) for frame in frames]))
         how = f"{item.duration:g} ps at {item.temperature:g} K, {item.potential}, seed {item.seed}, from {what}"
         for k, atoms in enumerate(read_frames(kept)):
             yield atoms, f"snapshot {k + 1} of {item.snapshots} in {how}"

@@ -10,13 +10,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 
 from dopantfit.errors import ReferenceDataError
 from dopantfit.reference import castep_output, espresso_output, outcar, vasprun
 from dopantfit.reference.cp2k_run import read_run
+from dopantfit.reference.extxyz_keys import ResultKeys, read_named
 from dopantfit.reference.frames import (
     FRAMES_FILE,
     IDENTIFIER,
@@ -25,9 +25,9 @@ from dopantfit.reference.frames import (
     composition_of,
     frame_problems,
     load_set,
-    read_frames,
 )
-from dopantfit.reference.ionic_steps import IonicStep, Output, StepChoice, wanted_frames
+from dopantfit.reference.ionic_steps import Output, StepChoice, wanted_frames
+from dopantfit.reference.known_frames import KnownFrames
 from dopantfit.reference.manifest import load_manifest
 from dopantfit.reference.text_files import file_text
 from dopantfit.workflow.compressed import plain_name
@@ -69,34 +69,40 @@ def import_files(
     family: str | None = None,
     steps: StepChoice | str = "last",
     temperature: float | None = None,
+    keys: ResultKeys | None = None,
 ) -> Imported:
     """Append frames from the outputs in ``paths`` to the set in ``folder``; all or, on any error, none.
 
     paths: files, compressed or not, and folders, of which every output is taken (`outputs_in`).
     family: of all these frames; needed unless extended XYZ carries its own.
     steps: which ionic steps of each output to take; extended XYZ is taken whole.
+    keys: the names of energy, forces and stress in extended XYZ, where they are not those.
     temperature: of the trajectory [K]; default what extended XYZ carries, else 0 (relaxation, single point).
     Raises ReferenceDataError naming file and frame for an output that is truncated, not converged, without
     forces, of another code than the set's, or in the set already.
     """
     manifest = load_manifest(folder)
-    present = list(load_set(folder).frames) if FRAMES_FILE in manifest.files else []
+    known = KnownFrames(load_set(folder).frames if FRAMES_FILE in manifest.files else ())
     new: list[Atoms] = []
     choice = steps if isinstance(steps, StepChoice) else StepChoice(steps)
     files, remarks = _files(list(map(Path, paths)))
     for path in files:
-        frames, said = read_output_file(path, choice, manifest.code)
+        frames, said = read_output_file(path, choice, manifest.code, keys)
         remarks += [f"{path}: {line}" for line in said]
         for number, frame in frames:
-            described = _described(frame, path, number, family, temperature, [*present, *new])
+            described = _described(frame, path, number, family, temperature, known)
             _refuse_bad(described, path, number)
-            _refuse_known(described, [*present, *new], path, number)
+            if (name := known.same_as(described)) is not None:
+                raise ReferenceDataError(f"{path}: frame {number}: is in the set already, as {name}")
+            known.add(described)
             new.append(described)
     append_frames(folder, new)
     return Imported(tuple(new), tuple(remarks))
 
 
-def read_output_file(path: Path, choice: StepChoice, code: str) -> tuple[list[tuple[int, Atoms]], list[str]]:
+def read_output_file(
+    path: Path, choice: StepChoice, code: str, keys: ResultKeys | None = None
+) -> tuple[list[tuple[int, Atoms]], list[str]]:
     """Return the wanted frames of one file with their numbers, and what is to be said of the others.
 
     code: of the set; an output of another one is refused, its energies having another zero.
@@ -111,8 +117,11 @@ def read_output_file(path: Path, choice: StepChoice, code: str) -> tuple[list[tu
             f"{path}: is {name}'s, and the manifest says code = {code!r}; make a set of its own for each code"
         )
     if name == _XYZ:
-        return list(enumerate(read_frames(path))), []
-    output = source.read(text, str(path)) if source else _cp2k(path)
+        named, said = read_named(path, keys or ResultKeys())
+        return list(enumerate(named)), said
+    if keys not in (None, ResultKeys()):
+        raise ReferenceDataError(f"{path}: is {name}'s; keys are named for extended XYZ only, import it by itself")
+    output = source.read(text, str(path)) if source else read_run(path)
     frames, remarks = wanted_frames(output, choice, str(path))
     return [(number, _bare(frame)) for number, frame in frames], remarks
 
@@ -171,15 +180,6 @@ def _recognised(head: str) -> tuple[str | None, Source | None]:
     return (_XYZ if re.match(r"\s*\d+\s*\n", head) else None), None
 
 
-def _cp2k(path: Path) -> Output:
-    run = read_run(path)
-    steps = [
-        IonicStep(frame, unconverged="did not converge" in problem, problem=problem)
-        for frame, problem in zip(run.steps, run.problems, strict=True)
-    ]
-    return Output("CP2K", tuple(steps), remarks=run.remarks)
-
-
 def _bare(image: Atoms) -> Atoms:
     """Return a step reduced to ions, cell, energy, forces and stress."""
     frame = Atoms(image.symbols, positions=image.positions, cell=image.cell, pbc=True)
@@ -194,7 +194,7 @@ def _described(
     number: int,
     family: str | None,
     temperature: float | None,
-    others: Sequence[Atoms],
+    known: KnownFrames,
 ) -> Atoms:
     """Return the frame with the info that a set needs; what extended XYZ carried stays unless given anew."""
     described = frame.copy()
@@ -215,12 +215,9 @@ def _described(
     info.setdefault("strain", 0.0)
     if not isinstance(info.get("origin"), str):
         info["origin"] = "file " + "/".join(path.resolve().parts[-2:])
-    taken = {other.info["frame_id"] for other in others}
     own = info.get("frame_id")
-    if not isinstance(own, str) or not IDENTIFIER.match(own) or own in taken:
-        count = sum(other.info["family"] == info["family"] for other in others)
-        free = (f"{info['family']}-{k:03d}" for k in range(count, count + len(taken) + 1))
-        info["frame_id"] = next(name for name in free if name not in taken)
+    if not isinstance(own, str) or not IDENTIFIER.match(own) or known.has_name(own):
+        info["frame_id"] = known.next_name(str(info["family"]))
     return described
 
 
@@ -230,17 +227,6 @@ def _refuse_bad(frame: Atoms, path: Path, number: int) -> None:
         problems.append("its self-consistency did not converge")
     if problems:
         raise ReferenceDataError(f"{path}: frame {number}: {problems[0]}; repeat the calculation or leave it out")
-
-
-def _refuse_known(frame: Atoms, others: Sequence[Atoms], path: Path, number: int) -> None:
-    for other in others:
-        if (
-            len(other) == len(frame)
-            and calculated(other)["energy"] == calculated(frame)["energy"]
-            and np.array_equal(other.positions, frame.positions)
-        ):
-            name = other.info["frame_id"]
-            raise ReferenceDataError(f"{path}: frame {number}: is in the set already, as {name}")
 
 
 def _text(path: Path) -> str:

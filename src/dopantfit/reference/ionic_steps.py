@@ -138,10 +138,12 @@ def output_of_runs(
     remarks: list[str] = []
     cut = ""
     for number, (start, stop) in enumerate(zip(starts, [*starts[1:], len(text)], strict=True), 1):
-        found, said = read_run(text[start:stop])
-        cut = "" if last_words in text[start:stop] else last_words
+        part = text[start:stop]
+        cut = "" if last_words in part else last_words
+        # A line that was cut may end within a number.
+        found, said = read_run(part[: part.rfind("\n") + 1] if cut else part)
         if cut:
-            found = _completed(found)
+            found = completed_steps(found)
         if cut and number < len(starts):
             remarks.append(f"run {number} of {len(starts)} was cut; its {len(found)} completed steps count")
         steps += found
@@ -151,9 +153,12 @@ def output_of_runs(
     return Output(code, tuple(steps), cut, tuple(dict.fromkeys(remarks)))
 
 
-def _completed(steps: list[IonicStep]) -> list[IonicStep]:
-    """Return the steps of a run that was cut, without the last if it lacks what the first has, or any result."""
-    if not steps or {"energy", "forces"} | _results(steps[0]) <= _results(steps[-1]):
+def completed_steps(steps: list[IonicStep]) -> list[IonicStep]:
+    """Return the steps of a run that was cut, without the last if it lacks what the first has, or any result.
+
+    One that did not converge stays: it is why some codes stop.
+    """
+    if not steps or steps[-1].unconverged or {"energy", "forces"} | _results(steps[0]) <= _results(steps[-1]):
         return steps
     return steps[:-1]
 
@@ -170,9 +175,11 @@ def wanted_frames(output: Output, choice: StepChoice, name: str) -> tuple[list[t
     """
     remarks = list(output.remarks)
     if output.cut and not choice.completed_part:
+        failed = output.steps and output.steps[-1].unconverged
+        why = ", after a step whose self-consistency did not converge" if failed else ""
         raise ReferenceDataError(
-            f"{name}: is truncated: {output.code} did not come to its end (no {output.cut!r}); let the run finish, "
-            f"repeat it, or take the steps that it completed with --completed-part"
+            f"{name}: is truncated: {output.code} did not come to its end{why} (no {output.cut!r}); let the run "
+            f"finish, repeat it, or take the steps that it completed with --completed-part"
         )
     if output.cut:
         remarks.append(f"was cut (no {output.cut!r}); {len(output.steps)} completed steps were found")

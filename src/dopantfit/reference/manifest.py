@@ -4,7 +4,6 @@ import hashlib
 import json
 import math
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,12 +11,12 @@ from typing import Annotated, Any
 from pydantic import Field, model_validator
 
 from dopantfit.errors import ReferenceDataError
-from dopantfit.strict_toml import Table, parse_strict, read_text
+from dopantfit.strict_toml import Positive, Table, parse_strict, read_text
+from dopantfit.workflow.provenance import write_text_atomic
 
 MANIFEST_FILE = "manifest.toml"
 
 Text = Annotated[str, Field(min_length=1)]
-Positive = Annotated[float, Field(gt=0)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Mesh = tuple[
     Annotated[int, Field(ge=1)],
@@ -103,23 +102,8 @@ def dump_manifest(manifest: Manifest) -> str:
 
 
 def save_manifest(folder: str | os.PathLike[str], manifest: Manifest) -> None:
-    """Write the manifest into ``folder`` by an atomic rename."""
-    write_atomically(Path(folder) / MANIFEST_FILE, dump_manifest(manifest))
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write ``text`` so that ``path`` holds what it held before or all of it, whenever we are killed."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    """Write the manifest into ``folder`` by an atomic rename; ConfigError when it cannot be written."""
+    write_text_atomic(Path(folder) / MANIFEST_FILE, dump_manifest(manifest))
 
 
 def sha256_of(path: Path) -> str:

@@ -116,10 +116,10 @@ class _Run:
         elif "ions per type =" in line:
             counts = [int(word) for word in line.split("=")[1].split()]
             # More than ten types go on in the lines that follow.
-            for more in self.lines[number + 1 :]:
-                if not re.fullmatch(r"(\s+\d+)+\s*", more):
+            for k in range(number + 1, len(self.lines)):
+                if not re.fullmatch(r"(\s+\d+)+\s*", self.lines[k]):
                     break
-                counts += [int(word) for word in more.split()]
+                counts += [int(word) for word in self.lines[k].split()]
             self.symbols = self._symbols(counts)
 
     def _symbols(self, counts: list[int]) -> list[str]:

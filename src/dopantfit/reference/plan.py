@@ -11,13 +11,11 @@ from pydantic import Field, model_validator
 
 from dopantfit.errors import ConfigError
 from dopantfit.reference.cp2k import Cp2kSettings, Mesh
-from dopantfit.strict_toml import Table, file_in, parse_strict, read_text
+from dopantfit.strict_toml import Count, FormalCharge, Positive, Table, file_in, parse_strict, read_text
 
 PLAN_FILE = "plan.toml"
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.+-]*$")]
-Positive = Annotated[float, Field(gt=0)]
-Count = Annotated[int, Field(ge=1)]
 #: Linear strain; beyond 0.2 a crystal is no longer itself.
 Strain = Annotated[float, Field(ge=-0.2, le=0.2)]
 #: Factor on every length, the same limits.
@@ -25,13 +23,13 @@ Scale = Annotated[float, Field(ge=0.8, le=1.2)]
 StrainTensor = Annotated[tuple[Strain, ...], Field(min_length=6, max_length=6)]
 
 
-class Substitution(Table):
+class PlannedSubstitution(Table):
     """So many ions of a host exchanged for a dopant; mobile ions keep the cell neutral."""
 
     replaced: str
     dopant: str
     #: Of the dopant [e].
-    formal_charge: int
+    formal_charge: FormalCharge
     count: Count
 
 
@@ -51,7 +49,7 @@ class Start(Table):
     #: Repeats along the vectors of the cell.
     repeat: tuple[Count, Count, Count] = (1, 1, 1)
     #: Ions exchanged in the prototype, on sites drawn with the item's seed.
-    substitutions: tuple[Substitution, ...] = ()
+    substitutions: tuple[PlannedSubstitution, ...] = ()
     #: Isotropic linear strain of what the above gives.
     strain: Strain = 0.0
 

@@ -4,14 +4,14 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 from ase import Atoms
-from ase.data import covalent_radii
+from ase.data import chemical_symbols, covalent_radii
+from ase.geometry import minkowski_reduce
 from vesin import NeighborList
 
 from dopantfit.reference.chemistry import (
@@ -21,8 +21,10 @@ from dopantfit.reference.chemistry import (
     kind_of_pair,
     oxidation_range,
 )
-from dopantfit.reference.frames import calculated
+from dopantfit.reference.frames import calculated, composition_of
 from dopantfit.units import BOHR, HARTREE
+
+Key = TypeVar("Key")
 
 #: How far neighbours are looked for [Å]: beyond the longest bond read 1.89 times too long (Bohr as Å).
 NEIGHBOUR_CUTOFF = 4.5
@@ -37,6 +39,9 @@ FORCE_RANGE = (1e-4, 20.0)
 STRESS_LIMIT = 0.3
 #: Energies of frames of one composition differ by less than this [eV/atom] unless they are not comparable.
 ENERGY_SPREAD = 0.5
+#: Volumes per ion of frames of one composition differ by less than this factor: lengths scaled by 0.8 to 1.2 give 3.4
+#: between the extremes, 2 from the median; Bohr read as Å 6.7.
+VOLUME_SPREAD = 3.0
 #: Departure from the linear model of compositions [eV/atom]; energies of formation stay below it.
 LINEAR_MODEL_SPREAD = 2.0
 #: Energy [eV/atom] of codes whose zero is the free atom (VASP): cohesion, 2–9 in any solid.
@@ -47,6 +52,10 @@ VALENCE_PART = 0.9
 OUTLIER_SCORE, OUTLIER_FORCE, OUTLIER_ENERGY = 5.0, 0.3, 0.02
 #: Steps of one family whose energy change is set against its forces: farthest move [Å], tolerance [eV].
 STEP_LIMIT, STEP_ENERGY = 0.3, 0.05
+
+
+#: Ratio of volumes → the mistake that it tells of.
+_CELL_UNITS = ((BOHR**-3, ": a cell in Bohr read as Å?"), (BOHR**3, ": a cell in Å read as Bohr?"))
 
 
 @dataclass(frozen=True)
@@ -94,27 +103,31 @@ def charge_findings(atoms: Atoms, charges: Mapping[str, int] | None = None) -> I
 def distance_findings(atoms: Atoms) -> tuple[Shortest, list[Finding]]:
     """Return the shortest distance, and errors for pairs too close or a cell of the wrong scale."""
     neighbours = NeighborList(cutoff=NEIGHBOUR_CUTOFF, full_list=True, n_threads=1)
-    i, j, d = neighbours.compute(atoms.positions, atoms.cell.array, True, "ijd")
+    # Of a skewed cell the search would look at as many images as its vectors are long.
+    reduced, _ = minkowski_reduce(atoms.cell.array)
+    i, j, d = neighbours.compute(atoms.positions, reduced, True, "ijd")
     if len(d) == 0:
         return Shortest(math.inf, "-"), [
             _error(atoms, "scale", f"no ion has a neighbour within {NEIGHBOUR_CUTOFF} Å; is the cell in Å?")
         ]
-    symbols = np.array(atoms.get_chemical_symbols())
     best = int(np.argmin(d))
-    shortest = Shortest(float(d[best]), "-".join(sorted((symbols[i[best]], symbols[j[best]]))))
-    findings = [*_too_close(atoms, symbols[i], symbols[j], d), *_wrong_scale(atoms, i, j, d)]
-    return shortest, findings
+    nearest = sorted(atoms.symbols[[i[best], j[best]]])
+    findings = [*_too_close(atoms, i, j, d), *_wrong_scale(atoms, i, j, d)]
+    return Shortest(float(d[best]), "-".join(nearest)), findings
 
 
 def _too_close(
-    atoms: Atoms, one: npt.NDArray[np.str_], other: npt.NDArray[np.str_], d: npt.NDArray[np.float64]
+    atoms: Atoms, i: npt.NDArray[np.int64], j: npt.NDArray[np.int64], d: npt.NDArray[np.float64]
 ) -> Iterator[Finding]:
     """Yield one error per pair of elements that comes closer than `SHORTEST` allows."""
     near = d < max(SHORTEST.values())
-    for a, b in sorted({(min(p), max(p)) for p in zip(one[near], other[near], strict=True)}):
-        kind = kind_of_pair(str(a), str(b))
+    pairs = np.sort(atoms.numbers[np.stack([i[near], j[near]], axis=1)], axis=1)
+    kinds, of_kind = np.unique(pairs, axis=0, return_inverse=True)
+    for k, numbers in enumerate(kinds):
+        a, b = sorted(chemical_symbols[number] for number in numbers)
+        kind = kind_of_pair(a, b)
         limit = SHORTEST_ANY if kind is None else SHORTEST[kind]
-        distance = float(d[near & (((one == a) & (other == b)) | ((one == b) & (other == a)))].min())
+        distance = float(d[near][of_kind.ravel() == k].min())
         if distance < limit:
             yield _error(atoms, "distance", f"{a}–{b} {distance:.2f} Å, closer than {limit} Å ever is")
 
@@ -173,6 +186,46 @@ def energy_floor_findings(atoms: Atoms, code: str) -> Iterator[Finding]:
 _TOTAL_ENERGY_CODES = frozenset({"cp2k", "castep", "quantum espresso", "espresso", "pw.x"})
 
 
+def volume_findings(frames: Sequence[Atoms]) -> Iterator[Finding]:
+    """Yield errors for cells with a volume per ion that its peers of the same reduced formula have nothing of.
+
+    A frame without such peers is held against all others, and then it is a warning.
+    """
+    volumes = {id(frame): frame.cell.volume / len(frame) for frame in frames}
+    groups = list(_groups(frames, _reduced).values())
+    alone = [members[0] for members in groups if len(members) == 1]
+    for members in [members for members in groups if len(members) > 1]:
+        yield from _volumes_apart(members, members, volumes, _error)
+    if alone and len(frames) > 1:
+        yield from _volumes_apart(alone, frames, volumes, _warning)
+
+
+def _volumes_apart(
+    members: Sequence[Atoms], peers: Sequence[Atoms], volumes: Mapping[int, float], finding: Callable[..., Finding]
+) -> Iterator[Finding]:
+    others = medians_of_others([volumes[id(peer)] for peer in peers])
+    median = dict(zip(map(id, peers), others.tolist(), strict=True))
+    for frame in members:
+        ratio = volumes[id(frame)] / median[id(frame)]
+        if not 1 / VOLUME_SPREAD < ratio < VOLUME_SPREAD:
+            guess = next((words for factor, words in _CELL_UNITS if math.isclose(ratio, factor, rel_tol=0.5)), "")
+            text = f"{volumes[id(frame)]:.3g} Å³ per ion among others at {median[id(frame)]:.3g}{guess}"
+            yield finding(frame, "volume", text)
+
+
+def medians_of_others(values: Sequence[float]) -> npt.NDArray[np.float64]:
+    """Return for each of two or more values the median of the others, in the time that sorting takes."""
+    order = np.argsort(values)
+    ordered = np.asarray(values, dtype=float)[order]
+    rank = np.empty(len(ordered), dtype=int)
+    rank[order] = np.arange(len(ordered))
+    left = len(ordered) - 1
+    low, high = ((left - 1) // 2, left // 2)
+    # Without the value of a rank, those from that rank on move down by one.
+    result: npt.NDArray[np.float64] = (ordered[low + (rank <= low)] + ordered[high + (rank <= high)]) / 2
+    return result
+
+
 def peer_energy_findings(frames: Sequence[Atoms]) -> Iterator[Finding]:
     """Yield errors for energies per atom that cannot belong with their peers' of the same reduced formula."""
     for members in _groups(frames, _reduced).values():
@@ -227,7 +280,7 @@ def step_findings(frames: Sequence[Atoms]) -> Iterator[Finding]:
 
     ΔE = −½ (F₁ + F₂)·Δx to third order in Δx; a unit of energy or force that is wrong shows as a factor.
     """
-    for members in _groups(frames, lambda frame: f"{frame.info['family']} {frame.symbols}").values():
+    for members in _groups(frames, lambda frame: (frame.info["family"], frame.numbers.tobytes())).values():
         for one, other in pairwise(members):
             moved = _move(one, other)
             if moved is None:
@@ -264,7 +317,7 @@ def _unit_in_words(change: float, work: float) -> str:
 
 def outlier_findings(frames: Sequence[Atoms]) -> Iterator[Finding]:
     """Yield warnings for frames far from the median of their composition by robust z-score (five or more)."""
-    for members in _groups(frames, lambda frame: str(frame.symbols.formula.format("metal"))).values():
+    for members in _groups(frames, composition_of).values():
         if len(members) < 5:
             continue
         for what, of, least, unit in (
@@ -296,13 +349,13 @@ def net_force(atoms: Atoms) -> float:
 
 
 def _reduced(atoms: Atoms) -> str:
-    counts = atoms.symbols.formula.count()
-    divisor = reduce(math.gcd, counts.values())
-    return "".join(f"{element}{counts[element] // divisor}" for element in sorted(counts))
+    numbers, counts = np.unique(atoms.numbers, return_counts=True)
+    ions = zip((chemical_symbols[number] for number in numbers), counts // np.gcd.reduce(counts), strict=True)
+    return "".join(f"{element}{count}" for element, count in sorted(ions))
 
 
-def _groups(frames: Sequence[Atoms], key: Callable[[Atoms], str]) -> dict[str, list[Atoms]]:
-    groups: dict[str, list[Atoms]] = defaultdict(list)
+def _groups(frames: Sequence[Atoms], key: Callable[[Atoms], Key]) -> dict[Key, list[Atoms]]:
+    groups: dict[Key, list[Atoms]] = defaultdict(list)
     for frame in frames:
         groups[key(frame)].append(frame)
     return groups

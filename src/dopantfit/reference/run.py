@@ -5,11 +5,9 @@ written by an atomic rename. A run that was killed goes on with the frames that 
 fails is named in the summary, and the others go on.
 """
 
-import fcntl
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,6 +18,8 @@ from dopantfit.reference.collect import collect, finished_frames, frames_of_the_
 from dopantfit.reference.cp2k_process import Processes, compute_frame
 from dopantfit.reference.generate import Configuration, configurations
 from dopantfit.reference.plan import Plan, load_plan
+from dopantfit.workflow.folders import make_folder
+from dopantfit.workflow.lock import run_folder
 
 
 @dataclass(frozen=True)
@@ -104,9 +104,9 @@ def run_set(
     if jobs < 1 or ranks < 1:
         raise ConfigError(f"jobs = {jobs}, ranks = {ranks}: both must be at least 1")
     work = (work or default_work(plan)).resolve()
-    work.mkdir(parents=True, exist_ok=True)
+    make_folder(work)
     manifest_of(plan, folder)
-    with _locked(work), Processes.found(ranks) as processes:
+    with run_folder(work), Processes.found(ranks) as processes:
         return _run(plan, folder, work, jobs, only, processes, report or (lambda _: None))
 
 
@@ -154,14 +154,3 @@ def _settle(configuration: Configuration, future: "Future[Atoms]", state: _State
     state.finished[name] = frame
     state.done.append(name)
     return f"{name}: done in {frame.info['wall_seconds']:.0f} s"
-
-
-@contextmanager
-def _locked(work: Path) -> Iterator[None]:
-    """Refuse a second run in the same folder; the lock goes with the process, so a kill leaves none."""
-    with open(work / ".lock", "w", encoding="ascii") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise ConfigError(f"{work}: another run works here; wait for it, or end it") from None
-        yield

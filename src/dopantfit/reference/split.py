@@ -9,10 +9,11 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 from ase import Atoms
 
 from dopantfit.errors import ReferenceDataError
-from dopantfit.reference.frames import FrameSet, load_set
+from dopantfit.reference.frames import FrameSet, cell_problems, load_set
 from dopantfit.reference.manifest import MANIFEST_FILE, Manifest, Split, save_manifest
 from dopantfit.reference.plausibility import Finding
 from dopantfit.reference.similarity import near_pairs
@@ -76,11 +77,11 @@ def _leaks(frames: Sequence[Atoms], held_out: Sequence[str]) -> Iterator[str]:
         if origin in family_of:
             trained = f"in family {family_of[origin]!r}, trained on"
             yield f"frames of the origin {origin!r} are held out and, {trained}; hold out both or none"
-    for i, j, distance in near_pairs(frames, LEAK_DISTANCE):
+    frames = [frame for frame in frames if np.isfinite(frame.positions).all() and not cell_problems(frame)]
+    for i, j, distance in near_pairs(frames, LEAK_DISTANCE, [frame.info["family"] in held_out for frame in frames]):
         one, other = frames[i].info, frames[j].info
-        if (one["family"] in held_out) != (other["family"] in held_out):
-            pair = f"{one['frame_id']} ({one['family']}) and {other['frame_id']} ({other['family']})"
-            yield f"{pair} are only {distance:.3f} Å per ion apart; hold out both families or none"
+        pair = f"{one['frame_id']} ({one['family']}) and {other['frame_id']} ({other['family']})"
+        yield f"{pair} are only {distance:.3f} Å per ion apart; hold out both families or none"
 
 
 def _sides(frames: Sequence[Atoms], held_out: Sequence[str]) -> tuple[tuple[Atoms, ...], tuple[Atoms, ...]]:

@@ -16,3 +16,9 @@ def file_text(path: Path, characters: int = -1) -> str:
             return stream.read(characters)
     except ConfigError as problem:
         raise ReferenceDataError(str(problem)) from None
+
+
+def compressed_or_not(path: Path) -> Path:
+    """Return a file that another one names: as it is named, else the compressed copy that lies in its place."""
+    copies = (path.with_name(path.name + suffix) for suffix in (".gz", ".bz2", ".xz"))
+    return path if path.is_file() else next((copy for copy in copies if copy.is_file()), path)

@@ -23,6 +23,8 @@ LAST_WORDS = "</modeling>"
 
 #: Characters taken in at a time.
 _CHUNK = 1 << 20
+#: What is learned, and not computed, stands outside.
+_CALCULATION = re.compile(r"<calculation>.*?(?:</calculation>|\Z)", re.DOTALL)
 #: What is no part of a frame and fills most of the file.
 _BULK = re.compile(r"<(eigenvalues|dos|projected|dielectricfunction)\b.*?</\1>", re.DOTALL)
 
@@ -42,7 +44,9 @@ def read_vasprun(text: str, name: str) -> Output:
     except ElementTree.ParseError as problem:
         if not cut:
             raise ReferenceDataError(f"{name}: is damaged XML ({problem}); copy it again") from None
-    return Output("VASP", tuple(run.steps), cut)
+    learned = _CALCULATION.sub("", text).count('<varray name="forces"')
+    said = f"{learned} steps of a machine-learned force field left out; {len(run.steps)} are of DFT"
+    return Output("VASP", tuple(run.steps), cut, (said,) if learned else ())
 
 
 class _Run:

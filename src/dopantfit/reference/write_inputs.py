@@ -17,9 +17,10 @@ from dopantfit.reference.cp2k import relaxation_input, single_point_input
 from dopantfit.reference.cp2k_process import INPUT_FILE, PROJECT
 from dopantfit.reference.frames import dump_frames
 from dopantfit.reference.generate import Configuration, configurations
-from dopantfit.reference.manifest import write_atomically
 from dopantfit.reference.plan import Plan, Relaxation
 from dopantfit.units import BOHR, HARTREE
+from dopantfit.workflow.folders import make_folder
+from dopantfit.workflow.provenance import write_text_atomic
 
 #: Rydberg [eV].
 _RYDBERG = HARTREE / 2
@@ -73,11 +74,10 @@ def write_inputs(
         for configuration in made:
             steps = item.steps if isinstance(item, Relaxation) else 0
             job = Job(configuration, steps, plan)
-            target = destination / configuration.frame_id
-            target.mkdir(parents=True, exist_ok=True)
+            target = make_folder(destination / configuration.frame_id)
             for name, text in WRITERS[code](job).items():
-                write_atomically(target / name, text)
-            write_atomically(target / "configuration.extxyz", dump_frames([configuration.atoms]))
+                write_text_atomic(target / name, text)
+            write_text_atomic(target / "configuration.extxyz", dump_frames([configuration.atoms]))
             written.append(target)
     return tuple(written)
 

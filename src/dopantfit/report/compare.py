@@ -1,21 +1,46 @@
 """The published numbers, and ours beside them, each labelled with the size that it was found at."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib.resources import files
+from typing import Any
 
-from dopantfit.report.draw_boundary import by_system, numbers, period
-from dopantfit.report.draw_crystals import shell_change
-from dopantfit.report.findings import counted, share_of
-from dopantfit.report.records import Item, Study
-from dopantfit.report.words import interval, listed, percent_change, ranged, rounded
+from dopantfit.report.draw_crystals import against_reference
+from dopantfit.report.findings import counted
+from dopantfit.report.words import listed, percent_change, ranged, rounded
 from dopantfit.statistics import Interval
 from dopantfit.strict_toml import Table, parse_strict
-from dopantfit.study.files import ACROSS
-from dopantfit.study.host import FRAMEWORK, MOBILE, REDUCIBLE
+from dopantfit.structures import Host
+from dopantfit.study import places
+from dopantfit.study.item import Item
+from dopantfit.study.item_schemas import (
+    ACROSS,
+    AcceptanceFacts,
+    ConductivityFacts,
+    DensityMapFacts,
+    HostProfileFacts,
+    OccupancyFacts,
+    ProfileFacts,
+    TernaryFacts,
+    VolumeFacts,
+)
+from dopantfit.study.readings import (
+    acceptance_share,
+    by_system,
+    interval,
+    mean_shares,
+    minima_in_grain,
+    shell_change,
+    shells_of,
+)
+from dopantfit.study.summary import StudySummary
+from dopantfit.study.systems import EXCHANGED, Kind, System, crystal, glass
+
+#: Puts our number on a question into words.
+Say = Callable[[Item[Any], StudySummary], str]
 
 
-class Number(Table):
+class PublishedNumber(Table):
     """One published number. size: key of the sizes."""
 
     key: str
@@ -31,13 +56,14 @@ class Published(Table):
 
     citation: str
     link: str
+    host: str
     dopant: str
     sizes: dict[str, str]
-    numbers: tuple[Number, ...]
+    numbers: tuple[PublishedNumber, ...]
 
 
 @dataclass(frozen=True)
-class Comparison:
+class PublishedBeside:
     """A published number and ours."""
 
     quantity: str
@@ -54,10 +80,10 @@ def published() -> Published:
     return parse_strict(Published, text, "published.toml")
 
 
-def comparisons(item: Item, study: Study, known: Published) -> list[Comparison]:
-    """What was published on the same question as `item`, with our number where there is one."""
+def comparisons(item: Item[Any], study: StudySummary, known: Published) -> list[PublishedBeside]:
+    """What was published on the same question as `item` of the same host, with our number where there is one."""
     return [
-        Comparison(
+        PublishedBeside(
             one.quantity,
             _OURS[one.key](item, study) or "not measured",
             size_of(one.size, study),
@@ -66,91 +92,77 @@ def comparisons(item: Item, study: Study, known: Published) -> list[Comparison]:
             one.source,
         )
         for one in known.numbers
-        if one.item == item.name
+        if one.item == item.name and known.host == study.host.name
     ]
 
 
-def size_of(kind: str, study: Study) -> str:
+def size_of(kind: str, study: StudySummary) -> str:
     """Size of a part of our study, in words."""
-    config = study.file.record.configuration
+    config = study.config
     if kind in ("boundary", "swaps"):
-        ions = _ions(study.ions("boundary"))
-        walkers = config["doping"]["realisations"]
+        ions, walkers = _ions(study.ions(places.BOUNDARY)), config.doping.realisations
         if kind == "boundary":
-            return f"{ions}, {counted(len(study.compositions), 'composition')} × {counted(walkers, 'realisation')}"
-        swaps = config["swaps"]
-        rounds = swaps["rounds_per_layer"] * swaps["layers"]
-        attempts, time = swaps["attempts_per_round"] * rounds, swaps["relaxation"] * rounds
+            return f"{ions}, {counted(len(study.doses), 'composition')} × {counted(walkers, 'realisation')}"
+        swaps = config.swaps
+        rounds = swaps.rounds_per_layer * swaps.layers
+        attempts, time = swaps.attempts_per_round * rounds, swaps.relaxation * rounds
         return f"{ions}, {attempts:,} attempts and {time:g} ps per walker, {walkers} walkers"
     if kind == "crystals":
-        crystals = config["crystals"]
-        ions = _ions(study.ions("crystals/C_ref/equilibrate"))
-        return f"{ions}, {crystals['replicas']} × {crystals['production']:g} ps at {crystals['temperature']:g} K"
-    cells = config["amorphous"]
-    ions = _ions(study.ions("amorphous/A_ref/1/equilibrate"))
-    return f"{ions}, {cells['cells']} cells each, {cells['production']:g} ps at {cells['temperature']:g} K"
+        crystals, ions = config.crystals, _ions(study.ions(places.equilibrated(crystal())))
+        return f"{ions}, {crystals.replicas} × {crystals.production:g} ps at {crystals.temperature:g} K"
+    cells, ions = config.amorphous, _ions(study.ions(places.equilibrated(glass())))
+    return f"{ions}, {cells.cells} cells each, {cells.production:g} ps at {cells.temperature:g} K"
 
 
 def _ions(count: int | None) -> str:
     return "unknown size" if count is None else f"{count:,} ions"
 
 
-def _concentrations(item: Item, study: Study) -> str:
-    found = list(study.compositions.values())
+def _concentrations(item: Item[ProfileFacts], study: StudySummary) -> str:
+    found = list(study.doses.values())
     return f"{found[0]:g}–{found[-1]:g} at%" if len(found) > 1 else f"{found[0]:g} at%"
 
 
-def _accepted(labels: tuple[str, ...]) -> Callable[[Item, Study], str]:
-    def say(item: Item, study: Study) -> str:
-        rows = [row for row in item.rows if row["sites"] == ACROSS]
-        shares = [(label, share_of([row for row in rows if row["partner"] == label])) for label in labels]
+def _accepted(ions: Callable[[Host], tuple[str, ...]]) -> Say:
+    def say(item: Item[AcceptanceFacts], study: StudySummary) -> str:
+        rows, labels = [row for row in item.rows if row["sites"] == ACROSS], ions(study.host)
+        shares = [(label, acceptance_share([row for row in rows if row["partner"] == label])) for label in labels]
         return "; ".join(f"{label} {ranged(one, '%', 100.0)}" for label, one in shares)
 
     return say
 
 
-def _penetration(item: Item, study: Study) -> str:
+def _penetration(item: Item[AcceptanceFacts], study: StudySummary) -> str:
     parts = []
-    for system, found in item.facts.items():
-        depth, share = found.get("penetration_A"), found.get("grain_share")
+    for system, found in item.facts.root.items():
         # A share is a bound where no ion was counted.
-        if share and "upper_bound_95" in share:
+        if found.grain_share is not None and found.grain_share.is_upper_bound:
             parts.append(f"{system}: no {study.dopant} in the grain")
-        elif depth:
-            low, high = depth["interval_95"]
-            parts.append(f"{system} {ranged(Interval(low, high, depth['value']), 'Å')}")
+        elif found.penetration_A is not None:
+            parts.append(f"{system} {ranged(Interval.of(found.penetration_A), 'Å')}")
         else:
             parts.append(f"{system} undecided")
     return "; ".join(parts)
 
 
-def _minima(item: Item, study: Study) -> str:
+def _minima(item: Item[HostProfileFacts], study: StudySummary) -> str:
     """Depths of the first two minima of the profile above the amorphous phase, where the swaps go into the grain."""
-    heights, mean = numbers(item.rows, "z"), numbers(item.rows, "mean")
-    length, count = period(heights), len(heights)
-    interface = max(high for _, high in item.facts["domains"]["amorphous"]) * length
-    minima = sorted(
-        (heights[i] - interface) % length
-        for i in range(count)
-        if mean[i] < mean[i - 1] and mean[i] <= mean[(i + 1) % count]
-    )
-    if 0.0 in mean:
-        return f"undecided: some layers hold no {item.facts['label']} at all"
-    grain = sum(high - low for low, high in item.facts["domains"]["grain"]) * length
-    inside = [depth for depth in minima if depth < 0.5 * grain][:2]
-    return f"{listed([f'−{depth:.0f}' for depth in inside])} Å" if inside else "none in this half of the grain"
+    found = minima_in_grain(item)
+    if found is None:
+        return f"undecided: some layers hold no {item.facts.label} at all"
+    return f"{listed([f'−{depth:.0f}' for depth in found])} Å" if found else "none in this half of the grain"
 
 
-def _li_sites(item: Item, study: Study) -> str:
+def _li_sites(item: Item[OccupancyFacts], study: StudySummary) -> str:
     parts = []
     for system, rows in by_system(item.rows).items():
         whole = sum(int(row["count"] or 0) for row in rows)
-        own = sum(int(row["count"] or 0) for row in rows if row["site"] == MOBILE)
-        parts.append(f"{system.replace('C', 'GB')} {own} of {whole}")
+        own = sum(int(row["count"] or 0) for row in rows if row["site"] == study.host.mobile)
+        parts.append(f"{System.named(system).as_kind(Kind.BOUNDARY).name} {own} of {whole}")
     return "; ".join(parts)
 
 
-def _volume(item: Item, study: Study) -> str:
+def _volume(item: Item[OccupancyFacts], study: StudySummary) -> str:
     changes = {name: interval(rows[0], "volume_change") for name, rows in by_system(item.rows).items()}
     known = {name: one for name, one in changes.items() if one.value is not None}
     if not known:
@@ -159,16 +171,15 @@ def _volume(item: Item, study: Study) -> str:
     return f"{ranged(known[name], '%', 100.0)} in {name}"
 
 
-def _li_ratio(only: str) -> Callable[[Item, Study], str]:
+def _li_ratio(only: str) -> Say:
     """Ratios of the Li conductivity: the lowest, the whole range, or that of T_0."""
 
-    def say(item: Item, study: Study) -> str:
-        ratios = {
-            name: Interval.from_dict(one) for name, one in item.facts["ratios"].items() if not name.endswith("_ref")
-        }
-        if only == "T_0":
-            return percent_change(ratios["T_0"]) if "T_0" in ratios else ""
-        known = {name: one for name, one in ratios.items() if one.value is not None and name != "T_0"}
+    def say(item: Item[ConductivityFacts], study: StudySummary) -> str:
+        ratios = against_reference(item)
+        exchanged = ratios.pop(EXCHANGED.name, None)
+        if only == EXCHANGED.name:
+            return "" if exchanged is None else percent_change(exchanged)
+        known = {name: one for name, one in ratios.items() if one.value is not None}
         if not known:
             return "undecided"
         ordered = sorted(known, key=lambda name: known[name].value or 0.0)
@@ -178,14 +189,15 @@ def _li_ratio(only: str) -> Callable[[Item, Study], str]:
     return say
 
 
-def _mobility(sites: tuple[str, ...]) -> Callable[[Item, Study], str]:
+def _mobility(of: Callable[[Host], tuple[str, ...]]) -> Say:
     """Conductivity of the dopant (on some sites, or anywhere) over that of Li in the same system, largest first."""
 
-    def say(item: Item, study: Study) -> str:
-        names = {f"{study.dopant} on {site}" for site in sites} if sites else {study.dopant}
+    def say(item: Item[ConductivityFacts], study: StudySummary) -> str:
+        names = {f"{study.dopant} on {site}" for site in of(study.host)} or {study.dopant}
         found: list[tuple[float, str]] = []
         for system, rows in by_system(item.rows).items():
-            mobile = next((interval(row, "sigma") for row in rows if row["species"] == MOBILE), Interval.unknown())
+            own = [interval(row, "sigma") for row in rows if row["species"] == study.host.mobile]
+            mobile = next(iter(own), Interval.unknown())
             for row in rows:
                 if row["species"] in names:
                     ratio = interval(row, "sigma").over(mobile)
@@ -196,33 +208,30 @@ def _mobility(sites: tuple[str, ...]) -> Callable[[Item, Study], str]:
     return say
 
 
-def _titanium_share(item: Item, study: Study) -> str:
-    shares = {
-        name: sum(numbers(rows, f"x_{REDUCIBLE}")) / len(rows)
-        for name, rows in by_system(item.rows).items()
-        if not name.endswith("_0")
-    }
-    return " → ".join(f"{rounded(shares[name], 2)} ({name})" for name in _ends(list(shares)))
+def _titanium_share(item: Item[TernaryFacts], study: StudySummary) -> str:
+    shares = mean_shares(item, study.host.reducible)
+    return " → ".join(f"{rounded(shares[name], 2)} ({name})" for name in _ends(shares))
 
 
-def _along(prefix: str, unit: str) -> Callable[[Item, Study], str]:
-    def say(item: Item, study: Study) -> str:
-        rows = {str(row["system"]): interval(row, prefix) for row in item.rows if not str(row["system"]).endswith("_0")}
-        return " → ".join(f"{ranged(rows[name], unit)} ({name})" for name in _ends(list(rows)))
+def _along(prefix: str, unit: str) -> Say:
+    def say(item: Item[VolumeFacts], study: StudySummary) -> str:
+        rows = {str(row["system"]): interval(row, prefix) for row in item.rows}
+        return " → ".join(f"{ranged(rows[name], unit)} ({name})" for name in _ends(rows))
 
     return say
 
 
-def _ends(names: list[str]) -> list[str]:
+def _ends(names: Iterable[str]) -> list[str]:
     """The reference and the highest dose."""
-    first = [name for name in names if name.endswith("_ref")]
-    last = [name for name in names if not name.endswith("_ref")][-1:]
+    systems = [System.named(name) for name in names]
+    first = [one.name for one in systems if one.is_reference]
+    last = [one.name for one in systems if one.is_dosed][-1:]
     return first + last
 
 
-def _density_change(item: Item, study: Study) -> str:
+def _density_change(item: Item[DensityMapFacts], study: StudySummary) -> str:
     """Change in the shell that holds the nearest Li sites, by site."""
-    shells = sorted({(float(row["from"] or 0.0), float(row["to"] or 0.0)) for row in item.rows})
+    shells = shells_of(item)
     if not shells:
         return ""
     low, high = shells[min(1, len(shells) - 1)]
@@ -231,22 +240,22 @@ def _density_change(item: Item, study: Study) -> str:
     return f"{told} (mean, {low:g}–{high:g} Å)"
 
 
-_OURS: dict[str, Callable[[Item, Study], str]] = {
+_OURS: dict[str, Say] = {
     "concentrations": _concentrations,
-    "acceptance-Al": _accepted(("Al",)),
-    "acceptance-others": _accepted((REDUCIBLE, MOBILE)),
+    "acceptance-Al": _accepted(lambda host: (host.substitution.partner,)),
+    "acceptance-others": _accepted(lambda host: (host.reducible, host.mobile)),
     "penetration": _penetration,
     "host-minima": _minima,
     "li-sites": _li_sites,
     "volume": _volume,
     "li-density": _density_change,
     "crystal-li": _li_ratio("lowest"),
-    "crystal-framework": _mobility(FRAMEWORK),
-    "crystal-channel": _mobility((MOBILE,)),
+    "crystal-framework": _mobility(lambda host: host.framework),
+    "crystal-channel": _mobility(lambda host: (host.mobile,)),
     "titanium-share": _titanium_share,
     "titanium-distance": _along("nearest", "Å"),
     "mass-density": _along("mass_density", "g/cm³"),
     "amorphous-li": _li_ratio("range"),
     "titanium-free": _li_ratio("T_0"),
-    "amorphous-dopant": _mobility(()),
+    "amorphous-dopant": _mobility(lambda host: ()),
 }

@@ -6,50 +6,34 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from dopantfit.report import style
-from dopantfit.report.records import Item, Study
-from dopantfit.report.words import interval
-from dopantfit.study.files import ACROSS, PROFILE, Cell
-
-#: Cations of a composition, from the bottom of its bar.
-_STACK = ("Ti", "Al", "Li")
-
-
-def by_system(rows: Sequence[Mapping[str, Cell]]) -> dict[str, list[Mapping[str, Cell]]]:
-    """Group rows by their system, in the order in which they come."""
-    groups: dict[str, list[Mapping[str, Cell]]] = {}
-    for row in rows:
-        groups.setdefault(str(row["system"]), []).append(row)
-    return groups
+from dopantfit.study import places
+from dopantfit.study.boundary_stage import DomainSpans
+from dopantfit.study.files import PROFILE
+from dopantfit.study.item import Cell, Item
+from dopantfit.study.item_schemas import ACROSS, AcceptanceFacts, HostProfileFacts, ProfileFacts, WalkerFacts
+from dopantfit.study.readings import by_system, interval, numbers, period
+from dopantfit.study.summary import StudySummary
+from dopantfit.study.systems import boundary
 
 
-def domains_of(study: Study) -> Mapping[str, Any] | None:
+def domains_of(study: StudySummary) -> DomainSpans | None:
     """Domains along the normal, as fractions of the cell; None where the profile of the host is not there."""
-    item = study.items.get("03-host-profile")
-    return item.facts["domains"] if item else None
+    item = study.item("03-host-profile", HostProfileFacts)
+    return item.facts.domains if item else None
 
 
-def numbers(rows: Sequence[Mapping[str, Cell]], column: str) -> list[float]:
-    """A column of numbers; nan where there is none."""
-    return [float("nan") if row[column] is None else float(row[column] or 0.0) for row in rows]
-
-
-def period(heights: Sequence[float]) -> float:
-    """Length of the cell along the normal, of which `heights` are the middles of equal bins [Å]."""
-    return heights[0] + heights[-1]
-
-
-def dopant_profiles(item: Item, study: Study) -> Figure:
+def dopant_profiles(item: Item[ProfileFacts], study: StudySummary) -> Figure:
     """Profile of the dopant of every GB_i before exchange, and the compositions."""
     figure, (profile, bars) = style.new_figure(2)
     groups = by_system(item.rows)
     _profiles(profile, groups, domains_of(study))
     style.label(profile, "along the normal (Å)", f"{study.dopant} before exchange (at%)")
     style.legend(profile)
-    _compositions(bars, item.facts["compositions"], study.dopant)
+    _compositions(bars, item.facts.compositions, study)
     return figure
 
 
-def _profiles(panel: Any, groups: Mapping[str, Sequence[Mapping[str, Cell]]], domains: Any) -> None:
+def _profiles(panel: Any, groups: Mapping[str, Sequence[Mapping[str, Cell]]], domains: DomainSpans | None) -> None:
     for number, (system, rows) in enumerate(groups.items()):
         z, mean, deviation = (numbers(rows, name) for name in ("z", "mean", "deviation"))
         if not number:
@@ -62,31 +46,31 @@ def _profiles(panel: Any, groups: Mapping[str, Sequence[Mapping[str, Cell]]], do
     panel.set_ylim(bottom=0.0)
 
 
-def _compositions(panel: Any, compositions: Mapping[str, Mapping[str, float]], dopant: str) -> None:
+def _compositions(panel: Any, compositions: Mapping[str, Mapping[str, float]], study: StudySummary) -> None:
+    host = study.host
     names = [name for name, found in compositions.items() if found]
     below = [0.0] * len(names)
-    for ion in (*_STACK, dopant):
+    for ion in (*host.exchangeable, study.dopant):
         heights = [compositions[name].get(ion, 0.0) for name in names]
-        colour = style.colour_of(ion, dopant)
+        colour = style.palette(study).colour(ion)
         panel.bar(range(len(names)), heights, 0.7, below, color=colour, label=ion, edgecolor="white", linewidth=0.5)
         below = [a + b for a, b in zip(below, heights, strict=True)]
     style.named_ticks(panel, names)
-    style.label(panel, "", "cations per 3 PO₄, amorphous")
+    style.label(panel, "", f"cations per {host.polyanions_per_unit} {host.polyanion.printed}, amorphous")
     style.legend(panel)
 
 
-def composition_numbers(item: Item, study: Study) -> dict[str, style.Numbers]:
-    """Numbers of the compositions: cations per 3 PO₄ of the amorphous domain."""
-    ions = (*_STACK, study.dopant)
-    rows = [
-        (system, *(found.get(ion, 0.0) for ion in ions))
-        for system, found in item.facts["compositions"].items()
-        if found
+def composition_numbers(item: Item[ProfileFacts], study: StudySummary) -> dict[str, style.Numbers]:
+    """Numbers of the compositions: cations of the amorphous domain beside the polyanions of a formula unit."""
+    host, ions = study.host, (*study.host.exchangeable, study.dopant)
+    per = f"per_{host.polyanions_per_unit}{host.polyanion.formula}"
+    rows: list[tuple[Cell, ...]] = [
+        (system, *(found.get(ion, 0.0) for ion in ions)) for system, found in item.facts.compositions.items() if found
     ]
-    return {"compositions": (("system", *(f"{ion}_per_3PO4" for ion in ions)), rows)}
+    return {"compositions": (("system", *(f"{ion}_{per}" for ion in ions)), rows)}
 
 
-def acceptance(item: Item, study: Study) -> Figure:
+def acceptance(item: Item[AcceptanceFacts], study: StudySummary) -> Figure:
     """Share of exchanges that Metropolis accepts by partner; below it the profiles after exchange."""
     after = profiles_after(study)
     figure, panels = style.new_figure(2 if after else 1)
@@ -101,7 +85,7 @@ def acceptance(item: Item, study: Study) -> Figure:
             for row in rows
             if row["partner"] == partner
         ]
-        colour, marker = style.colour_of(partner, study.dopant), style.marker_of(partner, study.dopant)
+        colour, marker = style.palette(study).colour(partner), style.palette(study).marker(partner)
         places, found = [x for x, _ in chosen], [one for _, one in chosen]
         style.points(panels[0], places, found, colour, marker, f"{study.dopant} ↔ {partner}", 100.0)
     style.named_ticks(panels[0], list(groups))
@@ -115,45 +99,45 @@ def acceptance(item: Item, study: Study) -> Figure:
     return figure
 
 
-def profiles_after(study: Study) -> dict[str, list[Mapping[str, Cell]]]:
+def profiles_after(study: StudySummary) -> dict[str, list[Mapping[str, Cell]]]:
     """Profiles of the walkers of lowest energy, by composition."""
     found: dict[str, list[Mapping[str, Cell]]] = {}
-    for index in study.compositions:
-        rows = study.table_of(f"bleeding/GB_{index}", PROFILE)
+    for system in map(boundary, study.doses):
+        rows = study.table_of(places.bleeding(system), PROFILE)
         if rows:
             names = {"z": "z_A", "mean": "mean_percent", "deviation": "deviation_percent"}
-            found[f"GB_{index}"] = [{name: row[column] for name, column in names.items()} for row in rows]
+            found[system.name] = [{name: row[column] for name, column in names.items()} for row in rows]
     return found
 
 
-def profile_numbers(item: Item, study: Study) -> dict[str, style.Numbers]:
+def profile_numbers(item: Item[AcceptanceFacts], study: StudySummary) -> dict[str, style.Numbers]:
     """Numbers of the profiles after exchange [Å, at%]."""
     rows = [(system, *row.values()) for system, found in profiles_after(study).items() for row in found]
     return {"profiles": (("system", "z_A", "mean_percent", "deviation_percent"), rows)} if rows else {}
 
 
-def host_profile(item: Item, study: Study) -> Figure:
-    """Profile of Al in the undoped boundary."""
+def host_profile(item: Item[HostProfileFacts], study: StudySummary) -> Figure:
+    """Profile of the partner in the undoped boundary."""
     figure, (panel,) = style.new_figure()
     z, mean = numbers(item.rows, "z"), numbers(item.rows, "mean")
-    style.shade_domains(panel, item.facts["domains"], period(z))
-    ion = str(item.facts["label"])
-    panel.plot(z, mean, color=style.colour_of(ion, study.dopant), linewidth=1.3, marker=".", markersize=4)
+    style.shade_domains(panel, item.facts.domains, period(z))
+    ion = item.facts.label
+    panel.plot(z, mean, color=style.palette(study).colour(ion), linewidth=1.3, marker=".", markersize=4)
     panel.set_ylim(bottom=0.0)
     style.label(panel, "along the normal (Å)", f"{ion} of the undoped boundary (at%)")
     style.legend(panel)
     return figure
 
 
-def domain_numbers(item: Item, study: Study) -> dict[str, style.Numbers]:
+def domain_numbers(item: Item[HostProfileFacts], study: StudySummary) -> dict[str, style.Numbers]:
     """Where the domains begin and end along the normal [Å]."""
     length = period(numbers(item.rows, "z"))
-    spans = [(name, *span) for name in style.SHADES for span in item.facts["domains"].get(name, [])]
+    spans = [(name, *span) for name in style.SHADES for span in style.spans_of(item.facts.domains, name)]
     rows = [(name, low * length, high * length) for name, low, high in spans]
     return {"domains": (("domain", "from_A", "to_A"), rows)}
 
 
-def walkers(item: Item, study: Study) -> Figure:
+def walkers(item: Item[WalkerFacts], study: StudySummary) -> Figure:
     """Energy of every walker against its start, round by round, coloured by the temperature that it had."""
     import matplotlib
 

@@ -6,15 +6,22 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from dopantfit.report import style
-from dopantfit.report.draw_boundary import by_system, numbers
-from dopantfit.report.records import Item, Study
-from dopantfit.report.words import interval, is_known, placed
-from dopantfit.statistics import Interval, interval_of, mean_of
-from dopantfit.study.host import MOBILE
-from dopantfit.study.items import BETWEEN
+from dopantfit.report.words import is_known, placed
+from dopantfit.statistics import Interval
+from dopantfit.study.item import Item
+from dopantfit.study.item_schemas import (
+    BETWEEN,
+    ArrheniusFacts,
+    ConductivityFacts,
+    DensityMapFacts,
+    OccupancyFacts,
+)
+from dopantfit.study.readings import by_system, interval, numbers, shell_change, shells_of
+from dopantfit.study.summary import StudySummary
+from dopantfit.study.systems import System
 
 
-def site_occupancy(item: Item, study: Study) -> Figure:
+def site_occupancy(item: Item[OccupancyFacts], study: StudySummary) -> Figure:
     """Shares of the sites that the dopant took, and the volume of the crystals against C_ref."""
     figure, (shares, volumes) = style.new_figure(2, height=2.3)
     groups = by_system(item.rows)
@@ -22,7 +29,7 @@ def site_occupancy(item: Item, study: Study) -> Figure:
     for site in sorted({str(row["site"]) for row in item.rows}):
         found = [next((row["share"] for row in rows if row["site"] == site), None) for rows in groups.values()]
         heights = [100.0 * float(share or 0.0) for share in found]
-        colour = style.GREY if site == BETWEEN else style.colour_of(site, study.dopant)
+        colour = style.GREY if site == BETWEEN else style.palette(study).colour(site)
         shares.bar(range(len(groups)), heights, 0.7, below, color=colour, label=f"{study.dopant} {placed(site)}")
         below = [a + b for a, b in zip(below, heights, strict=True)]
     for number, total in enumerate(below):
@@ -40,26 +47,26 @@ def site_occupancy(item: Item, study: Study) -> Figure:
     return figure
 
 
-def li_density(item: Item, study: Study) -> Figure:
+def li_density(item: Item[DensityMapFacts], study: StudySummary) -> Figure:
     """Change of the Li density in shells around dopants, by the site that they sit on."""
     figure, (panel,) = style.new_figure()
-    shells = sorted({(float(row["from"] or 0.0), float(row["to"] or 0.0)) for row in item.rows})
+    shells = shells_of(item)
     sites = sorted({str(row["site"]) for row in item.rows})
     for place, site in enumerate(sites):
         shift = 0.2 * (place - 0.5 * (len(sites) - 1))
         found = [shell_change(item, site, *shell) for shell in shells]
-        marker = style.marker_of(f"{study.dopant} on {site}", study.dopant)
-        colour = style.colour_of(site, study.dopant)
+        marker = style.palette(study).marker(f"{study.dopant} on {site}")
+        colour = style.palette(study).colour(site)
         places = [number + shift for number in range(len(shells))]
         style.points(panel, places, found, colour, marker, f"{study.dopant} on {site}", 1e3)
     panel.axhline(0.0, color=style.GREY, linewidth=0.7, linestyle="--")
     style.named_ticks(panel, [f"{low:g}–{high:g} Å" for low, high in shells])
-    style.label(panel, f"distance from {study.dopant}", f"change of {MOBILE} density (10⁻³ Å⁻³)")
+    style.label(panel, f"distance from {study.dopant}", f"change of {study.host.mobile} density (10⁻³ Å⁻³)")
     style.legend(panel)
     return figure
 
 
-def shell_numbers(item: Item, study: Study) -> dict[str, style.Numbers]:
+def shell_numbers(item: Item[DensityMapFacts], study: StudySummary) -> dict[str, style.Numbers]:
     """Means over the dopants on one kind of site, as they are drawn [1/Å³]."""
     kinds = sorted({(str(row["site"]), float(row["from"] or 0.0), float(row["to"] or 0.0)) for row in item.rows})
     found = [(kind, shell_change(item, *kind)) for kind in kinds]
@@ -67,41 +74,34 @@ def shell_numbers(item: Item, study: Study) -> dict[str, style.Numbers]:
     return {"means": (("site", "from_A", "to_A", "change", "change_low", "change_high"), rows)}
 
 
-def shell_change(item: Item, site: str, low: float, high: float) -> Interval:
-    """Mean change around the dopants on one kind of site, with its 95 % interval [1/Å³].
-
-    The error is the larger of those of the single ions, averaged, and of their spread.
-    """
-    chosen = [row for row in item.rows if (row["site"], row["from"], row["to"]) == (site, low, high)]
-    values, errors = numbers(chosen, "difference"), numbers(chosen, "error")
-    return interval_of(mean_of(values, errors))
-
-
-def conductivities(item: Item, study: Study) -> Figure:
+def conductivities(item: Item[ConductivityFacts], study: StudySummary) -> Figure:
     """Conductivity of every cation, and that of Li against the reference."""
-    ratios = {
-        system: Interval.from_dict(one) for system, one in item.facts["ratios"].items() if not system.endswith("_ref")
-    }
+    ratios = against_reference(item)
     known = any(is_known(one) for one in ratios.values())
     figure, panels = style.new_figure(1 + known)
     sigma, groups = panels[0], by_system(item.rows)
-    _species(sigma, item, groups, study.dopant)
+    _species(sigma, item, groups, style.palette(study))
     if known:
-        style.points(panels[1], range(len(ratios)), list(ratios.values()), style.ELEMENTS[MOBILE], "o")
+        colour = style.palette(study).colour(study.host.mobile)
+        style.points(panels[1], range(len(ratios)), list(ratios.values()), colour, "o")
         panels[1].axhline(1.0, color=style.GREY, linewidth=0.7, linestyle="--")
         style.named_ticks(panels[1], list(ratios))
-        style.label(panels[1], "", f"σ({MOBILE}) over the reference")
+        style.label(panels[1], "", f"σ({study.host.mobile}) over the reference")
     return figure
 
 
-def ratio_numbers(item: Item, study: Study) -> dict[str, style.Numbers]:
+def against_reference(item: Item[ConductivityFacts]) -> dict[str, Interval]:
+    """Ratios of the systems that are held against the reference."""
+    return {name: one for name, one in item.facts.ratios.items() if not System.named(name).is_reference}
+
+
+def ratio_numbers(item: Item[ConductivityFacts], study: StudySummary) -> dict[str, style.Numbers]:
     """Numbers of the panel of Li against the reference; nothing where none of them is known."""
-    found = {name: Interval.from_dict(one) for name, one in item.facts["ratios"].items() if not name.endswith("_ref")}
-    rows = [(name, one.value, one.low, one.high) for name, one in found.items() if is_known(one)]
+    rows = [(name, one.value, one.low, one.high) for name, one in against_reference(item).items() if is_known(one)]
     return {"ratios": (("system", "ratio", "ratio_low", "ratio_high"), rows)} if rows else {}
 
 
-def _species(sigma: Any, item: Item, groups: Any, dopant: str) -> None:
+def _species(sigma: Any, item: Item[ConductivityFacts], groups: Any, palette: style.Palette) -> None:
     """Conductivities of every species that something is known about, system by system."""
     species = [one for one in dict.fromkeys(str(row["species"]) for row in item.rows) if is_shown(item, one)]
     for place, name in enumerate(species):
@@ -112,7 +112,7 @@ def _species(sigma: Any, item: Item, groups: Any, dopant: str) -> None:
             for row in rows
             if row["species"] == name
         ]
-        colour, marker = style.colour_of(name, dopant), style.marker_of(name, dopant)
+        colour, marker = palette.colour(name), palette.marker(name)
         style.points(sigma, [x for x, _ in chosen], [one for _, one in chosen], colour, marker, name)
     if species:
         style.logarithmic(sigma)
@@ -121,12 +121,12 @@ def _species(sigma: Any, item: Item, groups: Any, dopant: str) -> None:
     style.legend(sigma)
 
 
-def is_shown(item: Item, species: str) -> bool:
+def is_shown(item: Item[ConductivityFacts | ArrheniusFacts], species: str) -> bool:
     """Whether anything at all is known about a species."""
     return any(is_known(interval(row, "sigma")) for row in item.rows if row["species"] == species)
 
 
-def arrhenius(item: Item, study: Study) -> Figure:
+def arrhenius(item: Item[ArrheniusFacts], study: StudySummary) -> Figure:
     """Conductivities of one amorphous cell against 1000 K / T, with lines and their 95 % bands where there are any."""
     figure, (panel,) = style.new_figure(height=3.2)
     for name in dict.fromkeys(str(row["species"]) for row in item.rows):
@@ -134,11 +134,11 @@ def arrhenius(item: Item, study: Study) -> Figure:
             continue
         rows = [row for row in item.rows if row["species"] == name]
         places = [1000.0 / temperature for temperature in numbers(rows, "temperature")]
-        colour, marker = style.colour_of(name, study.dopant), style.marker_of(name, study.dopant)
+        colour, marker = style.palette(study).colour(name), style.palette(study).marker(name)
         style.points(panel, places, [interval(row, "sigma") for row in rows], colour, marker, name)
-        _line(panel, item.facts["lines"].get(name, []), colour)
+        _line(panel, item.facts.lines.get(name, ()), colour)
     style.logarithmic(panel)
-    style.label(panel, "1000 K / T", f"conductivity of {item.facts['system']} (S/cm)")
+    style.label(panel, "1000 K / T", f"conductivity of {item.facts.system} (S/cm)")
     style.legend(panel)
     return figure
 
@@ -152,8 +152,8 @@ def _line(panel: Any, line: Sequence[Sequence[float]], colour: str) -> None:
         panel.fill_between(places, low, high, color=colour, alpha=0.15, linewidth=0)
 
 
-def line_numbers(item: Item, study: Study) -> dict[str, style.Numbers]:
+def line_numbers(item: Item[ArrheniusFacts], study: StudySummary) -> dict[str, style.Numbers]:
     """Numbers of the lines and their bands [K, S/cm]; nothing where there is no line."""
-    rows = [(name, *point) for name, line in item.facts["lines"].items() if is_shown(item, name) for point in line]
+    rows = [(name, *point) for name, line in item.facts.lines.items() if is_shown(item, name) for point in line]
     columns = ("species", "temperature_K", "sigma", "sigma_low", "sigma_high")
     return {"lines": (columns, rows)} if rows else {}

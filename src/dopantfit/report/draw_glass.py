@@ -7,36 +7,32 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from dopantfit.report import style
-from dopantfit.report.draw_boundary import by_system, numbers
-from dopantfit.report.records import Item, Study
-from dopantfit.report.words import interval
-from dopantfit.study.files import Cell
-from dopantfit.study.host import REDUCIBLE
+from dopantfit.study.item import Cell, Item
+from dopantfit.study.item_schemas import TernaryFacts, VolumeFacts
+from dopantfit.study.readings import interval, mean_shares
+from dopantfit.study.summary import StudySummary
+from dopantfit.study.systems import System
 
 
-def ternary(item: Item, study: Study) -> Figure:
+def ternary(item: Item[TernaryFacts], study: StudySummary) -> Figure:
     """Shares of the framework cations in a triangle, one point per system."""
     figure, (panel,) = style.new_figure(height=4.0)
-    labels = [str(one) for one in item.facts["labels"]]
-    _triangle(panel, labels, study.dopant)
-    groups = by_system(item.rows)
-    for number, (system, rows) in enumerate(groups.items()):
-        shares = [sum(numbers(rows, f"x_{one}")) / len(rows) for one in labels]
-        x, y = _place(shares)
-        colour = "black" if system.endswith(("_ref", "_0")) else style.shade_of(number, len(groups))
-        panel.plot(x, y, "s" if system.endswith("_ref") else "D" if system.endswith("_0") else "o", color=colour)
-        panel.annotate(system, (x, y), (6, 4), textcoords="offset points", fontsize=8)
+    labels = item.facts.labels
+    _triangle(panel, labels, style.palette(study))
+    shares = [mean_shares(item, label) for label in labels]
+    for number, name in enumerate(shares[0]):
+        system, (x, y) = System.named(name), _place([share[name] for share in shares])
+        colour = style.shade_of(number, len(shares[0])) if system.is_dosed else "black"
+        panel.plot(x, y, "o" if system.is_dosed else "s" if system.is_reference else "D", color=colour)
+        panel.annotate(name, (x, y), (6, 4), textcoords="offset points", fontsize=8)
     return figure
 
 
-def share_numbers(item: Item, study: Study) -> dict[str, style.Numbers]:
+def share_numbers(item: Item[TernaryFacts], study: StudySummary) -> dict[str, style.Numbers]:
     """Means over the structures of a system, as they are drawn."""
-    names = [f"x_{one}" for one in item.facts["labels"]]
-    rows: list[Sequence[Cell]] = [
-        (system, *(sum(numbers(found, name)) / len(found) for name in names))
-        for system, found in by_system(item.rows).items()
-    ]
-    return {"means": (("system", *names), rows)}
+    shares = [mean_shares(item, label) for label in item.facts.labels]
+    rows: list[Sequence[Cell]] = [(system, *(share[system] for share in shares)) for system in shares[0]]
+    return {"means": (("system", *(f"x_{label}" for label in item.facts.labels)), rows)}
 
 
 def _place(shares: Sequence[float]) -> tuple[float, float]:
@@ -45,7 +41,7 @@ def _place(shares: Sequence[float]) -> tuple[float, float]:
     return right + 0.5 * top, 0.5 * math.sqrt(3.0) * top
 
 
-def _triangle(panel: Any, labels: Sequence[str], dopant: str) -> None:
+def _triangle(panel: Any, labels: Sequence[str], palette: style.Palette) -> None:
     corners = [_place(one) for one in ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))]
     panel.fill(*zip(*corners, strict=True), facecolor="none", edgecolor="black", linewidth=1)
     for share in (0.2, 0.4, 0.6, 0.8):
@@ -64,7 +60,7 @@ def _triangle(panel: Any, labels: Sequence[str], dopant: str) -> None:
             textcoords="offset points",
             ha="center",
             fontsize=8.5,
-            color=style.colour_of(text, dopant),
+            color=palette.colour(text),
             weight="bold",
         )
     panel.set_aspect("equal")
@@ -73,19 +69,20 @@ def _triangle(panel: Any, labels: Sequence[str], dopant: str) -> None:
     panel.set_axis_off()
 
 
-def reducible_distance(item: Item, study: Study) -> Figure:
-    """Distance of Ti to the next Ti, and the number density of Ti."""
-    return _two(item, (("nearest", f"{REDUCIBLE}–{REDUCIBLE} nearest (Å)", 1.0),
-                       ("density", f"{REDUCIBLE} density (10⁻³ Å⁻³)", 1e3)), style.ELEMENTS[REDUCIBLE])  # fmt: skip
+def reducible_distance(item: Item[VolumeFacts], study: StudySummary) -> Figure:
+    """Distance of reducible ions to the next ones, and their number density."""
+    ion = study.host.reducible
+    quantities = (("nearest", f"{ion}–{ion} nearest (Å)", 1.0), ("density", f"{ion} density (10⁻³ Å⁻³)", 1e3))
+    return _two(item, quantities, style.palette(study).colour(ion))
 
 
-def densities(item: Item, study: Study) -> Figure:
+def densities(item: Item[VolumeFacts], study: StudySummary) -> Figure:
     """Mass and number density."""
     quantities = (("mass_density", "mass density (g/cm³)", 1.0), ("number_density", "ions per volume (Å⁻³)", 1.0))
     return _two(item, quantities, style.GREY)
 
 
-def _two(item: Item, quantities: Sequence[tuple[str, str, float]], colour: str) -> Figure:
+def _two(item: Item[VolumeFacts], quantities: Sequence[tuple[str, str, float]], colour: str) -> Figure:
     figure, panels = style.new_figure(2, height=2.2)
     systems = [str(row["system"]) for row in item.rows]
     for panel, (prefix, name, factor) in zip(panels, quantities, strict=True):

@@ -5,10 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from dopantfit.errors import ConfigError
+from dopantfit.fit.record_schema import FitRecord, FittedParameter
 from dopantfit.report import style
-from dopantfit.report.records import FitFile, Gate, GateCheck, Parameter, ValidationFile
 from dopantfit.report.results import TableView
 from dopantfit.report.words import listed, rounded
+from dopantfit.validate.record_schema import CheckRecord, GateRecord, ValidationRecord
 
 
 @dataclass(frozen=True)
@@ -33,13 +35,13 @@ class GateView:
     images: Sequence[tuple[str, str]]
 
 
-def fit_part(fit: FitFile, folder: Path) -> FitPart:
+def fit_part(fit: FitRecord, folder: Path) -> FitPart:
     """Draw and describe a fit; figures go to `folder`."""
     caption, (errors_caption, errors) = _parameters_said(fit), _errors(fit, folder)
     return FitPart(caption, _parameter_table(fit.parameters), _positions(fit, folder, caption), errors_caption, errors)
 
 
-def _parameters_said(fit: FitFile) -> str:
+def _parameters_said(fit: FitRecord) -> str:
     unsure = [one.name for one in fit.parameters if not one.identified]
     bound = [one.name for one in fit.parameters if one.at_bound]
     known = len(fit.parameters) - len(unsure)
@@ -49,7 +51,7 @@ def _parameters_said(fit: FitFile) -> str:
     return told + (f"; at a bound: {listed(bound)}." if bound else "; none is at a bound.")
 
 
-def _parameter_table(parameters: Sequence[Parameter]) -> TableView:
+def _parameter_table(parameters: Sequence[FittedParameter]) -> TableView:
     rows = []
     for one in parameters:
         error = "–" if one.standard_error is None else rounded(one.standard_error, 2)
@@ -60,12 +62,12 @@ def _parameter_table(parameters: Sequence[Parameter]) -> TableView:
     return TableView(("parameter", "value", "std. error", "bounds", "start", ""), rows)
 
 
-def _positions(fit: FitFile, folder: Path, caption: str) -> style.Picture:
+def _positions(fit: FitRecord, folder: Path, caption: str) -> style.Picture:
     """Where every parameter lies between its bounds, with its standard error."""
     figure, (panel,) = style.new_figure(height=0.24 * len(fit.parameters) + 0.9)
     rows: list[tuple[str | float | None, ...]] = []
 
-    def place(one: Parameter, value: float) -> float:
+    def place(one: FittedParameter, value: float) -> float:
         low, high = one.bounds
         if one.scale == "log" and min(low, value) > 0.0:
             low, high, value = math.log(low), math.log(high), math.log(value)
@@ -95,13 +97,13 @@ def _positions(fit: FitFile, folder: Path, caption: str) -> style.Picture:
     return style.save(figure, folder, "fit-parameters", caption, columns, rows[::-1])
 
 
-def _colour(one: Parameter) -> str:
+def _colour(one: FittedParameter) -> str:
     if one.at_bound:
         return style.AT_BOUND
     return style.IDENTIFIED if one.identified else style.NOT_IDENTIFIED
 
 
-def _errors(fit: FitFile, folder: Path) -> tuple[str, style.Picture | None]:
+def _errors(fit: FitRecord, folder: Path) -> tuple[str, style.Picture | None]:
     """Force errors by species, level by level of the budget where there is one, on held-out frames where there are."""
     levels = _levels(fit)
     side = next((one for one in ("held_out", "train") if all(forces.get(one) for _, forces in levels)), None)
@@ -123,31 +125,31 @@ def _errors(fit: FitFile, folder: Path) -> tuple[str, style.Picture | None]:
     told = "; ".join(
         f"{level} {rounded(forces[side]['all'])} eV/Å" for level, forces in levels if "all" in forces[side]
     )
-    count = len(fit.frames.get(side, ()))
+    count = len(fit.frames.held_out if side == "held_out" else fit.frames.train)
     caption = f"RMS force error on {count} {words} frames: {told}."
     return caption, style.save(
         figure, folder, "fit-errors", caption, ("level", "side", "of", "rms_error_eV_per_A"), rows
     )
 
 
-def _levels(fit: FitFile) -> list[tuple[str, dict[str, dict[str, float]]]]:
+def _levels(fit: FitRecord) -> list[tuple[str, dict[str, dict[str, float]]]]:
     """Name and force errors [eV/Å] by side and species, of every level of the budget or every potential compared."""
     if fit.budget:
-        return [(str(level["name"]), dict(level["forces"])) for level in fit.budget]
+        return [(level.name, level.forces) for level in fit.budget]
     kinds = ("all", "species", "neighbourhood")
     return [
         (
             role,
             {
-                side: {one["name"]: one["rms_error"] for one in table["forces"] if one["kind"] in kinds}
-                for side, table in tables.items()
+                side: {one.name: one.rms_error for one in errors.forces if one.kind in kinds}
+                for side, errors in sides.items()
             },
         )
-        for role, tables in reversed(fit.errors.items())
+        for role, sides in reversed(fit.errors.items())
     ]
 
 
-def gate_views(validation: ValidationFile, folder: Path) -> list[GateView]:
+def gate_views(validation: ValidationRecord, folder: Path) -> list[GateView]:
     """Every gate with its numbers, and its images where they lie in `folder`, the folder of its figures."""
     return [
         GateView(
@@ -157,13 +159,13 @@ def gate_views(validation: ValidationFile, folder: Path) -> list[GateView]:
     ]
 
 
-def _answer(gate: Gate) -> str:
+def _answer(gate: GateRecord) -> str:
     if all(check.decided for check in gate.checks):
         return "yes" if gate.passed else "no"
     return "undecided"
 
 
-def _check(one: GateCheck) -> tuple[str, ...]:
+def _check(one: CheckRecord) -> tuple[str, ...]:
     value = "–" if one.value is None else rounded(one.value, 4)
     error = "" if one.error is None else f" ± {rounded(one.error, 2)}"
     low, high = ("∞" if end is None else rounded(end) for end in (one.low, one.high))
@@ -172,6 +174,13 @@ def _check(one: GateCheck) -> tuple[str, ...]:
     return one.name, f"{value}{error}", limits, one.unit, word, one.reason
 
 
-def _images(gate: Gate, folder: Path) -> list[tuple[str, str]]:
-    found = [(name, folder / Path(name).name) for name in gate.figures]
-    return [(name, style.data_address(path.read_bytes(), "image/png")) for name, path in found if path.is_file()]
+def _images(gate: GateRecord, folder: Path) -> list[tuple[str, str]]:
+    """Names and contents of a gate's figures; ConfigError for a link, which may lead to any file of the machine."""
+    found = []
+    for name in gate.figures:
+        path = folder / Path(name).name
+        if path.is_symlink():
+            raise ConfigError(f"{path}: is a link, and no figure that a gate drew; put the file there, or remove it")
+        if path.is_file():
+            found.append((name, style.data_address(path.read_bytes(), "image/png")))
+    return found

@@ -1,25 +1,25 @@
 """Why a caption may not say what its numbers say: the rules of the verdict, held against what a study ran."""
 
-from dopantfit.report.records import Study
+from dopantfit.study.summary import StudySummary
 
 
-def too_short(study: Study, picoseconds: float) -> str:
+def too_short(study: StudySummary, picoseconds: float) -> str:
     """Why a volume says nothing yet: its time at constant pressure [ps] is below rule ``equilibration``; else empty."""
-    asked = study.rules["equilibration"]
+    asked = study.config.rules.equilibration
     return "" if picoseconds >= asked else f"{picoseconds:g} ps at constant pressure, {asked:g} are asked for"
 
 
-def too_few(study: Study, count: int, what: str) -> str:
+def too_few(study: StudySummary, count: int, what: str) -> str:
     """Why there is no spread: fewer runs or structures than rule ``structures``; else empty."""
-    asked = study.rules["structures"]
+    asked = study.config.rules.structures
     if count >= asked:
         return ""
     return f"{count} {what}{'' if count == 1 else 's'}, {asked:g} are asked for to see the spread"
 
 
-def too_few_attempts(study: Study, attempts: float) -> str:
+def too_few_attempts(study: StudySummary, attempts: float) -> str:
     """Why a profile shows the start: fewer attempts per dopant than rule ``attempts_per_dopant``; else empty."""
-    asked = study.rules["attempts_per_dopant"]
+    asked = study.config.rules.attempts_per_dopant
     return "" if attempts >= asked else f"{attempts:.3g} attempts per dopant, {asked:g} are asked for"
 
 

@@ -11,12 +11,13 @@ from dopantfit.errors import ConfigError
 from dopantfit.report import scene, style
 from dopantfit.report.compare import published, size_of
 from dopantfit.report.fit_part import fit_part, gate_views
-from dopantfit.report.records import Sources, Study, as_json
+from dopantfit.report.record import ReportRecord
 from dopantfit.report.results import other_potentials, sections
+from dopantfit.report.sources import Sources, as_json
 from dopantfit.report.words import listed, ranged, rounded
-from dopantfit.statistics import Interval
-from dopantfit.study.host import REDUCIBLE
-from dopantfit.workflow.provenance import Record, write_json_atomic, write_text_atomic
+from dopantfit.study.item_schemas import DensityMapFacts
+from dopantfit.study.summary import StudySummary
+from dopantfit.workflow.provenance import Provenance, write_text_atomic
 
 PAGE, FIGURES, RECORD = "report.html", "figures", "report.json"
 #: What an answer looks like without colour.
@@ -35,7 +36,7 @@ class View:
     missing: str = ""
 
 
-def write_report(sources: Sources, output: Path) -> dict[str, Any]:
+def write_report(sources: Sources, output: Path) -> ReportRecord:
     """Write the page, the figures and ``report.json`` into `output`; return what the record holds.
 
     Raises ConfigError when the folder cannot be written to or a record is damaged.
@@ -49,15 +50,15 @@ def write_report(sources: Sources, output: Path) -> dict[str, Any]:
         write_text_atomic(output / PAGE, page)
     except OSError as problem:
         raise ConfigError(f"{problem.filename or output}: {problem.strerror}; choose another --output") from None
-    record = {
-        "page": PAGE,
-        "bytes": len(page.encode()),
-        "answer": content["answer"],
-        "figures": sorted(path.stem for path in folder.glob("*.pdf")),
-        "missing": content["missing"],
-        "record": Record.of(sources.files, {}, seed=None, started=started).as_dict(),
-    }
-    write_json_atomic(output / RECORD, record)
+    record = ReportRecord(
+        page=PAGE,
+        bytes=len(page.encode()),
+        answer=content["answer"],
+        figures=tuple(sorted(path.stem for path in folder.glob("*.pdf"))),
+        missing=tuple(content["missing"]),
+        record=Provenance.of(sources.files, {}, seed=None, started=started),
+    )
+    record.write(output / RECORD)
     return record
 
 
@@ -76,8 +77,8 @@ def contents(sources: Sources, folder: Path) -> dict[str, Any]:
         "sources": sources,
         "study": study,
         "dopant": study.dopant if study else (sources.fit or gates).name,  # type: ignore[union-attr]
-        "verdict": study.file.verdict if study else None,
-        "answer": study.file.verdict.answer if study and study.file.verdict else None,
+        "verdict": study.record.verdict if study else None,
+        "answer": study.record.answer if study else None,
         "counts": _counts(study),
         "waiver": _waiver(study),
         "systems": systems_of(study) if study else "",
@@ -106,21 +107,21 @@ def rendered(content: Mapping[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals |= {"ranged": lambda one, unit: ranged(Interval.from_dict(one.model_dump()), unit)}
+    environment.globals |= {"ranged": ranged}
     environment.filters["rounded"] = rounded
     templates = files("dopantfit.report").joinpath("templates")
     look, program = (templates.joinpath(name).read_text(encoding="utf-8") for name in ("style.css", "view3d.js"))
     return environment.get_template("report.html").render(content, look=look, program=program)
 
 
-def boundary_view(study: Study, folder: Path) -> View:
+def boundary_view(study: StudySummary, folder: Path) -> View:
     """The boundary to be turned; the highest dose is drawn flat for print."""
     title = "The boundary"
     scenes = scene.boundary_scenes(study)
     if not scenes:
         return View("boundary-3d", title, "", {}, None, "the study made no structure of it")
     first, shown = next(iter(scenes.items()))
-    figure, rows = scene.side_view(shown, study.dopant)
+    figure, rows = scene.side_view(shown, style.palette(study))
     ions = sum(one["count"] for one in shown["kinds"])
     dopants = sum(one["count"] for one in shown["kinds"] if one["name"] == study.dopant)
     caption = f"{first}: {ions:,} ions, {dopants:,} of them {study.dopant} (drawn larger)."
@@ -128,31 +129,32 @@ def boundary_view(study: Study, folder: Path) -> View:
     return View("boundary-3d", title, caption, {name: as_json(one) for name, one in scenes.items()}, flat)
 
 
-def density_view(study: Study, folder: Path) -> View:
+def density_view(study: StudySummary, folder: Path) -> View:
     """The Li density of the doped crystal and its change, to be turned."""
-    title, item = "Li density in the crystal of the highest dose", study.items.get("05-li-density")
+    mobile, item = study.host.mobile, study.item("05-li-density", DensityMapFacts)
+    title = f"{mobile} density in the crystal of the highest dose"
     found = scene.density_scene(item, study) if item else None
-    flat = scene.projections(item) if item else None
+    flat = scene.projections(item, study) if item else None
     if item is None or found is None or flat is None:
         return View("li-density-3d", title, "", {}, None, study.why_missing("05-li-density"))
-    none = "" if any(item.facts["dopants"].values()) else (
+    none = "" if any(item.facts.dopants.values()) else (
         f" It holds no {study.dopant}: the change is that between two runs of one crystal, noise.")  # fmt: skip
     caption = (
-        f"{item.facts['system']} after {item.facts['runs_ps']['doped']:g} ps (reference "
-        f"{item.facts['runs_ps']['reference']:g} ps): {100 * scene.ENCLOSED:.0f} % of the Li density lies inside the "
+        f"{item.facts.system} after {item.facts.runs_ps.doped:g} ps (reference "
+        f"{item.facts.runs_ps.reference:g} ps): {100 * scene.ENCLOSED:.0f} % of the {mobile} density lies inside the "
         f"surface; its change against C_ref is drawn at ± {scene.LEVEL:g} standard deviations over all voxels.{none}"
     )
     picture = style.save(flat[0], folder, "li-density-map", caption, flat[1], flat[2])
-    return View("li-density-3d", title, caption, {item.facts["system"]: as_json(found)}, picture)
+    return View("li-density-3d", title, caption, {item.facts.system: as_json(found)}, picture)
 
 
-def systems_of(study: Study) -> str:
+def systems_of(study: StudySummary) -> str:
     """What the names of the systems stand for, from the settings of the study."""
-    count = len(study.compositions)
-    doses = listed([f"{dose:g}" for dose in study.compositions.values()])
+    count = len(study.doses)
+    doses = listed([f"{dose:g}" for dose in study.doses.values()])
     boundaries, crystals, glasses = (_numbered(kind, count) for kind in ("GB", "C", "A"))
-    titanium_free = study.file.record.configuration["amorphous"]["titanium_free"]
-    without = f"; T_0: glass without {REDUCIBLE}" if titanium_free else ""
+    titanium_free = study.config.amorphous.titanium_free
+    without = f"; T_0: glass without {study.host.reducible}" if titanium_free else ""
     return (
         f"{boundaries}: the boundary with {doses} at% {study.dopant} in its amorphous domain; {crystals}: the crystal "
         f"with what is found in its grain; {glasses}: the glass cut from it; C_ref, A_ref: without {study.dopant}"
@@ -171,28 +173,26 @@ def hours(seconds: float) -> str:
     return "< 0.001" if seconds < 3.6 else rounded(seconds / 3600.0, 2)
 
 
-def _counts(study: Study | None) -> dict[str, int]:
+def _counts(study: StudySummary | None) -> dict[str, int]:
     """How many compositions have which answer."""
-    verdict = study.file.verdict if study else None
-    found = [one.answer for one in verdict.compositions.values()] if verdict else []
+    verdict = study.record.verdict if study else None
+    found: list[str] = [one.answer for one in verdict.compositions.values()] if verdict else []
     return {answer: found.count(answer) for answer in SIGNS}
 
 
-def _waiver(study: Study | None) -> str:
+def _waiver(study: StudySummary | None) -> str:
     """Why a potential that did not pass its gates was used; empty where it passed."""
-    gates = study.file.gates if study else {}
-    if gates.get("passed"):
+    if study is None or study.record.gates.passed:
         return ""
-    words = [str(gates[name]) for name in ("problem", "waiver", "accepted_in_words") if gates.get(name)]
-    return ". Used all the same: ".join(words)
+    return ". Used all the same: ".join(filter(None, (study.record.gates.problem, study.record.gates.waiver)))
 
 
-def _costs(study: Study | None) -> list[tuple[str, int, str, int]]:
+def _costs(study: StudySummary | None) -> list[tuple[str, int, str, int]]:
     """Tasks done, hours of work, and tasks not done, by stage."""
     stages: dict[str, list[float]] = {}
-    for name, done in (study.file.tasks if study else {}).items():
-        entry = stages.setdefault(name.split("/")[0], [0, 0.0, 0])
+    for done in study.record.tasks.values() if study else ():
+        entry = stages.setdefault(done.stage, [0, 0.0, 0])
         entry[0], entry[1] = entry[0] + 1, entry[1] + done.measured.get("wall_seconds", 0.0)
-    for name in [*study.file.failed, *study.file.skipped] if study else []:
-        stages.setdefault(name.split("/")[0], [0, 0.0, 0])[2] += 1
+    for stage in study.record.stages.values() if study else ():
+        stages.setdefault(stage, [0, 0.0, 0])[2] += 1
     return [(name, int(n), hours(seconds), int(lost)) for name, (n, seconds, lost) in stages.items()]

@@ -1,16 +1,19 @@
 """The eleven results in the published order: how each is drawn and what it says."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from matplotlib.figure import Figure
 
 from dopantfit.report import draw_boundary, draw_crystals, draw_glass, findings, scene, style
-from dopantfit.report.compare import Comparison, Published, comparisons
-from dopantfit.report.records import Item, Study
-from dopantfit.report.words import interval, ranged, rounded
-from dopantfit.study.files import Cell, write_table
+from dopantfit.report.compare import Published, PublishedBeside, comparisons
+from dopantfit.report.words import ranged, rounded
+from dopantfit.structures import Host
+from dopantfit.study.item import Cell, Item, write_table
+from dopantfit.study.readings import interval
+from dopantfit.study.summary import StudySummary
 
 #: Rows of a table on the page; all are in the CSV.
 ROWS = 24
@@ -21,22 +24,31 @@ ENSEMBLE = "ensemble"
 
 
 @dataclass(frozen=True)
-class Result:
+class Drawn:
     """What there is to know about one result before it is looked at.
 
     beside: numbers that are drawn and stand in no row. empty: why there is no row. instead: what is drawn then, with
-    its numbers; instead_says: what that is. note: what columns of the table mean.
+    its numbers; instead_says: what that is.
+    note: what columns of the table mean. title and instead_says name ions by their role in the host.
     """
 
     number: str
     title: str
-    draw: Callable[[Item, Study], Figure]
-    say: Callable[[Item, Study], str]
-    beside: Callable[[Item, Study], Mapping[str, style.Numbers]] = lambda item, study: {}
+    draw: Callable[[Item[Any], StudySummary], Figure]
+    say: Callable[[Item[Any], StudySummary], str]
+    beside: Callable[[Item[Any], StudySummary], Mapping[str, style.Numbers]] = lambda item, study: {}
     empty: str = "nothing contributed to this result"
-    instead: Callable[[Item], tuple[Figure, Sequence[str], Sequence[Sequence[Cell]]] | None] = lambda item: None
+    instead: Callable[[Item[Any], StudySummary], tuple[Figure, Sequence[str], Sequence[Sequence[Cell]]] | None] = (
+        lambda item, study: None
+    )
     instead_says: str = ""
     note: str = ""
+
+    def about(self, host: Host) -> "Drawn":
+        """The same with the ions of a host in its words."""
+        ions = {"mobile": host.mobile, "reducible": host.reducible, "partner": host.substitution.partner}
+        title, says = self.title.format_map(ions), self.instead_says.format_map(ions)
+        return replace(self, title=title, instead_says=says)
 
 
 @dataclass(frozen=True)
@@ -50,7 +62,7 @@ class TableView:
 
 
 @dataclass(frozen=True)
-class Section:
+class ResultSection:
     """One result on the page; `missing` says why there is none, `incomplete` what did not contribute."""
 
     name: str
@@ -59,21 +71,21 @@ class Section:
     caption: str = ""
     picture: style.Picture | None = None
     table: TableView | None = None
-    compared: Sequence[Comparison] = ()
+    compared: Sequence[PublishedBeside] = ()
     incomplete: Sequence[str] = ()
     missing: str = ""
     note: str = ""
 
 
-RESULTS: Mapping[str, Result] = {
-    "01-dopant-profiles": Result(
+RESULTS: Mapping[str, Drawn] = {
+    "01-dopant-profiles": Drawn(
         "1",
         "Dopant across the boundary before exchange",
         draw_boundary.dopant_profiles,
         findings.dopant_profiles,
         draw_boundary.composition_numbers,
     ),
-    "02-acceptance": Result(
+    "02-acceptance": Drawn(
         "2",
         "Exchange with host ions",
         draw_boundary.acceptance,
@@ -82,89 +94,96 @@ RESULTS: Mapping[str, Result] = {
         note="acceptance: what Metropolis would accept if every attempt were relaxed; accepted: exchanges that the "
         "chain took.",
     ),
-    "03-host-profile": Result(
+    "03-host-profile": Drawn(
         "3",
-        "Al across the undoped boundary",
+        "{partner} across the undoped boundary",
         draw_boundary.host_profile,
         findings.host_profile,
         draw_boundary.domain_numbers,
     ),
-    "04-site-occupancy": Result(
+    "04-site-occupancy": Drawn(
         "4", "Sites in the grain, and volume of the crystals", draw_crystals.site_occupancy, findings.site_occupancy
     ),
-    "05-li-density": Result(
+    "05-li-density": Drawn(
         "5",
-        "Li density around the dopant",
+        "{mobile} density around the dopant",
         draw_crystals.li_density,
         findings.li_density,
         draw_crystals.shell_numbers,
         empty="the crystal holds no dopant to look around",
         instead=scene.projections,
-        instead_says="Drawn is its Li density, and its change against a crystal that holds none either: noise",
+        instead_says="Drawn is its {mobile} density, and its change against a crystal that holds none either: noise",
     ),
-    "06-crystal-conductivities": Result(
+    "06-crystal-conductivities": Drawn(
         "6",
         "Conductivities of the crystals",
         draw_crystals.conductivities,
         findings.conductivities,
         draw_crystals.ratio_numbers,
     ),
-    "07-ternary": Result(
+    "07-ternary": Drawn(
         "7", "Composition of the amorphous cells", draw_glass.ternary, findings.ternary, draw_glass.share_numbers
     ),
-    "08-reducible-distance": Result(
-        "8", "Ti–Ti distance and Ti density", draw_glass.reducible_distance, findings.reducible_distance
+    "08-reducible-distance": Drawn(
+        "8",
+        "{reducible}–{reducible} distance and {reducible} density",
+        draw_glass.reducible_distance,
+        findings.reducible_distance,
     ),
-    "09-densities": Result("9", "Mass and number density", draw_glass.densities, findings.densities),
-    "10-amorphous-conductivities": Result(
+    "09-densities": Drawn("9", "Mass and number density", draw_glass.densities, findings.densities),
+    "10-amorphous-conductivities": Drawn(
         "10a",
         "Conductivities of the amorphous cells",
         draw_crystals.conductivities,
         findings.conductivities,
         draw_crystals.ratio_numbers,
     ),
-    "10-arrhenius": Result(
+    "10-arrhenius": Drawn(
         "10b",
         "Conductivities against temperature",
         draw_crystals.arrhenius,
         findings.arrhenius,
         draw_crystals.line_numbers,
     ),
-    "11-walkers": Result("11", "Energies and exchanges of the walkers", draw_boundary.walkers, findings.walkers),
+    "11-walkers": Drawn("11", "Energies and exchanges of the walkers", draw_boundary.walkers, findings.walkers),
 }  # fmt: skip
 
 
-def sections(study: Study, known: Published, folder: Path) -> list[Section]:
+def sections(study: StudySummary, known: Published, folder: Path) -> list[ResultSection]:
     """Draw every result into `folder` and put it into words, in the published order."""
     return [_section(name, one, study, known, folder) for name, one in RESULTS.items()]
 
 
-def _section(name: str, result: Result, study: Study, known: Published, folder: Path) -> Section:
-    item = study.items.get(name)
+def _section(name: str, result: Drawn, study: StudySummary, known: Published, folder: Path) -> ResultSection:
+    item, result = study.items.get(name), result.about(study.host)
     if item is None:
-        return Section(name, result.number, result.title, missing=study.why_missing(name))
+        return ResultSection(name, result.number, result.title, missing=study.why_missing(name))
     caption, picture = _drawn(name, result, item, study, folder) if item.rows else _drawn_instead(
-        name, result, item, folder)  # fmt: skip
+        name, result, item, study, folder)  # fmt: skip
     compared = comparisons(item, study, known)
     table = table_of(item)
-    return Section(name, result.number, result.title, caption, picture, table, compared, item.missing, note=result.note)
+    return ResultSection(
+        name, result.number, result.title, caption, picture, table, compared, item.missing, note=result.note
+    )
 
 
-def _drawn(name: str, result: Result, item: Item, study: Study, folder: Path) -> tuple[str, style.Picture]:
+def _drawn(name: str, result: Drawn, item: Item[Any], study: StudySummary, folder: Path) -> tuple[str, style.Picture]:
     """Caption and figure of a result."""
     caption, figure = result.say(item, study), result.draw(item, study)
     alt, beside = f"{result.title}. {caption}", result.beside(item, study)
     return caption, style.save(figure, folder, name, alt, *_numbers_of(item), beside)
 
 
-def _numbers_of(item: Item) -> style.Numbers:
+def _numbers_of(item: Item[Any]) -> style.Numbers:
     """The whole table of a result."""
     return list(item.columns), [[row[column] for column in item.columns] for row in item.rows]
 
 
-def _drawn_instead(name: str, result: Result, item: Item, folder: Path) -> tuple[str, style.Picture | None]:
+def _drawn_instead(
+    name: str, result: Drawn, item: Item[Any], study: StudySummary, folder: Path
+) -> tuple[str, style.Picture | None]:
     """Caption of a result without rows, and what there is to be drawn all the same."""
-    instead = result.instead(item)
+    instead = result.instead(item, study)
     if instead is None:
         return f"Undecided, and nothing to be drawn: {result.empty}.", None
     caption = f"Undecided: {result.empty}. {result.instead_says}."
@@ -172,16 +191,16 @@ def _drawn_instead(name: str, result: Result, item: Item, folder: Path) -> tuple
     return caption, style.save(figure, folder, name, f"{result.title}. {caption}", columns, rows)
 
 
-def other_potentials(study: Study, folder: Path) -> Section | None:
+def other_potentials(study: StudySummary, folder: Path) -> ResultSection | None:
     """The systems that were run with other potentials of the fit, as a whole table; None where the study has none."""
     item = study.items.get(ENSEMBLE)
     if item is None:
         return None
     write_table(folder / f"{ENSEMBLE}.csv", *_numbers_of(item))
-    return Section(ENSEMBLE, "", item.title, table=table_of(item, len(item.rows)), incomplete=item.missing)
+    return ResultSection(ENSEMBLE, "", item.title, table=table_of(item, len(item.rows)), incomplete=item.missing)
 
 
-def table_of(item: Item, limit: int = ROWS) -> TableView:
+def table_of(item: Item[Any], limit: int = ROWS) -> TableView:
     """A table with units in its head and rounded numbers, the first `limit` rows; an interval is one column."""
     spread = [name.removesuffix("_low") for name in item.columns if name.endswith("_low")]
     parts = {f"{one}_{end}" for one in spread for end in ("value", "error", "low", "high")} | set(spread)

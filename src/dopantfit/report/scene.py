@@ -12,16 +12,18 @@ from ase import Atoms
 from numpy.typing import NDArray
 
 from dopantfit.report import style
-from dopantfit.report.records import Item, Study
+from dopantfit.study import places
 from dopantfit.study.files import LOWEST_WALKER, STRUCTURE, read_structure
-from dopantfit.study.host import MOBILE
+from dopantfit.study.item import Item
+from dopantfit.study.item_schemas import DensityMapFacts
+from dopantfit.study.readings import read_grids
+from dopantfit.study.summary import StudySummary
+from dopantfit.study.systems import System, boundary
 
 Floats = NDArray[np.float64]
-GRIDS = "densities.npz"
-#: Radii that ions are drawn with [Å]; the dopant is larger, so that it is seen.
-_RADII = {"O": 0.35, "P": 0.45, "Li": 0.6, "Al": 0.6, "Ti": 0.6}
-_DOPANT_RADIUS, _OTHER_RADIUS = 1.0, 0.6
-#: Part of all Li that lies inside the isosurface of its density.
+#: Radii that ions are drawn with [Å]: anions, centres of polyanions, other cations; the dopant, so that it is seen.
+_ANION_RADIUS, _CENTRE_RADIUS, _OTHER_RADIUS, _DOPANT_RADIUS = 0.35, 0.45, 0.6, 1.0
+#: Part of all mobile ions that lies inside the isosurface of its density.
 ENCLOSED = 0.8
 #: Standard deviations over all voxels at which a density difference is drawn.
 LEVEL = 3.0
@@ -29,32 +31,35 @@ LEVEL = 3.0
 _FINEST = 44
 
 
-def boundary_scenes(study: Study) -> dict[str, dict[str, Any]]:
+def boundary_scenes(study: StudySummary) -> dict[str, dict[str, Any]]:
     """Scenes of the boundary by title: the highest dose after and before exchange, undoped, where they are there."""
-    last = list(study.compositions)[-1] if study.compositions else ""
+    last = boundary(max(study.doses))
     wanted = {
-        f"GB_{last}, after exchange": (f"bleeding/GB_{last}", LOWEST_WALKER),
-        f"GB_{last}, doped": (f"doping/GB_{last}/1", STRUCTURE),
-        "undoped": ("boundary", STRUCTURE),
+        f"{last.name}, after exchange": (places.bleeding(last), LOWEST_WALKER),
+        f"{last.name}, doped": (places.doped(last, 1), STRUCTURE),
+        "undoped": (places.BOUNDARY, STRUCTURE),
     }
     found = {title: study.file_of(task, name) for title, (task, name) in wanted.items()}
-    return {title: ions_scene(read_structure(path), study.dopant) for title, path in found.items() if path is not None}
+    palette = style.palette(study)
+    return {title: ions_scene(read_structure(path), palette) for title, path in found.items() if path is not None}
 
 
-def ions_scene(atoms: Atoms, dopant: str, framework_only: bool = False) -> dict[str, Any]:
-    """Scene of ions by label. framework_only: without Li, small."""
+def ions_scene(atoms: Atoms, palette: style.Palette, framework_only: bool = False) -> dict[str, Any]:
+    """Scene of ions by label. framework_only: without the mobile ones and the anions."""
+    host, dopant = palette.host, palette.dopant
+    radii = {host.polyanion.ligand: _ANION_RADIUS, host.polyanion.centre: _CENTRE_RADIUS, dopant: _DOPANT_RADIUS}
     labels = np.array(atoms.arrays.get("species", atoms.get_chemical_symbols()))
     kinds = sorted(set(labels.tolist()), key=lambda one: (one == dopant, one))
     if framework_only:
-        kinds = [one for one in kinds if one not in (MOBILE, "O")]
+        kinds = [one for one in kinds if one not in (host.mobile, host.polyanion.ligand)]
     chosen = np.isin(labels, kinds)
     return {
         "cell": atoms.cell.array.tolist(),
         "kinds": [
             {
                 "name": one,
-                "colour": style.colour_of(one, dopant),
-                "radius": _DOPANT_RADIUS if one == dopant else _RADII.get(one, _OTHER_RADIUS),
+                "colour": palette.colour(one),
+                "radius": radii.get(one, _OTHER_RADIUS),
                 "count": int((labels == one).sum()),
             }
             for one in kinds
@@ -65,40 +70,31 @@ def ions_scene(atoms: Atoms, dopant: str, framework_only: bool = False) -> dict[
     }
 
 
-def density_scene(item: Item, study: Study) -> dict[str, Any] | None:
+def density_scene(item: Item[DensityMapFacts], study: StudySummary) -> dict[str, Any] | None:
     """Scene of the Li density and of its change; None where the grids are not there."""
-    if not (item.folder / GRIDS).is_file():
+    grids = read_grids(item)
+    if grids is None:
         return None
-    with np.load(item.folder / GRIDS) as grids:
-        doped, change, cell = grids["doped"], grids["difference"], grids["cell"]
-    path = study.file_of(f"crystals/{item.facts['system']}/equilibrate", STRUCTURE)
+    doped, change, cell = grids["doped"], grids["difference"], grids["cell"]
+    path = study.file_of(places.equilibrated(System.named(item.facts.system)), STRUCTURE)
     scene = {"cell": cell.tolist(), "kinds": [], "kind": "", "at": "", "surfaces": []}
     if path is not None:
-        scene = {**ions_scene(read_structure(path), study.dopant, framework_only=True), "cell": cell.tolist()}
-    smooth = smoothed(doped, cell, float(item.facts["smoothing_A"]))
+        scene = {**ions_scene(read_structure(path), style.palette(study), framework_only=True), "cell": cell.tolist()}
+    smooth = smoothed(doped, cell, item.facts.smoothing_A)
     level = LEVEL * float(change.std())
     wanted = (
         (
-            f"{MOBILE} density, {100 * ENCLOSED:.0f} % of all inside",
+            f"{study.host.mobile} density, {100 * ENCLOSED:.0f} % of all inside",
             smooth,
             enclosing(smooth, ENCLOSED),
             "#009E73",
             0.35,
         ),
-        (f"less {MOBILE} (−{level:.2g} Å⁻³)", -change, level, "#CC79A7", 0.8),
-        (f"more {MOBILE} (+{level:.2g} Å⁻³)", change, level, "#F0E442", 0.8),
+        (f"less {study.host.mobile} (−{level:.2g} Å⁻³)", -change, level, "#CC79A7", 0.8),
+        (f"more {study.host.mobile} (+{level:.2g} Å⁻³)", change, level, "#F0E442", 0.8),
     )
     surfaces = [_surface(name, thinned(grid), at, colour, opacity) for name, grid, at, colour, opacity in wanted]
     return {**scene, "surfaces": [one for one in surfaces if one is not None]}
-
-
-def mean_change(item: Item) -> float | None:
-    """Change of the Li density over the whole cell [1/Å³]; None where the grids are not there."""
-    if not (item.folder / GRIDS).is_file():
-        return None
-    with np.load(item.folder / GRIDS) as grids:
-        doped, reference = (float(grids[name].mean(dtype=np.float64)) for name in ("doped", "reference"))
-    return doped - reference
 
 
 def smoothed(grid: Floats, cell: Floats, width: float) -> Floats:
@@ -157,12 +153,14 @@ def _packed(numbers: NDArray[Any]) -> str:
     return base64.b64encode(numbers.astype(numbers.dtype.newbyteorder("<")).tobytes()).decode("ascii")
 
 
-def side_view(scene: Mapping[str, Any], dopant: str) -> tuple[Any, Sequence[Sequence[Any]]]:
+def side_view(scene: Mapping[str, Any], palette: style.Palette) -> tuple[Any, Sequence[Sequence[Any]]]:
     """Figure of a boundary from the side, for print and PDF, and its numbers (ion, normal, across [Å])."""
     at = np.frombuffer(base64.b64decode(scene["at"]), dtype="<u2").reshape(-1, 3) / 65535.0 @ np.array(scene["cell"])
     kind = np.frombuffer(base64.b64decode(scene["kind"]), dtype=np.uint8)
     figure, (panel,) = style.new_figure(height=2.4)
-    order = [number for number, one in enumerate(scene["kinds"]) if one["name"] not in ("O", dopant)]
+    dopant = palette.dopant
+    left_out = (palette.host.polyanion.ligand, dopant)
+    order = [number for number, one in enumerate(scene["kinds"]) if one["name"] not in left_out]
     order += [number for number, one in enumerate(scene["kinds"]) if one["name"] == dopant]
     # To scale: some 290 points of paper for the length of the cell.
     size = 290.0 / max(at[:, 2].max(), 1.0)
@@ -185,21 +183,23 @@ def side_view(scene: Mapping[str, Any], dopant: str) -> tuple[Any, Sequence[Sequ
     return figure, [(names[k], float(z), float(x)) for k, (x, _, z) in zip(kind, at, strict=True)]
 
 
-def projections(item: Item) -> tuple[Any, Sequence[str], Sequence[Sequence[Any]]] | None:
+def projections(
+    item: Item[DensityMapFacts], study: StudySummary
+) -> tuple[Any, Sequence[str], Sequence[Sequence[Any]]] | None:
     """Li density and its change summed along the third axis, for print; with the numbers [1/Å²]."""
-    if not (item.folder / GRIDS).is_file():
+    grids = read_grids(item)
+    if grids is None:
         return None
-    with np.load(item.folder / GRIDS) as grids:
-        doped, change, cell = grids["doped"], grids["difference"], grids["cell"]
+    doped, change, cell = grids["doped"], grids["difference"], grids["cell"]
     step = float(np.linalg.norm(cell[2])) / doped.shape[2]
-    flat = [smoothed(doped, cell, float(item.facts["smoothing_A"])).sum(axis=2) * step, change.sum(axis=2) * step]
+    flat = [smoothed(doped, cell, item.facts.smoothing_A).sum(axis=2) * step, change.sum(axis=2) * step]
     figure, panels = style.new_figure(2, height=3.2)
     extent = (0.0, float(np.linalg.norm(cell[0])), 0.0, float(np.linalg.norm(cell[1])))
     top = float(np.abs(flat[1]).max()) or 1.0
     looks: tuple[dict[str, Any], ...] = ({"cmap": "cividis"}, {"cmap": "PuOr_r", "vmin": -top, "vmax": top})
     for panel, grid, look, name in zip(panels, flat, looks, ("density", "change against C_ref"), strict=True):
         image = panel.imshow(grid.T, origin="lower", extent=extent, **look)
-        figure.colorbar(image, ax=panel, label=f"{MOBILE} {name} (Å⁻²)").ax.tick_params(labelsize=7)
+        figure.colorbar(image, ax=panel, label=f"{study.host.mobile} {name} (Å⁻²)").ax.tick_params(labelsize=7)
         style.label(panel, "x (Å)", "y (Å)")
     ni, nj = flat[0].shape
     rows = [

@@ -12,18 +12,17 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from dopantfit.statistics import Interval
-from dopantfit.study.files import Cell, write_table
+from dopantfit.structures import Host
+from dopantfit.study.boundary_stage import DomainSpans
+from dopantfit.study.item import Cell, write_table
+from dopantfit.study.summary import StudySummary
 from dopantfit.workflow.provenance import write_text_atomic
 
-#: Colours of the ions (Okabe & Ito); a dopant is always vermilion, whatever its element.
-ELEMENTS = {"Li": "#009E73", "Al": "#56B4E9", "Ti": "#0072B2", "P": "#E69F00", "O": "#999999"}
+#: Colours of ions (Okabe & Ito); a dopant is always vermilion, whatever its element.
 DOPANT, OTHER, GREY = "#D55E00", "#CC79A7", "#666666"
 #: Colours of no ion: what the data say of a parameter of the fit.
 IDENTIFIED, NOT_IDENTIFIED, AT_BOUND = "#000000", GREY, "#882255"
-MARKERS = {"Li": "o", "Al": "s", "Ti": "^", "P": "P", "O": "x"}
 SHADES = {"grain": "#dbe7f3", "complexion": "#fbe3cf", "amorphous": "#efefef"}
-#: Marker of a dopant by the site that it sits on.
-_SITE_MARKERS = {"Ti": "v", "Al": "D", "Li": "*"}
 #: Width of a figure [inch]: text of 8 points stays readable where a page is 390 pixels wide.
 WIDTH = 4.7
 _SMALL, _TEXT = 7.5, 8.5
@@ -43,16 +42,41 @@ class Picture:
     csv: tuple[str, ...]
 
 
-def colour_of(label: str, dopant: str) -> str:
-    """Colour of a label such as ``Li``, ``Mg`` or ``Mg on Ti``."""
-    ion = label.partition(" on ")[0]
-    return DOPANT if ion == dopant else ELEMENTS.get(ion, OTHER)
+@dataclass(frozen=True)
+class Palette:
+    """How the ions of a host and its dopant look: by their role, so that the same roles look alike in any host."""
+
+    host: Host
+    dopant: str
+
+    def colour(self, label: str) -> str:
+        """Colour of a label such as ``A`` or ``A on B``."""
+        ion = label.partition(" on ")[0]
+        return DOPANT if ion == self.dopant else self._looks.get(ion, (OTHER, "h", "d"))[0]
+
+    def marker(self, label: str) -> str:
+        """Marker of a label; dopants on different sites differ."""
+        ion, _, site = label.partition(" on ")
+        if ion == self.dopant:
+            return self._looks.get(site, (OTHER, "h", "d"))[2]
+        return self._looks.get(ion, (OTHER, "h", "d"))[1]
+
+    @property
+    def _looks(self) -> dict[str, tuple[str, str, str]]:
+        """Colour, marker, and marker of a dopant on such a site, by label."""
+        unit, rule = self.host.polyanion, self.host.substitution
+        return {
+            unit.ligand: ("#999999", "x", "d"),
+            unit.centre: ("#E69F00", "P", "d"),
+            rule.partner: ("#56B4E9", "s", "D"),
+            rule.replaced: ("#0072B2", "^", "v"),
+            self.host.mobile: ("#009E73", "o", "*"),
+        }
 
 
-def marker_of(label: str, dopant: str) -> str:
-    """Marker of a label; dopants on different sites differ."""
-    ion, _, site = label.partition(" on ")
-    return _SITE_MARKERS.get(site, "d") if ion == dopant else MARKERS.get(ion, "h")
+def palette(study: StudySummary) -> Palette:
+    """How the ions of a study look."""
+    return Palette(study.host, study.dopant)
 
 
 def shade_of(number: int, count: int) -> Any:
@@ -131,11 +155,17 @@ def points(
         panel.plot([], [], marker, color=colour, markersize=4.5, label=name)
 
 
-def shade_domains(panel: Any, domains: Mapping[str, Any] | None, length: float) -> None:
+def spans_of(domains: DomainSpans | None, name: str) -> Sequence[tuple[float, float]]:
+    """Stretches of a domain as fractions of the cell; none where they are not known."""
+    found: Sequence[tuple[float, float]] = () if domains is None else getattr(domains, name)
+    return found
+
+
+def shade_domains(panel: Any, domains: DomainSpans | None, length: float) -> None:
     """Shade grain, complexion and amorphous phase along the normal; one that wraps around is drawn at both ends."""
     for name, colour in SHADES.items():
         shown: str | None = name
-        for low, high in (domains or {}).get(name, []):
+        for low, high in spans_of(domains, name):
             for image in (-1, 0, 1):
                 start, end = max(0.0, low + image), min(1.0, high + image)
                 if end > start:

@@ -1,11 +1,9 @@
 """Numbers and intervals as people read them; three-valued comparisons in words."""
 
 import math
-from collections.abc import Mapping
 
 from dopantfit.statistics import Interval
-from dopantfit.study.files import Cell
-from dopantfit.study.items import BETWEEN
+from dopantfit.study.item_schemas import BETWEEN
 
 #: From here on a ratio reads better as a power of ten.
 _WIDE = 10.0
@@ -26,23 +24,6 @@ def rounded(value: float, digits: int = 3) -> str:
 
 def _raised(exponent: int) -> str:
     return str(exponent).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
-
-
-def interval(row: Mapping[str, Cell], prefix: str) -> Interval:
-    """Return the interval in the columns ``<prefix>_value`` (or ``<prefix>``), ``_low``, ``_high`` of a row.
-
-    It begins at zero where only a bound is known, and has no ends where nothing is.
-    """
-    value, low, high = (row.get(name) for name in (f"{prefix}_value", f"{prefix}_low", f"{prefix}_high"))
-    if value is None:
-        value = row.get(prefix)
-    if not isinstance(high, int | float):
-        return Interval.unknown()
-    return Interval(
-        float(low) if isinstance(low, int | float) else 0.0,
-        float(high),
-        float(value) if isinstance(value, int | float) else None,
-    )
 
 
 def is_known(one: Interval) -> bool:

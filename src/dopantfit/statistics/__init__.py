@@ -11,6 +11,7 @@ from dopantfit.statistics.quantiles import (
     TWO_SIDED_95,
     chi_squared_quantile,
     chi_squared_tail,
+    f_tail,
     student_quantile,
 )
 from dopantfit.statistics.ratios import ratio_of_squares
@@ -23,6 +24,7 @@ __all__ = [
     "chi_squared_quantile",
     "chi_squared_tail",
     "estimate_from",
+    "f_tail",
     "interval_of",
     "mean_of",
     "poisson_interval",

@@ -42,13 +42,19 @@ class Estimate:
         return cls(value, error, max(least, value - half), value + half)
 
     @classmethod
-    def of_squares(cls, value: float, relative: float) -> "Estimate":
+    def of_squares(cls, value: float, relative: float, freedom: float = inf) -> "Estimate":
         """Make an estimate of what scatters as a sum of squares does: chi squared over its degrees of freedom.
 
-        relative: standard error over value. The interval is lopsided where it is large.
+        relative: standard error over value; the interval is lopsided where it is large. freedom: degrees of freedom
+        that the error itself is known with; the interval is Student's then, on the scale of the cube root, on which
+        chi squared is normal (Wilson & Hilferty, PNAS 17, 684 (1931)).
         """
-        freedom = 2.0 / relative**2
-        low, high = (freedom / chi_squared_quantile(q, freedom) for q in (0.975, 0.025))
+        own = 2.0 / relative**2
+        if freedom == inf:
+            low, high = (own / chi_squared_quantile(q, own) for q in (0.975, 0.025))
+        else:
+            spread, width = 2.0 / (9.0 * own), student_quantile(freedom)
+            low, high = (max(1.0 - spread + sign * width * spread**0.5, 0.0) ** -3 for sign in (1.0, -1.0))
         return cls(value, value * float(relative), value * low, value * high)
 
     def scaled(self, factor: float) -> "Estimate":

@@ -2,7 +2,7 @@
 
 from math import inf
 
-from scipy.special import fdtri, gammaincc, gammainccinv, gammaincinv, stdtrit
+from scipy.special import fdtrc, fdtri, gammaincc, gammainccinv, gammaincinv, stdtrit
 
 #: Half width of a 95 % interval in standard errors.
 TWO_SIDED_95 = 1.959963984540054
@@ -32,3 +32,8 @@ def chi_squared_tail(value: float, freedom: float) -> float:
 def f_quantile(probability: float, above: float, below: float) -> float:
     """Return x that the ratio of two mean squares of `above` and `below` degrees of freedom stays below."""
     return float(fdtri(above, below, probability))
+
+
+def f_tail(value: float, above: float, below: float) -> float:
+    """Return the probability that the ratio of two mean squares exceeds `value`; `below` may be infinite."""
+    return chi_squared_tail(value * above, above) if below == inf else float(fdtrc(above, below, value))

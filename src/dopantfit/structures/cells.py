@@ -14,6 +14,36 @@ CATION_CATION = 2.4
 #: No two anions of a start are nearer [Å]: an edge of a PO4 unit has about 2.5.
 ANION_ANION = 2.2
 
+#: Shortest distance between opposite faces, and longest vector, that a cell of ions can have [Å]: the shortest bond of
+#: all, H-H, measures 0.74 Å, and a tenth of a millimetre was not meant in Å. Neighbour lists of others never end.
+THINNEST, WIDEST = 0.6, 1e6
+
+
+def heights(cell: ArrayLike) -> NDArray[np.float64]:
+    """Distances between opposite faces of a cell [Å], ``shape=(3,)``; zeros where it has no volume."""
+    rows = np.asarray(cell, dtype=np.float64)
+    volume = abs(float(np.linalg.det(rows)))
+    areas = np.linalg.norm(np.cross(rows[[1, 2, 0]], rows[[2, 0, 1]]), axis=1)
+    between: NDArray[np.float64] = np.divide(volume, areas, out=np.zeros(3), where=areas > 0)
+    return between
+
+
+def cell_fault(cell: ArrayLike) -> str | None:
+    """Why no ions can be in a cell (row vectors [Å]) and what to do, for a message; None where they can."""
+    rows = np.asarray(cell, dtype=np.float64)
+    if not np.isfinite(rows).all():
+        return f"cell vectors must be finite, they are {rows.tolist()}; give them in Å"
+    longest = float(np.abs(rows).max())
+    if longest > WIDEST:
+        return f"a cell vector is {longest:.3g} Å long, at most {WIDEST:g} Å expected; check that its unit is Å"
+    thinnest = float(heights(rows).min())
+    if not thinnest >= THINNEST:
+        return (
+            f"the cell is smaller than a bond ({thinnest:.3g} Å between opposite faces, at least {THINNEST} Å "
+            "expected); check that its unit is Å, and its angles"
+        )
+    return None
+
 
 def labels_of(atoms: Atoms) -> list[str]:
     """Return the species label of every ion: ``atoms.arrays["species"]``, else the chemical symbols."""

@@ -1,4 +1,4 @@
-"""Amorphous cells: periodic and neutral, cut from a boundary between its grains; and the one without Ti."""
+"""Amorphous cells: periodic and neutral, cut from a boundary between its grains; and the one without reducible ions."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,17 +8,16 @@ from ase.neighborlist import neighbor_list
 from numpy.typing import NDArray
 
 from dopantfit.boundary.dope.voids import largest_voids
-from dopantfit.boundary.profile.domains import Interval
+from dopantfit.boundary.profile.domains import Span
 from dopantfit.errors import ConfigError, ConvergenceError
 from dopantfit.potential.checks import element_of
-from dopantfit.structures import labels_of, with_labels
+from dopantfit.structures import Host, labels_of, with_labels
+from dopantfit.structures.polyanions import polyanion_of
 
 Floats = NDArray[np.float64]
 
-#: An O nearer than this to a P is part of its PO4 unit [Å]; the bond is 1.5, the next O is beyond 2.8.
-_PHOSPHATE = 2.0
-#: Distances that ions keep across the new face [Å]: cations, anions (as in every start), cation to anion (Ti-O is 1.9,
-#: P-O 1.5 only inside a unit, and units are kept whole).
+#: Distances that ions keep across the new face [Å]: cations, anions (as in every start), cation to anion (bonds
+#: are shorter inside polyanions only, which are kept whole).
 _LIKE_CATIONS, _LIKE_ANIONS, _UNLIKE = 2.4, 2.2, 1.6
 #: How far the new face may be opened to reach them, and in which steps [Å].
 _WIDEST, _STEP = 8.0, 0.1
@@ -26,10 +25,10 @@ _WIDEST, _STEP = 8.0, 0.1
 _MOVE = 2.0
 
 
-def cut(atoms: Atoms, low: float, high: float, charges: Mapping[str, int], mobile: str) -> Atoms:
+def cut(atoms: Atoms, low: float, high: float, charges: Mapping[str, int], host: Host) -> Atoms:
     """Cut the slab low <= z < high out of a boundary and make it a periodic, neutral cell.
 
-    Phosphate units are kept or left whole, by where their P is. Each face moves inwards, by 2 Å at most, to where the
+    Polyanions are kept or left whole, by where their centre is. Each face moves inwards, by 2 Å at most, to where the
     piece has the least charge; what remains is balanced by mobile ions, taken away next to the cut or put into the
     largest voids. The cell is opened along z until no two ions are closer across the new face than a start may have
     them; a run at constant pressure closes it again.
@@ -40,16 +39,16 @@ def cut(atoms: Atoms, low: float, high: float, charges: Mapping[str, int], mobil
     if not 0.0 < high - low < height or np.abs(atoms.cell.array[2, :2]).max() > 1e-6 * height:
         raise ConfigError(f"amorphous cell: a window from {low:.2f} to {high:.2f} Å does not lie in {height:.2f} Å")
     labels = labels_of(atoms)
-    owner, shift = _phosphates(atoms)
+    owner, shift = polyanion_of(atoms, host.polyanion)
     anchor = (atoms.positions[np.where(owner >= 0, owner, np.arange(len(atoms))), 2] - low) % height
     bottom, top = _least_charged(anchor, np.array([charges[label] for label in labels]), high - low)
     chosen = np.flatnonzero((anchor >= bottom) & (anchor < top))
     if len(chosen) == 0:
         raise ConfigError(f"amorphous cell: there are no ions from {low:.2f} to {high:.2f} Å; widen the window")
     piece = with_labels(atoms[chosen], [labels[i] for i in chosen])
-    piece.positions[:, 2] = (anchor + shift)[chosen] - bottom
+    piece.positions[:, 2] = (anchor + shift[:, 2])[chosen] - bottom
     piece.cell[2] = (0.0, 0.0, top - bottom)
-    return _neutral(_opened(piece, charges), charges, mobile)
+    return _neutral(_opened(piece, charges), charges, host.mobile)
 
 
 def _least_charged(anchor: Floats, charges: NDArray[np.int64], width: float) -> tuple[float, float]:
@@ -91,20 +90,6 @@ def without(
     return _neutral(result, charges, mobile)
 
 
-def _phosphates(atoms: Atoms) -> tuple[NDArray[np.intp], Floats]:
-    """Return for every ion the P whose unit it is part of (-1 for none), and its height above that P [Å]."""
-    labels = np.array(labels_of(atoms))
-    phosphorus, oxygen = (np.array([element_of(label) == kind for label in labels]) for kind in ("P", "O"))
-    first, second, distance, vector = neighbor_list("ijdD", atoms, _PHOSPHATE)
-    bound = np.flatnonzero(phosphorus[first] & oxygen[second])
-    bound = bound[np.argsort(-distance[bound], kind="stable")]  # the nearest P is written last
-    owner, shift = np.full(len(atoms), -1, dtype=np.intp), np.zeros(len(atoms))
-    owner[second[bound]], shift[second[bound]] = first[bound], vector[bound, 2]
-    own = np.flatnonzero(phosphorus)
-    owner[own] = own
-    return owner, shift
-
-
 def _opened(piece: Atoms, charges: Mapping[str, int]) -> Atoms:
     """Return the piece in the lowest cell in which ions keep their distances across the face."""
     low, high = float(piece.positions[:, 2].min()), float(piece.positions[:, 2].max())
@@ -139,7 +124,7 @@ def _neutral(atoms: Atoms, charges: Mapping[str, int], mobile: str) -> Atoms:
         return _without_mobile(atoms, labels, mobile, excess // step)
     extra = -excess // step
     anions = np.array([charges[label] < 0 for label in labels])
-    everywhere = Interval(0.0, float(atoms.cell[2, 2]), float(atoms.cell[2, 2]))
+    everywhere = Span(0.0, float(atoms.cell[2, 2]), float(atoms.cell[2, 2]))
     places, _ = largest_voids(atoms, anions, everywhere, extra) if extra else (np.empty((0, 3)), None)
     grown = atoms + Atoms([element_of(mobile)] * extra, positions=places)
     return with_labels(grown, [*labels, *[mobile] * extra])

@@ -2,57 +2,77 @@
 
 import numpy as np
 
-from dopantfit.boundary.profile.domains import Interval
+from dopantfit.boundary.profile.domains import Span
 from dopantfit.potential import Potential
-from dopantfit.structures import labels_of
+from dopantfit.structures import Host, labels_of
 from dopantfit.study.amorphous import cut, without
-from dopantfit.study.boundary_stage import domains_in
-from dopantfit.study.dynamics import counts_of
-from dopantfit.study.files import STRUCTURE, read_structure, write_structure
-from dopantfit.study.host import SUBSTITUTE
-from dopantfit.workflow.graph import action
-from dopantfit.workflow.work import Outcome, Work
+from dopantfit.study.bleeding_stage import Bled
+from dopantfit.study.boundary_stage import BuiltBoundary
+from dopantfit.study.dynamics import Ions, counts_of
+from dopantfit.study.files import STRUCTURE, read_structure, walker_of_rank, write_structure
+from dopantfit.workflow.schema import Model
+from dopantfit.workflow.typed import Here, Product, TaskOutput, typed_action
 
 
-@action(version=1)
-def build_amorphous(work: Work) -> Outcome:
-    """Cut an amorphous cell out of the boundary, or out of a walker.
+class GlassCut(Model):
+    """A cell out of the boundary, or with `bleeding` out of a walker. rank: of it by energy, from 1. margin: [Å]."""
 
-    needs: boundary, and bleeding for A_i. settings: rank (of the walker by energy, from 1), margin [Å], mobile.
-    """
-    boundary = work.needs["boundary"]
+    host: Host
+    rank: int
+    margin: float
+    boundary: TaskOutput[BuiltBoundary]
+    bleeding: TaskOutput[Bled] | None = None
+
+
+class CutGlass(Ions):
+    """An amorphous cell. window_A: width of what was cut [Å]."""
+
+    window_A: float
+
+
+class GlassExchange(Model):
+    """Every reducible ion of the reference glass becomes dopant, a part `share` of them, or the host's partner."""
+
+    host: Host
+    dopant: str
+    share: float
+    seed: int
+    reference: TaskOutput[CutGlass]
+
+
+@typed_action(GlassCut, CutGlass, version=1)
+def build_amorphous(here: Here, want: GlassCut) -> Product[CutGlass]:
+    """Cut an amorphous cell out of the boundary, or out of a walker."""
+    boundary = here.made(want.boundary)
     source = boundary.file(STRUCTURE)
-    if "bleeding" in work.needs:
-        source = work.needs["bleeding"].file(f"walker-{work.settings['rank']}.extxyz")
+    if want.bleeding is not None:
+        source = here.made(want.bleeding).file(walker_of_rank(want.rank))
     atoms = read_structure(source)
-    window = _inner(domains_in(boundary.result["domains"], atoms).amorphous, work.settings["margin"])
-    piece = cut(atoms, window.low, window.high, _charges(work), work.settings["mobile"])
-    write_structure(work.folder / STRUCTURE, piece)
-    return Outcome({"atoms": len(piece), "counts": counts_of(piece), "window_A": window.width}, (STRUCTURE,))
+    window = _inner(boundary.result.domains.within(atoms).amorphous, want.margin)
+    piece = cut(atoms, window.low, window.high, _charges(here), want.host)
+    write_structure(here.folder / STRUCTURE, piece)
+    return Product(CutGlass(atoms=len(piece), counts=counts_of(piece), window_A=window.width), (STRUCTURE,))
 
 
-@action(version=1)
-def build_without(work: Work) -> Outcome:
-    """Make T_0: every Ti of A_ref becomes dopant or Al.
-
-    needs: reference. settings: removed, dopant, share (of the dopant), mobile, seed.
-    """
-    want, atoms = work.settings, read_structure(work.needs["reference"].file(STRUCTURE))
-    total = labels_of(atoms).count(want["removed"])
-    dopants = round(want["share"] * total)
-    exchange = {want["dopant"]: dopants, SUBSTITUTE: total - dopants}
-    rng = np.random.default_rng(want["seed"])
-    piece = without(atoms, exchange, want["removed"], _charges(work), want["mobile"], rng)
-    write_structure(work.folder / STRUCTURE, piece)
-    return Outcome({"atoms": len(piece), "counts": counts_of(piece)}, (STRUCTURE,))
+@typed_action(GlassExchange, Ions, version=1)
+def build_without(here: Here, want: GlassExchange) -> Product[Ions]:
+    """Make T_0: every reducible ion of A_ref becomes dopant or the host's partner."""
+    atoms = read_structure(here.made(want.reference).file(STRUCTURE))
+    total = labels_of(atoms).count(want.host.reducible)
+    dopants = round(want.share * total)
+    host = want.host
+    exchange = {want.dopant: dopants, host.substitution.partner: total - dopants}
+    piece = without(atoms, exchange, host.reducible, _charges(here), host.mobile, np.random.default_rng(want.seed))
+    write_structure(here.folder / STRUCTURE, piece)
+    return Product(Ions(atoms=len(piece), counts=counts_of(piece)), (STRUCTURE,))
 
 
-def _inner(domain: Interval, margin: float) -> Interval:
+def _inner(domain: Span, margin: float) -> Span:
     """The domain without a margin at each end, half of it at least."""
     room = min(margin, 0.25 * domain.width)
-    return Interval(domain.low + room, domain.high - room, domain.period)
+    return Span(domain.low + room, domain.high - room, domain.period)
 
 
-def _charges(work: Work) -> dict[str, int]:
-    potential = Potential.load(work.task.files["potential"])
+def _charges(here: Here) -> dict[str, int]:
+    potential = Potential.load(here.path("potential"))
     return {label: ion.formal_charge for label, ion in potential.species.items()}

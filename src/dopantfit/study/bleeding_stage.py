@@ -1,16 +1,15 @@
 """What bled: how much dopant the walkers of lowest energy have in their grain, how deep, and on which sites."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import sqrt
-from typing import Any
 
 import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
 
-from dopantfit.boundary.swap.acceptance import Statistics
-from dopantfit.boundary.swap.bleeding import Acceptance, acceptance, mean_profiles, occupied_sites
+from dopantfit.boundary.swap.acceptance import Counts, Statistics
+from dopantfit.boundary.swap.bleeding import acceptance, mean_profiles, occupied_sites
 from dopantfit.boundary.swap.config import Layers
 from dopantfit.boundary.swap.layers import depths
 from dopantfit.statistics import (
@@ -22,54 +21,102 @@ from dopantfit.statistics import (
     student_quantile,
 )
 from dopantfit.structures import labels_of
-from dopantfit.study.boundary_stage import domains_in
-from dopantfit.study.files import PROFILE, STRUCTURE, read_structure, write_structure, write_table
-from dopantfit.study.swap_stage import walker_file
-from dopantfit.workflow.graph import action
-from dopantfit.workflow.work import Outcome, Work
+from dopantfit.study.boundary_stage import BuiltBoundary, DomainSpans
+from dopantfit.study.files import PROFILE, STRUCTURE, read_structure, walker_of_rank, write_structure
+from dopantfit.study.item import write_table
+from dopantfit.study.swap_stage import Tempered, walker_file
+from dopantfit.study.values import Number
+from dopantfit.workflow.schema import Model
+from dopantfit.workflow.typed import Here, Product, TaskOutput, typed_action
 
 #: Part of the dopant in the grain that the penetration depth leaves above it.
 _ABOVE = 0.95
 
 
-@action(version=4)
-def bleed(work: Work) -> Outcome:
+class BleedingAnalysis(Model):
+    """The end of a composition's walkers. lowest: how many of them, by energy. partners: of exchange."""
+
+    lowest: int
+    dopant: str
+    partners: tuple[str, ...]
+    boundary: TaskOutput[BuiltBoundary]
+    swaps: TaskOutput[Tempered]
+
+
+class Accepted(Model):
+    """Exchanges with one partner: tried, taken, and the share that Metropolis would take."""
+
+    attempts: int
+    accepted: int
+    share: Number
+
+
+class Bled(Model):
+    """How much dopant the walkers of lowest energy have in their grain, how deep, and on which sites.
+
+    walkers: replicas. grain_fraction: of the dopant among all ions of the grain; grain_share: over that of the
+    amorphous domain. penetration_A: depth that 95 % of it stays above [Å]; penetration_unknown: why there is none.
+    explored_A: depth to which the grain was open. sites: how often the dopant sat on each kind.
+    """
+
+    walkers: tuple[int, ...]
+    acceptance: dict[str, Accepted]
+    acceptance_across: dict[str, Accepted]
+    statistics: Statistics
+    grain_fraction: float
+    grain_share: Number | None
+    penetration_A: Number | None
+    penetration_unknown: str
+    explored_A: float
+    sites: dict[str, int]
+    between_sites: int
+    attempts_per_dopant: float
+
+
+@typed_action(BleedingAnalysis, Bled, version=4)
+def bleed(here: Here, want: BleedingAnalysis) -> Product[Bled]:
     """Analyse the end of a composition's walkers.
 
-    needs: boundary, swaps. settings: lowest, dopant, partners. The walkers of lowest energy are ``walker-1.extxyz``,
-    ``walker-2.extxyz``, ...; their mean profile is ``profile.csv``.
+    Those of lowest energy are ``walker-1.extxyz``, ``walker-2.extxyz``, ...; their mean profile is ``profile.csv``.
     """
-    want, boundary, swaps = work.settings, work.needs["boundary"], work.needs["swaps"]
-    chosen = swaps.result["lowest"][: want["lowest"]]
+    boundary, swaps = here.made(want.boundary), here.made(want.swaps)
+    chosen, layers = swaps.result.lowest[: want.lowest], swaps.result.layers
     walkers = [read_structure(swaps.file(walker_file(replica))) for replica in chosen]
     reference = read_structure(boundary.file(STRUCTURE))
-    layers = Layers.model_validate(dict(swaps.result["layers"]))
-    found = [grain_of(atoms, boundary.result["domains"], layers, reference, want["dopant"]) for atoms in walkers]
-    sites: Counter[str] = Counter({label: 0 for label in want["partners"]})
+    found = [grain_of(atoms, boundary.result.domains, layers, reference, want.dopant) for atoms in walkers]
+    sites = _sites(walkers, found, reference, want)
+    counts = swaps.result.statistics
+    dopants = [labels_of(atoms).count(want.dopant) for atoms in walkers]
+    tried = counts.total.attempted / len(swaps.result.lowest)
+    result = Bled(
+        walkers=chosen,
+        acceptance=_accepted(counts.pairs),
+        acceptance_across=_accepted(counts.across),
+        statistics=counts,
+        grain_fraction=sum(len(one.ions) for one in found) / max(1, sum(one.size for one in found)),
+        grain_share=share_of(found),
+        penetration_A=depth_of(found, layers),
+        penetration_unknown=why_no_depth(found, layers),
+        explored_A=layers.count * layers.width,
+        sites={label: sites[label] for label in want.partners},
+        between_sites=sites["between"],
+        attempts_per_dopant=tried / float(np.mean(dopants)),
+    )
+    return Product(result, (*_write(here, walkers, want.dopant), PROFILE))
+
+
+def _sites(
+    walkers: Sequence[Atoms], found: Sequence["DopedGrain"], reference: Atoms, want: BleedingAnalysis
+) -> Counter[str]:
+    """How often the dopant of the grains sits on each kind of site, or between them."""
+    sites: Counter[str] = Counter()
     for atoms, one in zip(walkers, found, strict=True):
-        taken = occupied_sites(atoms, reference, want["dopant"], one.ions.tolist(), tuple(want["partners"]))
+        taken = occupied_sites(atoms, reference, want.dopant, one.ions.tolist(), want.partners)
         sites.update(site.kind for site in taken)
-    counts = Statistics.from_dict(dict(swaps.result["statistics"]))
-    dopants = [labels_of(atoms).count(want["dopant"]) for atoms in walkers]
-    tried = counts.total.attempted / len(swaps.result["lowest"])
-    result = {
-        "walkers": chosen,
-        "acceptance": {partner: _as_dict(one) for partner, one in acceptance(counts.pairs).items()},
-        "acceptance_across": {partner: _as_dict(one) for partner, one in acceptance(counts.across).items()},
-        "statistics": counts.as_dict(),
-        "grain_fraction": sum(len(one.ions) for one in found) / max(1, sum(one.size for one in found)),
-        "grain_share": _or_none(share_of(found)),
-        "penetration_A": _or_none(depth_of(found, layers)),
-        "penetration_unknown": why_no_depth(found, layers),
-        "explored_A": layers.count * layers.width,
-        "sites": {label: sites[label] for label in want["partners"]},
-        "between_sites": sites["between"],
-        "attempts_per_dopant": tried / float(np.mean(dopants)),
-    }
-    return Outcome(result, (*_write(work, walkers, want["dopant"]), PROFILE))
+    return sites
 
 
-class Grain:
+class DopedGrain:
     """The explored part of one walker's grain.
 
     ions: indices of the dopants in it. size: all its ions. elsewhere: dopant fraction of the amorphous domain.
@@ -80,19 +127,21 @@ class Grain:
         self.ions, self.size, self.elsewhere, self.depth = ions, size, elsewhere, depth
 
 
-def grain_of(atoms: Atoms, domains: Any, layers: Layers, reference: Atoms, dopant: str) -> Grain:
+def grain_of(atoms: Atoms, domains: DomainSpans, layers: Layers, reference: Atoms, dopant: str) -> DopedGrain:
     """Return the explored part of a walker's grain; domains and layers are those of the undoped `reference`."""
-    inside = domains_in(domains, atoms)
+    inside = domains.within(atoms)
     depth = depths(layers, atoms.positions[:, 2], float(atoms.cell[2, 2]), float(reference.cell[2, 2]))
     explored = (depth >= 0.0) & (depth < layers.count * layers.width) & inside.members(atoms, "grain")
     is_dopant = np.array(labels_of(atoms)) == dopant
     amorphous = inside.members(atoms, "amorphous")
     ions = np.flatnonzero(explored & is_dopant)
     elsewhere = float(is_dopant[amorphous].mean()) if amorphous.any() else 0.0
-    return Grain(ions, int(explored.sum()), elsewhere, float(np.quantile(depth[ions], _ABOVE)) if len(ions) else 0.0)
+    return DopedGrain(
+        ions, int(explored.sum()), elsewhere, float(np.quantile(depth[ions], _ABOVE)) if len(ions) else 0.0
+    )
 
 
-def share_of(grains: Sequence[Grain]) -> Estimate | None:
+def share_of(grains: Sequence[DopedGrain]) -> Estimate | None:
     """Dopant fraction of the grain over that of the amorphous domain, over walkers.
 
     The interval is the wider of Poisson's, for the number of ions counted, and Student's, for the spread of walkers;
@@ -116,7 +165,7 @@ def share_of(grains: Sequence[Grain]) -> Estimate | None:
     return Estimate(value, error, low, high)
 
 
-def depth_of(grains: Sequence[Grain], layers: Layers) -> Estimate | None:
+def depth_of(grains: Sequence[DopedGrain], layers: Layers) -> Estimate | None:
     """Mean penetration depth of the walkers [Å], Student's interval; None where `why_no_depth` says why."""
     if why_no_depth(grains, layers):
         return None
@@ -124,7 +173,7 @@ def depth_of(grains: Sequence[Grain], layers: Layers) -> Estimate | None:
     return Estimate.symmetric(float(np.mean(found)), standard_error(found), len(found) - 1, least=0.0)
 
 
-def why_no_depth(grains: Sequence[Grain], layers: Layers) -> str:
+def why_no_depth(grains: Sequence[DopedGrain], layers: Layers) -> str:
     """Why the true depth may be anything; empty where the walkers give one."""
     open_to = layers.count * layers.width
     if not any(len(one.ions) for one in grains):
@@ -134,25 +183,23 @@ def why_no_depth(grains: Sequence[Grain], layers: Layers) -> str:
     return "one walker shows no spread" if len(grains) < 2 else ""
 
 
-def _or_none(estimate: Estimate | None) -> dict[str, Any] | None:
-    return None if estimate is None else estimate.as_dict()
+def _accepted(pairs: Mapping[str, Counts]) -> dict[str, Accepted]:
+    found = {}
+    for partner, one in acceptance(pairs).items():
+        share = Estimate(one.share, (one.high - one.low) / (2.0 * TWO_SIDED_95), one.low, one.high)
+        found[partner] = Accepted(attempts=one.attempted, accepted=one.accepted, share=share)
+    return found
 
 
-def _as_dict(one: Acceptance) -> dict[str, Any]:
-    error = (one.high - one.low) / (2.0 * TWO_SIDED_95)
-    share = Estimate(one.share, error, one.low, one.high)
-    return {"attempts": one.attempted, "accepted": one.accepted, "share": share.as_dict()}
-
-
-def _write(work: Work, walkers: Sequence[Atoms], dopant: str) -> tuple[str, ...]:
-    names = tuple(f"walker-{rank}.extxyz" for rank in range(1, len(walkers) + 1))
+def _write(here: Here, walkers: Sequence[Atoms], dopant: str) -> tuple[str, ...]:
+    names = tuple(walker_of_rank(rank) for rank in range(1, len(walkers) + 1))
     for name, atoms in zip(names, walkers, strict=True):
-        write_structure(work.folder / name, atoms)
+        write_structure(here.folder / name, atoms)
     mean = mean_profiles(walkers)
     spread = [None if np.isnan(value) else float(value) for value in mean.spread[dopant]]
     rows = [
         (float(height), float(value), error)
         for height, value, error in zip(mean.height, mean.mean[dopant], spread, strict=True)
     ]
-    write_table(work.folder / PROFILE, ("z_A", "mean_percent", "deviation_percent"), rows)
+    write_table(here.folder / PROFILE, ("z_A", "mean_percent", "deviation_percent"), rows)
     return names

@@ -1,82 +1,153 @@
 """The boundary of a study: sintered, divided into domains, and doped at every concentration."""
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Self
 
 import numpy as np
 from ase import Atoms
+from pydantic import JsonValue
 
 from dopantfit.boundary.build.config import BuildConfig
 from dopantfit.boundary.build.schedule import Schedule
 from dopantfit.boundary.build.sinter import build_boundary
 from dopantfit.boundary.dope.config import DopeConfig
 from dopantfit.boundary.dope.sites import doped
-from dopantfit.boundary.profile.domains import NAMES, Domains, Interval
+from dopantfit.boundary.profile.domains import NAMES, Domains, Span
 from dopantfit.boundary.profile.profiles import nearest_by_domain
-from dopantfit.lammps.progress import Progress, Report
+from dopantfit.lammps.progress import DynamicsProgress, Report
 from dopantfit.potential import Potential
-from dopantfit.study.dynamics import counts_of, launcher_of
+from dopantfit.study.dynamics import Ions, counts_of, launcher_of
 from dopantfit.study.files import STRUCTURE, read_structure, write_structure
-from dopantfit.workflow.graph import action
-from dopantfit.workflow.work import Outcome, Work
+from dopantfit.workflow.schema import Model
+from dopantfit.workflow.typed import Here, Product, TaskOutput, typed_action
+
+Spans = tuple[tuple[float, float], ...]
 
 
-@action(version=1)
-def build(work: Work) -> Outcome:
-    """Sinter the undoped boundary and find its domains.
+class DomainSpans(Model):
+    """The stretches of every domain as fractions of the cell along z, and the order that told them apart."""
 
-    settings: build (a `BuildConfig`), reducible (label whose distances are reported).
+    grain: Spans
+    complexion: Spans
+    amorphous: Spans
+    order_grain: float
+    order_amorphous: float
+
+    @classmethod
+    def of(cls, domains: Domains) -> Self:
+        """Return the spans of domains that were found."""
+        spans = {
+            name: tuple((one.low / one.period, one.high / one.period) for one in domains.intervals[name])
+            for name in NAMES
+        }
+        return cls(**spans, order_grain=domains.order_grain, order_amorphous=domains.order_amorphous)
+
+    def within(self, atoms: Atoms) -> Domains:
+        """Return the domains in a structure whose cell may have changed since."""
+        period = float(atoms.cell[2, 2])
+        spans: dict[str, Spans] = {name: getattr(self, name) for name in NAMES}
+        intervals = {
+            name: tuple(Span(low * period, high * period, period) for low, high in found)
+            for name, found in spans.items()
+        }
+        none = np.empty(0)
+        return Domains(intervals, self.order_grain, self.order_amorphous, none, none)
+
+
+class BoundaryBuild(Model):
+    """The undoped boundary. reducible: label whose distances are reported."""
+
+    build: BuildConfig
+    reducible: str
+
+
+class BuiltBoundary(Ions):
+    """A sintered boundary: cell [Å], domains, width of the complexion [Å].
+
+    nearest_A: by domain, mean distance to the nearest other reducible ion [Å], its standard error, and of how many.
+    health: `dopantfit.boundary.build.health.Checkup`.
     """
-    config = BuildConfig.model_validate_json(json.dumps(work.settings["build"]))
-    potential = Potential.load(work.task.files["potential"])
-    built = build_boundary(config, potential, work.folder / "sintering", launcher_of(work), reporter=Reporter(work).of)
+
+    cell_A: tuple[float, float, float]
+    domains: DomainSpans
+    complexion_A: float
+    nearest_A: dict[str, tuple[float, float, int] | None]
+    health: dict[str, JsonValue]
+
+
+class BoundaryDoping(Model):
+    """One concentration, one realisation, both from 1."""
+
+    dope: DopeConfig
+    level: int
+    realisation: int
+    boundary: TaskOutput[BuiltBoundary]
+
+
+class DopedBoundary(Model):
+    """A doped and relaxed boundary.
+
+    amorphous_per_unit: ions of its amorphous domain for the polyanions of one formula unit, by label. The others are
+    those of `dopantfit.boundary.dope.sites.Doping`.
+    """
+
+    level: int
+    realisation: int
+    asked: float
+    replaced: dict[str, int]
+    extra: int
+    mean_percent: float
+    replaced_fraction: dict[str, float]
+    smallest_room: float | None
+    atoms: int
+    amorphous_per_unit: dict[str, float]
+
+
+@typed_action(BoundaryBuild, BuiltBoundary, version=1)
+def build(here: Here, want: BoundaryBuild) -> Product[BuiltBoundary]:
+    """Sinter the undoped boundary and find its domains."""
+    potential, folder = Potential.load(here.path("potential")), here.folder / "sintering"
+    built = build_boundary(want.build, potential, folder, launcher_of(here), reporter=Reporter(here).of)
     atoms, domains = built.atoms, built.domains
-    write_structure(work.folder / STRUCTURE, atoms)
-    result = {
-        "atoms": len(atoms),
-        "counts": counts_of(atoms),
-        "cell_A": atoms.cell.lengths().tolist(),
-        "domains": domains_as_dict(domains),
-        "complexion_A": domains.width("complexion"),
-        "nearest_A": nearest_by_domain(atoms, domains, work.settings["reducible"]),
-        "health": built.record["health"],
-    }
-    return Outcome(result, (STRUCTURE,), {"ions": len(atoms), "ranks": work.resources.ranks})
+    write_structure(here.folder / STRUCTURE, atoms)
+    x, y, z = atoms.cell.lengths().tolist()
+    result = BuiltBoundary(
+        atoms=len(atoms),
+        counts=counts_of(atoms),
+        cell_A=(x, y, z),
+        domains=DomainSpans.of(domains),
+        complexion_A=domains.width("complexion"),
+        nearest_A=nearest_by_domain(atoms, domains, want.reducible),
+        health=built.record["health"],
+    )
+    return Product(result, (STRUCTURE,), {"ions": len(atoms), "ranks": here.resources.ranks})
 
 
-@action(version=1)
-def dope(work: Work) -> Outcome:
-    """Dope the boundary and relax it: one concentration, one realisation.
-
-    needs: boundary. settings: dope (a `DopeConfig`), level, realisation, both from 1.
-    """
-    want, boundary = work.settings, work.needs["boundary"]
-    config = DopeConfig.model_validate_json(json.dumps(want["dope"]))
-    potential = Potential.load(work.task.files["potential"])
+@typed_action(BoundaryDoping, DopedBoundary, version=1)
+def dope(here: Here, want: BoundaryDoping) -> Product[DopedBoundary]:
+    """Dope the boundary and relax it: one concentration, one realisation."""
+    boundary, config = here.made(want.boundary), want.dope
+    potential = Potential.load(here.path("potential"))
     host = read_structure(boundary.file(STRUCTURE))
-    domains = domains_in(boundary.result["domains"], host)
-    start, doping = doped(host, domains, potential, config, want["level"], want["realisation"])
-    seed = config.seed + want["realisation"]
-    schedule = Schedule(potential, config.host, config.stages, config.health, seed, launcher_of(work))
-    atoms, _ = schedule.run(start, work.folder / "relaxation", Reporter(work).of)
-    write_structure(work.folder / STRUCTURE, atoms)
-    inside = domains_in(boundary.result["domains"], atoms).members(atoms, "amorphous")
-    counts = counts_of(atoms[inside])
-    result = {
-        **doping.as_dict(),
-        "atoms": len(atoms),
-        "amorphous_per_3PO4": {label: 3.0 * count / counts["P"] for label, count in counts.items()},
-    }
-    return Outcome(result, (STRUCTURE,), {"ions": len(atoms), "ranks": work.resources.ranks})
+    spans = boundary.result.domains
+    start, doping = doped(host, spans.within(host), potential, config, want.level, want.realisation)
+    seed = config.seed + want.realisation
+    schedule = Schedule(potential, config.host, config.stages, config.health, seed, launcher_of(here))
+    atoms, _ = schedule.run(start, here.folder / "relaxation", Reporter(here).of)
+    write_structure(here.folder / STRUCTURE, atoms)
+    counts = counts_of(atoms[spans.within(atoms).members(atoms, "amorphous")])
+    whole, centres = config.host.polyanions_per_unit, counts[config.host.polyanion.centre]
+    per_unit = {label: whole * count / centres for label, count in counts.items()}
+    result = DopedBoundary(**doping.as_dict(), atoms=len(atoms), amorphous_per_unit=per_unit)
+    return Product(result, (STRUCTURE,), {"ions": len(atoms), "ranks": here.resources.ranks})
 
 
 class Reporter:
     """Adds up the molecular dynamics of a schedule, run by run."""
 
-    def __init__(self, work: Work) -> None:
-        self._work, self._before, self._last = work, 0.0, 0.0
+    def __init__(self, here: Here) -> None:
+        self._here, self._before, self._last = here, 0.0, 0.0
 
     @contextmanager
     def of(self, label: str) -> Iterator[Report]:
@@ -84,22 +155,6 @@ class Reporter:
         yield self._report
         self._before, self._last = self._before + self._last, 0.0
 
-    def _report(self, progress: Progress) -> None:
+    def _report(self, progress: DynamicsProgress) -> None:
         self._last = progress.time
-        self._work.report(self._before + progress.time, progress.rate)
-
-
-def domains_as_dict(domains: Domains) -> dict[str, Any]:
-    """Return the stretches of every domain as fractions of the cell along z, and the order that told them apart."""
-    spans = {name: [[one.low / one.period, one.high / one.period] for one in domains.intervals[name]] for name in NAMES}
-    return {**spans, "order_grain": domains.order_grain, "order_amorphous": domains.order_amorphous}
-
-
-def domains_in(content: Mapping[str, Any], atoms: Atoms) -> Domains:
-    """Return the domains that `domains_as_dict` wrote, in a structure whose cell may have changed since."""
-    period = float(atoms.cell[2, 2])
-    intervals = {
-        name: tuple(Interval(low * period, high * period, period) for low, high in content[name]) for name in NAMES
-    }
-    none = np.empty(0)
-    return Domains(intervals, content["order_grain"], content["order_amorphous"], none, none)
+        self._here.report(self._before + progress.time, progress.rate)

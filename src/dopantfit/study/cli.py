@@ -1,15 +1,13 @@
-"""``dopantfit study``: from a fitted potential to a verdict, in one run folder that can be taken up at any time."""
+"""``dopantfit study`` and ``plan``: from a fitted potential to a verdict, and what that will cost."""
 
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from dopantfit.study.config import StudyConfig
-    from dopantfit.study.run import Study
+from dopantfit.terminal import JsonOption, print_json, print_parts
 
 FolderArgument = Annotated[Path, typer.Argument(help="Folder with study.toml, or such a file.")]
 PresetOption = Annotated[str | None, typer.Option(help="quick, desk or paper, instead of the one the file names.")]
@@ -19,7 +17,6 @@ SiteOption = Annotated[Path | None, typer.Option(help="Site file (TOML): run thr
 KeepOption = Annotated[
     bool, typer.Option("--keep", help="Copy the summary to <folder>/study, to be kept with the fit and reported from.")
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")]
 
 
 def study(
@@ -32,53 +29,35 @@ def study(
     json: JsonOption = False,
 ) -> None:
     """Study a dopant in the grain boundary: build, dope, exchange, run, analyse, answer. Goes on where it was ended."""
-    from dopantfit.study.config import load_study
-    from dopantfit.study.run import SUMMARY, plan_study
-    from dopantfit.study.run import keep as keep_summary
+    from dopantfit.study import verb
+    from dopantfit.study.tables import verdict_lines
+    from dopantfit.workflow.overview import Overview
 
-    config, file = load_study(folder, preset)
-    target = run or run_folder(config, file)
-    record = _run(plan_study(config, file), target, workers or len(os.sched_getaffinity(0)), site)
-    summary = keep_summary(target, file.parent) if keep else target / SUMMARY
-    _print_json(record) if json else _print_verdict(record, summary)
-    if record["failed"] or (record["verdict"] or {}).get("answer") == "no":
+    record = verb.study(folder, preset=preset, run=run, workers=workers, site=site, keep=keep, watch=Overview)
+    if json:
+        print_json(record.as_dict())
+    else:
+        print_parts(*verdict_lines(record), f"tables and records: {verb.summary_of(folder, preset, run, keep)}")
+    if record.has_failed:
         raise typer.Exit(1)
 
 
-def run_folder(config: "StudyConfig", file: Path) -> Path:
-    """Where a study runs unless told otherwise."""
-    from dopantfit.workflow.names import default_run
+def plan(
+    folder: FolderArgument,
+    preset: PresetOption = None,
+    run: RunOption = None,
+    nodes: Annotated[int, typer.Option(min=1, help="Nodes of a cluster.")] = 1,
+    cores: Annotated[int | None, typer.Option(min=1, help="Cores per node.", show_default="of this machine")] = None,
+    ranks: Annotated[int, typer.Option(min=1, help="MPI ranks of one task.")] = 1,
+    json: JsonOption = False,
+) -> None:
+    """Estimate core-hours, disk and wall time of a study, stage by stage, from rates measured on this machine."""
+    from dopantfit.study import verb
+    from dopantfit.study.tables import cost_table
 
-    return default_run("study", file.parent.resolve().name, config.preset)
+    def tell() -> None:
+        sys.stderr.write("no records of this study yet: measuring the speed of this machine, some seconds ...\n")
 
-
-def _run(study: "Study", folder: Path, workers: int, site: Path | None) -> dict[str, Any]:
-    from dopantfit.study.run import run_study
-    from dopantfit.workflow.overview import Overview
-    from dopantfit.workflow.pool import local_pool, site_pool
-    from dopantfit.workflow.site import load_site
-    from dopantfit.workflow.work import Resources
-
-    if site is None:
-        pool, resources = local_pool(workers), Resources()
-    else:
-        described = load_site(site)
-        described.check(str(site))
-        pool, resources = site_pool(described, folder / "parsl"), described.resources
-    with Overview(study.graph, folder) as overview:
-        return run_study(study, folder, pool, resources, overview.observe, overview.tick)
-
-
-def _print_verdict(record: dict[str, Any], summary: Path) -> None:
-    from rich.console import Console
-
-    from dopantfit.study.tables import verdict_lines
-
-    lines = (*verdict_lines(record), f"tables and records: {summary}")
-    Console(highlight=False).print(*lines, sep="\n", soft_wrap=True)
-
-
-def _print_json(payload: object) -> None:
-    import json
-
-    sys.stdout.write(json.dumps(payload, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    whole = nodes * (cores or len(os.sched_getaffinity(0)))
+    cost = verb.plan(folder, preset=preset, run=run, cores=whole, ranks=ranks, calibrating=tell)
+    print_json(cost.as_dict()) if json else print_parts(cost_table(cost))

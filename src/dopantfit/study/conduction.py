@@ -1,8 +1,8 @@
-"""Transport of one system out of its runs, and what the Ti of a glass looks like while it runs."""
+"""Transport of one system out of its runs, and what the reducible ions of a glass look like while it runs."""
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from ase import Atoms
@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 from dopantfit.boundary.profile.profiles import nearest_distances
 from dopantfit.potential import Potential
 from dopantfit.statistics import standard_error
-from dopantfit.study.dynamics import IONS, TRAJECTORY
-from dopantfit.transport.diffusion import HOP_LENGTH, WINDOW
+from dopantfit.study.crystals import BuiltCrystal
+from dopantfit.study.dynamics import IONS, TRAJECTORY, Produced
+from dopantfit.study.values import Number
 from dopantfit.transport.reading import read_trajectory, species_of
 from dopantfit.transport.summary import summarise, write_msd
 from dopantfit.transport.trajectory import Trajectory
-from dopantfit.workflow.graph import action
-from dopantfit.workflow.work import Finished, Outcome, Work
+from dopantfit.workflow.schema import Model
+from dopantfit.workflow.typed import Here, Made, Product, TaskOutput, typed_action
 
 MSD = "msd.csv"
 PRODUCTION = Path("production")
@@ -25,35 +26,79 @@ PRODUCTION = Path("production")
 _FRAMES = 20
 
 
-@action(version=1)
-def transport(work: Work) -> Outcome:
-    """Diffusion and conductivity of every cation; independent runs together.
+class TransportAnalysis(Model):
+    """Independent runs of one structure at a temperature [K].
 
-    needs: run1, run2, ... and build, whose ``dopant_sites`` tells dopants on different sites apart.
-    settings: temperature [K], dopant.
+    centre: of the polyanions, which is no ion that could be mobile.
+    crystal: whose `dopant_sites` tells dopants on different sites apart; None for a glass.
     """
-    want, potential = work.settings, Potential.load(work.task.files["potential"])
-    sites = work.needs["build"].result.get("dopant_sites", {}) if "build" in work.needs else {}
-    runs = [trajectory_of(run, want["dopant"], sites) for role, run in sorted(work.needs.items()) if role != "build"]
-    summary = summarise(runs, cation_charges(runs[0].species, potential), want["temperature"], WINDOW, HOP_LENGTH)
-    write_msd(work.folder / MSD, summary)
-    result: dict[str, Any] = {**summary.as_dict(), "runs": len(runs)}
-    return Outcome(result, (MSD,))
+
+    temperature: float
+    dopant: str
+    centre: str
+    runs: tuple[TaskOutput[Produced], ...]
+    crystal: TaskOutput[BuiltCrystal] | None = None
 
 
-@action(version=1)
-def glass(work: Work) -> Outcome:
-    """Distance of every Ti to the nearest other Ti, averaged over a run and then over the ions.
+class SpeciesTransport(Model):
+    """Diffusion of one species, and its conductivity where it is mobile; see `dopantfit.transport.summary`."""
 
-    needs: run. settings: label (of the ion). Result: distance [Å] and its standard error over ions; None without two.
-    """
-    label, run = work.settings["label"], trajectory_of(work.needs["run"], "", {})
-    distances = mean_nearest(run, label)
-    result: dict[str, Any] = {"ions": len(distances), "nearest_A": None, "nearest_error_A": None}
-    if len(distances) > 1:
-        error = standard_error(distances)
-        result |= {"nearest_A": float(distances.mean()), "nearest_error_A": error}
-    return Outcome(result)
+    n_ions: int
+    D_cm2_per_s: Number
+    D_xyz_cm2_per_s: tuple[float, float, float] | None
+    msd_reached_A2: float
+    msd_rattle_A2: float
+    window_ps: tuple[float, float]
+    error_over_brownian: float | None
+    replica_scatter: float | None
+    tracer_conductivity_S_per_cm: Number | None = None
+
+
+class Transported(Model):
+    """Diffusion and conductivity of every species of one system, of so many runs together."""
+
+    temperature_K: float
+    volume_A3: float
+    species: dict[str, SpeciesTransport]
+    collective_conductivity_S_per_cm: Number
+    haven_ratio: Number | None
+    runs: int
+
+
+class GlassStructure(Model):
+    """The surroundings of the ions of a label in a run."""
+
+    label: str
+    run: TaskOutput[Produced]
+
+
+class NearestNeighbours(Model):
+    """Mean distance of an ion to the nearest other one of its label [Å], its standard error; None without two."""
+
+    ions: int
+    nearest_A: float | None
+    nearest_error_A: float | None
+
+
+@typed_action(TransportAnalysis, Transported, version=2)
+def transport(here: Here, want: TransportAnalysis) -> Product[Transported]:
+    """Diffusion and conductivity of every cation; independent runs together."""
+    potential, crystal = Potential.load(here.path("potential")), here.if_made(want.crystal)
+    sites = {} if crystal is None else crystal.result.dopant_sites
+    runs = [trajectory_of(here.made(run), want.dopant, sites) for run in want.runs]
+    charges = cation_charges(runs[0].species, potential, want.centre)
+    summary = summarise(runs, charges, want.temperature)
+    write_msd(here.folder / MSD, summary)
+    return Product(Transported.model_validate_json(json.dumps({**summary.as_dict(), "runs": len(runs)})), (MSD,))
+
+
+@typed_action(GlassStructure, NearestNeighbours, version=1)
+def glass_structure(here: Here, want: GlassStructure) -> Product[NearestNeighbours]:
+    """Distance of every ion of a label to the nearest other one, averaged over a run and then over the ions."""
+    distances = mean_nearest(trajectory_of(here.made(want.run), "", {}), want.label)
+    count, known = len(distances), len(distances) > 1
+    mean, error = (float(distances.mean()), standard_error(distances)) if known else (None, None)
+    return Product(NearestNeighbours(ions=count, nearest_A=mean, nearest_error_A=error))
 
 
 def mean_nearest(run: Trajectory, label: str) -> NDArray[np.float64]:
@@ -71,7 +116,7 @@ def mean_nearest(run: Trajectory, label: str) -> NDArray[np.float64]:
     return np.asarray(np.mean(found, axis=0))
 
 
-def trajectory_of(run: Finished, dopant: str, sites: Mapping[str, Sequence[int]]) -> Trajectory:
+def trajectory_of(run: Made[Produced], dopant: str, sites: Mapping[str, Sequence[int]]) -> Trajectory:
     """Read the trajectory of a production run; dopants on known sites get labels such as ``Mg on Ti``."""
     species = list(species_of(run.file(str(PRODUCTION / IONS))))
     for site, ions in sites.items():
@@ -80,11 +125,11 @@ def trajectory_of(run: Finished, dopant: str, sites: Mapping[str, Sequence[int]]
     return read_trajectory(run.file(str(PRODUCTION / TRAJECTORY)), tuple(species))
 
 
-def cation_charges(species: Sequence[str], potential: Potential) -> dict[str, float]:
-    """Formal charges of all cations but P, which with O is the framework that drifts [e]."""
+def cation_charges(species: Sequence[str], potential: Potential, centre: str) -> dict[str, float]:
+    """Formal charges of all cations but the centres of polyanions, which with the anions are what drifts [e]."""
     charges = {}
     for name in sorted(set(species)):
         ion = potential.species[name.split(" on ")[0]]
-        if ion.formal_charge > 0 and name != "P":
+        if ion.formal_charge > 0 and name != centre:
             charges[name] = float(ion.formal_charge)
     return charges

@@ -3,27 +3,25 @@
 A file names a preset (quick, desk, paper) and whatever it wants otherwise; every value of the preset can be overridden.
 """
 
-import json
 import os
-import tomllib
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path, PurePath
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from dopantfit.errors import ConfigError
-from dopantfit.strict_toml import Table, parse_strict, read_text
+from dopantfit.strict_toml import Count, Positive, Table, parse_strict, parse_toml, read_text
+from dopantfit.structures.hosts import DEFAULT_HOST
+from dopantfit.study.systems import System
 
 STUDY_FILE = "study.toml"
 PRESETS = ("quick", "desk", "paper")
 #: What the study's own potential is called beside those of an ensemble.
 OWN = "study"
 
-Positive = Annotated[float, Field(gt=0.0)]
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
-Count = Annotated[int, Field(ge=1)]
 Text = Annotated[str, Field(min_length=1)]
 
 
@@ -74,7 +72,7 @@ class Swaps(Table):
     layers: Count
     #: How a partner is drawn: "species" first, then an ion of it, so that every pair is tried as often; or any "ion".
     draw: Literal["ion", "species"]
-    #: Width of a layer [Å]; the distance of Ti/Al planes in the crystal is 3.5.
+    #: Width of a layer [Å]; the distance of framework planes in the crystal is 3.5.
     layer_width: Positive
     #: Molecular dynamics between bursts [ps], [K].
     relaxation: Positive
@@ -104,8 +102,8 @@ class Crystals(Table):
 
     #: Pseudo-cubic cells of 12.1 Å along each edge; three are the published cell of 3953 ions.
     edge: Count
-    #: Al per formula unit.
-    x: Annotated[float, Field(ge=0.0, le=2.0)]
+    #: Partners per formula unit.
+    x: Annotated[float, Field(ge=0.0)]
     #: At constant pressure [ps], [K]; the volume is the mean over the second half.
     equilibration: Positive
     equilibration_temperature: Positive
@@ -173,6 +171,11 @@ class Ensemble(Table):
     systems: tuple[Annotated[str, Field(pattern=r"^(C|A)_(ref|[1-9][0-9]*)$")], ...] = ()
 
     @property
+    def members(self) -> tuple[System, ...]:
+        """The systems."""
+        return tuple(System.named(name) for name in self.systems)
+
+    @property
     def labels(self) -> dict[str, str]:
         """Potentials by the name that results have for them."""
         return {PurePath(potential).stem: potential for potential in self.potentials}
@@ -182,6 +185,8 @@ class StudyConfig(Table):
     """Everything that a study needs to know."""
 
     preset: Literal["quick", "desk", "paper"]
+    #: What is doped: a name of the library of hosts, or a TOML file beside the study.
+    host: Text = DEFAULT_HOST
     #: Of everything random; each task draws its own from it and its name.
     seed: Annotated[int, Field(ge=0)]
     #: Label of the dopant in the potential.
@@ -217,10 +222,9 @@ class StudyConfig(Table):
     def _ensemble_fits(self, n: int) -> None:
         """Refuse an ensemble that would run nothing, or whose results could not be told apart."""
         potentials, systems = self.ensemble.potentials, self.ensemble.systems
-        for system in systems:
-            number = system.partition("_")[2]
-            if number != "ref" and int(number) > n:
-                raise ValueError(f"ensemble.systems: {system}, but there are {n} concentrations")
+        for system in self.ensemble.members:
+            if (system.composition or 0) > n:
+                raise ValueError(f"ensemble.systems: {system.name}, but there are {n} concentrations")
         if bool(potentials) != bool(systems):
             raise ValueError("ensemble: potentials and systems go together; name both, or neither")
         if len({*self.ensemble.labels, OWN}) <= len(potentials) or len(set(systems)) < len(systems):
@@ -244,42 +248,20 @@ def load_study(path: str | os.PathLike[str], preset: str | None = None) -> tuple
 
 def parse_study(text: str, source: str = STUDY_FILE, preset: str | None = None) -> StudyConfig:
     """Return the study written in `text`, laid over its preset; ConfigError naming `source` and the key."""
-    try:
-        written = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as problem:
-        raise ConfigError(f"{source}: not valid TOML: {problem}") from None
+    written = parse_toml(text, source)
     chosen = preset or written.get("preset", "quick")
     if chosen not in PRESETS:
         raise ConfigError(f"{source}: preset = {chosen!r} is not one of {', '.join(PRESETS)}")
-    base = tomllib.loads(files("dopantfit.study").joinpath("presets", f"{chosen}.toml").read_text(encoding="utf-8"))
-    return parse_strict(StudyConfig, _toml({**_laid_over(base, written), "preset": chosen}), source)
+    base = parse_toml(
+        files("dopantfit.study").joinpath("presets", f"{chosen}.toml").read_text(encoding="utf-8"), chosen
+    )
+    return parse_strict(StudyConfig, {**_laid_over(base, written), "preset": chosen}, source)
 
 
-def _laid_over(base: Mapping[str, Any], written: Mapping[str, Any]) -> dict[str, Any]:
+def _laid_over(base: Mapping[str, object], written: Mapping[str, object]) -> dict[str, object]:
     """Return `base` with what was written in its place, table by table."""
     merged = dict(base)
     for key, value in written.items():
         below = merged.get(key)
         merged[key] = _laid_over(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
     return merged
-
-
-def _toml(content: Mapping[str, Any]) -> str:
-    """Write what was merged as TOML again, so that one strict reader says what is wrong."""
-    tables = {key: value for key, value in content.items() if isinstance(value, dict)}
-    lines = [f"{json.dumps(key)} = {_inline(value)}" for key, value in content.items() if key not in tables]
-    for key, table in tables.items():
-        lines += [f"[{json.dumps(key)}]", *(f"{json.dumps(name)} = {_inline(value)}" for name, value in table.items())]
-    return "\n".join(lines) + "\n"
-
-
-def _inline(value: Any) -> str:
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{json.dumps(key)} = {_inline(entry)}" for key, entry in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(_inline(entry) for entry in value) + "]"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str):
-        return json.dumps(value).replace("\x7f", "\\u007f")
-    return repr(value) if isinstance(value, int | float) else json.dumps(str(value))

@@ -6,11 +6,11 @@ an attempt grows with size as N^1.2: boundaries of 687 and 14,458 ions were meas
 """
 
 import json
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -18,6 +18,8 @@ from dopantfit.boundary.build.config import amorphous_counts
 from dopantfit.potential import Potential
 from dopantfit.study.crystals import doped_crystal, reference_size
 from dopantfit.study.dynamics import dynamics_settings
+from dopantfit.study.planned import Planned
+from dopantfit.study.systems import Kind
 from dopantfit.study.tasks import Planner
 from dopantfit.workflow.graph import Graph, Task
 from dopantfit.workflow.records import read_record
@@ -65,7 +67,7 @@ class Cost:
     cores: int
     rates: Rates
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """Return plain numbers, units in the names."""
         return {
             "core_hours": self.core_hours,
@@ -108,6 +110,12 @@ def rates_of(folder: Path, graph: Graph) -> Rates | None:
     return Rates(rate, found, f"{len(dynamics) + len(swaps)} records in {folder}")
 
 
+def calibrated_rates(planner: Planner) -> Rates:
+    """Measure the speed of molecular dynamics in a folder that goes again."""
+    with tempfile.TemporaryDirectory() as scratch:
+        return calibrate(planner, Path(scratch))
+
+
 def calibrate(planner: Planner, folder: Path) -> Rates:
     """Measure the speed of molecular dynamics with a short run of one crystal cell on one core.
 
@@ -115,9 +123,9 @@ def calibrate(planner: Planner, folder: Path) -> Rates:
     """
     from dopantfit.lammps import Launcher, run_dynamics
 
-    potential = Potential.load(planner.potential(planner.study.potential)["potential"])
-    atoms, _ = doped_crystal(CALIBRATION_EDGE, 0.25, "", 0, {}, np.random.default_rng(1))
-    settings = dynamics_settings(planner.study.engine.model_dump(), 1, 300.0, CALIBRATION)
+    potential = Potential.load(planner.own_potential["potential"])
+    atoms, _ = doped_crystal(planner.host, CALIBRATION_EDGE, 0.25, "", 0, {}, np.random.default_rng(1))
+    settings = dynamics_settings(planner.study.engine, 1, 300.0, CALIBRATION)
     run = run_dynamics(atoms, potential, settings, folder, launcher=Launcher(ranks=1))
     rate = json.loads(run.record.read_text(encoding="utf-8"))["ps_per_hour"]
     return Rates(3600.0 / rate / len(atoms), _SWAP_SECONDS, f"{settings.duration:g} ps of {len(atoms)} ions, just now")
@@ -126,9 +134,10 @@ def calibrate(planner: Planner, folder: Path) -> Rates:
 def cost_of(planner: Planner, graph: Graph, rates: Rates, cores: int, ranks: int = 1) -> Cost:
     """Return the cost of a study on `cores` cores, `ranks` of which work on one task."""
     sizes = Sizes.of(planner)
+    ions = dict.fromkeys(graph.order, sizes.boundary) | sizes.by_task(planner.planned)
     swaps = planner.study.swaps
     between = swaps.rounds_per_layer * swaps.layers * swaps.relaxation * planner.study.doping.realisations
-    seconds = {name: _seconds(task, sizes.ions(task), rates, between) for name, task in graph.tasks.items()}
+    seconds = {name: _seconds(task, ions[name], rates, between) for name, task in graph.tasks.items()}
     begins, ends = schedule(graph, seconds, cores, ranks, planner.study.doping.realisations)
     stages: dict[str, list[str]] = {}
     for name in graph.order:
@@ -138,7 +147,7 @@ def cost_of(planner: Planner, graph: Graph, rates: Rates, cores: int, ranks: int
             stage,
             len(names),
             sum(seconds[name] for name in names) / 3600.0,
-            sum(_bytes(graph.tasks[name], sizes, planner) for name in names) / 1e9,
+            sum(_bytes(graph.tasks[name], ions[name], planner) for name in names) / 1e9,
             (max(ends[name] for name in names) - min(begins[name] for name in names)) / 3600.0,
         )
         for stage, names in stages.items()
@@ -190,22 +199,19 @@ class Sizes:
     def of(cls, planner: Planner) -> "Sizes":
         """Return the sizes that a study will have."""
         config = planner.build_config()
-        potential = Potential.load(planner.potential(planner.study.potential)["potential"])
+        potential = Potential.load(planner.own_potential["potential"])
         counts = amorphous_counts(config, potential)
         host, grain = config.host, config.grain
         amorphous = sum(counts.values()) + host.polyanion.count * counts[host.polyanion.centre]
         units = host.units_in((grain.in_plane, grain.in_plane, grain.thickness))
         crystal = sum(host.formula_unit.values()) * units + host.mobile_per_partner() * round(config.x * units)
         crystals = planner.study.crystals
-        return cls(amorphous + crystal, reference_size(crystals.edge, crystals.x), amorphous)
+        return cls(amorphous + crystal, reference_size(host, crystals.edge, crystals.x), amorphous)
 
-    def ions(self, task: Task) -> int:
-        """Ions that a task works on."""
-        if task.stage in ("crystals", "amorphous"):
-            return self.crystal if task.stage == "crystals" else self.amorphous
-        if task.stage == "ensemble":
-            return self.crystal if "/C_" in task.name else self.amorphous
-        return self.boundary
+    def by_task(self, planned: Planned) -> dict[str, int]:
+        """Ions that each task of a crystal or a glass works on; all others work on the boundary."""
+        kinds = {job.name: kind for kind, jobs in planned.by_kind() for job in jobs}
+        return {name: self.crystal if kind is Kind.CRYSTAL else self.amorphous for name, kind in kinds.items()}
 
 
 def _seconds(task: Task, ions: int, rates: Rates, between: float) -> float:
@@ -220,8 +226,7 @@ def _growth(ions: float) -> float:
     return float((ions / _SWAP_IONS) ** _SWAP_GROWTH)
 
 
-def _bytes(task: Task, sizes: Sizes, planner: Planner) -> float:
-    ions = sizes.ions(task)
+def _bytes(task: Task, ions: int, planner: Planner) -> float:
     if task.unit == "ps":
         return ions * (task.cost / planner.study.engine.frame_interval * _FRAME_BYTES + _RUN_BYTES) + _TABLE_BYTES
     if task.unit == "swaps":

@@ -1,22 +1,24 @@
 """Molecular dynamics of a study: one structure is equilibrated at constant pressure, then run at constant volume."""
 
 import json
-from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
 
 from dopantfit.errors import ConvergenceError
-from dopantfit.lammps import Dynamics, DynamicsResult, Launcher, Progress, run_dynamics
+from dopantfit.lammps import Dynamics, DynamicsProgress, DynamicsResult, Launcher, run_dynamics
 from dopantfit.lammps.legs import read_table
 from dopantfit.potential import Potential
 from dopantfit.statistics import Estimate, standard_error
+from dopantfit.structures import labels_of
+from dopantfit.study.config import Engine
 from dopantfit.study.files import STRUCTURE, read_structure, write_structure
-from dopantfit.workflow.graph import action
-from dopantfit.workflow.work import Outcome, Work
+from dopantfit.study.values import Number
+from dopantfit.workflow.schema import Model
+from dopantfit.workflow.typed import Here, Product, TaskOutput, typed_action
 
 TRAJECTORY, IONS = "trajectory.dcd", "ions.extxyz"
 #: Part of an equilibration that is left out of means.
@@ -28,103 +30,133 @@ _CHECKPOINT = 2.5  # ps; legs of a fixed length make a resumed run end as an und
 _LONGEST_ROW_INTERVAL = 100  # steps; also how often collapse is looked for
 
 
-def dynamics_settings(
-    engine: Mapping[str, Any], seed: int, temperature: float, duration: float, **more: Any
-) -> Dynamics:
-    """Return the settings of one run.
+class Ions(Model):
+    """What is made has ions: how many, and of which labels."""
 
-    engine: the table ``engine`` of the study. temperature: [K]. duration: [ps].
-    """
-    step = engine["timestep"]
-    frames = max(1, round(engine["frame_interval"] / step))
+    atoms: int
+    counts: dict[str, int]
+
+
+class Equilibration(Model):
+    """Molecular dynamics at constant pressure: temperature [K], duration [ps]."""
+
+    engine: Engine
+    temperature: float
+    duration: float
+    seed: int
+    structure: TaskOutput[Model]
+
+
+class Equilibrated(Ions):
+    """A structure with the mean cell of the second half of its run: volume [Å³], mass [u]."""
+
+    volume_A3: Number
+    mass_u: float
+    temperature_K: float
+    duration_ps: float
+
+
+class Production(Model):
+    """Molecular dynamics at constant volume: temperature [K]; heating, then duration [ps]."""
+
+    engine: Engine
+    temperature: float
+    heating: float
+    duration: float
+    seed: int
+    structure: TaskOutput[Model]
+
+
+class Produced(Model):
+    """A run with its trajectory."""
+
+    temperature_K: float
+    volume_A3: float
+    counts: dict[str, int]
+    frame_interval_ps: float
+
+
+def dynamics_settings(engine: Engine, seed: int, temperature: float, duration: float) -> Dynamics:
+    """Return the settings of one run. temperature: [K]. duration: [ps]."""
+    step = engine.timestep
+    frames = max(1, round(engine.frame_interval / step))
     rows = next(n for n in range(min(frames, _LONGEST_ROW_INTERVAL), 0, -1) if frames % n == 0)
     return Dynamics(
         temperature=temperature,
         duration=max(1, round(duration / step / frames)) * frames * step,
         seed=seed,
         timestep=step,
-        kspace=engine["kspace"],
+        kspace=engine.kspace,
         thermo_every=rows,
         dump_every=frames,
         restart_every=max(1, round(_CHECKPOINT / step / frames)) * frames,
-        **more,
     )
 
 
-@action(version=2)
-def equilibrate(work: Work) -> Outcome:
-    """Run a structure at constant pressure; what goes on has the mean cell of the second half.
-
-    needs: structure. settings: engine, temperature [K], duration [ps], seed. Result: volume [Å³], densities, counts.
-    """
-    want, atoms = work.settings, read_structure(work.needs["structure"].file(STRUCTURE))
-    settings = dynamics_settings(
-        want["engine"],
-        want["seed"],
-        want["temperature"],
-        want["duration"],
+@typed_action(Equilibration, Equilibrated, version=2)
+def equilibrate(here: Here, want: Equilibration) -> Product[Equilibrated]:
+    """Run a structure at constant pressure; what goes on has the mean cell of the second half."""
+    atoms = read_structure(here.made(want.structure).file(STRUCTURE))
+    settings = replace(
+        dynamics_settings(want.engine, want.seed, want.temperature, want.duration),
         ensemble="npt",
-        pressure=want["engine"]["pressure"],
+        pressure=want.engine.pressure,
         cell="aniso",
     )
-    run = run_here(work, atoms, settings, "npt")
+    run = run_here(here, atoms, settings, "npt")
     table = read_table(run.thermo)
     late = np.asarray(table["time_ps"]) >= _SETTLING * settings.duration
     volume = block_mean(np.asarray(table["volume_A3"])[late])
-    write_structure(work.folder / STRUCTURE, _with_volume(run.atoms, volume.value or run.atoms.get_volume()))
-    mass = float(sum(run.atoms.get_masses()))
-    result = {
-        "volume_A3": volume.as_dict(),
-        "atoms": len(run.atoms),
-        "counts": counts_of(run.atoms),
-        "mass_u": mass,
-        "temperature_K": want["temperature"],
-        "duration_ps": settings.duration,
-    }
-    return Outcome(result, (STRUCTURE,), _rates(run, len(atoms)))
+    write_structure(here.folder / STRUCTURE, _with_volume(run.atoms, volume.value or run.atoms.get_volume()))
+    result = Equilibrated(
+        volume_A3=volume,
+        atoms=len(run.atoms),
+        counts=counts_of(run.atoms),
+        mass_u=float(sum(run.atoms.get_masses())),
+        temperature_K=want.temperature,
+        duration_ps=settings.duration,
+    )
+    return Product(result, (STRUCTURE,), _rates(run, len(atoms)))
 
 
-@action(version=1)
-def conduct(work: Work) -> Outcome:
-    """Run a structure at constant volume: heated first, then the trajectory that transport is read from.
-
-    needs: structure. settings: engine, temperature [K], heating, duration [ps], seed.
-    """
-    want, atoms = work.settings, read_structure(work.needs["structure"].file(STRUCTURE))
-    heating = dynamics_settings(want["engine"], want["seed"], want["temperature"], want["heating"])
-    run_here(work, atoms, heating, "heating")
-    production = dynamics_settings(want["engine"], want["seed"], want["temperature"], want["duration"])
-    run = run_here(work, atoms, production, "production", start="heating")
-    files = tuple(str(path.relative_to(work.folder)) for path in (run.trajectory, run.ions, run.thermo))
-    result = {
-        "temperature_K": want["temperature"],
-        "volume_A3": float(run.atoms.get_volume()),
-        "counts": counts_of(run.atoms),
-        "frame_interval_ps": production.dump_every * production.timestep,
-    }
-    return Outcome(result, files, _rates(run, len(atoms)))
+@typed_action(Production, Produced, version=1)
+def conduct(here: Here, want: Production) -> Product[Produced]:
+    """Run a structure at constant volume: heated first, then the trajectory that transport is read from."""
+    atoms = read_structure(here.made(want.structure).file(STRUCTURE))
+    heating = dynamics_settings(want.engine, want.seed, want.temperature, want.heating)
+    run_here(here, atoms, heating, "heating")
+    production = dynamics_settings(want.engine, want.seed, want.temperature, want.duration)
+    run = run_here(here, atoms, production, "production", start="heating")
+    files = tuple(str(path.relative_to(here.folder)) for path in (run.trajectory, run.ions, run.thermo))
+    result = Produced(
+        temperature_K=want.temperature,
+        volume_A3=float(run.atoms.get_volume()),
+        counts=counts_of(run.atoms),
+        frame_interval_ps=production.dump_every * production.timestep,
+    )
+    return Product(result, files, _rates(run, len(atoms)))
 
 
-def run_here(work: Work, atoms: Atoms, settings: Dynamics, name: str, start: str | None = None) -> DynamicsResult:
+def run_here(here: Here, atoms: Atoms, settings: Dynamics, name: str, start: str | None = None) -> DynamicsResult:
     """Run (or go on with) molecular dynamics in a folder of the task, with its potential and resources."""
 
-    def report(progress: Progress) -> None:
-        work.report(progress.time, progress.rate)
+    def report(progress: DynamicsProgress) -> None:
+        here.report(progress.time, progress.rate)
 
     return run_dynamics(
         atoms,
-        Potential.load(work.task.files["potential"]),
+        Potential.load(here.path("potential")),
         settings,
-        work.folder / name,
-        launcher=launcher_of(work),
+        here.folder / name,
+        launcher=launcher_of(here),
         report=report,
-        start=None if start is None else work.folder / start,
+        start=None if start is None else here.folder / start,
     )
 
 
-def launcher_of(work: Work) -> Launcher:
+def launcher_of(here: Here) -> Launcher:
     """How every run of a task is started: as its site says."""
-    return Launcher(work.resources.launcher, work.resources.ranks)
+    return Launcher(here.resources.launcher, here.resources.ranks)
 
 
 def block_mean(series: NDArray[np.float64]) -> Estimate:
@@ -140,8 +172,6 @@ def block_mean(series: NDArray[np.float64]) -> Estimate:
 
 def counts_of(atoms: Atoms) -> dict[str, int]:
     """Return the number of ions of every label."""
-    from dopantfit.structures import labels_of
-
     labels, counts = np.unique(labels_of(atoms), return_counts=True)
     return {str(label): int(count) for label, count in zip(labels, counts, strict=True)}
 

@@ -2,73 +2,103 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from statistics import fmean, stdev
-from typing import Any
 
-from dopantfit.statistics import estimate_from, interval_of
-from dopantfit.study.files import Cell, Item, write_item
-from dopantfit.study.items import conductivity, number
-from dopantfit.workflow.graph import action
-from dopantfit.workflow.work import Finished, Outcome, Work
+from dopantfit.statistics import interval_of
+from dopantfit.study.conduction import Transported
+from dopantfit.study.dynamics import Equilibrated
+from dopantfit.study.item import Cell
+from dopantfit.study.item_schemas import EnsembleFacts, PotentialSpread
+from dopantfit.study.items import Gathered, finish, number, number_columns
+from dopantfit.study.systems import System
+from dopantfit.study.transport_items import conductivity
+from dopantfit.workflow.schema import Model
+from dopantfit.workflow.typed import Here, Product, TaskOutput, typed_action
 
 Cells = tuple[Cell, Cell, Cell, Cell]
 #: Quantity and its unit.
 Quantity = tuple[str, str]
 
 
-@action(version=1)
-def ensemble(work: Work) -> Outcome:
+class SystemRuns(Model):
+    """What ran of one structure of a system: its equilibration, and the transport out of its runs."""
+
+    system: System
+    volume: TaskOutput[Equilibrated]
+    transport: TaskOutput[Transported]
+
+
+class PotentialRuns(Model):
+    """The systems that ran with one potential."""
+
+    potential: str
+    systems: tuple[SystemRuns, ...]
+
+    def of(self, system: System) -> SystemRuns | None:
+        """Return the runs of a system; None where it did not run."""
+        return next((one for one in self.systems if one.system == system), None)
+
+
+class EnsembleTable(Model):
+    """The same systems with every potential, the study's own first."""
+
+    mobile: str
+    systems: tuple[System, ...]
+    potentials: tuple[PotentialRuns, ...]
+
+
+@typed_action(EnsembleTable, Gathered, version=1)
+def ensemble(here: Here, want: EnsembleTable) -> Product[Gathered]:
     """Conductivities and volumes of the ensemble's systems with every potential, and the spread between potentials.
 
-    needs: ``volume:<potential>:<system>`` and ``transport:<potential>:<system>``. settings: potentials, systems,
-    mobile. The spread of a row is the standard deviation over potentials of its quantity; none with fewer than two.
+    The spread of a row is the standard deviation over potentials of its quantity; none with fewer than two.
     """
     rows: list[list[Cell]] = []
-    facts: dict[str, Any] = {"potentials": list(work.settings["potentials"]), "spread": {}}
-    for system in work.settings["systems"]:
-        found = {label: _quantities(label, system, work) for label in work.settings["potentials"]}
+    spread: dict[str, dict[str, PotentialSpread]] = {}
+    for system in want.systems:
+        found = {one.potential: _quantities(here, one, system, want.mobile) for one in want.potentials}
         spreads = _spreads(found.values())
         for label, quantities in found.items():
             for (name, unit), cells in quantities.items():
-                rows.append([system, label, name, unit, *cells, spreads.get(name, {}).get("deviation")])
-        facts["spread"][system] = spreads
+                deviation = spreads[name].deviation if name in spreads else None
+                rows.append([system.name, label, name, unit, *cells, deviation])
+        spread[system.name] = spreads
     columns = dict.fromkeys(("system", "potential", "quantity", "unit"), "")
-    columns |= dict.fromkeys(("estimate_value", "estimate_error", "estimate_low", "estimate_high", "spread"), "")
-    missing = sorted(set(work.task.needs.values()) - {need.record.task for need in work.needs.values()})
-    item = Item("ensemble", "The same systems with other potentials of the fit", columns, rows, facts, missing)
-    return Outcome({**facts, "missing": missing}, write_item(work.folder, item))
+    columns |= {**number_columns("estimate", ""), "spread": ""}
+    facts = EnsembleFacts(potentials=tuple(one.potential for one in want.potentials), spread=spread)
+    return finish(here, "The same systems with other potentials of the fit", columns, rows, facts)
 
 
-def _quantities(label: str, system: str, work: Work) -> dict[Quantity, Cells]:
+def _quantities(here: Here, runs: PotentialRuns, system: System, mobile: str) -> dict[Quantity, Cells]:
     """Numbers of one system with one potential; none where its tasks failed."""
-    volume, run = (work.needs.get(f"{kind}:{label}:{system}") for kind in ("volume", "transport"))
+    own, before = runs.of(system), runs.of(system.reference)
+    volume, run = (None, None) if own is None else (here.if_made(own.volume), here.if_made(own.transport))
     found: dict[Quantity, Cells] = {}
     if volume is not None:
-        found["volume", "Å³"] = number(estimate_from(volume.result["volume_A3"]))
+        found["volume", "Å³"] = number(volume.result.volume_A3)
     if run is not None:
-        found |= dict(_conductivities(run))
-        reference = f"{system.partition('_')[0]}_ref"
-        before = work.needs.get(f"transport:{label}:{reference}")
-        if before is not None and system != reference:
-            mobile = work.settings["mobile"]
-            found[f"σ({mobile}) over {reference}", ""] = _ratio(run, before, mobile)
+        found |= dict(_conductivities(run.result))
+        reference = None if before is None or own == before else here.if_made(before.transport)
+        if reference is not None:
+            name = f"σ({mobile}) over {system.reference.name}"
+            found[name, ""] = _ratio(run.result, reference.result, mobile)
     return found
 
 
-def _conductivities(run: Finished) -> Iterator[tuple[Quantity, Cells]]:
-    for species in run.result["species"]:
+def _conductivities(run: Transported) -> Iterator[tuple[Quantity, Cells]]:
+    for species in run.species:
         sigma = conductivity([run], species)
         if sigma is not None:  # the framework that the others move against has none
             yield (f"σ({species})", "S/cm"), number(sigma)
 
 
-def _ratio(doped: Finished, reference: Finished, species: str) -> Cells:
+def _ratio(doped: Transported, reference: Transported, species: str) -> Cells:
     """Conductivity over that of the reference, as the verdict compares it."""
     ends = [interval_of(conductivity([one], species)) for one in (doped, reference)]
     ratio = ends[0].over(ends[1]).as_dict()
     return ratio["value"], None, ratio["low"], ratio["high"]
 
 
-def _spreads(found: Iterable[Mapping[Quantity, Cells]]) -> dict[str, dict[str, float | int]]:
+def _spreads(found: Iterable[Mapping[Quantity, Cells]]) -> dict[str, PotentialSpread]:
     """Mean and standard deviation of every quantity over the potentials that have a value, two or more."""
     values: dict[str, list[float]] = {}
     for quantities in found:
@@ -76,7 +106,7 @@ def _spreads(found: Iterable[Mapping[Quantity, Cells]]) -> dict[str, dict[str, f
             if isinstance(value, float):
                 values.setdefault(name, []).append(value)
     return {
-        name: {"potentials": len(one), "mean": fmean(one), "deviation": stdev(one)}
+        name: PotentialSpread(potentials=len(one), mean=fmean(one), deviation=stdev(one))
         for name, one in values.items()
         if len(one) > 1
     }

@@ -1,81 +1,140 @@
-"""The tasks that gather the eleven results of a study, in the order of the published figures."""
+"""The tasks that gather the results of a study, in the order of the published figures, and the verdict."""
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
 
-from dopantfit.study.config import OWN
-from dopantfit.study.host import FRAMEWORK, MOBILE, REDUCIBLE
-from dopantfit.workflow.graph import Task
+from dopantfit.study import boundary_items, ensemble, glass_items, places, transport_items
+from dopantfit.study.boundary_items import (
+    BledSystem,
+    Bleedings,
+    DopantProfiles,
+    DopedSystem,
+    GrownCrystal,
+    HostProfile,
+    SiteOccupancy,
+    TemperedSystem,
+    Walkers,
+)
+from dopantfit.study.config import OWN, StudyConfig
+from dopantfit.study.ensemble import EnsembleTable, PotentialRuns
+from dopantfit.study.glass_items import Densities, GlassCells, ReducibleDistance, Ternary
+from dopantfit.study.items import Gathered
+from dopantfit.study.li_density import DensityMap, li_density
+from dopantfit.study.planned import AnyJob, Planned
+from dopantfit.study.systems import Kind, crystal, glass
+from dopantfit.study.transport_items import ArrheniusLine, ConductingSystem, Conductivities
+from dopantfit.study.verdict_stage import CompositionRuns, Question, verdict
+from dopantfit.workflow.typed import Action, Settings, TypedTask
 
-if TYPE_CHECKING:
-    from dopantfit.study.tasks import Planner
 
-_ITEMS = "dopantfit.study.items"
-
-
-def item_tasks(planner: "Planner") -> Iterator[Task]:
+def result_jobs(study: StudyConfig, planned: Planned) -> Iterator[AnyJob]:
     """Return one task for each result; each makes do with what finished."""
-    study, dopant = planner.study, {"dopant": planner.study.dopant}
-    levels = [f"GB_{i}" for i in study.compositions]
-    realisations = range(1, study.doping.realisations + 1)
-    doped = {f"{one}#{k}": f"doping/{one}/{k}" for one in levels for k in realisations}
-    bleeding = {one: f"bleeding/{one}" for one in levels}
-    yield _item("01-dopant-profiles", "dopant_profiles", dopant, doped)
-    yield _item("02-acceptance", "acceptance", {}, bleeding)
-    yield _item("03-host-profile", "host_profile", {"label": "Al"}, {"boundary": "boundary"})
-    yield from _crystal_items(planner)
-    yield from _amorphous_items(planner)
-    yield _item("11-walkers", "walkers", {}, {one: f"swaps/{one}" for one in levels})
-    if study.ensemble.systems:
-        yield _ensemble_item(planner)
+    profiles = tuple(
+        DopedSystem(system=one.system, structures=tuple(job.output for job in one.doped)) for one in planned.boundaries
+    )
+    yield _item(
+        "01-dopant-profiles",
+        boundary_items.dopant_profiles,
+        DopantProfiles(dopant=study.dopant, boundaries=profiles),
+    )
+    bled = tuple(BledSystem(system=one.system, bleeding=one.bleeding.output) for one in planned.boundaries)
+    yield _item("02-acceptance", boundary_items.acceptance, Bleedings(boundaries=bled))
+    host = HostProfile(label=planned.host.substitution.partner, boundary=planned.boundary.output)
+    yield _item("03-host-profile", boundary_items.host_profile, host)
+    yield from _crystal_jobs(study, planned)
+    yield from _glass_jobs(study, planned)
+    tempered = tuple(TemperedSystem(system=one.system, swaps=one.swaps.output) for one in planned.boundaries)
+    yield _item("11-walkers", boundary_items.walkers, Walkers(boundaries=tempered))
+    if study.ensemble.members:
+        yield _item("ensemble", ensemble.ensemble, _ensemble(study, planned))
+    yield TypedTask(places.VERDICT, "verdict", verdict, _question(study, planned), tolerant=True)
 
 
-def _ensemble_item(planner: "Planner") -> Task:
+def _crystal_jobs(study: StudyConfig, planned: Planned) -> Iterator[AnyJob]:
+    reference, last = planned.crystals[crystal()], planned.crystals[crystal(study.compositions[-1])]
+    grown = []
+    for one in planned.boundaries:
+        system = one.system.as_kind(Kind.CRYSTAL)
+        volume = planned.crystals[system].runs.equilibrated.output
+        grown.append(GrownCrystal(system=system, bleeding=one.bleeding.output, volume=volume))
+    occupancy = SiteOccupancy(reference=reference.runs.equilibrated.output, crystals=tuple(grown))
+    yield _item("04-site-occupancy", boundary_items.site_occupancy, occupancy)
+    density = DensityMap(
+        dopant=study.dopant,
+        mobile=planned.host.mobile,
+        system=last.runs.system,
+        crystal=last.built.output,
+        doped=tuple(run.output for run in last.runs.produced),
+        reference=tuple(run.output for run in reference.runs.produced),
+    )
+    # A density that some of the runs lack would not be the same density: this one waits for all of them.
+    yield TypedTask(places.item("05-li-density"), "items", li_density, density)
+    systems = tuple(
+        ConductingSystem(system=system, transports=(one.runs.transport.output,))
+        for system, one in planned.crystals.items()
+    )
+    conductivities = Conductivities(reference=crystal(), mobile=planned.host.mobile, systems=systems)
+    yield _item("06-crystal-conductivities", transport_items.conductivities, conductivities)
+
+
+def _glass_jobs(study: StudyConfig, planned: Planned) -> Iterator[AnyJob]:
+    cells = tuple(
+        GlassCells(system=system, volumes=tuple(one.runs.equilibrated.output for one in found))
+        for system, found in planned.glasses.items()
+    )
+    labels = (*planned.host.framework, study.dopant)
+    yield _item("07-ternary", glass_items.ternary, Ternary(labels=labels, glasses=cells))
+    with_structures = tuple(
+        one.model_copy(update={"structures": tuple(cell.structure.output for cell in planned.glasses[one.system])})
+        for one in cells
+    )
+    distance = ReducibleDistance(label=planned.host.reducible, glasses=with_structures)
+    yield _item("08-reducible-distance", glass_items.reducible_distance, distance)
+    yield _item("09-densities", glass_items.densities, Densities(glasses=cells))
+    systems = tuple(
+        ConductingSystem(system=system, transports=tuple(one.runs.transport.output for one in found))
+        for system, found in planned.glasses.items()
+    )
+    conductivities = Conductivities(reference=glass(), mobile=planned.host.mobile, systems=systems)
+    yield _item("10-amorphous-conductivities", transport_items.conductivities, conductivities)
+    system = glass(study.amorphous.arrhenius_of)
+    points = (planned.runs_of(system).transport.output, *(transport.output for _, transport in planned.hotter))
+    yield _item("10-arrhenius", transport_items.arrhenius, ArrheniusLine(system=system, points=points))
+
+
+def _ensemble(study: StudyConfig, planned: Planned) -> EnsembleTable:
     """The systems of the ensemble with every potential, the study's own among them, from the same structures."""
-    ensemble, needs = planner.study.ensemble, dict[str, str]()
-    for system in ensemble.systems:
-        own = f"crystals/{system}" if system.startswith("C") else f"amorphous/{system}/1"
-        places = {OWN: own} | {label: f"ensemble/{label}/{system}" for label in ensemble.labels}
-        for label, place in places.items():
-            needs[f"volume:{label}:{system}"] = f"{place}/equilibrate"
-            needs[f"transport:{label}:{system}"] = f"{place}/transport"
-    settings = {"potentials": [OWN, *ensemble.labels], "systems": list(ensemble.systems), "mobile": MOBILE}
-    action = "dopantfit.study.ensemble:ensemble"
-    return Task("items/ensemble", "items", action, settings, needs=needs, tolerant=True)
+    members = study.ensemble.members
+    own = PotentialRuns(potential=OWN, systems=tuple(planned.runs_of(system).outputs for system in members))
+    return EnsembleTable(mobile=planned.host.mobile, systems=members, potentials=(own, *_other_potentials(planned)))
 
 
-def _crystal_items(planner: "Planner") -> Iterator[Task]:
-    crystals = ["C_ref", *(f"C_{i}" for i in planner.study.compositions)]
-    needs = {f"volume:{one}": f"crystals/{one}/equilibrate" for one in crystals}
-    needs |= {f"bleeding:GB_{i}": f"bleeding/GB_{i}" for i in planner.study.compositions}
-    yield _item("04-site-occupancy", "site_occupancy", {}, needs)
-    last = crystals[-1]
-    needs = {"build": f"crystals/{last}/build"}
-    for k in range(1, planner.study.crystals.replicas + 1):
-        needs |= {f"doped#{k}": f"crystals/{last}/run{k}", f"reference#{k}": f"crystals/C_ref/run{k}"}
-    settings = {"dopant": planner.study.dopant, "mobile": MOBILE, "system": last}
-    yield Task("items/05-li-density", "items", "dopantfit.study.li_density:li_density", settings, needs=needs)
-    settings = {"reference": "C_ref", "mobile": MOBILE}
-    needs = {one: f"crystals/{one}/transport" for one in crystals}
-    yield _item("06-crystal-conductivities", "conductivities", settings, needs)
+def _other_potentials(planned: Planned) -> tuple[PotentialRuns, ...]:
+    return tuple(
+        PotentialRuns(potential=label, systems=tuple(runs.outputs for runs in systems.values()))
+        for label, systems in planned.ensemble.items()
+    )
 
 
-def _amorphous_items(planner: "Planner") -> Iterator[Task]:
-    cells = dict(planner.amorphous_cells())
-    volumes = {role: f"{name}/equilibrate" for role, name in cells.items()}
-    yield _item("07-ternary", "ternary", {"labels": [*FRAMEWORK, planner.study.dopant]}, volumes)
-    needs = {f"glass:{role}": f"{name}/glass" for role, name in cells.items()}
-    needs |= {f"volume:{role}": volume for role, volume in volumes.items()}
-    yield _item("08-reducible-distance", "reducible_distance", {"label": REDUCIBLE}, needs)
-    yield _item("09-densities", "densities", {}, volumes)
-    settings = {"reference": "A_ref", "mobile": MOBILE}
-    transports = {role: f"{name}/transport" for role, name in cells.items()}
-    yield _item("10-amorphous-conductivities", "conductivities", settings, transports)
-    system = f"A_{planner.study.amorphous.arrhenius_of}"
-    runs = {"at": f"amorphous/{system}/1/transport"}
-    runs |= {f"at{t:g}": f"amorphous/{system}/1/transport_{t:g}K" for t in planner.other_temperatures()}
-    yield _item("10-arrhenius", "arrhenius", {"system": system}, runs)
+def _question(study: StudyConfig, planned: Planned) -> Question:
+    """The three requirements."""
+    return Question(
+        rules=study.rules,
+        mobile=planned.host.mobile,
+        reducible=planned.host.reducible,
+        crystal=planned.crystals[crystal()].runs.outputs,
+        glasses=tuple(one.runs.outputs for one in planned.glasses[glass()]),
+        compositions=tuple(
+            CompositionRuns(
+                index=i,
+                bleeding=dosed.bleeding.output,
+                crystal=planned.crystals[crystal(i)].runs.outputs,
+                glasses=tuple(one.runs.outputs for one in planned.glasses[glass(i)]),
+            )
+            for i, dosed in zip(study.compositions, planned.boundaries, strict=True)
+        ),
+        ensemble=_other_potentials(planned),
+    )
 
 
-def _item(name: str, function: str, settings: Mapping[str, Any], needs: Mapping[str, str]) -> Task:
-    return Task(f"items/{name}", "items", f"{_ITEMS}:{function}", settings, needs=needs, tolerant=True)
+def _item(name: str, action: Action[Settings, Gathered], settings: Settings) -> TypedTask[Gathered]:
+    return TypedTask(places.item(name), "items", action, settings, tolerant=True)

@@ -2,21 +2,24 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dopantfit.statistics import TWO_SIDED_95, student_quantile
 from dopantfit.study.conduction import trajectory_of
-from dopantfit.study.files import Cell, Item, write_item
-from dopantfit.study.items import systems
+from dopantfit.study.crystals import BuiltCrystal
+from dopantfit.study.dynamics import Produced
+from dopantfit.study.files import GRIDS
+from dopantfit.study.item import Cell
+from dopantfit.study.item_schemas import DensityMapFacts, RunCounts, RunTimes
+from dopantfit.study.items import Gathered, finish
+from dopantfit.study.systems import System
 from dopantfit.transport.density import Density, density_difference, density_of
 from dopantfit.transport.trajectory import Trajectory
-from dopantfit.workflow.graph import action
-from dopantfit.workflow.work import Outcome, Work
+from dopantfit.workflow.schema import Model
+from dopantfit.workflow.typed import Here, Product, TaskOutput, typed_action
 
-GRIDS = "densities.npz"
 Floats = NDArray[np.float64]
 
 #: Largest distance between voxels [Å], and the width of the smoothing that makes differences readable [Å].
@@ -25,39 +28,54 @@ _SPACING, _SMOOTHING = 0.4, 0.6
 _SHELLS = (0.0, 2.5, 5.0, 7.5)
 
 
-@action(version=3)
-def li_density(work: Work) -> Outcome:
+class DensityMap(Model):
+    """All runs of a doped crystal, and of the reference."""
+
+    dopant: str
+    mobile: str
+    system: System
+    crystal: TaskOutput[BuiltCrystal]
+    doped: tuple[TaskOutput[Produced], ...]
+    reference: tuple[TaskOutput[Produced], ...]
+
+
+@typed_action(DensityMap, Gathered, version=3)
+def li_density(here: Here, want: DensityMap) -> Product[Gathered]:
     """Item 5: Li density of the crystal with the most dopants, and its difference to C_ref, over all runs of both.
 
-    needs: ``doped#1``, ``doped#2``, ..., ``reference#1``, ... (runs), build. settings: dopant, mobile. The grids go to
-    ``densities.npz``. facts: runs, and runs_ps, their time together.
+    The grids go to ``densities.npz``.
     """
-    want, kinds = work.settings, work.needs["build"].result["dopant_sites"]
-    groups = systems(work.needs)
-    doped = [trajectory_of(run, want["dopant"], kinds) for run in groups["doped"]]
-    reference = [trajectory_of(run, want["dopant"], {}) for run in groups["reference"]]
-    there, before = densities(doped, reference, want["mobile"])
-    means = mean_density(there), mean_density(before)
-    change = density_difference(*(one.smoothed(_SMOOTHING) for one in means))
-    # Grids are looked at, not reckoned with: single precision halves the largest file of a summary.
-    d, r, c = (grid.values.astype(np.float32) for grid in (*means, change))
-    np.savez_compressed(work.folder / GRIDS, doped=d, reference=r, difference=c, cell=means[0].cell)
+    kinds = here.made(want.crystal).result.dopant_sites
+    doped = [trajectory_of(here.made(run), want.dopant, kinds) for run in want.doped]
+    reference = [trajectory_of(here.made(run), want.dopant, {}) for run in want.reference]
+    there, before = densities(doped, reference, want.mobile)
+    _write_grids(here, there, before)
     rows: list[tuple[Cell, ...]] = []
     for site, ions in kinds.items():
-        places = [_places(run, f"{want['dopant']} on {site}") for run in doped] if ions else []
+        places = [_places(run, f"{want.dopant} on {site}") for run in doped] if ions else []
         for number, ion in enumerate(ions):
             found = changes_around([one[number] for one in places], there, before)
             rows += [(site, ion, *one) for one in found]
     columns = {"site": "", "ion": "", "from": "Å", "to": "Å", "difference": "1/Å³", "error": "1/Å³"}
-    facts: dict[str, Any] = {
-        "system": want["system"],
-        "dopants": {site: len(ions) for site, ions in kinds.items()},
-        "smoothing_A": _SMOOTHING,
-        "runs": {"doped": len(doped), "reference": len(reference)},
-        "runs_ps": {"doped": sum(r.duration for r in doped), "reference": sum(r.duration for r in reference)},
-    }
-    item = Item("li-density", "Li density around dopants, against the undoped crystal", columns, rows, facts)
-    return Outcome(facts, (*write_item(work.folder, item), GRIDS))
+    facts = DensityMapFacts(
+        system=want.system.name,
+        dopants={site: len(ions) for site, ions in kinds.items()},
+        smoothing_A=_SMOOTHING,
+        runs=RunCounts(doped=len(doped), reference=len(reference)),
+        runs_ps=RunTimes(doped=sum(r.duration for r in doped), reference=sum(r.duration for r in reference)),
+    )
+    title = f"{want.mobile} density around dopants, against the undoped crystal"
+    product = finish(here, title, columns, rows, facts, name="li-density")
+    return Product(product.result, (*product.files, GRIDS))
+
+
+def _write_grids(here: Here, there: Sequence[Density], before: Sequence[Density]) -> None:
+    """Write the mean densities, and the difference of the smoothed ones."""
+    means = mean_density(there), mean_density(before)
+    change = density_difference(*(one.smoothed(_SMOOTHING) for one in means))
+    # Grids are looked at, not reckoned with: single precision halves the largest file of a summary.
+    d, r, c = (grid.values.astype(np.float32) for grid in (*means, change))
+    np.savez_compressed(here.folder / GRIDS, doped=d, reference=r, difference=c, cell=means[0].cell)
 
 
 def densities(

@@ -1,75 +1,67 @@
 """A whole study: read, check that the potential may be used, run the graph, put together what a report needs."""
 
+import json
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from dopantfit.errors import ConfigError
 from dopantfit.lammps import Launcher
-from dopantfit.potential import Potential
+from dopantfit.structures import Host
+from dopantfit.study import places
 from dopantfit.study.config import StudyConfig
 from dopantfit.study.files import LOWEST_WALKER, PROFILE, STRUCTURE
+from dopantfit.study.record import KEPT, STUDY_RECORD, SUMMARY, FinishedTask, StudyRecord
+from dopantfit.study.systems import boundary, crystal
 from dopantfit.study.tasks import Planner
-from dopantfit.validate import require_valid
-from dopantfit.workflow.driver import Event, Summary, run_graph
+from dopantfit.study.verdict import Verdict
+from dopantfit.validate.record import require_valid
+from dopantfit.validate.record_schema import ValidationStatus
+from dopantfit.workflow.driver import Event, GraphSummary, run_graph
+from dopantfit.workflow.folders import in_place_of
 from dopantfit.workflow.graph import Graph
 from dopantfit.workflow.pool import Pool
-from dopantfit.workflow.provenance import Record as Provenance
-from dopantfit.workflow.provenance import write_json_atomic
+from dopantfit.workflow.provenance import Provenance
 from dopantfit.workflow.work import Finished, Resources
-
-RECORD, SUMMARY = "study.json", "summary"
-#: Folder beside study.toml that a summary is kept in.
-KEPT = "study"
 
 
 @dataclass(frozen=True)
-class Study:
-    """A study that was read and checked, before any work. gates: what the validation said, JSON-like."""
+class CheckedStudy:
+    """A study that was read and checked, before any work. potentials: of the ensemble, by label."""
 
     config: StudyConfig
+    host: Host
     file: Path
     graph: Graph
-    gates: dict[str, Any]
+    status: ValidationStatus
+    potential: Path
+    potentials: dict[str, Path]
 
 
-def plan_study(config: StudyConfig, file: Path) -> Study:
+def plan_study(config: StudyConfig, file: Path) -> CheckedStudy:
     """Make the graph of a study and check its potential.
 
     Raises ConfigError when a file it names is not there, the potential has no dopant, or its gates say no.
     """
     planner = Planner(config, file.parent)
-    gates = check_potential(planner)
-    return Study(config, file, planner.graph(), gates)
-
-
-def check_potential(planner: Planner) -> dict[str, Any]:
-    """Return what the gates said of the potential; ConfigError when it may not be used."""
-    study = planner.study
-    path = planner.potential(study.potential)["potential"]
-    for name in (study.potential, *study.ensemble.potentials):
-        potential = Potential.load(planner.potential(name)["potential"])
-        if study.dopant not in potential.species:
-            raise ConfigError(
-                f"study: {study.dopant} is not in potential {potential.name!r} ({', '.join(potential.species)}); "
-                "name a potential with the dopant"
-            )
-    return require_valid(path, planner.base / study.validation, study.accept_failed_gates or None).as_dict()
+    graph = planner.graph()
+    path = planner.own_potential["potential"]
+    status = require_valid(path, planner.base / config.validation, config.accept_failed_gates or None)
+    others = {label: planner.potential(name)["potential"] for label, name in config.ensemble.labels.items()}
+    return CheckedStudy(config, planner.host, file, graph, status, path, others)
 
 
 def run_study(
-    study: Study,
+    study: CheckedStudy,
     folder: Path,
     pool: Pool,
     resources: Resources,
     observe: Callable[[Event], None] = lambda event: None,
     tick: Callable[[tuple[str, ...]], None] = lambda running: None,
-) -> dict[str, Any]:
+) -> StudyRecord:
     """Run a study in `folder`, or go on with it; return its record, which is also ``study.json`` there.
 
     What a report needs is copied to ``summary``. Raises ConfigError when the folder is held, is another study's, or
@@ -79,9 +71,9 @@ def run_study(
     folder = folder.resolve()  # workers may run elsewhere
     pool.trial = partial(try_worker, resources.launcher, folder)
     summary = run_graph(study.graph, folder, pool, resources, observe, tick, study.file)
-    record = _record(study, summary, started)
-    write_json_atomic(folder / RECORD, record)
-    _put_together(study.config, summary, folder / SUMMARY, record)
+    record = record_of(study, summary, started)
+    record.write(folder / STUDY_RECORD)
+    _put_together(study, summary, folder / SUMMARY, record)
     return record
 
 
@@ -92,76 +84,70 @@ def try_worker(launcher: str, folder: Path) -> None:
     Launcher(launcher).check()
 
 
-def _record(study: Study, summary: Summary, started: float) -> dict[str, Any]:
-    verdict = summary.finished.get("verdict")
-    provenance = Provenance.of(
-        {"study": study.file, **dict(next(iter(study.graph.tasks.values())).files), **_ensemble_files(study.graph)},
-        study.config.model_dump(mode="json"),
-        seed=study.config.seed,
-        started=started,
-    )
-    return {
-        "verdict": None if verdict is None else dict(verdict.result),
-        "gates": study.gates,
-        "tasks": {name: _task(found) for name, found in summary.finished.items()},
-        "failed": dict(summary.failed),
-        "skipped": dict(summary.skipped),
-        "done_now": list(summary.done_now),
-        "record": replace(provenance, **_worked(summary, provenance)).as_dict(),
-    }
-
-
-def _worked(summary: Summary, now: Provenance) -> dict[str, Any]:
-    """When the first task began, and what all took [s]: a run that goes on may have nothing left to do."""
+def record_of(study: CheckedStudy, summary: GraphSummary, started: float) -> StudyRecord:
+    """Return the record of a run that ended. started: ``time.time()`` at its start [s]."""
+    verdict, tasks = summary.finished.get(places.VERDICT), study.graph.tasks
+    files = {"study": study.file, "potential": study.potential}
+    files |= {f"ensemble/{label}": path for label, path in study.potentials.items()}
+    now = Provenance.of(files, study.config.model_dump(mode="json"), seed=study.config.seed, started=started)
     done = [found.record for found in summary.finished.values()]
-    started = min((one.started for one in done if one.started), default=now.started)
-    return {"started": started, "wall_seconds": sum(float(one.measured.get("wall_seconds", 0.0)) for one in done)}
+    return StudyRecord(
+        host=study.host,
+        verdict=None if verdict is None else Verdict.model_validate_json(json.dumps(dict(verdict.result))),
+        gates=study.status,
+        tasks={name: _finished(tasks[name].stage, found) for name, found in summary.finished.items()},
+        failed=dict(summary.failed),
+        skipped=dict(summary.skipped),
+        stages={name: tasks[name].stage for name in (*summary.failed, *summary.skipped)},
+        done_now=tuple(summary.done_now),
+        # When the first task began, and what all took: a run that goes on may have nothing left to do.
+        record=replace(
+            now,
+            started=min((one.started for one in done if one.started), default=now.started),
+            wall_seconds=sum(float(one.measured.get("wall_seconds", 0.0)) for one in done),
+        ),
+    )
 
 
-def _ensemble_files(graph: Graph) -> dict[str, Path]:
-    """Return the potentials of the ensemble, as ``ensemble/<label>``."""
-    tasks = (task for task in graph.tasks.values() if task.stage == "ensemble")
-    return {"/".join(task.name.split("/")[:2]): task.files["potential"] for task in tasks}
+def _finished(stage: str, found: Finished) -> FinishedTask:
+    return FinishedTask(
+        stage=stage,
+        key=found.record.key,
+        digest=found.record.digest,
+        files=dict(found.record.files),
+        measured=dict(found.record.measured),
+    )
 
 
-def _task(found: Finished) -> dict[str, Any]:
-    return {
-        "key": found.record.key,
-        "digest": found.record.digest,
-        "files": dict(found.record.files),
-        "measured": dict(found.record.measured),
-    }
-
-
-def reported_files(study: StudyConfig, name: str, files: Iterable[str]) -> tuple[str, ...]:
+def reported_files(study: StudyConfig, stage: str, name: str, files: Iterable[str]) -> tuple[str, ...]:
     """Which files of a task a report needs: tables and the verdict, profiles, and the structures that it draws.
 
     The structures are those of the highest dose and of the undoped boundary; no trajectory is among them.
     """
-    if name.split("/")[0] in ("items", "verdict"):
+    if stage in ("items", "verdict"):
         return tuple(files)
     last = study.compositions[-1]
     structures = {
-        "boundary": STRUCTURE,
-        f"doping/GB_{last}/1": STRUCTURE,
-        f"bleeding/GB_{last}": LOWEST_WALKER,
-        f"crystals/C_{last}/equilibrate": STRUCTURE,
+        places.BOUNDARY: STRUCTURE,
+        places.doped(boundary(last), 1): STRUCTURE,
+        places.bleeding(boundary(last)): LOWEST_WALKER,
+        places.equilibrated(crystal(last)): STRUCTURE,
     }
-    wanted = {structures.get(name), PROFILE if name.startswith("bleeding/") else None}
+    wanted = {structures.get(name), PROFILE if stage == "bleeding" else None}
     return tuple(file for file in files if file in wanted)
 
 
-def _put_together(study: StudyConfig, summary: Summary, target: Path, record: dict[str, Any]) -> None:
+def _put_together(study: CheckedStudy, summary: GraphSummary, target: Path, record: StudyRecord) -> None:
     """Make `target` hold what a report needs and nothing else, each file under the name of its task.
 
     Raises ConfigError when it cannot be written.
     """
-    with _in_place_of(target) as new:
+    with in_place_of(target) as new:
         for name, found in summary.finished.items():
-            for file in reported_files(study, name, found.record.files):
+            for file in reported_files(study.config, record.tasks[name].stage, name, found.record.files):
                 (new / name / file).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(found.folder / file, new / name / file)
-        write_json_atomic(new / RECORD, record)
+        record.write(new / STUDY_RECORD)
 
 
 def keep(run: Path, fit: Path) -> Path:
@@ -170,44 +156,8 @@ def keep(run: Path, fit: Path) -> Path:
     Raises ConfigError when that folder holds something else, or cannot be written to.
     """
     target = fit / KEPT
-    if target.exists() and not (target / RECORD).is_file():
-        raise ConfigError(f"{target}: holds no {RECORD}, so it is no summary; move it away to keep one there")
-    with _in_place_of(target) as new:
+    if target.exists() and not (target / STUDY_RECORD).is_file():
+        raise ConfigError(f"{target}: holds no {STUDY_RECORD}, so it is no summary; move it away to keep one there")
+    with in_place_of(target) as new:
         shutil.copytree(run / SUMMARY, new, dirs_exist_ok=True)
     return target
-
-
-@contextmanager
-def _in_place_of(target: Path) -> Iterator[Path]:
-    """Yield an empty folder that takes the place of `target` once it is filled; until then `target` is as it was.
-
-    Raises ConfigError, one line with the file, for what the file system refuses.
-    """
-    new = target.with_name(f".{target.name}.new")
-    try:
-        shutil.rmtree(new, ignore_errors=True)
-        new.mkdir()
-        yield new
-        _replace(new, target)
-    except OSError as problem:
-        file = problem.filename2 or problem.filename or new
-        raise ConfigError(
-            f"{file}: {problem.strerror or problem}; {target} was not made anew: mend it and run the same command again"
-        ) from None
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
-
-
-def _replace(new: Path, target: Path) -> None:
-    """Put a folder that is whole in the place of an older one, which comes back where that cannot be done."""
-    old = target.with_name(f".{target.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if target.exists():
-        target.rename(old)
-    try:
-        new.rename(target)
-    except OSError:
-        if old.exists():
-            old.rename(target)
-        raise
-    shutil.rmtree(old, ignore_errors=True)

@@ -1,53 +1,85 @@
 """Exchange of dopants between boundary and grain by tempered Monte Carlo, one ladder of walkers per composition."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from dopantfit.boundary.swap.config import SwapConfig, parse_swap
+from dopantfit.boundary.swap.acceptance import Statistics
+from dopantfit.boundary.swap.config import Burst, Layers, RoundDynamics, SwapConfig
 from dopantfit.boundary.swap.temper import Ladder, RoundReport, temper
-from dopantfit.boundary.swap.walker import Configuration, Player, statistics_of
+from dopantfit.boundary.swap.walker import Replicas, ReplicaState, statistics_of
 from dopantfit.errors import ConfigError
-from dopantfit.study.boundary_stage import domains_in
+from dopantfit.study.boundary_stage import BuiltBoundary, DopedBoundary
+from dopantfit.study.config import Swaps
 from dopantfit.study.dynamics import launcher_of
-from dopantfit.study.files import STRUCTURE, Cell, read_structure, write_structure
-from dopantfit.workflow.graph import action
-from dopantfit.workflow.work import Finished, Outcome, Work
+from dopantfit.study.files import STRUCTURE, read_structure, write_structure
+from dopantfit.workflow.schema import Model
+from dopantfit.workflow.typed import Here, Made, Product, TaskOutput, typed_action
 
 
-@action(version=2)
-def temper_walkers(work: Work) -> Outcome:
-    """Play all rounds of one composition; its realisations are the walkers.
+class Tempering(Model):
+    """All rounds of one composition, whose realisations are the walkers. pressure: [bar]."""
 
-    needs: boundary, walker001, walker002, ... settings: swaps (the table of the study), pressure [bar], dopant,
-    partners, seed. Walkers' ends are ``walker-<replica>.extxyz``.
+    swaps: Swaps
+    pressure: float
+    dopant: str
+    partners: tuple[str, ...]
+    seed: int
+    boundary: TaskOutput[BuiltBoundary]
+    walkers: tuple[TaskOutput[DopedBoundary], ...]
+
+
+class Exchanges(Model):
+    """Exchanges of temperature between each rung and the next, and round trips of each replica."""
+
+    attempted: tuple[int, ...]
+    accepted: tuple[int, ...]
+    round_trips: tuple[int, ...]
+
+
+class Tempered(Model):
+    """The story of a ladder of walkers.
+
+    rounds: number, replica, temperature [K], energy [eV; None before its first round]. lowest: replicas by energy.
     """
-    doped = [need for role, need in sorted(work.needs.items()) if role != "boundary"]
-    config = swap_config(work.settings, work.needs["boundary"], len(doped))
-    starts = _starts(work, doped)
-    potential = work.task.files["potential"].read_text(encoding="utf-8")
-    player = Player(config, potential, work.folder / "walkers", launcher_of(work))
+
+    rounds: tuple[tuple[int, int, float, float | None], ...]
+    exchanges: Exchanges
+    statistics: Statistics
+    lowest: tuple[int, ...]
+    missed: tuple[str, ...]
+    layers: Layers
+
+
+@typed_action(Tempering, Tempered, version=2)
+def temper_walkers(here: Here, want: Tempering) -> Product[Tempered]:
+    """Play all rounds of one composition; the walkers' ends are ``walker-<replica>.extxyz``."""
+    boundary, doped = here.made(want.boundary), [here.made(one) for one in want.walkers]
+    config = swap_config(want, boundary)
+    starts = _starts(here.folder / "starts", boundary, doped)
+    potential = here.path("potential").read_text(encoding="utf-8")
+    play = Replicas(config, potential, here.folder / "walkers", launcher_of(here))
     rounds, attempts = config.layers.rounds, config.attempts * len(doped)
-    if work.executor is None:
-        raise ConfigError(f"task {work.task.name}: needs the executor; it must be one that coordinates")
+    executor = here.work.executor
+    if executor is None:
+        raise ConfigError(f"task {here.work.task.name}: needs the executor; it must be one that coordinates")
 
     def report(done: RoundReport) -> None:
-        work.report(float(done.round_number * attempts))
+        here.report(float(done.round_number * attempts))
 
     ladder = Ladder.new(config.temperatures, starts, config.seed)
-    ladder = temper(player, ladder, rounds, work.folder, work.executor, report)
+    ladder = temper(play, ladder, rounds, here.folder, executor, report)
     names = []
     for replica, path in enumerate(ladder.configurations):
         names.append(walker_file(replica))
-        write_structure(work.folder / names[-1], Configuration.read(Path(path)).atoms)
+        write_structure(here.folder / names[-1], ReplicaState.read(Path(path)).atoms)
     records = [record for played in ladder.history for record in played["records"] if record is not None]
     cost = {
         "core_seconds": sum(record.get("processor_seconds", 0.0) for record in records),
         "attempts": attempts * rounds,
         "ps": config.dynamics.duration * rounds * len(doped),
+        "ions": doped[0].result.atoms,
     }
-    result = {**history_of(ladder), "layers": config.layers.model_dump(mode="json")}
-    return Outcome(result, tuple(names), {**cost, "ions": doped[0].result["atoms"]})
+    return Product(history_of(ladder, config.layers), tuple(names), cost)
 
 
 def walker_file(replica: int) -> str:
@@ -55,71 +87,61 @@ def walker_file(replica: int) -> str:
     return f"walker-{replica}.extxyz"
 
 
-def swap_config(settings: Mapping[str, Any], boundary: Finished, walkers: int) -> SwapConfig:
+def swap_config(want: Tempering, boundary: Made[BuiltBoundary]) -> SwapConfig:
     """Return the configuration of one ladder: layers of the grain above the amorphous domain.
 
-    Heights are those of the undoped boundary, of whose cell `Configuration.start_length` is the length.
+    Heights are those of the undoped boundary, of whose cell `ReplicaState.start_length` is the length.
     """
-    swaps = settings["swaps"]
-    atoms = read_structure(boundary.file(STRUCTURE))
-    domain = domains_in(boundary.result["domains"], atoms).amorphous
-    content = {
-        "dopant": settings["dopant"],
-        "attempts": swaps["attempts_per_round"],
-        "layers": {
-            "interface": domain.high,
-            "into_grain": 1,
-            "reservoir": domain.width,
-            "width": swaps["layer_width"],
-            "count": swaps["layers"],
-            "rounds_per_layer": swaps["rounds_per_layer"],
-        },
-        "walkers": walkers,
-        "coldest": swaps["coldest"],
+    swaps, walkers = want.swaps, len(want.walkers)
+    domain = boundary.result.domains.within(read_structure(boundary.file(STRUCTURE))).amorphous
+    return SwapConfig(
+        dopant=want.dopant,
+        attempts=swaps.attempts_per_round,
+        layers=Layers(
+            interface=domain.high,
+            into_grain=1,
+            reservoir=domain.width,
+            width=swaps.layer_width,
+            count=swaps.layers,
+            rounds_per_layer=swaps.rounds_per_layer,
+        ),
+        walkers=walkers,
+        coldest=swaps.coldest,
         # One walker has one temperature.
-        "hottest": swaps["hottest"] if walkers > 1 else swaps["coldest"],
-        "seed": settings["seed"],
-        "burst": {
-            "partners": sorted(settings["partners"]),
-            "calibration": swaps["calibration"],
-            "draw": swaps["draw"],
-        },
-        "dynamics": {
-            "duration": swaps["relaxation"],
-            "temperature": swaps["temperature"],
-            "pressure": settings["pressure"],
-        },
-    }
-    return parse_swap(content, "study: swaps")
+        hottest=swaps.hottest if walkers > 1 else swaps.coldest,
+        seed=want.seed,
+        burst=Burst(partners=tuple(sorted(want.partners)), calibration=swaps.calibration, draw=swaps.draw),
+        dynamics=RoundDynamics(duration=swaps.relaxation, temperature=swaps.temperature, pressure=want.pressure),
+    )
 
 
-def _starts(work: Work, doped: list[Finished]) -> list[str]:
+def _starts(folder: Path, boundary: Made[BuiltBoundary], doped: Sequence[Made[DopedBoundary]]) -> list[str]:
     """Write the configurations that walkers start from; return their paths."""
-    length = float(read_structure(work.needs["boundary"].file(STRUCTURE)).cell[2, 2])
-    folder = work.folder / "starts"
+    length = float(read_structure(boundary.file(STRUCTURE)).cell[2, 2])
     folder.mkdir(exist_ok=True)
     paths = []
     for number, one in enumerate(doped):
         atoms = read_structure(one.file(STRUCTURE))
         paths.append(str(folder / f"{number}.json"))
-        Configuration(atoms, atoms.get_positions(), None, None, length).write(Path(paths[-1]))
+        ReplicaState(atoms, atoms.get_positions(), None, None, length).write(Path(paths[-1]))
     return paths
 
 
-def history_of(ladder: Ladder) -> dict[str, Any]:
+def history_of(ladder: Ladder, layers: Layers) -> Tempered:
     """Return the story of a ladder: energies by round, exchanges, counts by partner, walkers by energy."""
-    rounds: list[list[Cell]] = []
-    for number, played in enumerate(ladder.history):
-        for rung, replica in enumerate(played["replica_at"]):
-            rounds.append([number, replica, ladder.temperatures[rung], played["energies"][rung]])
-    return {
-        "rounds": rounds,
-        "exchanges": {
-            "attempted": list(ladder.attempted),
-            "accepted": list(ladder.accepted),
-            "round_trips": ladder.round_trips(),
-        },
-        "statistics": statistics_of(list(ladder.history)).as_dict(),
-        "lowest": ladder.lowest(len(ladder.configurations)),
-        "missed": [line for played in ladder.history for line in played["missed"]],
-    }
+    return Tempered(
+        rounds=tuple(
+            (number, replica, ladder.temperatures[rung], played["energies"][rung])
+            for number, played in enumerate(ladder.history)
+            for rung, replica in enumerate(played["replica_at"])
+        ),
+        exchanges=Exchanges(
+            attempted=tuple(ladder.attempted),
+            accepted=tuple(ladder.accepted),
+            round_trips=tuple(ladder.round_trips()),
+        ),
+        statistics=statistics_of(list(ladder.history)),
+        lowest=tuple(ladder.lowest(len(ladder.configurations))),
+        missed=tuple(line for played in ladder.history for line in played["missed"]),
+        layers=layers,
+    )

@@ -1,39 +1,61 @@
-"""What a person reads in the terminal, or in a log, when a study ends."""
+"""What a person reads in the terminal, or in a log: what a study will cost, and what it says when it ends."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
+from math import isinf
+
+from rich.markup import escape
+from rich.table import Table
+
+from dopantfit.statistics import Interval
+from dopantfit.study.cost import Cost
+from dopantfit.study.record import StudyRecord
+from dopantfit.study.verdict import Answer, Verdict
 
 _COLOURS = {"yes": "green", "no": "red", "undecided": "yellow"}
 
 
-def verdict_lines(record: Mapping[str, Any]) -> list[str]:
+def verdict_lines(record: StudyRecord) -> list[str]:
     """Return the verdict with the numbers behind it, and what failed; answers in colour for `rich`."""
-    verdict = record["verdict"]
+    verdict = record.verdict
     shown = ["no verdict: the study did not get that far"] if verdict is None else [*_numbers(verdict)]
-    shown += [f"failed   {name}: {reason}" for name, reason in record["failed"].items()]
-    shown += [f"skipped  {name}, for want of {need}" for name, need in record["skipped"].items()]
+    shown += [escape(f"failed   {name}: {reason}") for name, reason in record.failed.items()]
+    shown += [escape(f"skipped  {name}, for want of {need}") for name, need in record.skipped.items()]
     return shown
 
 
-def _numbers(verdict: Mapping[str, Any]) -> Iterator[str]:
-    for name, composition in verdict["compositions"].items():
-        yield f"{name}: {_word(composition['answer'])}"
-        for requirement in composition["requirements"]:
-            yield f"  {requirement['name']}: {_word(requirement['answer'])}"
-            for check in requirement["checks"]:
-                interval = _range(check["interval"], check["unit"])
-                reason = f" ({check['reason']})" if check["reason"] else ""
-                yield f"    {check['quantity']}: {interval}, asked {check['rule']}: {_word(check['answer'])}{reason}"
-    yield f"verdict: {_word(verdict['answer'])} ({verdict['rule']})"
+def _numbers(verdict: Verdict) -> Iterator[str]:
+    for name, composition in verdict.compositions.items():
+        yield f"{name}: {_word(composition.answer)}"
+        for requirement in composition.requirements:
+            yield f"  {requirement.name}: {_word(requirement.answer)}"
+            for check in requirement.checks:
+                reason = escape(f" ({check.reason})") if check.reason else ""
+                told = f"{check.quantity}: {_range(check.interval, check.unit)}, asked {check.rule}"
+                yield f"    {escape(told)}: {_word(check.answer)}{reason}"
+    yield f"verdict: {_word(verdict.answer)} ({verdict.rule})"
 
 
-def _range(interval: Mapping[str, float | None], unit: str) -> str:
-    low, high, value = interval["low"], interval["high"], interval["value"]
-    if high is None and not low:
+def _range(interval: Interval, unit: str) -> str:
+    low, high, value = interval.low, interval.high, interval.value
+    if isinf(high) and (isinf(low) or not low):
         return "not known"
-    ends = f"{'-∞' if low is None else f'{low:.3g}'} … {'∞' if high is None else f'{high:.3g}'}"
+    ends = f"{'-∞' if isinf(low) else f'{low:.3g}'} … {'∞' if isinf(high) else f'{high:.3g}'}"
     return f"{ends if value is None else f'{value:.3g} ({ends})'} {unit}".rstrip()
 
 
-def _word(answer: str) -> str:
+def _word(answer: Answer) -> str:
     return f"[{_COLOURS[answer]}]{answer}[/]"
+
+
+def cost_table(cost: Cost) -> Table:
+    """Return what a study will cost, stage by stage."""
+    table = Table(title=f"Cost on {cost.cores} cores", caption=f"rates from {escape(cost.rates.source)}")
+    table.add_column("stage")
+    for heading in ("tasks", "core-hours", "disk GB", "wall hours"):
+        table.add_column(heading, justify="right")
+    for one in cost.stages:
+        numbers = (f"{one.core_hours:.3g}", f"{one.disk_gigabytes:.3g}", f"{one.wall_hours:.3g}")
+        table.add_row(one.stage, str(one.tasks), *numbers)
+    table.add_section()
+    table.add_row("all", "", f"{cost.core_hours:.3g}", f"{cost.disk_gigabytes:.3g}", f"{cost.wall_hours:.3g}")
+    return table

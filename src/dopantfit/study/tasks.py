@@ -1,21 +1,35 @@
 """The graph of a study: which tasks there are and what each needs, in the order of the science."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from dopantfit.boundary.build.config import SIZES, BuildConfig, load_build
 from dopantfit.boundary.build.stages import Anneal, total_duration
 from dopantfit.boundary.dope.config import DopeConfig
+from dopantfit.errors import ConfigError
+from dopantfit.potential import Potential
 from dopantfit.potential.files import locate
-from dopantfit.study.config import StudyConfig
+from dopantfit.structures import Host, load_host
+from dopantfit.study import amorphous_stage, boundary_stage, conduction, dynamics, places
+from dopantfit.study.amorphous_stage import GlassCut, GlassExchange
+from dopantfit.study.bleeding_stage import BleedingAnalysis, bleed
+from dopantfit.study.boundary_stage import BoundaryBuild, BoundaryDoping, BuiltBoundary
+from dopantfit.study.conduction import GlassStructure, TransportAnalysis, Transported
+from dopantfit.study.config import AmorphousCells, Crystals, StudyConfig
+from dopantfit.study.crystals import BuiltCrystal, CrystalBuild, build_crystal
+from dopantfit.study.dynamics import Equilibration, Ions, Produced, Production
 from dopantfit.study.files import seed_of
-from dopantfit.study.host import FRAMEWORK, MOBILE, REDUCIBLE
-from dopantfit.study.item_tasks import item_tasks
-from dopantfit.workflow.graph import Graph, Task
+from dopantfit.study.item_tasks import result_jobs
+from dopantfit.study.planned import AnyJob, BoundaryTasks, CrystalTasks, GlassTasks, Planned, RunTasks
+from dopantfit.study.swap_stage import Tempering, temper_walkers
+from dopantfit.study.systems import EXCHANGED, Kind, System, boundary, crystal, glass
+from dopantfit.workflow.graph import Graph
+from dopantfit.workflow.schema import Model
+from dopantfit.workflow.typed import TaskOutput, TypedTask
 
-_HERE = "dopantfit.study"
+Files = Mapping[str, Path]
 
 
 @dataclass(frozen=True)
@@ -25,18 +39,34 @@ class Planner:
     study: StudyConfig
     base: Path
 
-    def graph(self) -> Graph:
-        """Return all tasks; ConfigError when a potential or a boundary that the study names is not there."""
-        return Graph(
-            [
-                *self.boundaries(),
-                *self.crystals(),
-                *self.amorphous(),
-                *self.ensemble(),
-                *item_tasks(self),
-                self.verdict(),
-            ]
+    @cached_property
+    def host(self) -> Host:
+        """What is doped; ConfigError when there is no such host, or its file contradicts itself."""
+        return load_host(self.study.host, self.base)
+
+    @cached_property
+    def planned(self) -> Planned:
+        """The tasks by what they are about.
+
+        Raises ConfigError when a potential or boundary that is named is not there, or the dopant cannot be one.
+        """
+        self.check_dopant()
+        built = self.boundary()
+        boundaries = tuple(self.dosed(boundary(i), built) for i in self.study.compositions)
+        crystals = self.crystals(boundaries)
+        glasses = self.glasses(built, boundaries)
+        return Planned(
+            self.host, built, boundaries, crystals, glasses, self.hotter(glasses), self.ensemble(crystals, glasses)
         )
+
+    @cached_property
+    def jobs(self) -> tuple[AnyJob, ...]:
+        """All tasks, those that gather results last."""
+        return (*self.planned, *result_jobs(self.study, self.planned))
+
+    def graph(self) -> Graph:
+        """Return all tasks as a graph; ConfigError as `planned`."""
+        return Graph(job.task() for job in self.jobs)
 
     def potential(self, name: str) -> dict[str, Path]:
         """Return the potential as the file of a task."""
@@ -44,39 +74,56 @@ class Planner:
         found = beside if beside.is_file() else locate(name)
         return {"potential": Path(str(found))}
 
+    @cached_property
+    def own_potential(self) -> dict[str, Path]:
+        """The study's own potential as the file of a task."""
+        return self.potential(self.study.potential)
+
+    def host_ions(self) -> tuple[str, ...]:
+        """Labels of the ions of the undoped boundary and crystal."""
+        build = self.build_config()
+        return tuple(sorted({*build.host.charges, *build.cations}))
+
+    def check_dopant(self) -> None:
+        """Raise ConfigError when the dopant is no cation of every potential of the study, or an ion of the host."""
+        dopant, host_ions = self.study.dopant, self.host_ions()
+        for name in (self.study.potential, *self.study.ensemble.potentials):
+            potential = Potential.load(self.potential(name)["potential"])
+            if dopant not in potential.species:
+                raise ConfigError(
+                    f"study: {dopant} is not in potential {potential.name!r} ({', '.join(potential.species)}); "
+                    "name a potential with the dopant"
+                )
+            if dopant in host_ions or potential.species[dopant].formal_charge <= 0:
+                what = "an ion of the host" if dopant in host_ions else "no cation"
+                raise ConfigError(
+                    f"study: dopant = {dopant!r} is {what}; name a cation of the potential that the host "
+                    f"({', '.join(host_ions)}) does not hold"
+                )
+
     def seed(self, name: str) -> int:
         """Seed of a task."""
         return seed_of(self.study.seed, name)
 
-    def boundaries(self) -> Iterator[Task]:
-        """Build, dope, exchange, and see what bled."""
-        study, files = self.study, self.potential(self.study.potential)
+    def boundary(self) -> TypedTask[BuiltBoundary]:
+        """The undoped boundary."""
         config = self.build_config()
-        settings = {"build": config.model_dump(mode="json"), "reducible": REDUCIBLE}
+        settings = BoundaryBuild(build=config, reducible=self.host.reducible)
         cost = total_duration(config.stages)
-        yield Task("boundary", "boundary", f"{_HERE}.boundary_stage:build", settings, files, cost=cost, unit="ps")
-        dope = self.dope_settings()
-        for i in study.compositions:
-            for k in range(1, study.doping.realisations + 1):
-                yield Task(
-                    f"doping/GB_{i}/{k}",
-                    "doping",
-                    f"{_HERE}.boundary_stage:dope",
-                    {"dope": dope, "level": i, "realisation": k},
-                    files,
-                    {"boundary": "boundary"},
-                    study.doping.relaxation,
-                    "ps",
-                )
-            yield from self.swaps(i, files)
+        return TypedTask(places.BOUNDARY, "boundary", boundary_stage.build, settings, self.own_potential, cost, "ps")
 
     def build_config(self) -> BuildConfig:
         """Return the build of the boundary, with a seed of this study."""
         name = self.study.boundary.build
-        config = load_build(name if name in SIZES else self.base / name)
+        config = load_build(name if name in SIZES else self.base / name, self.host)
+        if config.host != self.host:
+            raise ConfigError(
+                f"{self.base / name}: is about the host {config.host.name}, the study about {self.host.name}; "
+                "name the same host in both"
+            )
         return config.model_copy(update={"seed": self.seed("boundary")})
 
-    def dope_settings(self) -> dict[str, Any]:
+    def dope_config(self) -> DopeConfig:
         """Return the doping of the study as boundary/ has it."""
         doping = self.study.doping
         relaxation = Anneal(
@@ -89,180 +136,225 @@ class Planner:
             cell="aniso",
             pressure=self.study.engine.pressure,
         )
-        config = DopeConfig(
+        return DopeConfig(
+            host=self.host,
             dopant=self.study.dopant,
-            mobile=MOBILE,
-            replaces=FRAMEWORK,
             concentrations=doping.concentrations,
             realisations=doping.realisations,
             seed=self.seed("doping"),
             stages=(relaxation,),
         )
-        return config.model_dump(mode="json")
 
-    def swaps(self, i: int, files: Mapping[str, Path]) -> Iterator[Task]:
-        """Monte Carlo of composition i, and its analysis."""
-        study = self.study
-        walkers = {f"walker{k:03d}": f"doping/GB_{i}/{k}" for k in range(1, study.doping.realisations + 1)}
-        settings = {
-            "swaps": study.swaps.model_dump(mode="json"),
-            "pressure": study.engine.pressure,
-            "dopant": study.dopant,
-            "partners": [*FRAMEWORK, MOBILE],
-            "seed": self.seed(f"swaps/GB_{i}"),
-        }
-        needs = {"boundary": "boundary", **walkers}
+    def dosed(self, system: System, built: TypedTask[BuiltBoundary]) -> BoundaryTasks:
+        """Dope the boundary at one concentration, exchange, and see what bled."""
+        study, files, config = self.study, self.own_potential, self.dope_config()
+        partners, index = self.host.exchangeable, system.composition or 0
+        doped = tuple(
+            TypedTask(
+                places.doped(system, k),
+                "doping",
+                boundary_stage.dope,
+                BoundaryDoping(dope=config, level=index, realisation=k, boundary=built.output),
+                files,
+                study.doping.relaxation,
+                "ps",
+            )
+            for k in range(1, study.doping.realisations + 1)
+        )
+        tempering = Tempering(
+            swaps=study.swaps,
+            pressure=study.engine.pressure,
+            dopant=study.dopant,
+            partners=partners,
+            seed=self.seed(places.swaps(system)),
+            boundary=built.output,
+            walkers=tuple(one.output for one in doped),
+        )
         cost = float(study.swaps.attempts * study.doping.realisations)
-        action = f"{_HERE}.swap_stage:temper_walkers"
-        yield Task(f"swaps/GB_{i}", "swaps", action, settings, files, needs, cost, "swaps", coordinates=True)
-        analysis = {"lowest": study.swaps.lowest_walkers, "dopant": study.dopant, "partners": [*FRAMEWORK, MOBILE]}
-        needs = {"boundary": "boundary", "swaps": f"swaps/GB_{i}"}
-        yield Task(f"bleeding/GB_{i}", "bleeding", f"{_HERE}.bleeding_stage:bleed", analysis, files, needs)
+        swaps = TypedTask(
+            places.swaps(system), "swaps", temper_walkers, tempering, files, cost, "swaps", coordinates=True
+        )
+        analysis = BleedingAnalysis(
+            lowest=study.swaps.lowest_walkers,
+            dopant=study.dopant,
+            partners=partners,
+            boundary=built.output,
+            swaps=swaps.output,
+        )
+        return BoundaryTasks(
+            system, doped, swaps, TypedTask(places.bleeding(system), "bleeding", bleed, analysis, files)
+        )
 
-    def crystals(self) -> Iterator[Task]:
-        """C_ref and C_1 ... C_N."""
-        crystals, files = self.study.crystals, self.potential(self.study.potential)
-        for system in ("C_ref", *(f"C_{i}" for i in self.study.compositions)):
-            # One seed for all, so that all have their Al on the same sites.
-            settings = {"edge": crystals.edge, "x": crystals.x, "dopant": self.study.dopant, "seed": self.seed("C")}
-            needs = {} if system == "C_ref" else {"bleeding": f"bleeding/{system.replace('C', 'GB')}"}
-            name = f"crystals/{system}"
-            yield Task(f"{name}/build", "crystals", f"{_HERE}.crystals:build_crystal", settings, files, needs)
-            yield from self.runs(name, "crystals", crystals, f"{name}/build", crystals.replicas, files)
+    def crystals(self, boundaries: tuple[BoundaryTasks, ...]) -> dict[System, CrystalTasks]:
+        """C_ref, and C_i with what bled of GB_i."""
+        settings, found = self.study.crystals, dict[System, CrystalTasks]()
+        bleedings = {crystal(): None} | {one.system.as_kind(Kind.CRYSTAL): one.bleeding.output for one in boundaries}
+        for system, bleeding in bleedings.items():
+            # One seed for all, so that all have their partners on the same sites.
+            want = CrystalBuild(
+                host=self.host,
+                edge=settings.edge,
+                x=settings.x,
+                dopant=self.study.dopant,
+                seed=self.seed("C"),
+                bleeding=bleeding,
+            )
+            name = places.runs(system)
+            built = TypedTask(f"{name}/build", "crystals", build_crystal, want, self.own_potential)
+            runs = self.runs(name, "crystals", system, built, built.output)
+            found[system] = CrystalTasks(built, runs)
+        return found
 
     def runs(
-        self, name: str, stage: str, settings: Any, build: str, replicas: int, files: Mapping[str, Path]
-    ) -> Iterator[Task]:
+        self,
+        name: str,
+        stage: str,
+        system: System,
+        source: TypedTask[Model],
+        sites: TaskOutput[BuiltCrystal] | None,
+        files: Files | None = None,
+    ) -> RunTasks:
         """Equilibration of one structure, production runs from it, and the transport of all of them.
 
-        settings: the table ``crystals`` or ``amorphous`` of the study.
+        sites: the crystal that tells dopants on different sites apart. files: the potential, the study's own by
+        default.
         """
-        yield self.equilibration(name, stage, settings, build, files)
-        runs = [f"{name}/run{k}" for k in range(1, replicas + 1)]
-        for run in runs:
-            yield self.production(run, stage, settings, settings.temperature, f"{name}/equilibrate", files)
-        yield self.transport(f"{name}/transport", stage, settings.temperature, runs, build, files)
+        files = files or self.own_potential
+        settings = self.settings_of(system)
+        replicas = self.study.crystals.replicas if system.kind is Kind.CRYSTAL else 1
+        equilibration = Equilibration(
+            engine=self.study.engine,
+            temperature=settings.equilibration_temperature,
+            duration=settings.equilibration,
+            seed=self.seed(f"{name}/equilibrate"),
+            structure=source.output,
+        )
+        equilibrated = TypedTask(
+            f"{name}/equilibrate", stage, dynamics.equilibrate, equilibration, files, settings.equilibration, "ps"
+        )
+        produced = tuple(
+            self.production(f"{name}/run{k}", stage, system, settings.temperature, equilibrated.output, files)
+            for k in range(1, replicas + 1)
+        )
+        transport = self.transport(f"{name}/transport", stage, settings.temperature, produced, sites, files)
+        return RunTasks(system, equilibrated, produced, transport)
 
-    def equilibration(self, name: str, stage: str, settings: Any, build: str, files: Mapping[str, Path]) -> Task:
-        """Molecular dynamics at constant pressure."""
-        content = {
-            "engine": self.study.engine.model_dump(mode="json"),
-            "temperature": settings.equilibration_temperature,
-            "duration": settings.equilibration,
-            "seed": self.seed(f"{name}/equilibrate"),
-        }
-        action, needs = f"{_HERE}.dynamics:equilibrate", {"structure": build}
-        return Task(f"{name}/equilibrate", stage, action, content, files, needs, settings.equilibration, "ps")
+    def settings_of(self, system: System) -> Crystals | AmorphousCells:
+        """Return the table of the study that a system runs by."""
+        return self.study.crystals if system.kind is Kind.CRYSTAL else self.study.amorphous
 
     def production(
-        self, name: str, stage: str, settings: Any, temperature: float, source: str, files: Mapping[str, Path]
-    ) -> Task:
+        self, name: str, stage: str, system: System, temperature: float, source: TaskOutput[Model], files: Files
+    ) -> TypedTask[Produced]:
         """Molecular dynamics at constant volume."""
-        content = {
-            "engine": self.study.engine.model_dump(mode="json"),
-            "temperature": temperature,
-            "heating": settings.heating,
-            "duration": settings.production,
-            "seed": self.seed(name),
-        }
-        cost = settings.heating + settings.production
-        return Task(name, stage, f"{_HERE}.dynamics:conduct", content, files, {"structure": source}, cost, "ps")
+        settings = self.settings_of(system)
+        want = Production(
+            engine=self.study.engine,
+            temperature=temperature,
+            heating=settings.heating,
+            duration=settings.production,
+            seed=self.seed(name),
+            structure=source,
+        )
+        return TypedTask(name, stage, dynamics.conduct, want, files, settings.heating + settings.production, "ps")
 
     def transport(
-        self, name: str, stage: str, temperature: float, runs: list[str], build: str, files: Mapping[str, Path]
-    ) -> Task:
+        self,
+        name: str,
+        stage: str,
+        temperature: float,
+        runs: tuple[TypedTask[Produced], ...],
+        sites: TaskOutput[BuiltCrystal] | None,
+        files: Files,
+    ) -> TypedTask[Transported]:
         """Transport out of independent runs of one structure."""
-        needs = {f"run{k:03d}": run for k, run in enumerate(runs, 1)}
-        content = {"temperature": temperature, "dopant": self.study.dopant}
-        return Task(name, stage, f"{_HERE}.conduction:transport", content, files, {"build": build, **needs})
+        want = TransportAnalysis(
+            temperature=temperature,
+            dopant=self.study.dopant,
+            centre=self.host.polyanion.centre,
+            runs=tuple(run.output for run in runs),
+            crystal=sites,
+        )
+        return TypedTask(name, stage, conduction.transport, want, files)
 
-    def amorphous_cells(self) -> Iterator[tuple[str, str]]:
-        """Roles (``A_1#2``) and folders of the amorphous cells; A_ref and T_0 are repeated with other velocities."""
-        names = ["A_ref", *(f"A_{i}" for i in self.study.compositions)]
+    def glasses(
+        self, built: TypedTask[BuiltBoundary], boundaries: tuple[BoundaryTasks, ...]
+    ) -> dict[System, tuple[GlassTasks, ...]]:
+        """A_ref, A_1 ... A_N, and T_0; A_ref and T_0 are repeated with other velocities, A_i with other walkers."""
+        cells = range(1, self.study.amorphous.cells + 1)
+        reference = self.cut(glass(), built, None)
+        found = {glass(): tuple(self.glass(glass(cell=k), reference, k == 1) for k in cells)}
+        for dosed in boundaries:
+            own = [glass(dosed.system.composition, cell=k) for k in cells]
+            found[own[0]] = tuple(self.glass(one, self.cut(one, built, dosed), True) for one in own)
         if self.study.amorphous.titanium_free:
-            names.append("T_0")
-        for system in names:
-            for k in range(1, self.study.amorphous.cells + 1):
-                yield f"{system}#{k}", f"amorphous/{system}/{k}"
+            exchanged = self.exchanged(reference)
+            own = [EXCHANGED.model_copy(update={"cell": k}) for k in cells]
+            found[EXCHANGED] = tuple(self.glass(one, exchanged, one.cell == 1) for one in own)
+        return found
 
-    def amorphous(self) -> Iterator[Task]:
-        """A_ref, A_1 ... A_N, T_0, and one of them at other temperatures."""
-        amorphous, files = self.study.amorphous, self.potential(self.study.potential)
-        for role, name in self.amorphous_cells():
-            system, _, rank = role.partition("#")
-            build = self.amorphous_build(system, int(rank), files)
-            if build is not None:
-                yield build
-            source = f"{name}/build" if build is not None else f"amorphous/{system}/1/build"
-            yield from self.runs(name, "amorphous", amorphous, source, 1, files)
-            content = {"label": REDUCIBLE}
-            yield Task(
-                f"{name}/glass", "amorphous", f"{_HERE}.conduction:glass", content, needs={"run": f"{name}/run1"}
-            )
-        yield from self.arrhenius(files)
+    def cut(
+        self, system: System, built: TypedTask[BuiltBoundary], dosed: BoundaryTasks | None
+    ) -> TypedTask[amorphous_stage.CutGlass]:
+        """Cut a cell out of the undoped boundary, or out of a walker of a doped one."""
+        want = GlassCut(
+            rank=system.cell,
+            margin=self.study.amorphous.margin,
+            host=self.host,
+            boundary=built.output,
+            bleeding=None if dosed is None else dosed.bleeding.output,
+        )
+        name = f"{places.runs(system)}/build"
+        return TypedTask(name, "amorphous", amorphous_stage.build_amorphous, want, self.own_potential)
 
-    def amorphous_build(self, system: str, rank: int, files: Mapping[str, Path]) -> Task | None:
-        """Return the task that makes the structure of a cell; None where the first cell's serves."""
-        name, amorphous = f"amorphous/{system}/{rank}/build", self.study.amorphous
-        if system in ("A_ref", "T_0") and rank > 1:
-            return None
-        if system == "T_0":
-            content: dict[str, Any] = {
-                "removed": REDUCIBLE,
-                "dopant": self.study.dopant,
-                "share": amorphous.titanium_free_dopant,
-                "mobile": MOBILE,
-                "seed": self.seed(name),
-            }
-            needs = {"reference": "amorphous/A_ref/1/build"}
-            return Task(name, "amorphous", f"{_HERE}.amorphous_stage:build_without", content, files, needs)
-        content = {"rank": rank, "margin": amorphous.margin, "mobile": MOBILE}
-        needs = {"boundary": "boundary"}
-        if system != "A_ref":
-            needs["bleeding"] = f"bleeding/{system.replace('A', 'GB')}"
-        return Task(name, "amorphous", f"{_HERE}.amorphous_stage:build_amorphous", content, files, needs)
+    def exchanged(self, reference: TypedTask[amorphous_stage.CutGlass]) -> TypedTask[Ions]:
+        """T_0: the reference without its reducible ion."""
+        name = f"{places.runs(EXCHANGED)}/build"
+        want = GlassExchange(
+            host=self.host,
+            dopant=self.study.dopant,
+            share=self.study.amorphous.titanium_free_dopant,
+            seed=self.seed(name),
+            reference=reference.output,
+        )
+        return TypedTask(name, "amorphous", amorphous_stage.build_without, want, self.own_potential)
 
-    def arrhenius(self, files: Mapping[str, Path]) -> Iterator[Task]:
+    def glass(self, system: System, built: TypedTask[Ions], is_new: bool) -> GlassTasks:
+        """Runs of one amorphous cell."""
+        name = places.runs(system)
+        runs = self.runs(name, "amorphous", system, built, None)
+        want = GlassStructure(label=self.host.reducible, run=runs.produced[0].output)
+        return GlassTasks(
+            built, is_new, runs, TypedTask(f"{name}/glass", "amorphous", conduction.glass_structure, want)
+        )
+
+    def hotter(
+        self, glasses: Mapping[System, tuple[GlassTasks, ...]]
+    ) -> tuple[tuple[TypedTask[Produced], TypedTask[Transported]], ...]:
         """Runs of the first cell of one A_i at other temperatures, at the volume of its equilibration."""
-        amorphous = self.study.amorphous
-        name = f"amorphous/A_{amorphous.arrhenius_of}/1"
-        for temperature in self.other_temperatures():
-            run = f"{name}/run1_{temperature:g}K"
-            yield self.production(run, "amorphous", amorphous, temperature, f"{name}/equilibrate", files)
-            yield self.transport(
-                f"{name}/transport_{temperature:g}K", "amorphous", temperature, [run], f"{name}/build", files
-            )
+        amorphous, files, found = self.study.amorphous, self.own_potential, []
+        system = glass(amorphous.arrhenius_of)
+        name, source = places.runs(system), glasses[system][0].runs.equilibrated.output
+        for kelvin in amorphous.arrhenius_temperatures:
+            if kelvin != amorphous.temperature:
+                run = self.production(f"{name}/run1_{kelvin:g}K", "amorphous", system, kelvin, source, files)
+                transport = self.transport(f"{name}/transport_{kelvin:g}K", "amorphous", kelvin, (run,), None, files)
+                found.append((run, transport))
+        return tuple(found)
 
-    def other_temperatures(self) -> tuple[float, ...]:
-        """Temperatures of the Arrhenius line beside that of all other runs [K]."""
-        return tuple(t for t in self.study.amorphous.arrhenius_temperatures if t != self.study.amorphous.temperature)
-
-    def ensemble(self) -> Iterator[Task]:
+    def ensemble(
+        self, crystals: Mapping[System, CrystalTasks], glasses: Mapping[System, tuple[GlassTasks, ...]]
+    ) -> dict[str, dict[System, RunTasks]]:
         """The systems asked for, again with other potentials of the fit, from the same built structures."""
-        for label, potential in self.study.ensemble.labels.items():
-            files = self.potential(potential)
-            for system in self.study.ensemble.systems:
-                crystal = system.startswith("C")
-                source = f"crystals/{system}/build" if crystal else f"amorphous/{system}/1/build"
-                settings = self.study.crystals if crystal else self.study.amorphous
-                replicas = self.study.crystals.replicas if crystal else 1
-                yield from self.runs(f"ensemble/{label}/{system}", "ensemble", settings, source, replicas, files)
 
-    def verdict(self) -> Task:
-        """The three requirements."""
-        needs: dict[str, str] = {f"bleeding:GB_{i}": f"bleeding/GB_{i}" for i in self.study.compositions}
-        for system in ("C_ref", *(f"C_{i}" for i in self.study.compositions)):
-            needs[f"volume:{system}"] = f"crystals/{system}/equilibrate"
-            needs[f"transport:{system}"] = f"crystals/{system}/transport"
-        for role, name in self.amorphous_cells():
-            needs[f"volume:{role}"], needs[f"transport:{role}"] = f"{name}/equilibrate", f"{name}/transport"
-        for label in self.study.ensemble.labels:
-            for system in self.study.ensemble.systems:
-                needs[f"ensemble:{label}:{system}"] = f"ensemble/{label}/{system}/transport"
-        settings = {
-            "rules": self.study.rules.model_dump(mode="json"),
-            "compositions": list(self.study.compositions),
-            "mobile": MOBILE,
-            "reducible": REDUCIBLE,
+        def again(label: str, system: System, files: Files) -> RunTasks:
+            name = places.runs_with(label, system)
+            if system.kind is Kind.CRYSTAL:
+                built = crystals[system].built
+                return self.runs(name, "ensemble", system, built, built.output, files)
+            return self.runs(name, "ensemble", system, glasses[system][0].built, None, files)
+
+        return {
+            label: {system: again(label, system, self.potential(file)) for system in self.study.ensemble.members}
+            for label, file in self.study.ensemble.labels.items()
         }
-        return Task("verdict", "verdict", f"{_HERE}.verdict_stage:verdict", settings, needs=needs, tolerant=True)

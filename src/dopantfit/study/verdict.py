@@ -7,47 +7,64 @@ at zero; a missing result is an interval without ends. Answers are combined by K
 """
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
 from math import isinf
-from typing import Any, Literal
+from typing import Literal, Self
 
 from dopantfit.statistics import Interval
+from dopantfit.study.config import Rules
+from dopantfit.study.values import Range
+from dopantfit.workflow.schema import Model
 
 Answer = Literal["yes", "no", "undecided"]
 _ORDER: tuple[Answer, ...] = ("no", "undecided", "yes")
 
 
-@dataclass(frozen=True)
-class Check:
+class Criterion(Model):
     """One quantity held against one number. reason: why there is no answer, or what must be known to read it."""
 
     quantity: str
     unit: str
-    interval: Interval
+    interval: Range
     rule: str
     answer: Answer
     reason: str = ""
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return everything as plain values."""
-        return {**asdict(self), "interval": self.interval.as_dict()}
+    def answering(self, answer: Answer, reason: str) -> Self:
+        """The same with another answer and reason."""
+        return self.model_copy(update={"answer": answer, "reason": reason})
 
 
-@dataclass(frozen=True)
-class Requirement:
+class Requirement(Model):
     """One of the three requirements for one composition; its answer is the "and" of its checks."""
 
     name: str
-    checks: tuple[Check, ...]
+    answer: Answer
+    checks: tuple[Criterion, ...]
 
-    @property
-    def answer(self) -> Answer:
-        """Kleene's "and" of the checks."""
-        return all_of(check.answer for check in self.checks)
+    @classmethod
+    def of(cls, name: str, checks: tuple[Criterion, ...]) -> Self:
+        """Return the requirement that some checks make."""
+        return cls(name=name, answer=all_of(check.answer for check in checks), checks=checks)
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return everything as plain values."""
-        return {"name": self.name, "answer": self.answer, "checks": [check.as_dict() for check in self.checks]}
+
+class CompositionAnswer(Model):
+    """The answer for one composition: the "and" of its requirements."""
+
+    answer: Answer
+    requirements: tuple[Requirement, ...]
+
+
+class Verdict(Model):
+    """The answer to the study's question.
+
+    requirements: the "and" over compositions, by name. compositions: by system. limits: the numbers behind it.
+    """
+
+    answer: Answer
+    rule: str
+    requirements: dict[str, Answer]
+    compositions: dict[str, CompositionAnswer]
+    limits: Rules
 
 
 def all_of(answers: Iterable[Answer]) -> Answer:
@@ -62,23 +79,26 @@ def any_of(answers: Iterable[Answer]) -> Answer:
     return _ORDER[max(found)] if found else "undecided"
 
 
-def at_most(quantity: str, unit: str, interval: Interval, limit: float) -> Check:
+def at_most(quantity: str, unit: str, interval: Interval, limit: float) -> Criterion:
     """Check that a quantity is at most `limit`."""
     answer: Answer = "yes" if interval.high <= limit else "no" if interval.low > limit else "undecided"
-    return Check(quantity, unit, interval, f"≤ {limit:g}", answer, _why(interval, answer))
+    return _criterion(quantity, unit, interval, f"≤ {limit:g}", answer)
 
 
-def at_least(quantity: str, unit: str, interval: Interval, limit: float) -> Check:
+def at_least(quantity: str, unit: str, interval: Interval, limit: float) -> Criterion:
     """Check that a quantity is at least `limit`."""
     answer: Answer = "yes" if interval.low >= limit else "no" if interval.high < limit else "undecided"
-    return Check(quantity, unit, interval, f"≥ {limit:g}", answer, _why(interval, answer))
+    return _criterion(quantity, unit, interval, f"≥ {limit:g}", answer)
 
 
-def only_if(check: Check, holds: bool, reason: str) -> Check:
+def only_if(check: Criterion, holds: bool, reason: str) -> Criterion:
     """Return the check, undecided for the reason given unless `holds`."""
-    if holds:
-        return check
-    return Check(check.quantity, check.unit, check.interval, check.rule, "undecided", reason)
+    return check if holds else check.answering("undecided", reason)
+
+
+def _criterion(quantity: str, unit: str, interval: Interval, rule: str, answer: Answer) -> Criterion:
+    why = _why(interval, answer)
+    return Criterion(quantity=quantity, unit=unit, interval=interval, rule=rule, answer=answer, reason=why)
 
 
 def _why(interval: Interval, answer: Answer) -> str:

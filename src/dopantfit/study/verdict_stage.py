@@ -1,148 +1,172 @@
 """The three requirements of the published work, held against the numbers of a study."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Any
 
-from dopantfit.statistics import Interval, estimate_from, interval_of
-from dopantfit.study.items import conductivity, number_density, systems
+from dopantfit.statistics import Interval, interval_of
+from dopantfit.study.bleeding_stage import Bled
+from dopantfit.study.conduction import Transported
+from dopantfit.study.config import Rules
+from dopantfit.study.dynamics import Equilibrated
+from dopantfit.study.ensemble import PotentialRuns, SystemRuns
+from dopantfit.study.glass_items import number_density
+from dopantfit.study.systems import boundary
+from dopantfit.study.transport_items import conductivity
 from dopantfit.study.verdict import (
     Answer,
-    Check,
+    CompositionAnswer,
+    Criterion,
     Requirement,
+    Verdict,
     all_of,
     any_of,
     at_least,
     at_most,
     only_if,
 )
-from dopantfit.workflow.graph import action
 from dopantfit.workflow.provenance import write_json_atomic
-from dopantfit.workflow.work import Finished, Outcome, Work
+from dopantfit.workflow.schema import Model
+from dopantfit.workflow.typed import Here, Product, TaskOutput, typed_action
 
 VERDICT = "verdict.json"
-NAMES = (
-    "the dopant stays out of the grains",
-    "the grains keep their conductivity",
-    "the boundary has less Ti and conducts better",
-)
 
 
-@action(version=3)
-def verdict(work: Work) -> Outcome:
-    """Answer the three requirements for every composition, and the question for the dopant.
-
-    needs, by role: ``bleeding:GB_i``, ``volume:C_i``, ``transport:C_i``, ``volume:A_i#k``, ``transport:A_i#k``, and
-    the references C_ref and A_ref. settings: rules, compositions, mobile, reducible.
-    """
-    found = [requirements(index, work.needs, work.settings) for index in work.settings["compositions"]]
-    return _outcome(work, found)
-
-
-def _outcome(work: Work, found: list[tuple[Requirement, ...]]) -> Outcome:
-    by_composition = {
-        f"GB_{index}": {
-            "answer": all_of(one.answer for one in three),
-            "requirements": [one.as_dict() for one in three],
-        }
-        for index, three in zip(work.settings["compositions"], found, strict=True)
-    }
-    overall = {name: all_of(three[i].answer for three in found) for i, name in enumerate(NAMES)}
-    answer = any_of(all_of(one.answer for one in three) for three in found)
-    content: dict[str, Any] = {
-        "answer": answer,
-        "rule": "yes where some composition meets all three requirements, no where none can",
-        "requirements": overall,
-        "compositions": by_composition,
-        "limits": dict(work.settings["rules"]),
-    }
-    write_json_atomic(work.folder / VERDICT, content)
-    return Outcome(content, (VERDICT,))
-
-
-def requirements(index: int, needs: Mapping[str, Finished], settings: Mapping[str, Any]) -> tuple[Requirement, ...]:
-    """Return the three requirements for composition `index`."""
-    rules, mobile, reducible = settings["rules"], settings["mobile"], settings["reducible"]
+def names(reducible: str) -> tuple[str, str, str]:
+    """What is required."""
     return (
-        Requirement(NAMES[0], _confinement(needs.get(f"bleeding:GB_{index}"), rules)),
-        Requirement(NAMES[1], _bulk(index, needs, rules, mobile)),
-        Requirement(NAMES[2], _boundary(index, needs, rules, mobile, reducible)),
+        "the dopant stays out of the grains",
+        "the grains keep their conductivity",
+        f"the boundary has less {reducible} and conducts better",
     )
 
 
-def _confinement(bleeding: Finished | None, rules: Mapping[str, Any]) -> tuple[Check, ...]:
-    result = {} if bleeding is None else bleeding.result
-    share = interval_of(estimate_from(result.get("grain_share")))
-    tried = result.get("attempts_per_dopant", 0.0)
-    enough = tried >= rules["attempts_per_dopant"]
-    reason = (
-        f"{tried:.3g} of the {rules['attempts_per_dopant']:g} attempts per dopant ion and walker that are asked for"
+class CompositionRuns(Model):
+    """What is known of composition `index`: what bled, its crystal, and its glasses."""
+
+    index: int
+    bleeding: TaskOutput[Bled]
+    crystal: SystemRuns
+    glasses: tuple[SystemRuns, ...]
+
+
+class Question(Model):
+    """All that the verdict rests on. crystal, glasses: the references. ensemble: other potentials of the fit."""
+
+    rules: Rules
+    mobile: str
+    reducible: str
+    crystal: SystemRuns
+    glasses: tuple[SystemRuns, ...]
+    compositions: tuple[CompositionRuns, ...]
+    ensemble: tuple[PotentialRuns, ...] = ()
+
+
+@typed_action(Question, Verdict, version=3)
+def verdict(here: Here, want: Question) -> Product[Verdict]:
+    """Answer the three requirements for every composition, and the question for the dopant."""
+    found = {one.index: requirements(one, here, want) for one in want.compositions}
+    answers = {
+        boundary(index).name: CompositionAnswer(answer=all_of(one.answer for one in three), requirements=three)
+        for index, three in found.items()
+    }
+    called = names(want.reducible)
+    result = Verdict(
+        answer=any_of(one.answer for one in answers.values()),
+        rule="yes where some composition meets all three requirements, no where none can",
+        requirements={name: all_of(three[i].answer for three in found.values()) for i, name in enumerate(called)},
+        compositions=answers,
+        limits=want.rules,
     )
-    less = only_if(at_most("dopant fraction, grain over boundary", "", share, rules["grain_share"]), enough, reason)
-    depth = _depth(result, less.answer, rules)
+    write_json_atomic(here.folder / VERDICT, result.model_dump(mode="json"))
+    return Product(result, (VERDICT,))
+
+
+def requirements(runs: CompositionRuns, here: Here, want: Question) -> tuple[Requirement, ...]:
+    """Return the three requirements for one composition."""
+    bled = here.if_made(runs.bleeding)
+    called = names(want.reducible)
+    return (
+        Requirement.of(called[0], _confinement(None if bled is None else bled.result, want.rules)),
+        Requirement.of(called[1], _bulk(runs, here, want)),
+        Requirement.of(called[2], _boundary(runs, here, want)),
+    )
+
+
+def _confinement(bled: Bled | None, rules: Rules) -> tuple[Criterion, ...]:
+    share = interval_of(None if bled is None else bled.grain_share)
+    tried = 0.0 if bled is None else bled.attempts_per_dopant
+    enough = tried >= rules.attempts_per_dopant
+    reason = f"{tried:.3g} of the {rules.attempts_per_dopant:g} attempts per dopant ion and walker that are asked for"
+    less = only_if(at_most("dopant fraction, grain over boundary", "", share, rules.grain_share), enough, reason)
+    depth = _depth(bled, less.answer, rules)
     return less, only_if(depth, enough or depth.answer == "undecided", reason)
 
 
-def _depth(result: Mapping[str, Any], share: Answer, rules: Mapping[str, Any]) -> Check:
+def _depth(bled: Bled | None, share: Answer, rules: Rules) -> Criterion:
     """Check of the depth of the dopant in the grain. share: what the check of its fraction says.
 
     Without any dopant there no depth can break the rule, so that it follows the fraction: however long a run is, it
     could never measure one.
     """
-    depth = interval_of(estimate_from(result.get("penetration_A")))
-    check = at_most("depth of 95 % of the dopant in the grain", "Å", depth, rules["penetration"])
-    unknown, opened = result.get("penetration_unknown", ""), result.get("explored_A", rules["penetration"])
-    if result.get("grain_fraction") == 0.0:
+    depth = interval_of(None if bled is None else bled.penetration_A)
+    check = at_most("depth of 95 % of the dopant in the grain", "Å", depth, rules.penetration)
+    if bled is None:
+        return check
+    unknown = bled.penetration_unknown
+    if bled.grain_fraction == 0.0:
         if share == "yes":
-            return replace(check, answer="yes", reason=f"{unknown}: its fraction alone answers")
-        return only_if(check, False, f"{unknown}, and its fraction is undecided")
-    if opened < rules["penetration"] and not unknown:
-        unknown = f"only {opened:g} Å of the grain were open to it"
-    return replace(check, reason=unknown or check.reason)
+            return check.answering("yes", f"{unknown}: its fraction alone answers")
+        return check.answering("undecided", f"{unknown}, and its fraction is undecided")
+    if bled.explored_A < rules.penetration and not unknown:
+        unknown = f"only {bled.explored_A:g} Å of the grain were open to it"
+    return check.answering(check.answer, unknown or check.reason)
 
 
-def _bulk(index: int, needs: Mapping[str, Finished], rules: Mapping[str, Any], mobile: str) -> tuple[Check, ...]:
-    runs = {name: needs.get(f"transport:C_{name}") for name in ("ref", str(index))}
-    ratio = _ratio(*(interval_of(None if run is None else conductivity([run], mobile)) for run in runs.values()))
-    counts = [0 if run is None else int(run.result["runs"]) for run in runs.values()]
-    check = at_least(f"σ({mobile}) of C_{index} over C_ref", "", ratio, rules["bulk_conductivity"])
-    check = agreed(check, _by_potential(index, "C", needs, mobile), rules["bulk_conductivity"])
-    volumes = [needs.get(f"volume:C_{name}") for name in ("ref", str(index))]
-    growth = _ratio(*(interval_of(None if v is None else estimate_from(v.result["volume_A3"])) for v in volumes))
-    size = _magnitude(growth)
+def _bulk(runs: CompositionRuns, here: Here, want: Question) -> tuple[Criterion, ...]:
+    rules, name, pair = want.rules, runs.crystal.system.name, (want.crystal, runs.crystal)
+    transports = [_transports(here, [one]) for one in pair]
+    ratio = _ratio(*(interval_of(conductivity(one, want.mobile)) for one in transports))
+    fewest = min(sum(run.runs for run in one) for one in transports)
+    check = at_least(f"σ({want.mobile}) of {name} over C_ref", "", ratio, rules.bulk_conductivity)
+    check = agreed(check, _by_potential(runs.crystal, here, want), rules.bulk_conductivity)
+    volumes = [_volumes(here, [one]) for one in pair]
+    growth = _ratio(*(interval_of(one[0].volume_A3 if one else None) for one in volumes))
+    size = at_most(f"|volume change| of {name}", "", _magnitude(growth), rules.volume_change)
     return (
-        only_if(check, min(counts) >= rules["structures"], _few(min(counts), "run", rules)),
-        _settled(at_most(f"|volume change| of C_{index}", "", size, rules["volume_change"]), volumes, rules),
+        only_if(check, fewest >= rules.structures, _few(fewest, "run", rules)),
+        _settled(size, [cell for one in volumes for cell in one], rules),
     )
 
 
-def _boundary(
-    index: int, needs: Mapping[str, Finished], rules: Mapping[str, Any], mobile: str, reducible: str
-) -> tuple[Check, ...]:
-    runs, volumes = (
-        systems({role.removeprefix(kind): need for role, need in needs.items() if role.startswith(f"{kind}A_")})
-        for kind in ("transport:", "volume:")
-    )
-    pair = ("A_ref", f"A_{index}")
-    counts = [len(kind.get(name, [])) for name in pair for kind in (runs, volumes)]
-    sigma = _ratio(*(interval_of(conductivity(runs.get(name, []), mobile)) for name in pair))
-    amount = _ratio(*(interval_of(number_density(volumes.get(name, []), reducible)) for name in pair))
-    enough, reason = min(counts) >= rules["structures"], _few(min(counts), "structure", rules)
-    gain = at_least(f"σ({mobile}) of A_{index} over A_ref", "", sigma, rules["boundary_conductivity"])
-    gain = agreed(gain, _by_potential(index, "A", needs, mobile), rules["boundary_conductivity"])
-    less = at_most(f"{reducible} per volume of A_{index} over A_ref", "", amount, rules["titanium_density"])
-    cells = [cell for name in pair for cell in volumes.get(name, [])]
+def _boundary(runs: CompositionRuns, here: Here, want: Question) -> tuple[Criterion, ...]:
+    rules, name, pair = want.rules, runs.glasses[0].system.name, (want.glasses, runs.glasses)
+    transports, volumes = [_transports(here, one) for one in pair], [_volumes(here, one) for one in pair]
+    sigma = _ratio(*(interval_of(conductivity(one, want.mobile)) for one in transports))
+    amount = _ratio(*(interval_of(number_density(one, want.reducible)) for one in volumes))
+    fewest = min(len(one) for kind in (transports, volumes) for one in kind)
+    enough, reason = fewest >= rules.structures, _few(fewest, "structure", rules)
+    gain = at_least(f"σ({want.mobile}) of {name} over A_ref", "", sigma, rules.boundary_conductivity)
+    gain = agreed(gain, _by_potential(runs.glasses[0], here, want), rules.boundary_conductivity)
+    less = at_most(f"{want.reducible} per volume of {name} over A_ref", "", amount, rules.titanium_density)
+    cells = [cell for one in volumes for cell in one]
     return _settled(only_if(less, enough, reason), cells, rules), only_if(gain, enough, reason)
 
 
-def _settled(check: Check, volumes: Sequence[Finished | None], rules: Mapping[str, Any]) -> Check:
+def _transports(here: Here, runs: Sequence[SystemRuns]) -> list[Transported]:
+    return [made.result for made in here.all_made(one.transport for one in runs)]
+
+
+def _volumes(here: Here, runs: Sequence[SystemRuns]) -> list[Equilibrated]:
+    return [made.result for made in here.all_made(one.volume for one in runs)]
+
+
+def _settled(check: Criterion, volumes: Sequence[Equilibrated], rules: Rules) -> Criterion:
     """Return the check, undecided where a volume that it rests on had no time to settle."""
-    shortest = min((one.result["duration_ps"] for one in volumes if one is not None), default=0.0)
-    reason = f"{shortest:g} ps at constant pressure, {rules['equilibration']:g} are asked for"
-    return only_if(check, check.answer == "undecided" or shortest >= rules["equilibration"], reason)
+    shortest = min((one.duration_ps for one in volumes), default=0.0)
+    reason = f"{shortest:g} ps at constant pressure, {rules.equilibration:g} are asked for"
+    return only_if(check, check.answer == "undecided" or shortest >= rules.equilibration, reason)
 
 
-def agreed(check: Check, others: Mapping[str, Interval], limit: float) -> Check:
+def agreed(check: Criterion, others: Mapping[str, Interval], limit: float) -> Criterion:
     """Return the check, undecided where another potential of the fit gives the opposite answer."""
     for label, interval in others.items():
         answer = at_least(check.quantity, check.unit, interval, limit).answer
@@ -151,16 +175,14 @@ def agreed(check: Check, others: Mapping[str, Interval], limit: float) -> Check:
     return check
 
 
-def _by_potential(index: int, kind: str, needs: Mapping[str, Finished], mobile: str) -> dict[str, Interval]:
+def _by_potential(runs: SystemRuns, here: Here, want: Question) -> dict[str, Interval]:
     """Conductivity over that of the reference, with every other potential that ran both."""
-    runs = {role.removeprefix("ensemble:"): need for role, need in needs.items() if role.startswith("ensemble:")}
     found = {}
-    for role, run in runs.items():
-        label, _, system = role.rpartition(":")
-        reference = runs.get(f"{label}:{kind}_ref")
-        if system == f"{kind}_{index}" and reference is not None:
-            doped, before = (interval_of(conductivity([one], mobile)) for one in (run, reference))
-            found[label] = _ratio(before, doped)
+    for one in want.ensemble:
+        pair = one.of(runs.system.reference), one.of(runs.system.first_cell)
+        made = [_transports(here, [part]) if part else [] for part in pair]
+        if all(made):
+            found[one.potential] = _ratio(*(interval_of(conductivity(part, want.mobile)) for part in made))
     return found
 
 
@@ -175,5 +197,5 @@ def _magnitude(ratio: Interval) -> Interval:
     return Interval(low, max(ends), None if ratio.value is None else abs(ratio.value - 1.0))
 
 
-def _few(count: int, what: str, rules: Mapping[str, Any]) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}, {rules['structures']} are asked for to see the spread"
+def _few(count: int, what: str, rules: Rules) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}, {rules.structures} are asked for to see the spread"

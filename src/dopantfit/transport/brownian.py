@@ -13,37 +13,39 @@ import numpy as np
 from dopantfit.transport.trajectory import Floats
 
 
-def msd_covariance(n_frames: int, lags: tuple[int, ...], step: float, rattle: float) -> Floats:
+def msd_covariance(n_frames: int, lags: tuple[int, ...], step: float, rattle: float, part: float = 1.0) -> Floats:
     """Covariance of the MSD of one walker in one direction at `lags` [Å⁴], ``shape=(n_lags, n_lags)``.
 
     The walker's MSD is ``rattle + step m`` at lag m: a random walk, and an independent deviation (the vibration
     about the site) of variance rattle/2 at every frame.
-    step: [Å²] per lag. rattle: [Å²].
+    step: [Å²] per lag. rattle: [Å²]. part: of the time origins that are averaged over, consecutive ones.
     """
-    walk, mixed, noise = _terms(n_frames, lags)
+    walk, mixed, noise = _terms(n_frames, lags, part)
     return step**2 * walk + step * rattle * mixed + rattle**2 * noise
 
 
-@lru_cache(maxsize=32)
-def _terms(n_frames: int, lags: tuple[int, ...]) -> tuple[Floats, Floats, Floats]:
+@lru_cache(maxsize=128)
+def _terms(n_frames: int, lags: tuple[int, ...], part: float) -> tuple[Floats, Floats, Floats]:
     """Parts of the covariance that go with step², step × rattle and rattle²."""
     size = len(lags)
     terms = np.zeros((3, size, size))
+    origins = [max(1, round(part * (n_frames - lag))) for lag in lags]
     for a in range(size):
         for b in range(a, size):
-            terms[:, a, b] = terms[:, b, a] = _pair_terms(n_frames, lags[a], lags[b])
+            terms[:, a, b] = terms[:, b, a] = _pair_terms((lags[a], lags[b]), (origins[a], origins[b]))
     walk, mixed, noise = terms
     return walk, mixed, noise
 
 
-def _pair_terms(n_frames: int, n: int, m: int) -> Floats:
-    """The three parts for lags n ≤ m.
+def _pair_terms(lags: tuple[int, int], origins: tuple[int, int]) -> Floats:
+    """The three parts for lags n ≤ m, and as many origins of each.
 
     Origins i and i + k share min(n, k + m) - max(0, k) steps; a count of i goes with every k.
     """
+    n, m = lags
     k = np.arange(-m, n + 1)
     shared = np.clip(np.minimum(n, k + m) - np.maximum(0, k), 0, None).astype(float)
     ends = 0.5 * ((k == 0) + 0.0 + (k == n - m) - (k == n) - (k == -m))
-    count = np.clip(np.minimum(n_frames - n, n_frames - m - k) - np.maximum(0, -k), 0, None)
-    scale = 2.0 / ((n_frames - n) * (n_frames - m))
+    count = np.clip(np.minimum(origins[0], origins[1] - k) - np.maximum(0, -k), 0, None)
+    scale = 2.0 / (origins[0] * origins[1])
     return scale * np.array([(count * shared**2).sum(), 2.0 * (count * shared * ends).sum(), (count * ends**2).sum()])

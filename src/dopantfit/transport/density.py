@@ -13,6 +13,8 @@ from dopantfit.transport.trajectory import Floats, Trajectory
 
 #: Time blocks that the error of a density comes from.
 _BLOCKS = 4
+#: Voxels of a grid, about 100 bytes each.
+_MOST_VOXELS = 3e7
 #: Positions binned at a time.
 _CHUNK = 2_000_000
 #: Cells whose vectors differ by more than this, relative, are different crystals: their densities do not compare.
@@ -43,10 +45,14 @@ class Density:
         """Return the density convolved with a Gaussian of standard deviation `width` [Å]; its integral stays.
 
         The error is smoothed as if it were common to neighbouring voxels, which makes it too large rather than
-        too small. Raises ConfigError when the width is negative.
+        too small. Raises ConfigError when the width is negative, or exceeds the cell: nothing would be left to see.
         """
-        if not 0.0 <= width < float("inf"):
-            raise ConfigError(f"density: width = {width!r} Å must not be negative")
+        longest = float(np.linalg.norm(self.cell, axis=1).max())
+        if not 0.0 <= width <= longest:
+            raise ConfigError(
+                f"density: a Gaussian of standard deviation {width:g} Å; give one from 0 to the length of the cell, "
+                f"{longest:.4g} Å"
+            )
         return Density(self.species, self._convolved(self.values, width), self._convolved(self.error, width), self.cell)
 
     def _convolved(self, values: Floats, width: float) -> Floats:
@@ -136,7 +142,14 @@ def isosurface(density: Density, level: float) -> Isosurface:
 def _grid(cell: Floats, spacing: float) -> tuple[int, ...]:
     if not 0.0 < spacing < float("inf"):
         raise ConfigError(f"density: spacing = {spacing!r} Å must be positive; 0.2 to 0.5 Å resolve ionic sites")
-    return tuple(max(1, ceil(length / spacing)) for length in np.linalg.norm(cell, axis=1))
+    lengths = np.linalg.norm(cell, axis=1)
+    if not (np.log(lengths) - np.log(spacing)).sum() < np.log(_MOST_VOXELS):
+        least = (float(np.prod(lengths)) / _MOST_VOXELS) ** (1.0 / 3.0)
+        raise ConfigError(
+            f"density: spacing = {spacing:g} Å makes more than {_MOST_VOXELS:.0e} voxels in this cell; "
+            f"give {least:.2g} Å or more"
+        )
+    return tuple(max(1, ceil(length / spacing)) for length in lengths)
 
 
 def _voxels(fractions: Floats, grid: tuple[int, ...]) -> NDArray[np.intp]:

@@ -1,37 +1,33 @@
 """Tracer diffusion coefficient with an interval that means what it says.
 
-The slope of the MSD over the window is fitted by generalised least squares with the covariance of Brownian motion
-(`brownian`), which gives the value and its error. The error is then held against what the runs show: estimates from
-time blocks, and from independent replicas, must scatter by their errors. Where replicas scatter more, or blocks more
-than chance allows, the error grows by that factor (the scale factor of the Particle Data Group). Where ions have not
-gone a hop, there is only a bound.
+The slope of the MSD over the window (`window`) is fitted by generalised least squares with the covariance of Brownian
+motion (`slope`, `brownian`). How far ions are from Brownian walkers that move alone is read from the run itself
+(`scatter`), which scales the error; how well it can be read is known, and widens the interval. Replicas are averaged;
+where they differ by more than their errors, their spread is the error. Where ions have not gone a hop, there is only a
+bound.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from math import inf, sqrt
 
 import numpy as np
-import scipy.linalg
 
-from dopantfit.errors import ConfigError, ConvergenceError
-from dopantfit.statistics import ONE_SIDED_95, Estimate, chi_squared_tail, poisson_limit
-from dopantfit.transport.brownian import msd_covariance
+from dopantfit.errors import ConfigError
+from dopantfit.statistics import ONE_SIDED_95, Estimate, f_tail, poisson_limit
 from dopantfit.transport.msd import MeanSquareDisplacement
+from dopantfit.transport.resolved import stride_of
+from dopantfit.transport.scatter import Scatter, scatter_of
+from dopantfit.transport.slope import Slope, fit_slope
 from dopantfit.transport.trajectory import Floats
+from dopantfit.transport.window import LONGEST, PUBLISHED, find_onset, octave_lags, window_lags
 
-#: Part of the run used in the fit (He, Zhu & Mo, npj Comput. Mater. 4, 18 (2018)).
-WINDOW = (0.10, 0.70)
 #: Distance between neighbouring Li sites of the NASICON lattice, M1-M2 [Å].
 HOP_LENGTH = 3.5
 #: 1 Å²/ps in cm²/s.
 CM2_PER_S = 1.0e-4
-#: Fewest lags in the window that make a fit.
-FEWEST_LAGS = 10
-#: Lags taken out of the window, evenly on a log scale; more add nothing, so strongly are they correlated.
-_FITTED_LAGS = 24
-#: Blocks that disagree less than this in probability do so by chance; four of them often do a little.
-_CHANCE = 0.05
+#: Replicas that disagree less than this in probability do so by chance.
+_CHANCE = 0.01
 #: A coefficient whose error is larger than itself [relative] is none: it is stated as a bound.
 _LARGEST_ERROR = 1.0
 #: Hop length of a charge centre [e Å], in place of none.
@@ -44,25 +40,25 @@ class Diffusion:
 
     coefficient: D* [Å²/ps].
     directional: slope/2 along x, y, z [Å²/ps], ``shape=(3,)``; meaningless for an upper bound.
-    rattle: MSD that the fit finds at lag zero, the vibration about the sites [Å²].
-    reached: MSD at the end of the window [Å²].
+    rattle: MSD that the fit finds at lag zero, along one direction [Å²].
+    window: first and last lag of the fit to the first run [ps].
+    reached: MSD at 70 % of the run [Å²].
     n_ions, duration, n_replicas: ions per run, length of the first run [ps], number of runs.
-    block_scatter, replica_scatter: scatter of the estimates over what their errors allow; 1 is as expected, None where
-        there was nothing to compare.
-    error_scale: what the Brownian error was multiplied by on their account, at least 1.
+    scatter: of the runs, over that of Brownian walkers; None where they are too short to tell.
+    replica_scatter: spread of the replicas over what their errors allow; 1 is as expected, None for a single run.
     """
 
     species: str
     coefficient: Estimate
     directional: Floats = field(repr=False)
     rattle: float
+    window: tuple[float, float]
     reached: float
     n_ions: int
     duration: float
     n_replicas: int
-    block_scatter: float | None
+    scatter: Scatter | None
     replica_scatter: float | None
-    error_scale: float
 
     @property
     def cm2_per_s(self) -> Estimate:
@@ -70,192 +66,131 @@ class Diffusion:
         return self.coefficient.scaled(CM2_PER_S)
 
 
-class _Fit(NamedTuple):
-    """Slope/2 by direction [Å²/ps], MSD at lag zero [Å²]; error of one direction, relative and absolute [Å²/ps].
-
-    The absolute one is for slopes lost in noise, where the ratio means nothing.
-    """
-
-    directional: Floats
-    rattle: float
-    relative: float
-    absolute: float
-
-    @property
-    def value(self) -> float:
-        return float(self.directional.mean())
-
-
 def tracer_diffusion(
     runs: MeanSquareDisplacement | Sequence[MeanSquareDisplacement],
-    window: tuple[float, float] = WINDOW,
+    window: tuple[float, float] | None = None,
     hop_length: float = HOP_LENGTH,
+    onset: float | None = None,
 ) -> Diffusion:
     """Tracer diffusion coefficient D* = slope/6 of one run or of independent replicas.
 
     runs: MSD of the same species in each.
-    window: part of the run used in the fit.
+    window: part of the run used in the fit, such as `PUBLISHED`; None for the octave above the onset of diffusion.
     hop_length: distance between neighbouring sites [Å]; below its square the result is an upper bound, and where the
         error exceeds the value.
+    onset: of diffusion [ps] where it is known, from other species of the same runs; found from the MSD by default.
     Raises ConfigError for a window or hop length that cannot be, and for replicas of different species;
-    ConvergenceError when the window of a run holds fewer than 10 lags.
+    ConvergenceError when 10-70 % of a run, or the window given, hold fewer than 10 lags.
     """
     replicas = [runs] if isinstance(runs, MeanSquareDisplacement) else list(runs)
     _check(replicas, window, hop_length)
-    fits = [_fit(run, window) for run in replicas]
-    weights = np.array([1.0 / fit.relative**2 for fit in fits])
-    directional = np.average([fit.directional for fit in fits], axis=0, weights=weights)
-    reached = float(np.average([_reached(run, window) for run in replicas], weights=weights))
-    (blocks, by_chance), between = _block_scatter(replicas, window), _replica_scatter(fits)
-    scale = max(1.0, 0.0 if by_chance else blocks or 0.0, between or 0.0)
+    slopes = _slopes(replicas, window, hop_length, onset)
+    first, last = (replicas[0].interval * slopes[0].lags[end] for end in (0, -1))
+    scatter = scatter_of(replicas, first)
+    weights = np.array([run.n_series / slope.relative**2 for run, slope in zip(replicas, slopes, strict=True)])
+    directional = np.average([slope.directional for slope in slopes], axis=0, weights=weights)
     value = float(directional.mean())
-    relative = scale * _relative_error(directional, weights)
+    scale, freedom = (_anisotropy(directional), inf) if scatter is None else (scatter.scale, scatter.freedom)
+    between = _replica_scatter(slopes, weights, value, scale)
+    scale, freedom = _with_replicas(scale, freedom, between, len(replicas))
+    relative = scale / sqrt(3.0 * float(weights.sum()))
+    reached = float(np.average([run.total[int(LONGEST * run.n_frames)] for run in replicas], weights=weights))
     if value <= 0.0 or reached < hop_length**2 or relative > _LARGEST_ERROR:
-        coefficient = Estimate.upper_bound(max(_slope_limit(fits, scale), _hop_limit(replicas, window, hop_length)))
+        coefficient = Estimate.upper_bound(max(_slope_limit(replicas, slopes, scale), _hop_limit(replicas, hop_length)))
     else:
-        coefficient = Estimate.of_squares(value, relative)
+        coefficient = Estimate.of_squares(value, relative, freedom)
     return Diffusion(
         species=replicas[0].species,
         coefficient=coefficient,
         directional=directional,
-        rattle=float(np.average([fit.rattle for fit in fits], weights=weights)),
+        rattle=float(np.average([slope.rattle for slope in slopes], weights=weights)),
+        window=(first, last),
         reached=reached,
         n_ions=replicas[0].n_series,
         duration=(replicas[0].n_frames - 1) * replicas[0].interval,
         n_replicas=len(replicas),
-        block_scatter=blocks,
+        scatter=scatter,
         replica_scatter=between,
-        error_scale=scale,
     )
 
 
 def collective_diffusion(
-    runs: MeanSquareDisplacement | Sequence[MeanSquareDisplacement], window: tuple[float, float] = WINDOW
+    runs: MeanSquareDisplacement | Sequence[MeanSquareDisplacement],
+    window: tuple[float, float] | None = None,
+    onset: float | None = None,
 ) -> Diffusion:
     """Slope/6 of the MSD of a charge-weighted displacement [e² Å²/ps]; a hop of a unit charge is too small to see.
 
+    onset: of the diffusion of the ions whose charge it is [ps]; give it, for one walker shows its own poorly.
     Raises as `tracer_diffusion` does.
     """
-    return tracer_diffusion(runs, window, hop_length=_ANY_HOP)
+    return tracer_diffusion(runs, window, _ANY_HOP, onset)
 
 
-def _check(replicas: list[MeanSquareDisplacement], window: tuple[float, float], hop_length: float) -> None:
+def _check(replicas: list[MeanSquareDisplacement], window: tuple[float, float] | None, hop_length: float) -> None:
     if not replicas:
         raise ConfigError("diffusion: no mean square displacement was given; give one per run")
-    if not 0.0 <= window[0] < window[1] < 1.0:
+    if window is not None and not 0.0 <= window[0] < window[1] < 1.0:
         raise ConfigError(f"diffusion: window = {window} must be two rising parts of the run, such as (0.10, 0.70)")
-    if not 0.0 < hop_length < float("inf"):
+    if not 0.0 < hop_length < inf:
         raise ConfigError(f"diffusion: hop length = {hop_length} Å must be positive; it is a distance between sites")
     names = {run.species for run in replicas}
     if len(names) > 1:
         raise ConfigError(f"diffusion: replicas of different species, {', '.join(sorted(names))}; fit each by itself")
 
 
-def window_lags(n_frames: int, window: tuple[float, float]) -> tuple[int, ...]:
-    """Lags of the fit: up to 24 of those in the window, evenly on a log scale.
-
-    Raises ConvergenceError when the window holds fewer than 10 lags.
-    """
-    first, last = max(1, int(np.ceil(window[0] * n_frames))), int(window[1] * n_frames)
-    if last - first + 1 < FEWEST_LAGS:
-        raise ConvergenceError(
-            f"diffusion: {n_frames} frames leave {max(0, last - first + 1)} lags between {window[0]:.0%} and "
-            f"{window[1]:.0%} of the run, at least {FEWEST_LAGS} are needed; write frames more often or run longer"
-        )
-    return tuple(int(lag) for lag in np.unique(np.round(np.geomspace(first, last, _FITTED_LAGS)).astype(int)))
-
-
-def _fit(run: MeanSquareDisplacement, window: tuple[float, float]) -> _Fit:
-    """Generalised least squares; the weights depend on rattle/step, which two rounds settle."""
-    lags = window_lags(run.n_frames, window)
-    design = np.array([np.ones(len(lags)), np.array(lags, dtype=float)]).T
-    observed = run.directional[list(lags)]
-    mean = observed.mean(axis=1)
-    rattle, step = np.linalg.lstsq(design, mean, rcond=None)[0]
-    for _ in range(3):
-        # Where nothing diffuses the step is lost in noise, and weights need some; the result is a bound anyhow.
-        step = max(step, 1e-3 * float(mean.max()) / lags[-1], np.finfo(float).tiny)
-        weighted_with = step
-        # In units of the step, so that squares neither overflow nor vanish.
-        covariance = msd_covariance(run.n_frames, lags, 1.0, max(rattle, 0.0) / step)
-        whitened, variance = _solve(covariance, design)
-        rattle, step = whitened @ mean
-    directional = (whitened @ observed)[1] / (2.0 * run.interval)
-    relative = float(np.sqrt(variance[1, 1] / run.n_series))
-    return _Fit(directional, float(rattle), relative, relative * float(weighted_with) / (2.0 * run.interval))
+def _slopes(
+    replicas: list[MeanSquareDisplacement], window: tuple[float, float] | None, hop_length: float, onset: float | None
+) -> list[Slope]:
+    """Fit every run over the window, or over the octave above the onset; a bound has the published window."""
+    fixed = [window_lags(run.n_frames, window or PUBLISHED) for run in replicas]
+    if window is None and onset is None:
+        onset = find_onset(replicas, hop_length)
+    if window is not None or onset is None:
+        return [fit_slope(run, lags) for run, lags in zip(replicas, fixed, strict=True)]
+    octaves = [octave_lags(run.n_frames, onset / run.interval) for run in replicas]
+    return [fit_slope(run, lags, stride_of(lags[0])) for run, lags in zip(replicas, octaves, strict=True)]
 
 
-def _solve(covariance: Floats, design: Floats) -> tuple[Floats, Floats]:
-    """Matrix that maps observations to parameters, and the covariance of these."""
-    factor = scipy.linalg.cholesky(covariance, lower=True)
-    left = scipy.linalg.solve_triangular(factor, design, lower=True)
-    variance = np.linalg.inv(left.T @ left)
-    half = scipy.linalg.solve_triangular(factor, np.eye(len(covariance)), lower=True)
-    return variance @ left.T @ half, variance
-
-
-def _relative_error(directional: Floats, weights: Floats) -> float:
-    """Relative error of the mean of three directions, from that of one: 1/√3 of it where they are alike.
-
-    Squares of estimates exceed those of what they estimate by their variance; that is taken off again.
-    """
-    single = 1.0 / float(weights.sum())
+def _anisotropy(directional: Floats) -> float:
+    """Error of the mean of three directions over that where they are alike: 1, up to √3 for motion along a line."""
     value = float(directional.mean())
     if value <= 0.0:
-        return float(np.sqrt(single / 3.0))
-    anisotropy = float(np.square(directional).sum()) / (3.0 * value) ** 2
-    floor, ceiling = 1.0 / 3.0, 1.0
-    unbiased = (anisotropy - floor) / (1.0 + single) + floor
-    return float(np.sqrt(single * min(max(unbiased, floor), ceiling)))
+        return 1.0
+    return float(np.sqrt(min(max(np.square(directional).sum() / (3.0 * value**2), 1.0), 3.0)))
 
 
-def _block_scatter(replicas: list[MeanSquareDisplacement], window: tuple[float, float]) -> tuple[float | None, bool]:
-    """Scatter of the estimates of time blocks about their run's mean, over their error, and whether chance explains it.
+def _replica_scatter(slopes: list[Slope], weights: Floats, value: float, scale: float) -> float | None:
+    """Root of chi squared of the replicas about their mean, per degree of freedom."""
+    if len(slopes) < 2 or value <= 0.0:
+        return None
+    deviations = np.array([slope.value for slope in slopes]) / value - 1.0
+    return float(np.sqrt(3.0 * weights @ deviations**2 / (len(slopes) - 1))) / scale
 
-    None where runs are too short for blocks.
+
+def _with_replicas(scale: float, freedom: float, between: float | None, number: int) -> tuple[float, float]:
+    """Scale of the error and its degrees of freedom, with what replicas say.
+
+    Their spread is one more look at the scale; where it is beyond chance they differ, and it is the only one.
     """
-    squares, freedom = 0.0, 0
-    for run in replicas:
-        try:
-            fits = [_fit(block, window) for block in run.blocks]
-        except ConvergenceError:
-            continue
-        if len(fits) > 1:
-            squares += _squares(fits)
-            freedom += len(fits) - 1
-    if not freedom:
-        return None, True
-    return float(np.sqrt(squares / freedom)), chi_squared_tail(squares, freedom) > _CHANCE
+    if between is None:
+        return scale, freedom
+    if f_tail(between**2, number - 1, freedom) < _CHANCE:
+        return scale * between, number - 1
+    if freedom == inf:
+        return scale, inf
+    together = freedom + number - 1
+    return scale * sqrt((freedom + (number - 1) * between**2) / together), together
 
 
-def _replica_scatter(fits: list[_Fit]) -> float | None:
-    return float(np.sqrt(_squares(fits) / (len(fits) - 1))) if len(fits) > 1 else None
-
-
-def _squares(fits: list[_Fit]) -> float:
-    """Sum of squared deviations from the common mean, each over its variance (chi squared if all is well)."""
-    weights = np.array([1.0 / fit.relative**2 for fit in fits])
-    common = np.average([fit.directional for fit in fits], axis=0, weights=weights)
-    mean = float(common.mean())
-    if mean <= 0.0:
-        return 0.0
-    relative = _relative_error(common, weights) * np.sqrt(weights.sum())
-    deviations = np.array([fit.value for fit in fits]) / mean - 1.0
-    return float((weights * deviations**2).sum() / relative**2)
-
-
-def _reached(run: MeanSquareDisplacement, window: tuple[float, float]) -> float:
-    return float(run.total[int(window[1] * run.n_frames)])
-
-
-def _slope_limit(fits: list[_Fit], scale: float) -> float:
+def _slope_limit(replicas: list[MeanSquareDisplacement], slopes: list[Slope], scale: float) -> float:
     """95 % limit of the fitted slope/2 [Å²/ps], mean of the directions."""
-    value = max(0.0, float(np.mean([fit.value for fit in fits])))
-    error = float(np.linalg.norm([fit.absolute for fit in fits])) / (len(fits) * float(np.sqrt(3.0)))
-    return value + ONE_SIDED_95 * scale * error
+    value = max(0.0, float(np.mean([slope.value for slope in slopes])))
+    errors = [slope.error / sqrt(3.0 * run.n_series) for run, slope in zip(replicas, slopes, strict=True)]
+    return value + ONE_SIDED_95 * scale * float(np.linalg.norm(errors)) / len(slopes)
 
 
-def _hop_limit(replicas: list[MeanSquareDisplacement], window: tuple[float, float], hop_length: float) -> float:
+def _hop_limit(replicas: list[MeanSquareDisplacement], hop_length: float) -> float:
     """95 % limit [Å²/ps] from the hops that ions made.
 
     All motion seen, vibration included, is counted as hops; with k of them in the ion-time watched, the limit on their
@@ -263,7 +198,7 @@ def _hop_limit(replicas: list[MeanSquareDisplacement], window: tuple[float, floa
     """
     ion_time, hops = 0.0, 0.0
     for run in replicas:
-        seen = run.n_series * _reached(run, window) / hop_length**2
-        hops += seen * (run.n_frames - 1) / int(window[1] * run.n_frames)
+        last = int(LONGEST * run.n_frames)
+        hops += run.n_series * float(run.total[last]) / hop_length**2 * (run.n_frames - 1) / last
         ion_time += run.n_series * (run.n_frames - 1) * run.interval
     return poisson_limit(hops) * hop_length**2 / (6.0 * ion_time)

@@ -12,19 +12,21 @@ from dopantfit.transport.density import Density
 from dopantfit.transport.pairs import PairDistribution
 from dopantfit.transport.summary import Summary
 from dopantfit.transport.tables import UNITS, ArrheniusPoints
+from dopantfit.transport.window import LONGEST
 from dopantfit.workflow.outputs import write_figure
 
 #: Okabe & Ito's colours, told apart by all common kinds of colour vision.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 
 
-def draw_msd(summary: Summary, window: tuple[float, float], path: Path) -> None:
-    """Draw the MSD [Å²] of every species up to the end of the fit window; ConfigError when it cannot be written."""
+def draw_msd(summary: Summary, path: Path) -> None:
+    """Draw the MSD [Å²] of every species with the lags of each fit; ConfigError when it cannot be written."""
     figure, (panel,) = _figure(1)
     for number, (name, runs) in enumerate(summary.msd.items()):
         for i, run in enumerate(runs):
-            part = slice(0, int(window[1] * run.n_frames))
+            part = slice(0, int(LONGEST * run.n_frames))
             colour = _COLOURS[number % len(_COLOURS)]
+            panel.axvspan(*summary.diffusion[name].window, color=colour, alpha=0.06, linewidth=0.0)
             panel.plot(run.times[part], run.total[part], color=colour, linewidth=1.2, label=None if i else name)
     panel.legend()
     _label(panel, "time (ps)", "MSD (Å²)", f"{summary.temperature:g} K")

@@ -12,10 +12,9 @@ import numpy as np
 import scipy.fft
 
 from dopantfit.errors import ConfigError
+from dopantfit.transport.resolved import ResolvedMSD, resolved_lags, resolved_sums
 from dopantfit.transport.trajectory import Floats, Trajectory
 
-#: Time blocks that a run is cut into for the error of what is fitted to it.
-N_BLOCKS = 4
 #: Coordinates read at a time: 16 MB.
 _BATCH = 2_000_000
 #: Coordinates transformed at a time: few, so that a transform stays in the cache.
@@ -30,14 +29,14 @@ class MeanSquareDisplacement:
     n_series: independent walkers averaged over: ions, or 1 for a collective displacement.
     interval: time between lags [ps].
     directional: along x, y, z [Å²] ([e² Å²] for a charge) at lags 0, 1, …, ``shape=(n_frames, 3)``.
-    blocks: the same for equal parts of the run; empty where it was not cut.
+    resolved: the same by stretch of time and group of walkers, which the error comes from; None where it is not known.
     """
 
     species: str
     n_series: int
     interval: float
     directional: Floats
-    blocks: tuple["MeanSquareDisplacement", ...] = ()
+    resolved: ResolvedMSD | None = None
 
     @property
     def n_frames(self) -> int:
@@ -56,33 +55,33 @@ class MeanSquareDisplacement:
 
 
 def mean_square_displacement(
-    trajectory: Trajectory, species: str, mobile: Iterable[str] | None = None, n_blocks: int = N_BLOCKS
+    trajectory: Trajectory, species: str, mobile: Iterable[str] | None = None
 ) -> MeanSquareDisplacement:
     """MSD of the ions of one species, all time origins, drift of the framework removed.
 
     mobile: species that are not framework, `species` alone by default. Name them all where several move, and for
         the MSD of a framework species, which is relative to the framework's own centre.
-    n_blocks: equal parts that the run is also cut into; 1 for none.
     Raises ConfigError when there is no such ion.
     """
     ions = trajectory.ions_of([species])
     drift = trajectory.framework_drift([species] if mobile is None else list(mobile))
-    edges = _block_edges(trajectory.n_frames, n_blocks)
     whole = np.zeros((trajectory.n_frames, 3))
-    parts = [np.zeros((last - first, 3)) for first, last in edges]
+    sums: Floats = np.zeros(())
     batch = max(1, _BATCH // (3 * trajectory.n_frames))
     for start in range(0, len(ions), batch):
         chosen = ions[start : start + batch]
         series = trajectory.at_rest(slice(None), chosen) - drift[:, None, :]
         whole += msd_sum(series)
-        for part, (first, last) in zip(parts, edges, strict=True):
-            part += msd_sum(series[first:last])
-    return _assemble(species, len(ions), trajectory.interval, whole, parts)
+        sums = sums + resolved_sums(series, start)
+    return _assemble(species, len(ions), trajectory.interval, whole, sums)
 
 
-def collective_displacement(
-    trajectory: Trajectory, charges: Mapping[str, float], n_blocks: int = N_BLOCKS
-) -> MeanSquareDisplacement:
+def msd_of_series(species: str, series: Floats, interval: float) -> MeanSquareDisplacement:
+    """MSD of walkers whose positions are known, ``shape=(n_frames, n_walkers, 3)`` [Å], at intervals [ps]."""
+    return _assemble(species, series.shape[1], interval, msd_sum(series), resolved_sums(series))
+
+
+def collective_displacement(trajectory: Trajectory, charges: Mapping[str, float]) -> MeanSquareDisplacement:
     """MSD [e² Å²] of the charge-weighted displacement Σ q_i Δr_i of the species in `charges`, framework at rest.
 
     charges: formal charge by species [e]; species left out are the framework. Give the mobile ones: relative to a
@@ -96,9 +95,7 @@ def collective_displacement(
     for species, charge in charges.items():
         ions = trajectory.ions_of([species])
         moment += charge * len(ions) * (trajectory.drift_of(ions) - drift)
-    series = moment[:, None, :]
-    parts = [msd_sum(series[first:last]) for first, last in _block_edges(trajectory.n_frames, n_blocks)]
-    return _assemble("+".join(charges), 1, trajectory.interval, msd_sum(series), parts)
+    return msd_of_series("+".join(charges), moment[:, None, :], trajectory.interval)
 
 
 def msd_sum(series: Floats) -> Floats:
@@ -128,15 +125,7 @@ def msd_sum(series: Floats) -> Floats:
     return np.asarray(np.maximum(result, 0.0))
 
 
-def _block_edges(n_frames: int, n_blocks: int) -> list[tuple[int, int]]:
-    if n_blocks < 2:
-        return []
-    length = n_frames // n_blocks
-    return [(i * length, (i + 1) * length) for i in range(n_blocks)] if length > 1 else []
-
-
-def _assemble(
-    species: str, n_series: int, interval: float, whole: Floats, parts: list[Floats]
-) -> MeanSquareDisplacement:
-    blocks = tuple(MeanSquareDisplacement(species, n_series, interval, part / n_series) for part in parts)
-    return MeanSquareDisplacement(species, n_series, interval, whole / n_series, blocks)
+def _assemble(species: str, n_series: int, interval: float, whole: Floats, sums: Floats) -> MeanSquareDisplacement:
+    lags = resolved_lags(len(whole))
+    resolved = ResolvedMSD(lags, sums / n_series) if lags else None
+    return MeanSquareDisplacement(species, n_series, interval, whole / n_series, resolved)

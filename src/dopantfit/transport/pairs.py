@@ -4,16 +4,24 @@ from dataclasses import dataclass, field
 from itertools import product
 
 import numpy as np
+from ase import Atoms
 from scipy.spatial import cKDTree
 from vesin import NeighborList
 
 from dopantfit.errors import ConfigError
 from dopantfit.statistics import Estimate, standard_error, standard_errors
+from dopantfit.transport.labels import labels_of
 from dopantfit.transport.trajectory import Floats, Trajectory
 
 #: Time blocks that errors come from, and frames looked at by default: neighbouring frames say the same.
 _BLOCKS = 4
 _FRAMES = 400
+#: Bins of a distribution; pairs of a frame, 24 bytes each; and pairs of all frames, 0.1 to 0.2 µs each.
+_MOST_BINS, _MOST_PAIRS, _MOST_DISTANCES = 1e6, 2e7, 1e9
+#: Copies of the cell that a cutoff reaches over: eight cells in every direction.
+_MOST_CELLS = 5000.0
+#: Of a crystal at rest: farthest distance [Å], its spacing, and the standard deviation by which each is broadened.
+AT_REST, AT_REST_SPACING, AT_REST_WIDTH = 5.0, 0.01, 0.05
 
 
 @dataclass(frozen=True)
@@ -60,6 +68,19 @@ class PairDistribution:
         return float(self.radii[top:last][stretch == stretch.min()].mean())
 
 
+def check_radii(cutoff: float, width: float, radius: float | None = None) -> None:
+    """Refuse radii [Å] that cannot be, and more bins than anybody looks at; ConfigError says which."""
+    if not 0.0 < width < cutoff < float("inf"):
+        raise ConfigError(f"pair distribution: bins of {width!r} Å up to {cutoff!r} Å; give 0 < width < cutoff")
+    if cutoff / width > _MOST_BINS:
+        raise ConfigError(
+            f"pair distribution: {cutoff / width:.3g} bins of {width:g} Å up to {cutoff:g} Å; at most {_MOST_BINS:.0e} "
+            "are made: give wider bins or a shorter cutoff"
+        )
+    if radius is not None and not 0.0 < radius <= cutoff:
+        raise ConfigError(f"coordination: radius = {radius!r} Å must lie between 0 and the cutoff, {cutoff:g} Å")
+
+
 def pair_distribution(
     trajectory: Trajectory,
     pair: tuple[str, str],
@@ -72,10 +93,10 @@ def pair_distribution(
     cutoff, width: largest radius and width of a bin [Å]. n_frames: frames looked at, evenly spread over the run.
     Raises ConfigError for radii that cannot be, or when a species has no ion.
     """
-    if not 0.0 < width < cutoff < float("inf"):
-        raise ConfigError(f"pair distribution: bins of {width!r} Å up to {cutoff!r} Å; give 0 < width < cutoff")
+    check_radii(cutoff, width)
     centres, others = (trajectory.ions_of([name]) for name in pair)
     frames = np.unique(np.linspace(0, trajectory.n_frames - 1, max(2, n_frames)).astype(int))
+    _check_size(trajectory, (len(centres), len(others)), cutoff, len(frames))
     n_bins = int(np.ceil(cutoff / width))
     edges: Floats = np.linspace(0.0, width * n_bins, n_bins + 1)
     counts = np.array([_histogram(trajectory, int(frame), centres, others, edges) for frame in frames])
@@ -95,6 +116,34 @@ def pair_distribution(
     )
 
 
+def radii_at_rest() -> Floats:
+    """The distances r [Å] at which `pair_distributions_at_rest` are given."""
+    return np.arange(1.0, AT_REST + 0.5 * AT_REST_SPACING, AT_REST_SPACING)
+
+
+def pair_distributions_at_rest(atoms: Atoms) -> dict[tuple[str, str], Floats]:
+    """g(r) of every pair of species (sorted labels) of a crystal at rest, at `radii_at_rest`; 1 on average far away.
+
+    g_ab(r) = V / (N_a N_b 4πr²) Σ δ(r - r_ij) over all i of a and j ≠ i of b, each δ a Gaussian.
+    """
+    labels, r = np.array(labels_of(atoms)), radii_at_rest()
+    cell = np.asarray(atoms.cell.array)
+    finder = NeighborList(cutoff=AT_REST + 4 * AT_REST_WIDTH, full_list=False, n_threads=1)
+    i, j, lengths = finder.compute(atoms.get_scaled_positions() @ cell, cell, True, "ijd")
+    functions = {}
+    species = sorted(set(labels.tolist()))
+    for number, a in enumerate(species):
+        for b in species[number:]:
+            chosen = ((labels[i] == a) & (labels[j] == b)) | ((labels[i] == b) & (labels[j] == a))
+            gaussians = np.exp(-0.5 * ((r[:, None] - lengths[chosen]) / AT_REST_WIDTH) ** 2)
+            density = gaussians.sum(axis=1) / (AT_REST_WIDTH * np.sqrt(2.0 * np.pi))
+            # A half list holds every pair once, and both ends are centres.
+            ordered = 2.0 if a == b else 1.0
+            norm = atoms.cell.volume / (np.sum(labels == a) * np.sum(labels == b))
+            functions[a, b] = ordered * norm * density / (4.0 * np.pi * r**2)
+    return functions
+
+
 def coordination_number(distribution: PairDistribution, radius: float | None = None) -> Estimate:
     """Mean number of neighbours closer than `radius` [Å], the first minimum of g by default, from time blocks.
 
@@ -102,12 +151,36 @@ def coordination_number(distribution: PairDistribution, radius: float | None = N
     Raises ConfigError when the radius exceeds that of the distribution.
     """
     reach = distribution.first_minimum if radius is None else radius
+    if not np.isfinite(reach):
+        raise ConfigError(f"coordination: radius = {reach!r} Å is no distance; give one")
     n_bins = round(reach / distribution.width)
     if not 0 < n_bins <= distribution.neighbours.shape[1]:
         largest = distribution.width * distribution.neighbours.shape[1]
         raise ConfigError(f"coordination: radius = {reach!r} Å must lie between 0 and the cutoff, {largest:g} Å")
     blocks = distribution.neighbours[:, :n_bins].sum(axis=1)
     return Estimate.symmetric(float(blocks.mean()), standard_error(blocks), least=0.0)
+
+
+def _check_size(trajectory: Trajectory, ions: tuple[int, int], cutoff: float, n_frames: int) -> None:
+    """Refuse a cutoff within which there are more pairs than fit into memory, or than can be counted in minutes."""
+    inverse = np.linalg.norm(np.linalg.inv(trajectory.mean_cell), axis=0)
+    largest = cutoff
+    while np.prod(1.0 + 2.0 * largest * inverse) > _MOST_CELLS:
+        largest *= 0.97
+    if largest < cutoff:
+        raise ConfigError(
+            f"pair distribution: {cutoff:g} Å reach over more than {_MOST_CELLS:.0f} copies of the cell, which say the "
+            f"same again; give a cutoff below {largest:.3g} Å"
+        )
+    density = ions[0] * ions[1] / trajectory.volume
+    pairs = density * 4.0 / 3.0 * np.pi * cutoff**3
+    most = min(_MOST_PAIRS, _MOST_DISTANCES / n_frames)
+    if pairs > most:
+        largest = (most / density * 3.0 / (4.0 * np.pi)) ** (1.0 / 3.0)
+        raise ConfigError(
+            f"pair distribution: {pairs:.2g} pairs a frame within {cutoff:g} Å, in {n_frames} frames, are more than "
+            f"are counted ({most:.2g} a frame); give a cutoff below {largest:.3g} Å"
+        )
 
 
 def _histogram(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from dopantfit.errors import ConfigError
 from dopantfit.statistics import Estimate
 from dopantfit.transport.conductivity import Conductivity, collective_conductivity, haven_ratio, tracer_conductivity
-from dopantfit.transport.diffusion import Diffusion, collective_diffusion, tracer_diffusion
+from dopantfit.transport.diffusion import HOP_LENGTH, Diffusion, collective_diffusion, tracer_diffusion
 from dopantfit.transport.msd import MeanSquareDisplacement, collective_displacement, mean_square_displacement
 from dopantfit.transport.trajectory import Trajectory
 from dopantfit.workflow.provenance import write_text_atomic
@@ -58,7 +58,8 @@ class Summary:
             else [float(value) for value in result.directional * 1e-4],
             "msd_reached_A2": result.reached,
             "msd_rattle_A2": result.rattle,
-            "block_scatter": result.block_scatter,
+            "window_ps": list(result.window),
+            "error_over_brownian": None if result.scatter is None else result.scatter.scale,
             "replica_scatter": result.replica_scatter,
         }
         if name in self.tracer:
@@ -108,12 +109,13 @@ def summarise(
     runs: Sequence[Trajectory],
     charges: Mapping[str, float],
     temperature: float,
-    window: tuple[float, float],
-    hop_length: float,
+    window: tuple[float, float] | None = None,
+    hop_length: float = HOP_LENGTH,
 ) -> Summary:
     """Transport of independent runs of one system.
 
-    charges: formal charges of the mobile species [e]; all others are framework. temperature: [K].
+    charges: formal charges of the mobile species [e]; all others are framework. temperature: [K]. window, hop_length:
+    as of `tracer_diffusion`. Charge moves diffusively when the ions that carry it do.
     Raises ConfigError when the runs hold different ions, ConvergenceError when a run is too short to fit.
     """
     if not runs:
@@ -131,8 +133,10 @@ def summarise(
     tracer = {
         name: tracer_conductivity(diffusion[name], charge, volume, temperature) for name, charge in charges.items()
     }
+    carriers = [diffusion[name] for name in charges if not diffusion[name].coefficient.is_upper_bound]
+    onset = max((one.window[0] for one in carriers), default=None)
     moments = [collective_displacement(run, charges) for run in runs]
-    collective = collective_conductivity(collective_diffusion(moments, window), volume, temperature)
+    collective = collective_conductivity(collective_diffusion(moments, window, onset), volume, temperature)
     return Summary(
         sources=tuple(run.source for run in runs),
         temperature=temperature,

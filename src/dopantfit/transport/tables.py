@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from dopantfit.transport.density import Density, Isosurface
 from dopantfit.transport.occupancy import Occupancy
 from dopantfit.transport.pairs import PairDistribution, coordination_number
 from dopantfit.transport.trajectory import Floats, Trajectory
-from dopantfit.workflow.provenance import write_text_atomic
+from dopantfit.workflow.provenance import sha256_of, write_text_atomic
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -79,7 +79,7 @@ def pairs_record(found: Sequence[PairDistribution], radius: float | None) -> dic
 
 def pairs_table(record: dict[str, Any], run: Trajectory) -> "Table":
     """Return the table of `pairs_record` for a terminal."""
-    table = _table(f"{run.n_frames} frames, {run.duration:g} ps", "pair", "first peak Å", "neighbours", "within Å")
+    table = _table(f"{run.n_frames} frames", "pair", "first peak Å", "neighbours", "within Å")
     for name, one in record["pairs"].items():
         count = one["coordination_number"]
         numbers = f"{count['value']:.3f} ± {count['error']:.1g}", f"{one['radius_A']:.2f}"
@@ -231,6 +231,11 @@ def read_points(paths: Sequence[Path], species: str, quantity: str) -> Arrhenius
     """
     if quantity not in UNITS:
         raise ConfigError(f"--quantity {quantity}: is none; choose one of {', '.join(UNITS)}")
+    seen: dict[str, Path] = {}
+    for path in paths:
+        other = seen.setdefault(sha256_of(path), path)
+        if other is not path:
+            raise ConfigError(f"{path}: is the same result as {other}; give every result once")
     points = sorted((_point(path, species, quantity) for path in paths), key=lambda point: point[0])
     temperatures, values = zip(*points, strict=True)
     fit = fit_arrhenius(temperatures, values, "diffusion" if quantity == "diffusion" else "conductivity")
@@ -282,21 +287,35 @@ def write_arrhenius(path: Path, points: ArrheniusPoints) -> None:
 
 def _point(path: Path, species: str, quantity: str) -> tuple[float, Estimate]:
     """Temperature [K] and estimate that one file holds."""
+    none = ConfigError(f"{path}: holds no result of `transport msd --json`, or a damaged one; write its output there")
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-        temperature, known = float(record["temperature_K"]), record["species"]
+        temperature, known = float(record["temperature_K"]), dict(record["species"])
     except OSError as problem:
         raise ConfigError(f"{path}: cannot be read ({problem.strerror}); check the path") from None
-    except (ValueError, KeyError, TypeError):
-        raise ConfigError(f"{path}: holds no result of `transport msd --json`; write its output there") from None
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        raise none from None
     if species not in known:
         raise ConfigError(f"{path}: no species {species!r}; it holds {', '.join(known)}")
     names = {"diffusion": "D_cm2_per_s", "conductivity": "tracer_conductivity_S_per_cm"}
-    holder = record if quantity == "collective" else known[species]
-    entry = holder.get(names.get(quantity, "collective_conductivity_S_per_cm"))
-    if entry is None:
+    try:
+        holder = record if quantity == "collective" else known[species]
+        entry = holder.get(names.get(quantity, "collective_conductivity_S_per_cm"))
+        found = None if entry is None else _estimate(entry)
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
+        raise none from None
+    if found is None:
         raise ConfigError(f"{path}: {species} was not among the --mobile species, so it has no {quantity}")
-    return temperature, Estimate.from_dict(cast("dict[str, Any]", entry))
+    return temperature, found
+
+
+def _estimate(entry: dict[str, Any]) -> Estimate:
+    """Read an estimate of something positive; ValueError, KeyError or TypeError for anything else."""
+    found = Estimate.from_dict(entry)
+    numbers = [float(one) for one in (found.value, found.error, found.low, found.high) if one is not None]
+    if not np.isfinite(numbers).all() or found.high <= 0.0 or (found.value is not None and found.value <= 0.0):
+        raise ValueError("no number")
+    return found
 
 
 def _table(title: str, first: str, *others: str) -> "Table":

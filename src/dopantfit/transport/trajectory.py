@@ -17,8 +17,10 @@ _SAME_CELL = 1e-9
 #: Part of the cell that no ion moves between frames. An ion that crosses a face of wrapped coordinates jumps by a whole
 #: cell less its own step; a true hop of 3.5 Å is up to half of a hexagonal cell of 8.5 Å.
 _LARGEST_JUMP = 0.75
-#: Longest cell vector [Å].
-_LONGEST_CELL = 1e7
+#: Longest cell vector, and least distance between faces of a cell [Å]: a neighbour list of a thinner one has no end.
+_LONGEST_CELL, _THINNEST_CELL = 1e7, 0.9
+#: Longest vector of a cell in parts of its least distance between faces; neighbour lists fail far beyond it.
+_MOST_STRETCHED = 300.0
 #: Numbers handled at a time when a whole trajectory is passed over: 32 MB in float64.
 _CHUNK = 4_000_000
 
@@ -32,6 +34,7 @@ class Trajectory:
     cells: cell vectors as rows [Å], ``shape=(n_frames, 3, 3)``.
     interval: time between frames [ps].
     source: what errors call it: a file name.
+    notes: what was assumed when it was read, in words.
     Raises ConfigError for shapes that do not fit, a value that is not finite, a flat cell, less than two frames, or
     an ion that jumps by most of the cell between frames, as wrapped coordinates do.
     """
@@ -41,6 +44,7 @@ class Trajectory:
     cells: Floats
     interval: float
     source: str = "trajectory"
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self._check_shapes()
@@ -49,13 +53,10 @@ class Trajectory:
                 f"{self.source}: the time between frames is {self.interval!r} ps, it must be positive; "
                 "give the time step"
             )
-        # A finite cell may still overflow: lengths are bounded by what float32 positions resolve.
-        sound = bool(np.isfinite(self.cells).all() and np.abs(self.cells).max() < _LONGEST_CELL)
-        if not (sound and np.abs(np.linalg.det(self.cells)).min() > 1e-6):
-            raise ConfigError(
-                f"{self.source}: a cell is flat, without end or not finite; write the trajectory with its box"
-            )
-        self._check_positions()
+        check_cells(self.cells, self.source)
+        # Damaged numbers may overflow; what is not finite is refused.
+        with np.errstate(all="ignore"):
+            self._check_positions()
 
     @classmethod
     def from_arrays(
@@ -166,4 +167,23 @@ class Trajectory:
             f"{self.source}: ion {ion + 1} ({self.species[int(ion)]}) jumps by {jumps.max():.2f} of the cell between "
             f"frames {first + frame} and {first + frame + 1}: wrapped coordinates without image flags, "
             "or frames missing or too far apart; write unwrapped ones (xu yu zu, or dump_modify unwrap yes)"
+        )
+
+
+def check_cells(cells: Floats, source: str) -> None:
+    """Refuse cells that are flat, too thin for ions, without end or not finite; ``shape=(n_frames, 3, 3)`` [Å]."""
+    # A finite cell may still overflow: lengths are bounded by what float32 positions resolve.
+    sound = bool(np.isfinite(cells).all() and np.abs(cells).max() < _LONGEST_CELL)
+    if not (sound and np.abs(np.linalg.det(cells)).min() > 1e-6):
+        raise ConfigError(f"{source}: a cell is flat, without end or not finite; write the trajectory with its box")
+    thinnest = 1.0 / float(np.linalg.norm(np.linalg.inv(cells), axis=-2).max())
+    if thinnest < _THINNEST_CELL:
+        raise ConfigError(
+            f"{source}: a cell is {thinnest:.2g} Å thin, less than any ion; are its lengths in Å? Write it with its box"
+        )
+    stretched = float(np.linalg.norm(cells, axis=-1).max()) / thinnest
+    if stretched > _MOST_STRETCHED:
+        raise ConfigError(
+            f"{source}: a cell is {stretched:.2g} times as long as it is thin, at most {_MOST_STRETCHED:.0f} times is "
+            "looked at; write the trajectory with its box"
         )

@@ -1,19 +1,30 @@
-"""The gates: a potential may be rejected here, never changed."""
+"""The gates: a potential may be rejected here, never changed.
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+``dopantfit.validate(folder)`` holds it against them; `record_schema` says what ``validation.json`` holds.
+"""
+
+from typing import TYPE_CHECKING
+
+from dopantfit.rooms import lazily, make_verb
 
 if TYPE_CHECKING:
     from dopantfit.validate.gate import Check, Gate, Threshold
-    from dopantfit.validate.record import Standing, require_valid
+    from dopantfit.validate.record import require_valid
+    from dopantfit.validate.record_schema import ValidationRecord, ValidationStatus
+    from dopantfit.validate.verb import validate
 
-__all__ = ["Check", "Gate", "Standing", "Threshold", "require_valid"]
+__all__ = ["Check", "Gate", "Threshold", "ValidationRecord", "ValidationStatus", "require_valid", "validate"]
 
-_ROOM_OF = {"Check": "gate", "Gate": "gate", "Threshold": "gate", "Standing": "record", "require_valid": "record"}
-
-
-def __getattr__(name: str) -> Any:
-    """Loads the public names when they are first asked for, so that the command line starts at once."""
-    if name in _ROOM_OF:
-        return getattr(import_module(f"{__name__}.{_ROOM_OF[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+make_verb(__name__)
+__getattr__ = lazily(
+    __name__,
+    {
+        "Check": "gate",
+        "Gate": "gate",
+        "Threshold": "gate",
+        "ValidationRecord": "record_schema",
+        "ValidationStatus": "record_schema",
+        "require_valid": "record",
+        "validate": "verb",
+    },
+)

@@ -10,7 +10,7 @@ from dopantfit.potential.checks import Pair
 from dopantfit.potential.turnover import pair_energy, turn_overs
 from dopantfit.validate import thresholds
 from dopantfit.validate.figures import COLOURS, MARKERS, label, new_figure, save_figure
-from dopantfit.validate.gate import Gate, Work
+from dopantfit.validate.gate import Gate, GateWork
 from dopantfit.validate.subject import Subject
 
 #: Closest approach of cations (P included) and of anions in crystals [Å]: edges shared with a PO4 unit, its own edges.
@@ -46,7 +46,7 @@ def barriers(potential: Potential) -> list[Barrier]:
     return found
 
 
-def turn_over(subject: Subject, work: Work) -> Gate:
+def turn_over(subject: Subject, work: GateWork) -> Gate:
     """Hold every turn-over radius of like charges, and every barrier, against its limit."""
     found = barriers(subject.potential)
     repelling = [one for one in found if one.repels]

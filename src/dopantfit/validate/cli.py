@@ -1,13 +1,13 @@
 """``dopantfit validate``: the gates of one potential, into ``validation.json``."""
 
-import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from dopantfit.terminal import JsonOption, print_json, print_parts
 
 if TYPE_CHECKING:
     from dopantfit.validate.run import Observe
@@ -42,29 +42,31 @@ def validate(
             show_default="runs/validate-<potential>-<level>",
         ),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")] = False,
+    json: JsonOption = False,
 ) -> None:
     """Hold a potential against its gates; exit status 1 when one fails."""
-    from dopantfit.validate.record import stem, tables, write_validation
-    from dopantfit.validate.run import GATES, Request, run_gates
-    from dopantfit.workflow.names import default_run
+    from dopantfit.validate import verb
+    from dopantfit.validate.record import gate_findings, gate_tables
+    from dopantfit.validate.record_schema import GateRecord
 
-    started = time.time()
-    subject = Request(folder, potential, level, Path(), Path()).subject()
-    where = work or default_run("validate", subject.config.name, subject.potential.name, level)
-    # Figures beside a record are those of its gates.
-    figures = where / "figures" if gate else subject.file.parent / stem(subject)
-    request = Request(folder, potential, level, where, figures, ranks=ranks)
-    with _progress() as observe:
-        gates = run_gates(request, gate or tuple(GATES), workers, observe)
-    payload = {"gates": [one.as_dict() for one in gates]} if gate else write_validation(subject, gates, started)
-    _print_json(payload) if json else _print(*tables(gates), *[f"{one.name}: {one.finding}" for one in gates])
+    if gate:
+        gates = tuple(
+            GateRecord.of(one)
+            for one in verb.hold_against(folder, gate, level, potential, workers, ranks, work, watched)
+        )
+        payload: dict[str, object] = {"gates": [one.model_dump(mode="json") for one in gates]}
+    else:
+        record = verb.validate(
+            folder, level=level, potential=potential, workers=workers, ranks=ranks, work=work, watch=watched
+        )
+        gates, payload = record.gates, record.as_dict()
+    print_json(payload) if json else print_parts(*gate_tables(gates), *gate_findings(gates))
     if not all(one.passed for one in gates):
         raise typer.Exit(1)
 
 
 @contextmanager
-def _progress() -> "Iterator[Observe]":
+def watched() -> "Iterator[Observe]":
     """A bar per gate on a terminal, a line at each tenth of a gate elsewhere; on standard error."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeElapsedColumn
@@ -85,15 +87,3 @@ def _progress() -> "Iterator[Observe]":
                 tenths[gate] = tenth
 
         yield observe
-
-
-def _print_json(payload: object) -> None:
-    import json
-
-    sys.stdout.write(json.dumps(payload, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
-
-
-def _print(*parts: object) -> None:
-    from rich.console import Console
-
-    Console(highlight=False).print(*parts, sep="\n")

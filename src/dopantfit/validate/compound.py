@@ -17,7 +17,7 @@ from dopantfit.transport import PairDistribution, Trajectory, pair_distribution
 from dopantfit.validate import thresholds
 from dopantfit.validate.dynamics import Share, mean_with_error, run, seed_of, trajectory_of
 from dopantfit.validate.figures import COLOURS, label, new_figure, save_figure
-from dopantfit.validate.gate import Check, Gate, Work
+from dopantfit.validate.gate import Check, Gate, GateWork
 from dopantfit.validate.settings import Compound
 from dopantfit.validate.structures import at_rest, bond_lengths, repeats_for
 from dopantfit.validate.subject import Subject
@@ -69,7 +69,7 @@ def _read(subject: Subject, name: str) -> Atoms:
         raise ConfigError(f"{path}: cannot be read ({problem}); compound.structure is a CIF or a file of ASE") from None
 
 
-def compound(subject: Subject, work: Work) -> Gate:
+def compound(subject: Subject, work: GateWork) -> Gate:
     """Relax the compound, run it at 300 K, and compare cell, bonds, first shells and g(r) with the crystal."""
     reference, source = reference_crystal(subject)
     centre, anion = subject.host.polyanion.centre, subject.host.polyanion.ligand
@@ -104,7 +104,7 @@ def _compared(subject: Subject, reference: Atoms) -> Atoms | None:
         return None
 
 
-def _run(subject: Subject, work: Work, rest: Atoms) -> Trajectory:
+def _run(subject: Subject, work: GateWork, rest: Atoms) -> Trajectory:
     large = supercell(rest, repeats_for(rest, subject.level.compound_edge))
     settings = Dynamics(
         _TEMPERATURE, subject.level.compound_ps, seed_of(subject.rng("compound")), ensemble="npt", cell="tri"
@@ -207,7 +207,7 @@ def _details(reference: Atoms, source: str, rest: Atoms, compared: Atoms | None)
     }
 
 
-def _draw(found: dict[tuple[str, str], PairDistribution], reference: Atoms, work: Work, title: str) -> str:
+def _draw(found: dict[tuple[str, str], PairDistribution], reference: Atoms, work: GateWork, title: str) -> str:
     figure, panels = new_figure(len(found), width=3.6)
     rows: list[tuple[Any, ...]] = []
     for panel, (pair, ours) in zip(panels, found.items(), strict=True):

@@ -8,12 +8,12 @@ import numpy as np
 
 from dopantfit.errors import CollapseError, ConvergenceError
 from dopantfit.fit.data import Target
-from dopantfit.fit.errors_by_group import Comparison, energy_errors, force_errors
+from dopantfit.fit.errors_by_group import FrameComparison, energy_errors, force_errors
 from dopantfit.lammps.inprocess import InProcessLammps
 from dopantfit.potential import Potential
 from dopantfit.validate import thresholds
 from dopantfit.validate.figures import COLOURS, MARKERS, label, new_figure, save_figure
-from dopantfit.validate.gate import Check, Gate, Work
+from dopantfit.validate.gate import Check, Gate, GateWork
 from dopantfit.validate.structures import ions_of
 from dopantfit.validate.subject import Subject
 
@@ -23,21 +23,21 @@ _SHELLS, _KSPACE = 1e-4, "ewald 1e-7"
 Table = list[dict[str, Any]]
 
 
-def compare_by_lammps(potential: Potential, target: Target) -> Comparison:
+def compare_by_lammps(potential: Potential, target: Target) -> FrameComparison:
     """Energy and forces of a frame by LAMMPS, its shells relaxed there; without numbers where they collapse."""
     atoms = ions_of(target)
     try:
         with InProcessLammps(atoms, potential, _KSPACE) as lammps:
             lammps.relax_shells(atoms.positions, _SHELLS)
-            return Comparison(target, lammps.energy(), lammps.forces())
+            return FrameComparison(target, lammps.energy(), lammps.forces())
     except (CollapseError, ConvergenceError):
-        return Comparison(target, None, None)
+        return FrameComparison(target, None, None)
 
 
-def correlation(subject: Subject, work: Work) -> Gate:
+def correlation(subject: Subject, work: GateWork) -> Gate:
     """Errors on unseen frames per stoichiometry and species, beside those of the potential compared with."""
     potentials = {"subject": subject.potential} | ({"compared": subject.peer} if subject.peer else {})
-    total, found = len(potentials) * len(subject.unseen), dict[str, list[Comparison]]()
+    total, found = len(potentials) * len(subject.unseen), dict[str, list[FrameComparison]]()
     for role, potential in potentials.items():
         found[role] = []
         for target in subject.unseen:
@@ -64,7 +64,7 @@ def correlation(subject: Subject, work: Work) -> Gate:
 
 
 def _checks(
-    subject: Subject, found: Sequence[Comparison], forces: dict[str, Table], energies: dict[str, Table]
+    subject: Subject, found: Sequence[FrameComparison], forces: dict[str, Table], energies: dict[str, Table]
 ) -> list[Check]:
     checks = [
         thresholds.ALIVE.check("frames in which shells collapse", sum(one.forces is None for one in found)),
@@ -128,10 +128,10 @@ def _finding(subject: Subject, forces: dict[str, Table]) -> str:
 
 
 def _composition(target: Target) -> str:
-    return target.group.split(":", 1)[1]
+    return target.composition
 
 
-def _draw(subject: Subject, found: dict[str, list[Comparison]], folder: Path, title: str) -> str:
+def _draw(subject: Subject, found: dict[str, list[FrameComparison]], folder: Path, title: str) -> str:
     """Energies above, forces below, a column per stoichiometry."""
     names = sorted({_composition(one) for one in subject.unseen})
     figure, panels = new_figure(len(names), 2, width=2.9, height=2.8)
@@ -168,7 +168,7 @@ def _diagonal(panel: Any) -> None:
     panel.axline((0, 0), slope=1, color="0.5", linewidth=0.7)
 
 
-def _energies(alive: Sequence[Comparison]) -> tuple[Any, Any]:
+def _energies(alive: Sequence[FrameComparison]) -> tuple[Any, Any]:
     """Energies by DFT and by LAMMPS [meV/atom], about the mean of set and composition; nan for a lone frame."""
     dft, ours = np.full(len(alive), np.nan), np.full(len(alive), np.nan)
     for group in {one.target.group for one in alive}:
@@ -184,5 +184,5 @@ def _energies(alive: Sequence[Comparison]) -> tuple[Any, Any]:
     return dft, ours
 
 
-def _rms(one: Comparison) -> float:
+def _rms(one: FrameComparison) -> float:
     return float(np.sqrt(np.mean((one.forces - one.target.forces) ** 2))) if one.forces is not None else float("nan")

@@ -10,7 +10,7 @@ import numpy as np
 from ase import Atoms
 
 from dopantfit.errors import ConfigError
-from dopantfit.lammps import Dynamics, DynamicsResult, Launcher, Progress, run_dynamics
+from dopantfit.lammps import Dynamics, DynamicsProgress, DynamicsResult, Launcher, run_dynamics
 from dopantfit.lammps.launcher import suitable_ranks
 from dopantfit.potential import Potential
 from dopantfit.statistics import standard_error
@@ -18,7 +18,8 @@ from dopantfit.structures import labels_of, with_labels
 from dopantfit.transport import Trajectory, read_trajectory
 from dopantfit.transport.reading import species_of
 from dopantfit.transport.trajectory import Floats
-from dopantfit.validate.gate import Work
+from dopantfit.validate.gate import GateWork
+from dopantfit.workflow.folders import make_folder
 from dopantfit.workflow.provenance import write_json_atomic
 
 #: Part of a run that is left out as equilibration.
@@ -36,7 +37,7 @@ class Share:
 
 
 def run(
-    atoms: Atoms, potential: Potential, settings: Dynamics, work: Work, share: Share, start: str | None = None
+    atoms: Atoms, potential: Potential, settings: Dynamics, work: GateWork, share: Share, start: str | None = None
 ) -> DynamicsResult:
     """Run in the folder of that name, or return what is there. start: name of the run whose end is taken over."""
     return run_dynamics(
@@ -56,7 +57,7 @@ def _remembered(atoms: Atoms, path: Path) -> Atoms:
     Raises ConfigError when the file is damaged.
     """
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         numbers = {"cell": atoms.cell.array.tolist(), "positions": atoms.positions.tolist()}
         write_json_atomic(path, {"labels": labels_of(atoms), **numbers})
         return atoms
@@ -68,8 +69,8 @@ def _remembered(atoms: Atoms, path: Path) -> Atoms:
         raise ConfigError(f"{path}: is damaged; remove the folder {path.parent} and run again") from None
 
 
-def _reporter(work: Work, share: Share) -> Callable[[Progress], None]:
-    def report(progress: Progress) -> None:
+def _reporter(work: GateWork, share: Share) -> Callable[[DynamicsProgress], None]:
+    def report(progress: DynamicsProgress) -> None:
         work.report(f"{share.name}: {progress}", share.done + share.part * progress.time / progress.duration)
 
     return report

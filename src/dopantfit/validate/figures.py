@@ -9,6 +9,7 @@ from typing import Any
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from dopantfit.workflow.folders import make_folder
 from dopantfit.workflow.provenance import write_bytes_atomic, write_text_atomic
 
 #: Okabe & Ito's colours, told apart by all common kinds of colour vision; markers tell them apart in grey.
@@ -27,7 +28,7 @@ def save_figure(
     figure: Figure, folder: Path, name: str, title: str, header: Sequence[str], rows: Iterable[Sequence[Any]]
 ) -> str:
     """Write ``<name>.png`` with the finding as its title, and ``<name>.csv``; returns the name of the image."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     figure.suptitle(title, fontsize=10)
     image = io.BytesIO()
     # Without the version of the library, the same numbers give the same bytes.

@@ -13,7 +13,7 @@ Report = Callable[[str, float], None]
 
 
 @dataclass(frozen=True)
-class Work:
+class GateWork:
     """Where a gate works.
 
     runs: folder of its runs. figures: folder of the figures. cores: that a run may use. ranks: MPI ranks of each run,

@@ -13,7 +13,7 @@ from dopantfit.structures.hosts import MeasuredCell
 from dopantfit.transport import PairDistribution, Trajectory, pair_distribution
 from dopantfit.validate.dynamics import Share, mean_with_error, run, seed_of, trajectory_of
 from dopantfit.validate.figures import COLOURS, MARKERS, label, new_figure, save_figure
-from dopantfit.validate.gate import Check, Gate, Work
+from dopantfit.validate.gate import Check, Gate, GateWork
 from dopantfit.validate.settings import pair_of
 from dopantfit.validate.structures import at_rest
 from dopantfit.validate.subject import Subject
@@ -40,7 +40,7 @@ class RelaxedCells:
         return float(values.mean()), error
 
 
-def host_crystal(subject: Subject, work: Work) -> Gate:
+def host_crystal(subject: Subject, work: GateWork) -> Gate:
     """Relax the host's compositions, run the last one at two temperatures, and compare with what was measured."""
     cells, last = _relaxed_cells(subject, work)
     runs = [_run(subject, work, last, number) for number in range(len(TEMPERATURES))]
@@ -64,7 +64,7 @@ def host_crystal(subject: Subject, work: Work) -> Gate:
     )
 
 
-def _relaxed_cells(subject: Subject, work: Work) -> tuple[list[RelaxedCells], Atoms]:
+def _relaxed_cells(subject: Subject, work: GateWork) -> tuple[list[RelaxedCells], Atoms]:
     """Relaxed cells of the measured compositions, and the last crystal."""
     rng, found, rest = subject.rng("host"), [], subject.host.conventional.ions
     measured = subject.measured_cells
@@ -81,7 +81,7 @@ def _relaxed_cells(subject: Subject, work: Work) -> tuple[list[RelaxedCells], At
     return found, rest
 
 
-def _run(subject: Subject, work: Work, rest: Atoms, number: int) -> Trajectory:
+def _run(subject: Subject, work: GateWork, rest: Atoms, number: int) -> Trajectory:
     level, temperature = subject.level, TEMPERATURES[number]
     rng = subject.rng(f"host-{temperature:.0f}")
     ions = rest
@@ -141,7 +141,7 @@ def _draw(
     cells: list[RelaxedCells],
     runs: list[Trajectory],
     found: dict[tuple[str, str], PairDistribution],
-    work: Work,
+    work: GateWork,
     title: str,
 ) -> str:
     figure, (left, middle, right) = new_figure(3)

@@ -8,12 +8,12 @@ import numpy as np
 
 from dopantfit.lammps import Dynamics
 from dopantfit.transport import Trajectory
-from dopantfit.transport.diffusion import WINDOW
 from dopantfit.transport.summary import Summary, summarise
+from dopantfit.transport.window import LONGEST
 from dopantfit.validate import thresholds
 from dopantfit.validate.dynamics import Share, run, seed_of, trajectory_of
 from dopantfit.validate.figures import COLOURS, label, new_figure, save_figure
-from dopantfit.validate.gate import Check, Gate, Work
+from dopantfit.validate.gate import Check, Gate, GateWork
 from dopantfit.validate.structures import SETTLED, at_rest
 from dopantfit.validate.subject import Subject
 
@@ -23,12 +23,12 @@ _SETTLING = 2.0
 _ENDS = 0.1
 
 
-def mobility(subject: Subject, work: Work) -> Gate:
+def mobility(subject: Subject, work: GateWork) -> Gate:
     """Run independent replicas, count ions that changed site, and fit diffusion coefficients."""
     of = subject.settings.mobility
     runs = [_run(subject, work, number) for number in range(subject.level.replicas)]
     charges = {subject.mobile: float(subject.potential.species[subject.mobile].formal_charge)}
-    summary = summarise(runs, charges, of.temperature, WINDOW, of.hop_length)
+    summary = summarise(runs, charges, of.temperature, hop_length=of.hop_length)
     labels = dict.fromkeys(runs[0].species)
     moved = {name: sum(hops(one, name, of.hop_length, subject.mobile) for one in runs) for name in labels}
     mobile = summary.diffusion[subject.mobile]
@@ -46,7 +46,7 @@ def mobility(subject: Subject, work: Work) -> Gate:
     )
 
 
-def _run(subject: Subject, work: Work, number: int) -> Trajectory:
+def _run(subject: Subject, work: GateWork, number: int) -> Trajectory:
     """One replica: another arrangement of the ions, another seed."""
     rng, level, of = subject.rng(f"mobility-{number}"), subject.level, subject.settings.mobility
     part = 1.0 / level.replicas
@@ -90,12 +90,12 @@ def _checks(subject: Subject, summary: Summary, moved: Mapping[str, int]) -> lis
     return checks
 
 
-def _draw(subject: Subject, summary: Summary, work: Work, title: str) -> str:
+def _draw(subject: Subject, summary: Summary, work: GateWork, title: str) -> str:
     figure, (left, right) = new_figure(2)
     rows: list[tuple[Any, ...]] = []
     for colour, (name, runs) in zip(COLOURS, summary.msd.items(), strict=False):
         for number, one in enumerate(runs, 1):
-            part = slice(0, int(WINDOW[1] * one.n_frames))
+            part = slice(0, int(LONGEST * one.n_frames))
             for panel in (left, right):
                 text = name if number == 1 else None
                 panel.plot(one.times[part], one.total[part], color=colour, linewidth=1.2, label=text)

@@ -14,7 +14,7 @@ from dopantfit.structures import labels_of
 from dopantfit.units import COULOMB_LAMMPS, EV_PER_A3_IN_GPA
 from dopantfit.validate import thresholds
 from dopantfit.validate.figures import COLOURS, MARKERS, label, new_figure, save_figure
-from dopantfit.validate.gate import Check, Gate, Work
+from dopantfit.validate.gate import Check, Gate, GateWork
 from dopantfit.validate.structures import ions_of, spread_over
 from dopantfit.validate.subject import Subject
 
@@ -56,7 +56,7 @@ def difference(atoms: Atoms, potential: Potential, name: str) -> Difference:
         )
 
 
-def parity(subject: Subject, work: Work) -> Gate:
+def parity(subject: Subject, work: GateWork) -> Gate:
     """Compare the engines on some frames of every composition, and on the pure and the doped host."""
     structures = _structures(subject)
     found = []

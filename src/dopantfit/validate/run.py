@@ -16,7 +16,7 @@ from dopantfit.validate import thresholds
 from dopantfit.validate.barriers import turn_over
 from dopantfit.validate.compound import compound
 from dopantfit.validate.correlation import correlation
-from dopantfit.validate.gate import Gate, Work
+from dopantfit.validate.gate import Gate, GateWork
 from dopantfit.validate.host import host_crystal
 from dopantfit.validate.mobility import mobility
 from dopantfit.validate.parity import parity
@@ -25,7 +25,7 @@ from dopantfit.validate.subject import Subject, load_subject
 from dopantfit.workflow.folders import make_folder
 from dopantfit.workflow.lock import run_folder
 from dopantfit.workflow.pool import ATTEMPTS, local_pool
-from dopantfit.workflow.progress import PROGRESS_FILE, Progress, progress_of, write_progress
+from dopantfit.workflow.progress import PROGRESS_FILE, WorkProgress, progress_of, write_progress
 from dopantfit.workflow.provenance import hash_of
 from dopantfit.workflow.step import Step
 
@@ -34,7 +34,7 @@ from dopantfit.workflow.step import Step
 class Station:
     """A gate, and what it looks at besides the potential and the crystals; only a change of that makes it stale."""
 
-    judge: Callable[[Subject, Work], Gate]
+    judge: Callable[[Subject, GateWork], Gate]
     frames: bool = False
     peer: bool = False
 
@@ -148,7 +148,7 @@ def _on_processes(request: Request, names: Sequence[str], workers: int, observe:
 def _answers(request: Request, waiting: "dict[Future[Gate], str]", observe: Observe) -> dict[str, Gate]:
     """Wait for gates and tell how far they are; without those whose process was killed."""
     found: dict[str, Gate] = {}
-    told: dict[str, Progress] = {}
+    told: dict[str, WorkProgress] = {}
     while waiting:
         finished, _ = wait(waiting, _LOOK, FIRST_COMPLETED)
         for name in waiting.values():
@@ -169,7 +169,7 @@ def _in_process(request: Request, name: str) -> Gate:
     (folder / PROGRESS_FILE).unlink(missing_ok=True)
 
     def observe(_: str, text: str, part: float) -> None:
-        write_progress(folder, Progress(part, text=text))
+        write_progress(folder, WorkProgress(part, text=text))
 
     return _one(request, name, observe)
 
@@ -186,7 +186,7 @@ def _one(request: Request, name: str, observe: Observe) -> Gate:
         def report(text: str, part: float) -> None:
             observe(name, text, min(part, _NEARLY_DONE))
 
-        work = Work(request.work / f"{name}-{key}", request.figures, report, request.cores, request.ranks)
+        work = GateWork(request.work / f"{name}-{key}", request.figures, report, request.cores, request.ranks)
         found = judge(subject, name, work)
         if found.final:
             figures = [request.figures.resolve() / figure for figure in found.figures]
@@ -197,7 +197,7 @@ def _one(request: Request, name: str, observe: Observe) -> Gate:
     return found
 
 
-def judge(subject: Subject, name: str, work: Work) -> Gate:
+def judge(subject: Subject, name: str, work: GateWork) -> Gate:
     """Run one gate. What breaks down under the potential fails the gate; bad input is raised."""
     started = time.time()
     try:

@@ -23,7 +23,7 @@ from dopantfit.validate.dynamics import (
     trajectory_of,
 )
 from dopantfit.validate.figures import COLOURS, label, new_figure, save_figure
-from dopantfit.validate.gate import Check, Gate, Work
+from dopantfit.validate.gate import Check, Gate, GateWork
 from dopantfit.validate.structures import SETTLED, at_rest
 from dopantfit.validate.subject import Subject
 
@@ -31,7 +31,7 @@ from dopantfit.validate.subject import Subject
 _FRAMES = 100
 
 
-def stability(subject: Subject, work: Work) -> Gate:
+def stability(subject: Subject, work: GateWork) -> Gate:
     """Run hot, then at constant energy, and look at coordination, shells and energy drift."""
     rng, level, hot = subject.rng("stability"), subject.level, subject.settings.hot
     work.report("relaxation", 0.0)
@@ -91,7 +91,7 @@ def coordinated(trajectory: Trajectory, of: Polyanion) -> Floats:
     return np.array(shares)
 
 
-def _draw(first: DynamicsResult, second: DynamicsResult, n_ions: int, work: Work, title: str) -> str:
+def _draw(first: DynamicsResult, second: DynamicsResult, n_ions: int, work: GateWork, title: str) -> str:
     figure, (left, middle, right) = new_figure(3, width=3.6)
     rows: list[tuple[Any, ...]] = []
     names = ("time_ps", "temperature_K", "density_g_cm3", "core_shell_A", "total_eV")

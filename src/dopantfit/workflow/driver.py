@@ -10,7 +10,7 @@ from dopantfit.errors import DopantFitError
 from dopantfit.workflow.graph import Graph, Task, key_of
 from dopantfit.workflow.lock import run_folder
 from dopantfit.workflow.pool import ATTEMPTS, Pool
-from dopantfit.workflow.records import RECORD_FILE, damage, read_record
+from dopantfit.workflow.records import RECORD_FILE, read_record, task_step
 from dopantfit.workflow.work import Finished, Resources, execute
 
 #: Seconds between two looks at what runs.
@@ -29,7 +29,7 @@ class Event:
 
 
 @dataclass(frozen=True)
-class Summary:
+class GraphSummary:
     """How a run ended.
 
     finished: by name. failed: reason by name. skipped: for want of a task that failed, its name.
@@ -43,7 +43,7 @@ class Summary:
 
 
 @dataclass
-class _State:
+class _GraphState:
     """What is known while a run goes on.
 
     keys: of tasks that have to be worked on. running: tasks under way. alone: tasks that were under way when a worker
@@ -87,7 +87,7 @@ def run_graph(
     observe: Callable[[Event], None] = lambda event: None,
     tick: Callable[[tuple[str, ...]], None] = lambda running: None,
     owner: Path | None = None,
-) -> Summary:
+) -> GraphSummary:
     """Bring every task of the graph to an end in `folder`, which is held meanwhile.
 
     A task whose record is whole and was made from the same things is kept. One that fails is tried once more; then
@@ -98,7 +98,7 @@ def run_graph(
     trial of the pool raises.
     """
     with run_folder(folder, owner):
-        state = _State(graph, folder)
+        state = _GraphState(graph, folder)
         with ThreadPoolExecutor(max_workers=max(1, len(graph.tasks))) as beside, pool:
             try:
                 while _advance(state, pool, beside, resources, observe):
@@ -111,11 +111,11 @@ def run_graph(
                     future.cancel()
                 pool.stop()
                 raise
-        return Summary(state.finished, state.failed, state.skipped, tuple(state.done_now))
+        return GraphSummary(state.finished, state.failed, state.skipped, tuple(state.done_now))
 
 
 def _advance(
-    state: _State, pool: Pool, beside: Executor, resources: Resources, observe: Callable[[Event], None]
+    state: _GraphState, pool: Pool, beside: Executor, resources: Resources, observe: Callable[[Event], None]
 ) -> bool:
     """Settle what needs no work and start what can run; whether anything is under way."""
     settled_some = True
@@ -130,7 +130,7 @@ def _advance(
     return bool(state.running)
 
 
-def _settle(state: _State, task: Task, observe: Callable[[Event], None]) -> bool:
+def _settle(state: _GraphState, task: Task, observe: Callable[[Event], None]) -> bool:
     """Keep or skip a task, or give it up, if that is all there is to do; else note its key and return False."""
     missing = [need for need in task.needs.values() if need not in state.finished]
     if missing and (not task.tolerant or len(missing) == len(task.needs)):
@@ -156,17 +156,16 @@ def _settle(state: _State, task: Task, observe: Callable[[Event], None]) -> bool
 
 def _look_at_record(folder: Path, key: str) -> tuple[Finished | None, str]:
     """Return a result that still holds, or None with the reason why one that is there does not."""
-    record = read_record(folder)
-    if record is None:
-        path = folder / RECORD_FILE
-        return None, f"{path} is not what was written" if path.exists() else ""
-    if record.key != key:
-        return None, "its inputs or settings changed"
-    harm = damage(folder, record)
-    return (None, harm) if harm else (Finished(folder, record), "")
+    content, harmed = task_step(folder, key).look()
+    record = None if content is None else read_record(folder)
+    if record is not None:
+        return Finished(folder, record), ""
+    if harmed:
+        return None, f"{folder / harmed} is not what was written"
+    return None, "its inputs or settings changed" if (folder / RECORD_FILE).exists() else ""
 
 
-def _may_start(state: _State, task: Task, pool: Pool) -> bool:
+def _may_start(state: _GraphState, task: Task, pool: Pool) -> bool:
     """Whether there is room; a task that was there when a worker died runs alone, so that it harms no other."""
     if task.coordinates:
         return True
@@ -176,7 +175,7 @@ def _may_start(state: _State, task: Task, pool: Pool) -> bool:
     return len(at_work) < pool.slots and not state.alone & at_work
 
 
-def _start(state: _State, task: Task, pool: Pool, beside: Executor, resources: Resources) -> None:
+def _start(state: _GraphState, task: Task, pool: Pool, beside: Executor, resources: Resources) -> None:
     state.attempts[task.name] += 1
     arguments = (task, state.keys[task.name], state.folder / task.name, state.needs(task), resources)
     if task.coordinates:
@@ -186,7 +185,7 @@ def _start(state: _State, task: Task, pool: Pool, beside: Executor, resources: R
     state.running[future] = task.name
 
 
-def _collect(state: _State, pool: Pool, future: "Future[None]", observe: Callable[[Event], None]) -> None:
+def _collect(state: _GraphState, pool: Pool, future: "Future[None]", observe: Callable[[Event], None]) -> None:
     """Note how a task ended."""
     name = state.running.pop(future)
     task, folder = state.graph.tasks[name], state.folder / name

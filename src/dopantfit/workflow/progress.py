@@ -15,7 +15,7 @@ _PAUSE = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class WorkProgress:
     """What was last said of a piece of work.
 
     done: in the unit of the work. per_hour: its rate, where that is known. text: for people.
@@ -26,7 +26,7 @@ class Progress:
     text: str = ""
 
 
-def write_progress(folder: Path, progress: Progress) -> None:
+def write_progress(folder: Path, progress: WorkProgress) -> None:
     """Say how far the work in `folder` is; at most once a second, never an error."""
     path = folder / PROGRESS_FILE
     with suppress(OSError, DopantFitError):
@@ -34,10 +34,10 @@ def write_progress(folder: Path, progress: Progress) -> None:
             write_json_atomic(path, asdict(progress))
 
 
-def progress_of(folder: Path) -> Progress | None:
+def progress_of(folder: Path) -> WorkProgress | None:
     """Return what was last said of the work in `folder`; None where nothing was."""
     try:
         content = json.loads((folder / PROGRESS_FILE).read_text(encoding="utf-8"))
-        return Progress(float(content["done"]), content["per_hour"], str(content.get("text", "")))
+        return WorkProgress(float(content["done"]), content["per_hour"], str(content.get("text", "")))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None

@@ -58,7 +58,7 @@ def installed_versions() -> dict[str, str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class Provenance:
     """What was run, with what, from what.
 
     inputs: SHA-256 of every input file, by name.

@@ -8,8 +8,9 @@ from typing import Any
 
 from dopantfit.errors import ConfigError
 from dopantfit.workflow.provenance import hash_of, read_sealed, sha256_of, write_sealed
+from dopantfit.workflow.step import Step, first_harmed
 
-__all__ = ["RECORD_FILE", "Record", "damage", "hash_of", "hashes", "read_record", "write_record"]
+__all__ = ["RECORD_FILE", "Record", "damage", "hash_of", "hashes", "read_record", "task_step", "write_record"]
 
 RECORD_FILE = "record.json"
 
@@ -55,15 +56,17 @@ def read_record(folder: Path) -> Record | None:
     return Record(**content)
 
 
+def task_step(folder: Path, key: str) -> Step:
+    """The step that a task is, in its folder."""
+    return Step(folder / RECORD_FILE, {"key": key})
+
+
 def damage(folder: Path, record: Record) -> str:
     """Say which file of a record is not what the record says; empty when all are."""
-    for name, expected in record.files.items():
-        path = folder / name
-        if not path.is_file():
-            return f"{path} is missing"
-        if sha256_of(path) != expected:
-            return f"{path} has changed since it was written"
-    return ""
+    name = first_harmed(folder, record.files)
+    if not name:
+        return ""
+    return f"{folder / name} {'has changed since it was written' if (folder / name).exists() else 'is missing'}"
 
 
 def hashes(folder: Path, files: tuple[str, ...]) -> dict[str, str]:

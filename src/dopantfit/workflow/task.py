@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from dopantfit.errors import ConfigError
-from dopantfit.workflow.progress import Progress, write_progress
+from dopantfit.workflow.progress import WorkProgress, write_progress
 from dopantfit.workflow.records import Record
 from dopantfit.workflow.resources import Resources
 
@@ -99,7 +99,7 @@ class Work:
 
     def report(self, done: float, per_hour: float | None = None) -> None:
         """Say how much of the task's `cost` is done, for whoever watches; at most once a second, never an error."""
-        write_progress(self.folder, Progress(done, per_hour))
+        write_progress(self.folder, WorkProgress(done, per_hour))
 
 
 def action(version: int) -> Callable[[Callable[[Work], Outcome]], Callable[[Work], Outcome]]:

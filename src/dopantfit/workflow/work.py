@@ -13,7 +13,7 @@ from dopantfit.errors import EngineError
 from dopantfit.workflow.lock import held
 from dopantfit.workflow.progress import PROGRESS_FILE
 from dopantfit.workflow.provenance import installed_versions, write_json_atomic
-from dopantfit.workflow.records import RECORD_FILE, Record, damage, hashes, read_record, write_record
+from dopantfit.workflow.records import RECORD_FILE, Record, hashes, task_step, write_record
 from dopantfit.workflow.resources import Resources
 from dopantfit.workflow.task import Finished, Outcome, Task, Work, find_action
 
@@ -41,7 +41,7 @@ def execute(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with held(folder, _PATIENCE):
-            if _finished(folder, key):
+            if task_step(folder, key).kept() is not None:
                 return
             _clear_unless_begun(folder, key)
             started = time.time()
@@ -61,12 +61,6 @@ def execute(
         raise EngineError(
             f"{problem.filename or folder}: {problem.strerror or problem}; mend it and run the same command again"
         ) from None
-
-
-def _finished(folder: Path, key: str) -> bool:
-    """Whether the result for this key is there and whole."""
-    record = read_record(folder)
-    return record is not None and record.key == key and not damage(folder, record)
 
 
 def _clear_unless_begun(folder: Path, key: str) -> None:

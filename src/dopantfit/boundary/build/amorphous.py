@@ -1,4 +1,4 @@
-"""Cations and whole polyanions at random on a sparse grid between the grains, no two ions nearer than a start may be."""
+"""Cations and whole polyanions at random on a sparse grid between the grains, no two ions nearer than a start may."""
 
 from collections.abc import Mapping
 
@@ -68,7 +68,7 @@ def place(
 
 
 def ligands(unit: Polyanion) -> Floats:
-    """Return where the ligands of a polyanion stand around its centre [Å], ``shape=(count, 3)``; ConfigError for five."""
+    """Return where the ligands of a polyanion are, from its centre [Å], ``shape=(count, 3)``; ConfigError for five."""
     if unit.count not in _SHAPES:
         raise ConfigError(f"{unit.formula}: units of {unit.count} ligands cannot be placed, only of 1, 2, 3, 4 or 6")
     directions, length = _SHAPES[unit.count]

@@ -7,8 +7,8 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from dopantfit.boundary.build.tables import Count, NonNegative, Positive, Text, load_table, parse_table
 from dopantfit.boundary.build.stages import Health, Stage, check_stages
+from dopantfit.boundary.build.tables import Count, NonNegative, Positive, Text, load_table, parse_table
 from dopantfit.errors import ConfigError
 from dopantfit.potential import Potential
 from dopantfit.strict_toml import Table
@@ -21,7 +21,7 @@ SIZES = ("tiny", "quick", "desk", "paper")
 THINNEST = 10.0
 
 
-class Grain(Table):
+class GrainSize(Table):
     """The crystal: pseudo-cubic cells of the host."""
 
     #: Pseudo-cubic cells along each edge of the boundary's plane.
@@ -38,7 +38,7 @@ class Amorphous(Table):
     """The phase between the grains: cations and whole polyanions on a sparse grid, then sintered."""
 
     #: Thickness once sintered [Å]; with volume_per_atom it sets how many polyanions there are.
-    thickness: Positive
+    thickness: Annotated[float, Field(gt=0.0, le=10_000.0)]
     #: Once sintered [Å³]; the number of ions follows from it, not the density that the schedule reaches.
     volume_per_atom: Positive
     #: Cations beside the polyanions of a formula unit, whose charge they must balance; the host's by default.
@@ -70,7 +70,7 @@ class BuildConfig(Table):
     host: Host = Field(default_factory=load_host)
     #: Of the composition, the placement and the initial velocities.
     seed: Annotated[int, Field(ge=0)] = 1
-    grain: Grain
+    grain: GrainSize
     amorphous: Amorphous
     health: Health = Health()
     #: The sintering schedule, in order.
@@ -100,18 +100,18 @@ class BuildConfig(Table):
         return self.host.amorphous.cations if self.amorphous.cations is None else self.amorphous.cations
 
 
-def load_build(source: str | os.PathLike[str]) -> BuildConfig:
+def load_build(source: str | os.PathLike[str], host: Host | None = None) -> BuildConfig:
     """Return the build of a TOML file, of ``boundary.toml`` in a folder, or of a size that ships with the package.
 
-    Raises ConfigError naming the file and the key.
+    host: of a build that names none. Raises ConfigError naming the file and the key.
     """
     if str(source) in SIZES:
-        return parse_table(BuildConfig, size_text(str(source)), f"size {source}")
+        return parse_table(BuildConfig, size_text(str(source)), f"size {source}", host=host)
     path = Path(source)
     path = path / BUILD_FILE if path.is_dir() else path
     if not path.exists():
         raise ConfigError(f"{path}: there is no such file; write one, or name a size: {', '.join(SIZES)}")
-    return load_table(BuildConfig, path)
+    return load_table(BuildConfig, path, host)
 
 
 def size_text(size: str) -> str:
@@ -153,9 +153,7 @@ def _formal_charges(cations: dict[str, float], host: Host, potential: Potential)
     charges = {label: potential.species[label].formal_charge for label in cations}
     wrong = [label for label, charge in charges.items() if charge <= 0 or label == host.polyanion.centre]
     if wrong:
-        raise ConfigError(
-            f"amorphous.cations: {wrong[0]} is no cation beside the {host.polyanion.formula}; remove it"
-        )
+        raise ConfigError(f"amorphous.cations: {wrong[0]} is no cation beside the {host.polyanion.formula}; remove it")
     return charges
 
 

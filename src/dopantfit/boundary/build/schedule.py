@@ -7,11 +7,11 @@ record is not run again, unless one of the two is not what was written.
 import csv
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from ase import Atoms
@@ -19,14 +19,16 @@ from ase import Atoms
 from dopantfit.boundary.build.health import Checkup, checkup, grain_centre, grain_thickness, require
 from dopantfit.boundary.build.stages import Anneal, Compress, Health, Relax, Stage
 from dopantfit.errors import ConfigError, ConvergenceError
-from dopantfit.lammps.progress import Report
 from dopantfit.lammps import Launcher
+from dopantfit.lammps.progress import Report
 from dopantfit.potential import Potential
-from dopantfit.workflow.provenance import holds, read_sealed, sha256_of, write_sealed, write_text_atomic
 from dopantfit.reference.frames import dump_frames, read_frames
 from dopantfit.structures import labels_of, with_labels
 from dopantfit.structures.hosts import Host, Polyanion
 from dopantfit.structures.polyanions import polyanion_of
+from dopantfit.workflow.folders import make_folder
+from dopantfit.workflow.provenance import write_text_atomic
+from dopantfit.workflow.step import Step
 
 #: Makes what is told of the progress of a run, from its name.
 Reporter = Callable[[str], AbstractContextManager[Report | None]]
@@ -65,6 +67,12 @@ class StageRecord:
             "wall_seconds": self.wall_seconds,
         }
 
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """What `as_dict` wrote."""
+        steps = tuple(data["compression"])
+        return cls(data["name"], data["health"], data["pressure_bar"], steps, data["wall_seconds"])
+
 
 @dataclass(frozen=True)
 class Schedule:
@@ -95,10 +103,18 @@ class Schedule:
         self, atoms: Atoms, stage: Stage, number: int, folder: Path, reporter: Reporter
     ) -> tuple[Atoms, StageRecord]:
         key = self._key(atoms, stage, number)
-        known = _finished(folder, key)
+        step = Step(
+            folder / RECORD,
+            {"key": key},
+            lambda _: (
+                f"{folder}: holds this stage with another start, potential or settings; "
+                "choose another folder, or remove this one and those after it"
+            ),
+        )
+        known = step.kept()
         if known is not None:
-            return known
-        folder.mkdir(parents=True, exist_ok=True)
+            return read_frames(folder / STATE)[0], StageRecord.from_dict(known)
+        make_folder(folder)
         started = time.time()
         seed = int(np.random.default_rng([self.seed, number]).integers(1, 2**31))
         run = _StageRun(self.potential, self.host.polyanion, folder, seed, self.launcher, reporter)
@@ -107,9 +123,7 @@ class Schedule:
         write_text_atomic(folder / STATE, dump_frames([end]))
         require(found, self.health, self.host.polyanion, f"{folder} (stage {stage.name})")
         record = StageRecord(stage.name, found.as_dict(), pressure, compression, time.time() - started)
-        files = {STATE: sha256_of(folder / STATE)}
-        content = {"key": key, **record.as_dict(), "settings": stage.model_dump(), "files": files}
-        write_sealed(folder / RECORD, content)
+        step.keep({**record.as_dict(), "settings": stage.model_dump()}, [STATE])
         return end, record
 
     def _key(self, atoms: Atoms, stage: Stage, number: int) -> str:
@@ -117,24 +131,6 @@ class Schedule:
         parts = [dump_frames([atoms]), stage.model_dump_json(exclude={"reason"}), self.health.model_dump_json()]
         parts += [self.host.model_dump_json(), self.potential.dumps(), f"{self.seed} {number}"]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
-
-
-def _finished(folder: Path, key: str) -> tuple[Atoms, StageRecord] | None:
-    """The end and the record of a stage, if both are there whole; ConfigError when they are those of another one."""
-    known = read_sealed(folder / RECORD)
-    if known is None:
-        return None
-    if known["key"] != key:
-        raise ConfigError(
-            f"{folder}: holds this stage with another start, potential or settings; "
-            "choose another folder, or remove this one and those after it"
-        )
-    if not all(holds(folder / name, sha256) for name, sha256 in known["files"].items()):
-        return None
-    atoms = read_frames(folder / STATE)[0]
-    fields = ("name", "health", "pressure_bar", "compression", "wall_seconds")
-    name, health, pressure, compression, wall = (known[field] for field in fields)
-    return atoms, StageRecord(name, health, pressure, tuple(compression), wall)
 
 
 @dataclass(frozen=True)

@@ -10,25 +10,28 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 
-from dopantfit.boundary.build.start import composition, initial_boundary
 from dopantfit.boundary.build.config import BuildConfig
 from dopantfit.boundary.build.health import checkup
-from dopantfit.boundary.profile.domains import NAMES, Domains, find_domains
-from dopantfit.boundary.profile.profiles import composition_by_domain, nearest_by_domain
-from dopantfit.boundary.profile.figures import draw_boundary
 from dopantfit.boundary.build.schedule import Reporter, Schedule, StageRecord, silent
+from dopantfit.boundary.build.start import composition, initial_boundary
+from dopantfit.boundary.profile.domains import NAMES, Domains, find_domains
+from dopantfit.boundary.profile.figures import draw_boundary
+from dopantfit.boundary.profile.profiles import composition_by_domain, nearest_by_domain
 from dopantfit.errors import ConfigError, ReferenceDataError
 from dopantfit.lammps import Launcher
 from dopantfit.potential import Potential
-from dopantfit.workflow.provenance import Record, read_sealed, write_json_atomic, write_sealed, write_text_atomic
 from dopantfit.reference.frames import dump_frames, read_frames
 from dopantfit.structures.hosts import Host
+from dopantfit.workflow.folders import make_folder
+from dopantfit.workflow.lock import run_folder
+from dopantfit.workflow.provenance import Provenance, write_json_atomic, write_text_atomic
+from dopantfit.workflow.step import Step
 
 INITIAL, IDENTITY, BOUNDARY, RECORD = "initial.extxyz", "identity.json", "boundary.extxyz", "boundary.json"
 
 
 @dataclass(frozen=True)
-class Boundary:
+class SinteredBoundary:
     """A boundary as built: its end, its domains, what every stage showed, and the record (JSON-like)."""
 
     atoms: Atoms
@@ -44,24 +47,30 @@ def build_boundary(
     launcher: Launcher,
     *,
     reporter: Reporter = silent,
-) -> Boundary:
+) -> SinteredBoundary:
     """Build and sinter a boundary in `folder`, or go on with the one that is there.
 
     Writes ``initial.extxyz``, a folder for every stage, ``boundary.extxyz``, ``boundary.json`` and figures.
-    Raises ConfigError for a composition or gap that cannot be and for a folder of another build, CollapseError and
-    ConvergenceError naming the stage.
+    Raises ConfigError for a composition or gap that cannot be, for a folder of another build and for one that another
+    process holds, CollapseError and ConvergenceError naming the stage.
     """
+    with run_folder(folder):
+        return _build(config, potential, folder, launcher, reporter)
+
+
+def _build(
+    config: BuildConfig, potential: Potential, folder: Path, launcher: Launcher, reporter: Reporter
+) -> SinteredBoundary:
     started = time.time()
-    folder.mkdir(parents=True, exist_ok=True)
     start = initial_boundary(config, potential, np.random.default_rng(config.seed))
     text = dump_frames([start])
     first = folder / INITIAL
-    identity = {"start": hashlib.sha256(text.encode()).hexdigest()}
-    if read_sealed(folder / IDENTITY) not in (None, identity):
-        raise ConfigError(
-            f"{folder}: holds another boundary than {config.name!r} with this seed; choose another folder"
-        )
-    write_sealed(folder / IDENTITY, identity)
+    step = Step(
+        folder / IDENTITY,
+        {"start": hashlib.sha256(text.encode()).hexdigest()},
+        lambda _: f"{folder}: holds another boundary than {config.name!r} with this seed; choose another folder",
+    )
+    step.kept() or step.keep({})
     write_text_atomic(first, text)
     schedule = Schedule(potential, config.host, config.stages, config.health, config.seed, launcher)
     end, stages = schedule.run(start, folder, reporter)
@@ -77,7 +86,7 @@ def build_boundary(
         "health": checkup(end, potential, config.host).as_dict(),
         "domains": describe(end, domains, config.host),
         "stages": [stage.as_dict() for stage in stages],
-        "record": Record.of(
+        "record": Provenance.of(
             {"initial": first, "boundary": folder / BOUNDARY},
             config.model_dump(mode="json"),
             seed=config.seed,
@@ -85,7 +94,7 @@ def build_boundary(
         ).as_dict(),
     }
     write_json_atomic(folder / RECORD, record)
-    return Boundary(end, domains, tuple(stages), record)
+    return SinteredBoundary(end, domains, tuple(stages), record)
 
 
 def describe(atoms: Atoms, domains: Domains, host: Host) -> dict[str, Any]:
@@ -125,6 +134,6 @@ def read_boundary(path: Path) -> Atoms:
 
 def copy_config(source: Path, folder: Path, name: str) -> None:
     """Keep what a person wrote beside what came of it."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     if source.is_file() and source.resolve() != (folder / name).resolve():
         shutil.copyfile(source, folder / name)

@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 
 from dopantfit.boundary.build.stages import Health, Stage, check_stages
 from dopantfit.boundary.build.tables import Count, Positive, Text, load_table
-from dopantfit.boundary.profile.domains import Interval
+from dopantfit.boundary.profile.domains import Span
 from dopantfit.errors import ConfigError
 from dopantfit.strict_toml import Table, read_text
 from dopantfit.structures.hosts import Host, load_host
@@ -34,7 +34,7 @@ class TwoMaxima(Table):
     separation: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5
     width: Positive = 0.146
 
-    def weight(self, distance: Floats, domain: Interval) -> Floats:
+    def weight(self, distance: Floats, domain: Span) -> Floats:
         """Relative concentration at distances from the middle of the domain [Å]; shape of `distance`."""
         u = distance / domain.width
         both = [np.exp(-0.5 * ((u + sign * 0.5 * self.separation) / self.width) ** 2) for sign in (-1.0, 1.0)]
@@ -50,7 +50,7 @@ class MeasuredProfile(Table):
     kind: Literal["csv"]
     path: Text
 
-    def weight(self, distance: Floats, domain: Interval) -> Floats:
+    def weight(self, distance: Floats, domain: Span) -> Floats:
         """Relative concentration at distances from the middle of the domain [Å]; shape of `distance`.
 
         Raises ConfigError when the table cannot be read, or has dopant outside the domain.
@@ -114,7 +114,7 @@ class DopeConfig(Table):
             raise ValueError(f"dopant = {self.dopant!r} is also a host ion here; name another one")
         return self
 
-    def peak_over_mean(self, domain: Interval) -> float:
+    def peak_over_mean(self, domain: Span) -> float:
         """Highest over mean concentration of the profile in a domain."""
         weight = self.profile.weight(np.linspace(-0.5, 0.5, _POINTS) * domain.width, domain)
         if not weight.any():

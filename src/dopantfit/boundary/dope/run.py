@@ -19,13 +19,14 @@ from dopantfit.errors import CollapseError, ConfigError, ConvergenceError, Engin
 from dopantfit.lammps import Launcher
 from dopantfit.potential import Potential
 from dopantfit.reference.frames import dump_frames
-from dopantfit.workflow.provenance import Record, write_json_atomic, write_text_atomic
+from dopantfit.workflow.lock import run_folder
+from dopantfit.workflow.provenance import Provenance, write_json_atomic, write_text_atomic
 
 DOPED, RECORD = "doped.extxyz", "dope.json"
 
 
 @dataclass(frozen=True)
-class _Task:
+class _Realisation:
     """One realisation, as an executor gets it."""
 
     atoms: Atoms
@@ -38,9 +39,12 @@ class _Task:
     def __call__(self, level: int, realisation: int, reporter: Reporter = silent) -> dict[str, Any]:
         """Dope and relax; the record of the realisation, with ``error`` where it was lost on the way."""
         folder = self.folder / f"GB_{level}" / f"r{realisation:02d}"
+        with run_folder(folder):
+            return self._in(folder, level, realisation, reporter)
+
+    def _in(self, folder: Path, level: int, realisation: int, reporter: Reporter) -> dict[str, Any]:
         started = time.time()
         start, doping = doped(self.atoms, self.domains, self.potential, self.config, level, realisation)
-        folder.mkdir(parents=True, exist_ok=True)
         write_text_atomic(folder / DOPED, dump_frames([start]))
         config = self.config
         seed = config.seed + realisation
@@ -56,7 +60,7 @@ class _Task:
         domains = find_domains(end, config.host, framework=(*config.replaces, config.dopant))
         draw_boundary(end, domains, config.host, folder / "figures")
         result |= {"domains": describe(end, domains, config.host), "stages": [stage.as_dict() for stage in stages]}
-        record = Record.of(
+        record = Provenance.of(
             {"doped": folder / DOPED}, self.config.model_dump(mode="json"), seed=self.config.seed, started=started
         )
         write_json_atomic(folder / RECORD, {**result, "record": record.as_dict()})
@@ -90,7 +94,7 @@ def dope_boundary(
     wanted = config.realisations if realisations is None else realisations
     if wanted < 1:
         raise ConfigError(f"{wanted} realisations were asked for; ask for at least one")
-    task = _Task(atoms, domains, potential, config, folder, launcher)
+    task = _Realisation(atoms, domains, potential, config, folder, launcher)
     # What cannot be is said before anything runs.
     for level in chosen:
         doped(atoms, domains, potential, config, level, 1)

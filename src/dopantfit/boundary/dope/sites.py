@@ -23,7 +23,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Doping:
+class DopingResult:
     """What one realisation got.
 
     level: 1 for GB_1. asked: concentration as asked for [at%]. replaced: ions of every host label that were replaced.
@@ -48,7 +48,7 @@ class Doping:
 
 def doped(
     atoms: Atoms, domains: Domains, potential: Potential, config: DopeConfig, level: int, realisation: int
-) -> tuple[Atoms, Doping]:
+) -> tuple[Atoms, DopingResult]:
     """Dope a boundary: GB_`level`, the random realisation `realisation`, both counted from 1.
 
     Ions keep their order, extra ones come last. The same configuration gives the same ions.
@@ -65,7 +65,7 @@ def doped(
     extra = _whole_extra(counts, potential, config, level)
     result, room = _balanced(result, domains, config, extra, rng)
     _check_neutral(result, potential, level)
-    return result, Doping(
+    return result, DopingResult(
         level=level,
         realisation=realisation,
         asked=config.concentrations[level - 1],
@@ -142,6 +142,12 @@ def check_dopant(config: DopeConfig, potential: Potential) -> None:
             "take a potential with the dopant"
         )
     check_potential(config.host, potential)
+    if config.dopant in config.host.charges or potential.species[config.dopant].formal_charge <= 0:
+        what = "an ion of the host" if config.dopant in config.host.charges else "no cation"
+        raise ConfigError(
+            f"dope: dopant = {config.dopant!r} is {what}; name a cation of the potential that the host "
+            f"({', '.join(sorted(config.host.charges))}) does not hold"
+        )
     unit = config.host.polyanion
     wrong = [one for one in config.replaces if one == unit.centre or potential.species[one].formal_charge <= 0]
     if wrong:

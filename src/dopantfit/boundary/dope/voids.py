@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from dopantfit.boundary.build.amorphous import CATION_ANION
-from dopantfit.boundary.profile.domains import Interval
+from dopantfit.boundary.profile.domains import Span
 from dopantfit.errors import ConfigError
 from dopantfit.structures.cells import CATION_CATION
 
@@ -18,7 +18,7 @@ _SPACING = 0.4
 SMALLEST_ROOM = 0.82
 
 
-def largest_voids(atoms: Atoms, anions: NDArray[np.bool_], domain: Interval, count: int) -> tuple[Floats, Floats]:
+def largest_voids(atoms: Atoms, anions: NDArray[np.bool_], domain: Span, count: int) -> tuple[Floats, Floats]:
     """Return the sites [Å] of `count` extra cations, ``shape=(count, 3)``, and the room of each, ``shape=(count,)``.
 
     The room of a point is its distance to the nearest ion, in units of the least distance a start may have from it
@@ -45,7 +45,7 @@ def largest_voids(atoms: Atoms, anions: NDArray[np.bool_], domain: Interval, cou
     return sites, rooms
 
 
-def _refined(best: Floats, cations: cKDTree, others: cKDTree, extra: Floats, domain: Interval) -> tuple[Floats, float]:
+def _refined(best: Floats, cations: cKDTree, others: cKDTree, extra: Floats, domain: Span) -> tuple[Floats, float]:
     """Search around a grid point inside the domain; return the best site and its room."""
     lengths = cations.boxsize
     offsets = np.linspace(-0.5, 0.5, 11) * _SPACING
@@ -59,7 +59,7 @@ def _refined(best: Floats, cations: cKDTree, others: cKDTree, extra: Floats, dom
     return around[at], float(room[at])
 
 
-def _grid(lengths: Floats, domain: Interval) -> Floats:
+def _grid(lengths: Floats, domain: Span) -> Floats:
     spans = np.array([lengths[0], lengths[1], domain.width])
     axes = [
         (np.arange(n) + 0.5) / n * span for n, span in zip(np.ceil(spans / _SPACING).astype(int), spans, strict=True)

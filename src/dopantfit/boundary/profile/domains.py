@@ -32,7 +32,7 @@ NAMES = ("grain", "complexion", "amorphous")
 
 
 @dataclass(frozen=True)
-class Interval:
+class Span:
     """A stretch of the normal [Å]; it may wrap around the cell, of length `period`."""
 
     low: float
@@ -69,7 +69,7 @@ class Domains:
     framework: labels of these cations.
     """
 
-    intervals: dict[str, tuple[Interval, ...]]
+    intervals: dict[str, tuple[Span, ...]]
     order_grain: float
     order_amorphous: float
     height: Floats
@@ -96,7 +96,7 @@ class Domains:
         return result
 
     @property
-    def amorphous(self) -> Interval:
+    def amorphous(self) -> Span:
         """The amorphous domain; ConfigError when there is none."""
         if not self.intervals["amorphous"]:
             raise ConfigError("the structure has no amorphous domain; sinter a boundary first")
@@ -129,12 +129,12 @@ def find_domains(
         intervals = _uniform(float(order.mean()), period)
     else:
         intervals = {
-            "grain": (Interval(start - down.begin, start + up.begin, period),),
+            "grain": (Span(start - down.begin, start + up.begin, period),),
             "complexion": (
-                Interval(start + up.begin, start + up.end, period),
-                Interval(start + period - down.end, start + period - down.begin, period),
+                Span(start + up.begin, start + up.end, period),
+                Span(start + period - down.end, start + period - down.begin, period),
             ),
-            "amorphous": (Interval(start + up.end, start + period - down.end, period),),
+            "amorphous": (Span(start + up.end, start + period - down.end, period),),
         }
     return Domains(intervals, float(grain), float(amorphous), z, order, framework)
 
@@ -213,9 +213,9 @@ def _crystal_centre(z: Floats, order: Floats, period: float) -> float:
     return float(np.angle((weights * np.exp(2j * np.pi * z / period)).sum()) / (2.0 * np.pi) * period) % period
 
 
-def _uniform(mean: float, period: float) -> dict[str, tuple[Interval, ...]]:
+def _uniform(mean: float, period: float) -> dict[str, tuple[Span, ...]]:
     name = "grain" if mean > _HALF else "amorphous"
-    return {one: (Interval(0.0, period, period),) if one == name else () for one in NAMES}
+    return {one: (Span(0.0, period, period),) if one == name else () for one in NAMES}
 
 
 def _normal_length(atoms: Atoms) -> float:

@@ -17,6 +17,7 @@ from dopantfit.boundary.profile.domains import NAMES, Domains, order_profile
 from dopantfit.boundary.profile.profiles import profiles
 from dopantfit.structures import labels_of
 from dopantfit.structures.hosts import Host
+from dopantfit.workflow.folders import make_folder
 from dopantfit.workflow.provenance import write_text_atomic
 
 _SHADES = {"grain": "#dbe7f3", "complexion": "#fbe3cf", "amorphous": "#efefef"}
@@ -24,7 +25,7 @@ _SHADES = {"grain": "#dbe7f3", "complexion": "#fbe3cf", "amorphous": "#efefef"}
 
 def draw_boundary(atoms: Atoms, domains: Domains, host: Host, folder: Path) -> None:
     """Write side_view, order and concentrations (PNG and CSV) into `folder`, which is made if needed."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     _side_view(atoms, domains, folder)
     _order(atoms, domains, folder)
     _concentrations(atoms, domains, host, folder)

@@ -25,15 +25,15 @@ def swap(
     json: JsonOption = False,
 ) -> None:
     """Move a dopant across a grain boundary: swaps judged by relaxed energies, walkers at several temperatures."""
-    from dopantfit.boundary.standing import keep_standing
     from dopantfit.boundary.swap.config import load_swap
     from dopantfit.boundary.swap.run import RECORD, run_swaps
+    from dopantfit.boundary.validation_status import keep_validation_status
     from dopantfit.lammps import Launcher
     from dopantfit.potential import Potential
     from dopantfit.workflow.pool import local_pool
 
     atoms, settings = _structure(structure), load_swap(config)
-    keep_standing(potential, unvalidated, output)
+    keep_validation_status(potential, unvalidated, output)
     with local_pool(workers) as pool:
         run_swaps(atoms, settings, Potential.load(potential), output, pool, Launcher(), None if json else _say, rounds)
     _show(_read(output / RECORD)["results"], json)

@@ -52,7 +52,7 @@ class Burst(Table):
         return self
 
 
-class Dynamics(Table):
+class RoundDynamics(Table):
     """Molecular dynamics between two bursts."""
 
     #: [ps]; 0 makes no dynamics.
@@ -100,7 +100,7 @@ class SwapConfig(Table):
     hottest: Positive = 2000.0
     seed: int = 1
     burst: Burst = Burst()
-    dynamics: Dynamics = Dynamics()
+    dynamics: RoundDynamics = RoundDynamics()
 
     @model_validator(mode="after")
     def _is_possible(self) -> "SwapConfig":

@@ -15,8 +15,8 @@ import numpy as np
 from dopantfit.boundary.swap.config import Burst
 from dopantfit.boundary.swap.model import Swap, SwapEstimate, SwapRelaxation
 from dopantfit.energy.cell_model import CellModel, CellState, LocalRelaxation, ions_within
-from dopantfit.energy.minimiser import Progress
-from dopantfit.errors import ConvergenceError
+from dopantfit.energy.minimiser import MinimisationProgress
+from dopantfit.errors import ConfigError, ConvergenceError
 from dopantfit.potential import Potential
 
 #: Least scatter of the outer response [eV]: a few swaps tell little of it.
@@ -54,6 +54,8 @@ class RelaxedSwaps:
     def __init__(
         self, atoms: ase.Atoms, potential: Potential, settings: Burst, response: OuterResponse | None = None
     ) -> None:
+        if not settings.partners:
+            raise ConfigError("burst.partners names no cation; what an estimate leaves out is known by partner")
         self.cell = CellModel(atoms, potential, settings.tolerance, settings.most_calls)
         self.settings = settings
         self.response = response or OuterResponse()
@@ -98,7 +100,7 @@ class RelaxedSwaps:
         left = state.energy + self.response.late(self.partner(state, swap), self.settings.margin)
         seen: list[float] = []
 
-        def unlikely(progress: Progress) -> bool:
+        def unlikely(progress: MinimisationProgress) -> bool:
             if seen or progress.calls < self.settings.early_calls:
                 return False
             seen.append(progress.energy - left)

@@ -14,12 +14,14 @@ from dopantfit.boundary.swap.bleeding import acceptance, mean_profiles, occupied
 from dopantfit.boundary.swap.config import SwapConfig, parse_swap
 from dopantfit.boundary.swap.layers import depths
 from dopantfit.boundary.swap.temper import LADDER_FILE, Ladder, RoundReport, read_ladder, temper
-from dopantfit.boundary.swap.walker import Configuration, Player, statistics_of
+from dopantfit.boundary.swap.walker import Replicas, ReplicaState, statistics_of
 from dopantfit.errors import ConfigError, ReferenceDataError
 from dopantfit.lammps import Launcher
 from dopantfit.potential import Potential
 from dopantfit.structures import labels_of
-from dopantfit.workflow.provenance import Record, hash_of, read_sealed, write_json_atomic, write_sealed
+from dopantfit.workflow.lock import run_folder
+from dopantfit.workflow.provenance import Provenance, hash_of, read_sealed, write_json_atomic
+from dopantfit.workflow.step import Step
 from dopantfit.workflow.task import Submits
 
 START, SETTINGS, RECORD, STRUCTURE = "start.json", "swap.json", "record.json", "start.extxyz"
@@ -38,20 +40,21 @@ def run_swaps(
     """Plays the protocol on a doped boundary (normal along z), or goes on where ``folder`` was left.
 
     rounds: play only so many, all of the protocol by default. Every walker starts from ``atoms``.
-    Raises ConfigError for a structure without the dopant, layers that do not fit, or a folder of another run.
+    Raises ConfigError for a structure without the dopant, layers that do not fit, a folder of another run, or
+    one that another process holds.
     """
     began = time.time()
     _check(atoms, config, potential)
     folder = folder.resolve()  # Workers may run elsewhere.
-    folder.mkdir(parents=True, exist_ok=True)
     settings = {"config": config.model_dump(mode="json"), "potential": potential.dumps()}
-    _same_or_new(folder, atoms, settings)
-    ladder = Ladder.new(config.temperatures, [str(folder / START)] * config.walkers, config.seed)
-    player = Player(config, potential.dumps(), folder, launcher)
-    ladder = temper(player, ladder, rounds or config.layers.rounds, folder, executor, report)
-    inputs = {name: folder / name for name in (START, LADDER_FILE)}
-    record = Record.of(inputs, settings["config"], seed=config.seed, started=began)  # type: ignore[arg-type]
-    write_json_atomic(folder / RECORD, {**record.as_dict(), "results": _results(folder, ladder)})
+    with run_folder(folder):
+        _same_or_new(folder, atoms, settings)
+        ladder = Ladder.new(config.temperatures, [str(folder / START)] * config.walkers, config.seed)
+        play = Replicas(config, potential.dumps(), folder, launcher)
+        ladder = temper(play, ladder, rounds or config.layers.rounds, folder, executor, report)
+        inputs = {name: folder / name for name in (START, LADDER_FILE)}
+        record = Provenance.of(inputs, settings["config"], seed=config.seed, started=began)  # type: ignore[arg-type]
+        write_json_atomic(folder / RECORD, {**record.as_dict(), "results": _results(folder, ladder)})
     return ladder
 
 
@@ -71,12 +74,16 @@ def _check(atoms: Atoms, config: SwapConfig, potential: Potential) -> None:
 def _same_or_new(folder: Path, atoms: Atoms, settings: dict[str, Any]) -> None:
     """Writes start and settings, or damaged ones anew; ConfigError where the folder holds those of another run."""
     structure = hash_of([labels_of(atoms), atoms.cell.array.tolist(), atoms.positions.tolist()])
-    content = {**settings, "structure": structure}
-    if read_sealed(folder / SETTINGS) not in (None, content):
-        raise ConfigError(f"{folder}: holds a run of another structure, potential or configuration; use another folder")
-    Configuration.of(atoms).write(folder / START)
+    step = Step(
+        folder / SETTINGS,
+        {**settings, "structure": structure},
+        lambda _: f"{folder}: holds a run of another structure, potential or configuration; use another folder",
+    )
+    kept = step.kept()
+    ReplicaState.of(atoms).write(folder / START)
     ase.io.write(folder / STRUCTURE, atoms, format="extxyz")
-    write_sealed(folder / SETTINGS, content)
+    if kept is None:
+        step.keep({})
 
 
 def _results(folder: Path, ladder: Ladder) -> dict[str, Any]:
@@ -109,9 +116,9 @@ def analyse(folder: Path, lowest: int) -> dict[str, Any]:
     config = parse_swap(settings["config"], str(folder / SETTINGS))
     ladder = read_ladder(folder / LADDER_FILE)
     replicas = ladder.lowest(lowest)
-    walkers = [Configuration.read(Path(ladder.configurations[replica])) for replica in replicas]
+    walkers = [ReplicaState.read(Path(ladder.configurations[replica])) for replica in replicas]
     found = mean_profiles([one.atoms for one in walkers])
-    reference = Configuration.read(folder / START).atoms
+    reference = ReplicaState.read(folder / START).atoms
     return {
         **_results(folder, ladder),
         "walkers": [
@@ -133,7 +140,7 @@ def analyse(folder: Path, lowest: int) -> dict[str, Any]:
     }
 
 
-def _sites(walker: Configuration, reference: Atoms, config: SwapConfig) -> dict[str, int]:
+def _sites(walker: ReplicaState, reference: Atoms, config: SwapConfig) -> dict[str, int]:
     """How many dopants in the opened layers of the grain sit on each kind of site."""
     length = float(walker.atoms.cell[2, 2])
     depth = depths(config.layers, walker.atoms.positions[:, 2], length, walker.start_length)

@@ -16,8 +16,9 @@ import numpy as np
 
 from dopantfit.errors import ConfigError, DopantFitError, EngineError
 from dopantfit.units import BOLTZMANN
+from dopantfit.workflow.folders import make_folder
 from dopantfit.workflow.pool import ATTEMPTS
-from dopantfit.workflow.provenance import holds, read_sealed, sha256_of, write_sealed
+from dopantfit.workflow.step import Step
 from dopantfit.workflow.task import Submits
 
 LADDER_FILE = "ladder.json"
@@ -172,8 +173,9 @@ def temper(
     Raises ConfigError when the folder holds a ladder of other temperatures or another seed, the first error when no
     replica could play a round.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    ladder = _continued(ladder, folder / LADDER_FILE)
+    checkpoint = _checkpoint(ladder, make_folder(folder) / LADDER_FILE)
+    known = checkpoint.kept()
+    ladder = ladder if known is None else Ladder(**known["ladder"])
     while ladder.rounds_done < rounds:
         tasks = ladder.tasks()
         results = _played(play, tasks, executor)
@@ -181,7 +183,8 @@ def temper(
         if len(errors) == len(results):
             raise errors[0]
         missed = ladder.take(results)
-        _write(ladder, folder / LADDER_FILE)
+        # It vouches for the files that hold configurations.
+        checkpoint.keep({"ladder": asdict(ladder)}, filter(os.path.isfile, dict.fromkeys(ladder.configurations)))
         if report is not None:
             report(RoundReport(ladder.rounds_done, rounds, tuple(ladder.history[-1]["energies"]), missed))
     return ladder
@@ -216,34 +219,22 @@ def _played(
     return [results[i] for i in range(len(tasks))]
 
 
-def _write(ladder: Ladder, path: Path) -> None:
-    """Write a checkpoint, which vouches for the files that hold configurations."""
-    files = {one: sha256_of(one) for one in ladder.configurations if os.path.isfile(one)}
-    write_sealed(path, {"ladder": asdict(ladder), "files": files})
-
-
-def _whole(content: Mapping[str, Any]) -> bool:
-    """Whether the files that a checkpoint vouches for are what they were."""
-    return all(holds(one, sha256) for one, sha256 in content["files"].items())
-
-
 def read_ladder(path: Path) -> Ladder:
     """The ladder in a checkpoint; ConfigError when it, or a configuration in it, is damaged or missing."""
-    content = read_sealed(path)
-    if content is None or not _whole(content):
+    content = Step(path, {}).kept()
+    if content is None:
         raise ConfigError(f"{path}: not a checkpoint of tempering, or damaged; run it again, and it is mended")
     return Ladder(**content["ladder"])
 
 
-def _continued(ladder: Ladder, path: Path) -> Ladder:
-    """The ladder in a checkpoint where that is whole, otherwise the given one; ConfigError when it is another's."""
-    content = read_sealed(path)
-    if content is None:
-        return ladder
-    known = Ladder(**content["ladder"])
-    if (known.temperatures, known.seed) != (ladder.temperatures, ladder.seed):
-        raise ConfigError(
+def _checkpoint(ladder: Ladder, path: Path) -> Step:
+    """The checkpoint of a ladder of these temperatures and this seed."""
+
+    def other(content: Mapping[str, Any]) -> str:
+        known = Ladder(**content["ladder"])
+        return (
             f"{path}: holds {len(known.temperatures)} temperatures {known.temperatures[0]:g}-"
             f"{known.temperatures[-1]:g} K with seed {known.seed}, not what is asked for; use another folder"
         )
-    return known if _whole(content) else ladder
+
+    return Step(path, {"ladder": {"temperatures": ladder.temperatures, "seed": ladder.seed}}, other)

@@ -29,14 +29,16 @@ from dopantfit.errors import ConfigError
 from dopantfit.lammps import Dynamics, Launcher, run_dynamics
 from dopantfit.potential import Potential
 from dopantfit.structures import labels_of, with_labels
-from dopantfit.workflow.provenance import holds, read_sealed, sha256_of, write_sealed
+from dopantfit.workflow.folders import make_folder
+from dopantfit.workflow.provenance import read_sealed, write_sealed
+from dopantfit.workflow.step import Step
 
 #: LAMMPS's seeds end here.
 _SEEDS = 2**31 - 1
 
 
 @dataclass(frozen=True)
-class Configuration:
+class ReplicaState:
     """A walker between rounds: ions, their shells (n, 3) [Å], and what its estimates take off for the outer region.
 
     energy: of the relaxed state [eV], None before the first round. start_length: of the cell along the normal when
@@ -50,7 +52,7 @@ class Configuration:
     start_length: float
 
     @classmethod
-    def of(cls, atoms: Atoms) -> "Configuration":
+    def of(cls, atoms: Atoms) -> "ReplicaState":
         """The start of a walker."""
         return cls(atoms, atoms.get_positions(), None, None, float(atoms.cell[2, 2]))
 
@@ -68,11 +70,11 @@ class Configuration:
         write_sealed(path, content)
 
     @classmethod
-    def read(cls, path: Path) -> "Configuration":
+    def read(cls, path: Path) -> "ReplicaState":
         """The inverse of ``write``; ConfigError when the file is damaged or missing."""
         content = read_sealed(path)
         if content is None:
-            raise ConfigError(f"{path}: not a configuration of a walker, or damaged; run its ladder again")
+            raise ConfigError(f"{path}: not the state of a replica, or damaged; run its ladder again")
         cores = np.array(content["cores"], dtype=np.float64)
         atoms = Atoms(numbers=[1] * len(cores), positions=cores, cell=content["cell"], pbc=True)
         response = None if content["response"] is None else OuterResponse(**content["response"])
@@ -82,7 +84,7 @@ class Configuration:
 
 
 @dataclass(frozen=True)
-class Player:
+class Replicas:
     """Plays rounds of swaps on boundary structures; can be sent to another process.
 
     potential: its text. folder: where the walkers' configurations and runs go. launcher: of the molecular dynamics, one
@@ -99,13 +101,18 @@ class Player:
     def __call__(self, task: RoundTask) -> RoundResult:
         """See the module; a round that was finished before and left whole files is read, not played again."""
         path = self.folder / f"replica-{task.replica:02d}" / f"round-{task.round_number:04d}.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        finished = _finished(path, task)
-        return self._play(task, path) if finished is None else finished
+        make_folder(path.parent)
+        step = Step(path.with_suffix(".result.json"), {"task": asdict(task)})
+        known = step.kept()
+        if known is not None:
+            return RoundResult(**known["result"])
+        result = self._play(task, path)
+        step.keep({"result": asdict(result)}, [path.name])
+        return result
 
     def _play(self, task: RoundTask, path: Path) -> RoundResult:
         began = _processor_seconds()
-        before = Configuration.read(Path(task.configuration))
+        before = ReplicaState.read(Path(task.configuration))
         potential = Potential.loads(self.potential, source=str(path.parent))
         rng = task.generator()
         swaps = RelaxedSwaps(before.atoms, potential, self.config.burst, before.response)
@@ -121,7 +128,7 @@ class Player:
         summed = cell.summed(chain.state)
         after = self._dynamics(summed, swaps, potential, task, int(rng.integers(1, _SEEDS)))
         # The response stays what it was measured to be: a kernel that kept learning would not be reversible.
-        ended = Configuration(after[0], after[1], after[2], swaps.response, before.start_length)
+        ended = ReplicaState(after[0], after[1], after[2], swaps.response, before.start_length)
         ended.write(path)
         record = {
             "statistics": chain.statistics.as_dict(),
@@ -134,12 +141,9 @@ class Player:
             "calibration": [asdict(one) for one in found],
             "processor_seconds": _processor_seconds() - began,
         }
-        result = RoundResult(after[2], str(path), record)
-        content = {"task": asdict(task), "result": asdict(result), "sha256": sha256_of(path)}
-        write_sealed(_result_file(path), content)
-        return result
+        return RoundResult(after[2], str(path), record)
 
-    def sites(self, cell: CellModel, state: CellState, before: Configuration, round_number: int) -> Sites:
+    def sites(self, cell: CellModel, state: CellState, before: ReplicaState, round_number: int) -> Sites:
         """The active sites of a round; ConfigError when there is nothing to exchange on them."""
         layers, length = self.config.layers, float(cell.cell[2, 2])
         depth = depths(layers, state.cores[:, 2], length, before.start_length)
@@ -189,18 +193,6 @@ def _processor_seconds() -> float:
     """Processor time of this process and of the ones that it ran [s]."""
     spent = os.times()
     return spent.user + spent.system + spent.children_user + spent.children_system
-
-
-def _result_file(path: Path) -> Path:
-    return path.with_suffix(".result.json")
-
-
-def _finished(path: Path, task: RoundTask) -> RoundResult | None:
-    """The result of this very task, if it is there whole, with its configuration."""
-    content = read_sealed(_result_file(path))
-    if content is None or content["task"] != asdict(task) or not holds(path, content["sha256"]):
-        return None
-    return RoundResult(**content["result"])
 
 
 def statistics_of(history: Sequence[Mapping[str, Any]]) -> Statistics:

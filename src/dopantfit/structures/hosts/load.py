@@ -60,15 +60,18 @@ def parse_host(text: str, source: str, folder: str | os.PathLike[str] = ".") -> 
     return host
 
 
-def with_host(content: Mapping[str, Any], folder: str | os.PathLike[str]) -> dict[str, Any]:
-    """Return a file's content with the host that it names (``latp`` where it names none) in full.
+def with_host(
+    content: Mapping[str, Any], folder: str | os.PathLike[str], default: Host | None = None
+) -> dict[str, Any]:
+    """Return a file's content with the host that it names in full; where it names none, the default one (LATP).
 
     So that what is written down of it, and sent to other processes, does not depend on files any more.
     """
     named = content.get("host", DEFAULT_HOST)
     if not isinstance(named, str):
         return dict(content)
-    return {**content, "host": load_host(named, folder).model_dump(mode="json")}
+    host = default if default is not None and "host" not in content else load_host(named, folder)
+    return {**content, "host": host.model_dump(mode="json")}
 
 
 def check_potential(host: Host, potential: Potential) -> None:

@@ -10,14 +10,11 @@ import numpy as np
 from ase import Atoms
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
-from dopantfit.strict_toml import Table
+from dopantfit.strict_toml import Count, NonNegative, Positive, Table
 from dopantfit.structures.cells import labels_of
 from dopantfit.structures.prototypes import Crystal, Prototype, crystal
 from dopantfit.structures.substitution import Substitution, substituted, whole_count
 
-Positive = Annotated[float, Field(gt=0.0)]
-NonNegative = Annotated[float, Field(ge=0.0)]
-Count = Annotated[int, Field(ge=1)]
 Text = Annotated[str, Field(min_length=1)]
 Row = tuple[int, int, int]
 
@@ -37,6 +34,11 @@ class Polyanion(Table):
     def formula(self) -> str:
         """As people write it: PO4."""
         return f"{self.centre}{self.ligand}{self.count if self.count > 1 else ''}"
+
+    @property
+    def printed(self) -> str:
+        """With its number below the line: PO₄."""
+        return self.formula.translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))
 
 
 class SubstitutionRule(Table):

@@ -9,7 +9,7 @@ from dopantfit.energy.expansion import stacked
 from dopantfit.fit.config import Local, parse_config
 from dopantfit.fit.local import refine
 from dopantfit.fit.objective import Objective
-from dopantfit.fit.survey import Evaluated, Survey, expansion_errors
+from dopantfit.fit.surrogate import Evaluated, Surrogate, expansion_errors
 from dopantfit.fit.variables import make_space
 from dopantfit.fit.workers import evaluate_all, worker_pool
 
@@ -29,37 +29,37 @@ def space(host):
 
 
 @pytest.fixture(scope="module")
-def survey(space, targets, config):
-    made = Survey(Objective(space, targets[:3], config.guards))
+def surrogate(space, targets, config):
+    made = Surrogate(Objective(space, targets[:3], config.guards))
     made.anchor(space.start)
     return made
 
 
-def _compared(survey, point):
+def _compared(surrogate, point):
     """Exact evaluation and expansion of the first frame, with the stress."""
-    potential = survey.objective.space.potential(survey.objective.space.values(point))
-    model = survey.objective.models[0]
-    expansion = model.expansion(survey.changing)
+    potential = surrogate.objective.space.potential(surrogate.objective.space.values(point))
+    model = surrogate.objective.models[0]
+    expansion = model.expansion(surrogate.changing)
     return model.evaluate(potential), expansion.evaluate(
         stacked([species_table(model.target.frame.labels, potential)]), True
     )
 
 
-def test_at_the_anchor_the_expansion_is_the_exact_evaluation(survey, space):
-    exact, expanded = _compared(survey, space.start)
+def test_at_the_anchor_the_expansion_is_the_exact_evaluation(surrogate, space):
+    exact, expanded = _compared(surrogate, space.start)
     # Shells of the anchor rest to 1e-7 eV/Å, which the expansion takes for zero.
     assert expanded.relaxed.all() and expanded.energy[0] == pytest.approx(exact.energy, abs=1e-9)
     np.testing.assert_allclose(expanded.forces[0], exact.forces, atol=1e-6)
     np.testing.assert_allclose(expanded.stress[0], exact.stress, atol=1e-9)
 
 
-def test_the_error_of_the_expansion_is_of_second_order(survey, space, rng, monkeypatch):
+def test_the_error_of_the_expansion_is_of_second_order(surrogate, space, rng, monkeypatch):
     monkeypatch.setattr(expansion_module, "TOLERANCE", 1e-9)
     direction = 0.02 * rng.normal(size=len(space.start))
     errors, changes = [], []
-    at_anchor, _ = _compared(survey, space.start)
+    at_anchor, _ = _compared(surrogate, space.start)
     for part in (1.0, 0.5):
-        exact, expanded = _compared(survey, np.clip(space.start + part * direction, 0, 1))
+        exact, expanded = _compared(surrogate, np.clip(space.start + part * direction, 0, 1))
         # The median: a pair that crosses the cutoff changes the forces on two ions by its dispersion, 4e-5 eV/Å.
         wrong = expanded.forces[0] - exact.forces, expanded.stress[0] - exact.stress
         errors.append([np.median(np.abs(one)) for one in wrong])
@@ -70,10 +70,10 @@ def test_the_error_of_the_expansion_is_of_second_order(survey, space, rng, monke
     assert (np.array(errors[0]) > 3 * np.array(errors[1])).all()
 
 
-def test_near_the_anchor_the_cost_is_that_of_the_exact_objective(survey, space, rng):
+def test_near_the_anchor_the_cost_is_that_of_the_exact_objective(surrogate, space, rng):
     for shift in rng.normal(0, 0.02, (4, len(space.start))):
         point = np.clip(space.start + shift, 0, 1)
-        estimate, exact = survey.estimates(point[None])[0], survey.exact(point)
+        estimate, exact = surrogate.estimates(point[None])[0], surrogate.exact(point)
         assert not estimate.exact and exact.exact
         # Errors of forces of 1e-4 eV/Å beside residuals of 0.02 eV/Å and more.
         assert estimate.cost == pytest.approx(exact.cost, rel=5e-3)
@@ -81,10 +81,10 @@ def test_near_the_anchor_the_cost_is_that_of_the_exact_objective(survey, space, 
 
 def test_where_charges_are_free_every_candidate_is_exact(host, targets, config):
     space = make_space(parse_config(TEXT + "[charge_scale]\nbounds = [0.4, 0.7]\n"), host, "fit.toml")
-    survey = Survey(Objective(space, targets[:2], config.guards))
-    survey.anchor(space.start)
+    surrogate = Surrogate(Objective(space, targets[:2], config.guards))
+    surrogate.anchor(space.start)
     point = space.start + 0.01
-    assert survey.estimates(point[None])[0] == survey.exact(point)
+    assert surrogate.estimates(point[None])[0] == surrogate.exact(point)
 
 
 def test_a_collapse_is_found_by_the_exact_objective(targets, host):
@@ -93,12 +93,12 @@ def test_a_collapse_is_found_by_the_exact_objective(targets, host):
     )
     config = parse_config(text)
     space = make_space(config, host, "fit.toml")
-    survey = Survey(Objective(space, targets[:2], config.guards))
-    survey.anchor(space.start)
+    surrogate = Surrogate(Objective(space, targets[:2], config.guards))
+    surrogate.anchor(space.start)
     point = space.start.copy()
     point[[0, 2]] = 0.0, 1.0
-    found = survey.estimates(point[None])[0]
-    assert found.exact and found.rejected is not None and found.cost >= survey.objective.penalty
+    found = surrogate.estimates(point[None])[0]
+    assert found.exact and found.rejected is not None and found.cost >= surrogate.objective.penalty
 
 
 def test_an_anchor_that_collapses_leaves_the_expansion_at_the_start(targets, host):
@@ -107,38 +107,38 @@ def test_an_anchor_that_collapses_leaves_the_expansion_at_the_start(targets, hos
     )
     config = parse_config(text)
     space = make_space(config, host, "fit.toml")
-    survey, other = (Survey(Objective(space, targets[:2], config.guards)) for _ in range(2))
+    surrogate, other = (Surrogate(Objective(space, targets[:2], config.guards)) for _ in range(2))
     collapsed, point = space.start.copy(), space.start + 0.001
     collapsed[[0, 2]] = 0.0, 1.0
-    survey.anchor(collapsed)
+    surrogate.anchor(collapsed)
     other.anchor(space.start)
-    assert survey.estimates(point[None])[0] == other.estimates(point[None])[0]
+    assert surrogate.estimates(point[None])[0] == other.estimates(point[None])[0]
 
 
-def test_an_estimate_does_not_depend_on_who_else_is_asked_about(survey, space, rng):
+def test_an_estimate_does_not_depend_on_who_else_is_asked_about(surrogate, space, rng):
     points = np.clip(space.start + rng.normal(0, 0.05, (5, len(space.start))), 0, 1)
-    alone = [survey.estimates(point[None])[0].cost for point in points]
+    alone = [surrogate.estimates(point[None])[0].cost for point in points]
     # Only the order of sums in matrix products differs.
-    np.testing.assert_allclose([one.cost for one in survey.estimates(points)], alone, rtol=1e-12)
+    np.testing.assert_allclose([one.cost for one in surrogate.estimates(points)], alone, rtol=1e-12)
 
 
-def test_frames_where_the_expansion_does_not_hold_are_evaluated_exactly(survey, space, monkeypatch):
+def test_frames_where_the_expansion_does_not_hold_are_evaluated_exactly(surrogate, space, monkeypatch):
     point = np.clip(space.start + 0.02, 0, 1)
-    assert survey.estimates(point[None])[0].cost != survey.exact(point).cost
+    assert surrogate.estimates(point[None])[0].cost != surrogate.exact(point).cost
     monkeypatch.setattr(expansion_module, "FARTHEST", 1e-6)
     # The same numbers, summed in another order.
-    assert survey.estimates(point[None])[0].cost == pytest.approx(survey.exact(point).cost, rel=1e-12)
+    assert surrogate.estimates(point[None])[0].cost == pytest.approx(surrogate.exact(point).cost, rel=1e-12)
 
 
-def test_the_best_of_a_generation_is_exact(survey, space, rng):
+def test_the_best_of_a_generation_is_exact(surrogate, space, rng):
     points = np.clip(space.start + rng.normal(0, 0.05, (12, len(space.start))), 0, 1)
-    with worker_pool(survey.objective, 1) as pool:
+    with worker_pool(surrogate.objective, 1) as pool:
         results = evaluate_all(pool, points, space.start)
     best = min(results, key=lambda one: one.cost)
     assert best.exact and best.estimate is not None
     assert sum(one.exact for one in results) < len(results)
-    assert best.cost == survey.exact(points[results.index(best)]).cost
-    with worker_pool(survey.objective, 1) as pool:
+    assert best.cost == surrogate.exact(points[results.index(best)]).cost
+    with worker_pool(surrogate.objective, 1) as pool:
         assert not any(one.exact for one in evaluate_all(pool, points, space.start, lowest=0.9 * best.cost))
 
 

@@ -4,14 +4,15 @@ from pathlib import Path
 
 from dopantfit.errors import ConfigError
 from dopantfit.validate import require_valid
+from dopantfit.workflow.folders import make_folder
 from dopantfit.workflow.provenance import write_json_atomic
 
 #: What `dopantfit validate` writes beside a fitted potential, and what a run folder keeps of it.
-VALIDATION, STANDING = "validation.json", "standing.json"
+VALIDATION, STATUS = "validation.json", "validation-status.json"
 
 
-def keep_standing(potential: str, waiver: str | None, folder: Path) -> None:
-    """Write ``standing.json`` into the folder of a run with a fitted potential; published sets need none.
+def keep_validation_status(potential: str, waiver: str | None, folder: Path) -> None:
+    """Write ``validation-status.json`` into the folder of a run with a fitted potential; published sets need none.
 
     potential: a file, or the name of a published set. waiver: why it is used although its validation is missing or
     failed; a sentence.
@@ -21,8 +22,8 @@ def keep_standing(potential: str, waiver: str | None, folder: Path) -> None:
     if not file.is_file():
         return
     try:
-        standing = require_valid(file, file.with_name(VALIDATION), waiver)
+        status = require_valid(file, file.with_name(VALIDATION), waiver)
     except ConfigError as problem:
         raise ConfigError(f'{problem} (--unvalidated "...")') from None
-    folder.mkdir(parents=True, exist_ok=True)
-    write_json_atomic(folder / STANDING, standing.as_dict())
+    make_folder(folder)
+    write_json_atomic(folder / STATUS, status.model_dump(mode="json"))

@@ -44,7 +44,7 @@ class _Described:
     failures: list[Rejection] = field(default_factory=list)
 
 
-class Survey:
+class Surrogate:
     """An objective with expansions of its frames; the anchor is moved by whoever asks.
 
     changing: the pairs of species whose parameters are free, labels sorted.

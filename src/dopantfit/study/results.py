@@ -7,10 +7,9 @@ from now (`graph.key_of`), and everything that it needs holds too.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from dopantfit.errors import ConfigError
 from dopantfit.study.config import StudyConfig
+from dopantfit.study.record import StudyRecord
 from dopantfit.study.run import reported_files
 from dopantfit.workflow.graph import Graph, Task, key_of
 from dopantfit.workflow.records import Record, damage, read_record
@@ -65,22 +64,17 @@ def in_run(run: Path, graph: Graph) -> Results:
     return Results(run, {name: record for name, record in found.items() if record is not None})
 
 
-def in_summary(summary: Path, content: Mapping[str, Any], study: StudyConfig) -> Results:
-    """Return the results that a summary tells of, with those of their files that it holds.
-
-    content: its ``study.json``; ConfigError where that is none.
-    """
-    try:
-        records = {
-            name: KeptRecord(
-                name,
-                task["key"],
-                {},
-                {file: task["files"][file] for file in reported_files(study, name, task["files"])},
-                told=task["digest"],
-            )
-            for name, task in content["tasks"].items()
-        }
-    except (KeyError, TypeError, AttributeError):
-        raise ConfigError(f"{summary}: its study.json is no record of a study; keep the study again") from None
-    return Results(summary, records)
+def in_summary(summary: Path, record: StudyRecord, graph: Graph, study: StudyConfig) -> Results:
+    """Return the results of a graph that a summary tells of, with those of their files that it holds."""
+    found = {
+        name: KeptRecord(
+            name,
+            task.key,
+            {},
+            {file: task.files[file] for file in reported_files(study, graph.tasks[name].stage, name, task.files)},
+            told=task.digest,
+        )
+        for name, task in record.tasks.items()
+        if name in graph.tasks
+    }
+    return Results(summary, found)

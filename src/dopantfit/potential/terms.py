@@ -1,0 +1,54 @@
+"""What a potential is made of: kinds of ions with their shells, and the short-range terms of pairs."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Positive = Annotated[float, Field(gt=0.0)]
+NonNegative = Annotated[float, Field(ge=0.0)]
+
+
+class Data(BaseModel):
+    """Frozen, of exact types, without unknown keys, infinities or NaN."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
+
+
+class Shell(Data):
+    """The massive shell of a polarisable ion, bound to its core by ½ k r²."""
+
+    charge: float = Field(description="charge of the shell [e]")
+    mass: Positive = Field(description="mass of the shell [u]")
+    spring: Positive = Field(description="k in ½ k r² [eV/Å²]")
+
+
+class Species(Data):
+    """One kind of ion; `charge` and `mass` are the core's, which is the whole ion where there is no shell."""
+
+    formal_charge: int = Field(description="oxidation state [e]", ge=-20, le=20)
+    charge: float = Field(description="charge of the core [e]")
+    mass: Positive = Field(description="mass of the core [u]")
+    shell: Shell | None = Field(default=None, description="the shell, if the ion is polarisable")
+
+    @property
+    def total_charge(self) -> float:
+        """Charge of the ion, core and shell [e]."""
+        return self.charge + (self.shell.charge if self.shell else 0.0)
+
+    @property
+    def total_mass(self) -> float:
+        """Mass of the ion, core and shell [u]."""
+        return self.mass + (self.shell.mass if self.shell else 0.0)
+
+    @property
+    def buckingham_charge(self) -> float:
+        """Charge of the site that Buckingham terms act on: the shell where there is one [e]."""
+        return self.shell.charge if self.shell else self.charge
+
+
+class Buckingham(Data):
+    """The short-range term A exp(-r/ρ) - C/r⁶ of a pair of species."""
+
+    A: NonNegative = Field(description="[eV]")
+    rho: Positive = Field(description="[Å]")
+    C: NonNegative = Field(description="[eV Å⁶]")

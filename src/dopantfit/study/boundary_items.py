@@ -1,0 +1,201 @@
+"""Results 1 to 4 and 11: the boundary before and after exchange, and what bled into the grain."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from ase import Atoms
+
+from dopantfit.boundary.profile.profiles import profiles
+from dopantfit.statistics import Interval, interval_of
+from dopantfit.study.bleeding_stage import Bled
+from dopantfit.study.boundary_stage import BuiltBoundary, DopedBoundary
+from dopantfit.study.dynamics import Equilibrated
+from dopantfit.study.files import STRUCTURE, read_structure
+from dopantfit.study.glass_items import shortest
+from dopantfit.study.item import Cell
+from dopantfit.study.item_schemas import (
+    ACROSS,
+    ALL_SITES,
+    BETWEEN,
+    AcceptanceFacts,
+    HostProfileFacts,
+    OccupancyFacts,
+    ProfileFacts,
+    SystemBleeding,
+    SystemExchanges,
+    WalkerFacts,
+)
+from dopantfit.study.items import Gathered, finish, number, number_columns
+from dopantfit.study.swap_stage import Tempered
+from dopantfit.study.systems import System
+from dopantfit.workflow.schema import Model
+from dopantfit.workflow.typed import Here, Made, Product, TaskOutput, typed_action
+
+
+class DopedSystem(Model):
+    """The realisations of one GB_i."""
+
+    system: System
+    structures: tuple[TaskOutput[DopedBoundary], ...]
+
+
+class DopantProfiles(Model):
+    """Boundaries before any exchange."""
+
+    dopant: str
+    boundaries: tuple[DopedSystem, ...]
+
+
+class BledSystem(Model):
+    """What bled of one GB_i."""
+
+    system: System
+    bleeding: TaskOutput[Bled]
+
+
+class Bleedings(Model):
+    """What bled of every composition."""
+
+    boundaries: tuple[BledSystem, ...]
+
+
+class TemperedSystem(Model):
+    """The walkers of one GB_i."""
+
+    system: System
+    swaps: TaskOutput[Tempered]
+
+
+class Walkers(Model):
+    """Walkers of every composition."""
+
+    boundaries: tuple[TemperedSystem, ...]
+
+
+class HostProfile(Model):
+    """An ion of the undoped boundary, by label."""
+
+    label: str
+    boundary: TaskOutput[BuiltBoundary]
+
+
+class GrownCrystal(Model):
+    """One C_i: what bled into it, and its volume."""
+
+    system: System
+    bleeding: TaskOutput[Bled]
+    volume: TaskOutput[Equilibrated]
+
+
+class SiteOccupancy(Model):
+    """Crystals against the reference."""
+
+    reference: TaskOutput[Equilibrated]
+    crystals: tuple[GrownCrystal, ...]
+
+
+@typed_action(DopantProfiles, Gathered, version=1)
+def dopant_profiles(here: Here, want: DopantProfiles) -> Product[Gathered]:
+    """Item 1: profile of the dopant across the boundary before any exchange, and the composition of each GB_i."""
+    rows: list[Sequence[Cell]] = []
+    compositions: dict[str, dict[str, float]] = {}
+    for one in want.boundaries:
+        doped = here.all_made(one.structures)
+        if doped:
+            structures = [read_structure(made.file(STRUCTURE)) for made in doped]
+            rows += profile_rows(one.system.name, structures, want.dopant)
+            compositions[one.system.name] = doped[0].result.amorphous_per_unit
+    columns = {"system": "", "z": "Å", "mean": "at%", "deviation": "at%", "structures": ""}
+    facts = ProfileFacts(compositions=compositions)
+    return finish(here, "Dopant across the boundary before exchange", columns, rows, facts)
+
+
+@typed_action(HostProfile, Gathered, version=1)
+def host_profile(here: Here, want: HostProfile) -> Product[Gathered]:
+    """Item 3: profile of an ion of the undoped host across the boundary."""
+    boundary = here.made(want.boundary)
+    rows = [row[1:4] for row in profile_rows("", [read_structure(boundary.file(STRUCTURE))], want.label)]
+    facts = HostProfileFacts(label=want.label, domains=boundary.result.domains)
+    columns = {"z": "Å", "mean": "at%", "deviation": "at%"}
+    return finish(here, f"{want.label} across the undoped boundary", columns, rows, facts)
+
+
+def profile_rows(system: str, structures: Sequence[Atoms], label: str) -> list[Sequence[Cell]]:
+    """Rows of a profile, mean and deviation over structures bin by bin; heights are those of the first."""
+    found = [profiles(atoms) for atoms in structures]
+    bins = min(len(one.height) for one in found)
+    values = np.array([one.atomic_percent.get(label, np.zeros(len(one.height)))[:bins] for one in found])
+    spread = values.std(axis=0, ddof=1) if len(values) > 1 else np.full(bins, np.nan)
+    return [
+        (system, float(found[0].height[i]), float(values[:, i].mean()), _or_none(spread[i]), len(values))
+        for i in range(bins)
+    ]
+
+
+@typed_action(Bleedings, Gathered, version=2)
+def acceptance(here: Here, want: Bleedings) -> Product[Gathered]:
+    """Item 2: acceptance of relaxed exchanges, and the profile of the dopant in the walkers of lowest energy."""
+    rows: list[Sequence[Cell]] = []
+    facts: dict[str, SystemBleeding] = {}
+    for one in want.boundaries:
+        if (made := here.if_made(one.bleeding)) is None:
+            continue
+        bled = made.result
+        for sites, pairs in ((ALL_SITES, bled.acceptance), (ACROSS, bled.acceptance_across)):
+            for label, pair in pairs.items():
+                rows.append((one.system.name, sites, label, pair.attempts, pair.accepted, *number(pair.share)))
+        facts[one.system.name] = SystemBleeding(
+            penetration_A=bled.penetration_A, grain_share=bled.grain_share, walkers=bled.walkers
+        )
+    columns = {"system": "", "sites": "", "partner": "", "attempts": "", "accepted": ""}
+    columns |= number_columns("acceptance", "")
+    return finish(here, "Acceptance of exchanges of the dopant by partner", columns, rows, AcceptanceFacts(facts))
+
+
+@typed_action(SiteOccupancy, Gathered, version=2)
+def site_occupancy(here: Here, want: SiteOccupancy) -> Product[Gathered]:
+    """Item 4: which sites the dopant took in the grain, or that it sits between them, and how much the crystal grew."""
+    before = here.if_made(want.reference)
+    rows: list[Sequence[Cell]] = []
+    attempts, settled = dict[str, float](), dict[str, float]()
+    for one in want.crystals:
+        if (bleeding := here.if_made(one.bleeding)) is None:
+            continue
+        name, bled, after = one.system.name, bleeding.result, here.if_made(one.volume)
+        counts = {**bled.sites, BETWEEN: bled.between_sites}
+        change, whole = _less_one(_volume(after).over(_volume(before))), sum(counts.values())
+        for label, count in counts.items():
+            share = count / whole if whole else None
+            rows.append((name, label, count, share, change.value, change.low, change.high))
+        attempts[name] = bled.attempts_per_dopant
+        settled[name] = shortest([volume for volume in (before, after) if volume is not None])
+    columns = {"system": "", "site": "", "count": "", "share": ""}
+    columns |= {"volume_change": "", "volume_change_low": "", "volume_change_high": ""}
+    facts = OccupancyFacts(attempts_per_dopant=attempts, constant_pressure_ps=settled)
+    return finish(here, "Sites of the dopant in the grain, and the volume of the crystal", columns, rows, facts)
+
+
+def _volume(need: Made[Equilibrated] | None) -> Interval:
+    """Volume per cell; doped and reference cells have the same host sites, so that volumes compare directly."""
+    return interval_of(None if need is None else need.result.volume_A3)
+
+
+def _less_one(ratio: Interval) -> Interval:
+    return Interval(ratio.low - 1.0, ratio.high - 1.0, None if ratio.value is None else ratio.value - 1.0)
+
+
+@typed_action(Walkers, Gathered, version=1)
+def walkers(here: Here, want: Walkers) -> Product[Gathered]:
+    """Item 11: energy of every walker, round by round, and its temperature, which exchanges change."""
+    rows: list[Sequence[Cell]] = []
+    facts: dict[str, SystemExchanges] = {}
+    for one in want.boundaries:
+        if (made := here.if_made(one.swaps)) is not None:
+            rows += [(one.system.name, *row) for row in made.result.rounds]
+            facts[one.system.name] = SystemExchanges(exchanges=made.result.exchanges)
+    columns = {"system": "", "round": "", "walker": "", "temperature": "K", "energy": "eV"}
+    return finish(here, "Energies and exchanges of the walkers", columns, rows, WalkerFacts(facts))
+
+
+def _or_none(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

@@ -1,0 +1,127 @@
+"""The tasks of a study by what they are about, so that others can refer to what these make."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from dopantfit.structures import Host
+from dopantfit.study.bleeding_stage import Bled
+from dopantfit.study.boundary_stage import BuiltBoundary, DopedBoundary
+from dopantfit.study.conduction import NearestNeighbours, Transported
+from dopantfit.study.crystals import BuiltCrystal
+from dopantfit.study.dynamics import Equilibrated, Ions, Produced
+from dopantfit.study.ensemble import SystemRuns
+from dopantfit.study.swap_stage import Tempered
+from dopantfit.study.systems import Kind, System
+from dopantfit.workflow.schema import Model
+from dopantfit.workflow.typed import TypedTask
+
+AnyJob = TypedTask[Model]
+
+
+@dataclass(frozen=True)
+class BoundaryTasks:
+    """One GB_i: its realisations, their exchange, and what bled."""
+
+    system: System
+    doped: tuple[TypedTask[DopedBoundary], ...]
+    swaps: TypedTask[Tempered]
+    bleeding: TypedTask[Bled]
+
+    def __iter__(self) -> Iterator[AnyJob]:
+        """In the order of the work."""
+        yield from (*self.doped, self.swaps, self.bleeding)
+
+
+@dataclass(frozen=True)
+class RunTasks:
+    """Molecular dynamics of one structure of a system, and what it says of transport."""
+
+    system: System
+    equilibrated: TypedTask[Equilibrated]
+    produced: tuple[TypedTask[Produced], ...]
+    transport: TypedTask[Transported]
+
+    @property
+    def outputs(self) -> SystemRuns:
+        """References to what it makes."""
+        return SystemRuns(system=self.system, volume=self.equilibrated.output, transport=self.transport.output)
+
+    def __iter__(self) -> Iterator[AnyJob]:
+        """In the order of the work."""
+        yield from (self.equilibrated, *self.produced, self.transport)
+
+
+@dataclass(frozen=True)
+class CrystalTasks:
+    """C_ref or C_i."""
+
+    built: TypedTask[BuiltCrystal]
+    runs: RunTasks
+
+    def __iter__(self) -> Iterator[AnyJob]:
+        """In the order of the work."""
+        yield from (self.built, *self.runs)
+
+
+@dataclass(frozen=True)
+class GlassTasks:
+    """One amorphous cell of a system. is_new: whether its structure is not that of the first cell."""
+
+    built: TypedTask[Ions]
+    is_new: bool
+    runs: RunTasks
+    structure: TypedTask[NearestNeighbours]
+
+    def __iter__(self) -> Iterator[AnyJob]:
+        """In the order of the work."""
+        if self.is_new:
+            yield self.built
+        yield from (*self.runs, self.structure)
+
+
+@dataclass(frozen=True)
+class Planned:
+    """All tasks that study a system; those of the results come on top.
+
+    glasses: cells by system. hotter: production and transport of one glass at other temperatures.
+    ensemble: by other potential and system.
+    """
+
+    host: Host
+    boundary: TypedTask[BuiltBoundary]
+    boundaries: tuple[BoundaryTasks, ...]
+    crystals: Mapping[System, CrystalTasks]
+    glasses: Mapping[System, tuple[GlassTasks, ...]]
+    hotter: tuple[tuple[TypedTask[Produced], TypedTask[Transported]], ...]
+    ensemble: Mapping[str, Mapping[System, RunTasks]]
+
+    def runs_of(self, system: System) -> RunTasks:
+        """Runs of the first structure of a system, with the study's own potential."""
+        return self.crystals[system].runs if system in self.crystals else self.glasses[system][0].runs
+
+    def by_kind(self) -> Iterator[tuple[Kind, Iterable[AnyJob]]]:
+        """Tasks of crystals and of glasses, by what they work on."""
+        for crystal in self.crystals.values():
+            yield Kind.CRYSTAL, crystal
+        for cell in (cell for cells in self.glasses.values() for cell in cells):
+            yield Kind.AMORPHOUS, cell
+        for pair in self.hotter:
+            yield Kind.AMORPHOUS, pair
+        for system, runs in ((system, runs) for systems in self.ensemble.values() for system, runs in systems.items()):
+            yield system.kind, runs
+
+    def __iter__(self) -> Iterator[AnyJob]:
+        """In the order of the work."""
+        yield self.boundary
+        for dosed in self.boundaries:
+            yield from dosed
+        for crystal in self.crystals.values():
+            yield from crystal
+        for cells in self.glasses.values():
+            for cell in cells:
+                yield from cell
+        for pair in self.hotter:
+            yield from pair
+        for systems in self.ensemble.values():
+            for runs in systems.values():
+                yield from runs

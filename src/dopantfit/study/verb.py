@@ -1,0 +1,117 @@
+"""The study as a Python function: from a fitted potential to a verdict, in a run folder that can be taken up again."""
+
+import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Protocol
+
+from dopantfit.study.config import StudyConfig, load_study
+from dopantfit.study.cost import Cost, calibrated_rates, cost_of, rates_of
+from dopantfit.study.record import KEPT, SUMMARY, StudyRecord
+from dopantfit.study.run import keep as keep_summary
+from dopantfit.study.run import plan_study, run_study
+from dopantfit.study.tasks import Planner
+from dopantfit.workflow.driver import Event
+from dopantfit.workflow.graph import Graph
+from dopantfit.workflow.names import default_run
+from dopantfit.workflow.pool import local_pool, site_pool
+from dopantfit.workflow.site import load_site
+from dopantfit.workflow.work import Resources
+
+
+class Watcher(Protocol):
+    """Who is told what happens to tasks, and twice a second which of them run."""
+
+    def observe(self, event: Event) -> None:
+        """Take note of an event."""
+
+    def tick(self, running: tuple[str, ...]) -> None:
+        """Take note of what runs."""
+
+
+class Nobody:
+    """Takes note of nothing."""
+
+    def observe(self, event: Event) -> None:
+        """Take no note."""
+
+    def tick(self, running: tuple[str, ...]) -> None:
+        """Take no note."""
+
+
+#: Called with the tasks and the run folder; while its context lasts, what it gives is told how the study goes.
+StudyWatch = Callable[[Graph, Path], AbstractContextManager[Watcher]]
+
+
+def unwatched(graph: Graph, folder: Path) -> AbstractContextManager[Watcher]:
+    """Tell nobody."""
+    return nullcontext(Nobody())
+
+
+def study(
+    folder: str | Path,
+    *,
+    preset: str | None = None,
+    run: str | Path | None = None,
+    workers: int | None = None,
+    site: str | Path | None = None,
+    keep: bool = False,
+    watch: StudyWatch = unwatched,
+) -> StudyRecord:
+    """Study a dopant in the grain boundary: build, dope, exchange, run, analyse, answer. Goes on where it was ended.
+
+    folder: with ``study.toml``, or such a file. preset: quick, desk or paper, instead of the one the file names.
+    run: run folder, ``runs/study-<folder>-<preset>`` by default. workers: tasks at a time, as many as there are cores
+    by default. site: file (TOML) of a cluster. keep: copy the summary to ``study`` beside ``study.toml``.
+    Raises ConfigError, one line, for bad input; a task that fails stands in the record.
+    """
+    config, file = load_study(folder, preset)
+    checked, place = plan_study(config, file), run_folder(config, file, run)
+    if site is None:
+        pool, resources = local_pool(workers or len(os.sched_getaffinity(0))), Resources()
+    else:
+        described = load_site(Path(site))
+        described.check(str(site))
+        pool, resources = site_pool(described, place / "parsl"), described.resources
+    with watch(checked.graph, place) as watcher:
+        record = run_study(checked, place, pool, resources, watcher.observe, watcher.tick)
+    if keep:
+        keep_summary(place, file.parent)
+    return record
+
+
+def plan(
+    folder: str | Path,
+    *,
+    preset: str | None = None,
+    run: str | Path | None = None,
+    cores: int | None = None,
+    ranks: int = 1,
+    calibrating: Callable[[], None] = lambda: None,
+) -> Cost:
+    """Estimate core-hours, disk and wall time of a study, stage by stage, from rates measured on this machine.
+
+    cores: those of this machine by default. ranks: MPI ranks of one task. calibrating: called before the speed of this
+    machine is measured, which takes some seconds and is done where the run folder has no records yet.
+    Raises ConfigError, one line, for bad input.
+    """
+    config, file = load_study(folder, preset)
+    planner = Planner(config, file.parent)
+    graph = planner.graph()
+    rates = rates_of(run_folder(config, file, run), graph)
+    if rates is None:
+        calibrating()
+        rates = calibrated_rates(planner)
+    return cost_of(planner, graph, rates, cores or len(os.sched_getaffinity(0)), ranks)
+
+
+def run_folder(config: StudyConfig, file: Path, chosen: str | Path | None = None) -> Path:
+    """Where a study runs: where it was told to, or ``runs/study-<folder>-<preset>``."""
+    return Path(chosen) if chosen is not None else default_run("study", file.parent.resolve().name, config.preset)
+
+
+def summary_of(folder: Path, preset: str | None, run: Path | None, kept: bool) -> Path:
+    """Where the summary of a study lies that was made with these words."""
+    config, file = load_study(folder, preset)
+    return file.parent / KEPT if kept else run_folder(config, file, run) / SUMMARY

@@ -1,0 +1,65 @@
+"""What every verb prints with: JSON for programs, tables for people; errors and progress go to standard error."""
+
+import json
+import os
+import sys
+from contextlib import suppress
+from errno import ENOSPC
+from io import TextIOWrapper
+from typing import Annotated
+
+import typer
+
+from dopantfit.errors import shown
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")]
+
+
+def print_json(payload: object) -> None:
+    """Print JSON-like content; ValueError for infinities and NaN, which JSON has no words for."""
+    text = json.dumps(payload, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    binary = getattr(sys.stdout, "buffer", None)
+    if binary is None:  # standard output was replaced by something that holds text
+        sys.stdout.write(text)
+        return
+    sys.stdout.flush()
+    binary.write(text.encode("utf-8"))  # JSON is UTF-8 in every locale
+    binary.flush()
+
+
+def prepare_streams() -> None:
+    """Let characters that the terminal's locale does not have be shown as others, instead of ending the program."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def leave_standard_output() -> None:
+    """Write what is left to standard output, or drop it where that is full or closed, so that nothing fails at exit."""
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def refusal(problem: OSError) -> str:
+    """What the system refused, in one line with the remedy."""
+    if problem.filename is None:
+        what = "standard output" if problem.errno == ENOSPC else "the system"
+        return f"{what}: {problem.strerror or problem}; mend it and run the same command again"
+    return (
+        f"{shown(problem.filename)}: {problem.strerror or problem}; "
+        "check the path, its permissions and the space that is left, and run the same command again"
+    )
+
+
+def print_parts(*parts: object) -> None:
+    """Print tables, and lines whose markup is meant, one below the other."""
+    from rich.console import Console
+
+    Console(highlight=False).print(*parts, sep="\n", soft_wrap=not any(_is_table(part) for part in parts))
+
+
+def _is_table(part: object) -> bool:
+    return not isinstance(part, str)

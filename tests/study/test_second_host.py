@@ -1,0 +1,122 @@
+"""A whole study of another host, as small as it can be: from a boundary to a verdict, out of its file alone."""
+
+import csv
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dopantfit.errors import ConfigError
+from dopantfit.report import report
+from dopantfit.study.config import load_study
+from dopantfit.study.tasks import Planner
+
+HOSTS = Path(__file__).parents[1] / "data" / "hosts"
+STUDY = """
+preset = "quick"
+host = "host.toml"
+seed = 3
+dopant = "Mg"
+potential = "potential.toml"
+validation = "validation.json"
+accept_failed_gates = "a test of the machinery, not of the dopant"
+[engine]
+frame_interval = 0.02
+[boundary]
+build = "tiny"
+[doping]
+concentrations = [5.0]
+relaxation = 0.02
+[swaps]
+attempts_per_round = 1
+rounds_per_layer = 1
+layers = 1
+relaxation = 0.02
+[crystals]
+replicas = 1
+equilibration = 0.2
+heating = 0.02
+production = 0.4
+[amorphous]
+equilibration = 0.2
+heating = 0.02
+production = 0.4
+cells = 1
+arrhenius_temperatures = []
+titanium_free = true
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    made = tmp_path_factory.mktemp("nasicon")
+    (made / "study.toml").write_text(STUDY)
+    shutil.copy(HOSTS / "nasicon.toml", made / "host.toml")
+    shutil.copy(HOSTS / "made-up.toml", made / "potential.toml")
+    return made
+
+
+def table(run, item):
+    with (run / "items" / item / "table.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.slow
+def test_another_host_is_studied_from_a_boundary_to_a_verdict(folder):
+    run = folder / "run"
+    command = [
+        sys.executable,
+        "-m",
+        "dopantfit.cli",
+        "study",
+        str(folder),
+        "--run",
+        str(run),
+        "--workers",
+        "2",
+        "--json",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode in (0, 1) and not json.loads(done.stdout)["failed"], done.stderr
+    verdict = json.loads((run / "summary" / "verdict" / "verdict.json").read_text())
+    # Half a picosecond tells nothing.
+    assert verdict["answer"] == "undecided"
+    assert list(verdict["requirements"])[2] == "the boundary has less Zr and conducts better"
+    assert {row["partner"] for row in table(run, "02-acceptance")} <= {"Na", "Sc", "Zr"}
+    assert {row["species"] for row in table(run, "10-amorphous-conductivities")} == {"Mg", "Na", "Sc", "Zr"}
+    assert list(table(run, "07-ternary")[0])[2:5] == ["x_Zr", "x_Sc", "x_Mg"]
+    # T_0: every Zr of the reference glass became Mg or Sc.
+    exchanged = next(row for row in table(run, "07-ternary") if row["system"] == "T_0")
+    assert float(exchanged["x_Zr"]) == 0.0
+    ions_of_latp = {"Li", "Al", "Ti"}
+    structures = [path.read_text() for path in run.glob("**/structure.extxyz")]
+    assert structures and not [
+        one for one in structures if ions_of_latp & {line.split(" ")[0] for line in one.splitlines()}
+    ]
+    report(run, output=folder / "report")
+    page = (folder / "report" / "report.html").read_text()
+    assert "Zr–Zr distance and Zr density" in page and "Na density around the dopant" in page
+    assert "Nanomaterials 2022" not in page.split("Published numbers")[0]
+
+
+def test_a_boundary_of_another_host_than_the_study_s_is_refused(folder, tmp_path):
+    for path in folder.glob("*.toml"):
+        shutil.copy(path, tmp_path)
+    (tmp_path / "boundary.toml").write_text(
+        'host = "latp"\nname = "other"\n[grain]\nin_plane = 1\nthickness = 1\n'
+        "[amorphous]\nthickness = 10.5\nvolume_per_atom = 15.0\n"
+    )
+    text = (tmp_path / "study.toml").read_text().replace('build = "tiny"', 'build = "boundary.toml"')
+    (tmp_path / "study.toml").write_text(text)
+    study, file = load_study(tmp_path)
+    with pytest.raises(ConfigError, match=r"boundary\.toml: is about the host latp, the study about nasicon"):
+        Planner(study, file.parent).build_config()
+
+
+def test_a_study_of_a_host_that_is_not_there_is_refused(folder):
+    study, file = load_study(folder)
+    with pytest.raises(ConfigError, match=r"host 'lagp': there is no file .*the library holds latp"):
+        Planner(study.model_copy(update={"host": "lagp"}), file.parent).graph()

@@ -1,5 +1,10 @@
 """The errors that dopantfit raises on purpose; everything else is a bug."""
 
+import os
+
+#: Most characters of a path in an error.
+_LONGEST_SHOWN = 150
+
 
 class DopantFitError(Exception):
     """A problem the user can act on: the message says what, where and the remedy, in one line."""
@@ -23,3 +28,9 @@ class CollapseError(DopantFitError):
 
 class EngineError(DopantFitError):
     """An external engine (LAMMPS, CP2K) failed; the message carries its own words and its log."""
+
+
+def shown(path: str | os.PathLike[str]) -> str:
+    """A path as an error names it: whole, unless it is longer than any line of a terminal, and printable."""
+    text = str(path).replace("\0", "\\0")
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}… ({len(text)} characters)"

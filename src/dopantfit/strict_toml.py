@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from dopantfit.errors import ConfigError, DopantFitError
+from dopantfit.errors import ConfigError, DopantFitError, shown
 
 #: Numbers that people write. No quantity in Å, eV, ps, K, bar or u, and no count of anything, comes near these limits;
 #: beyond them a slip of the pen would be answered by memory that runs out, or by silence.
@@ -27,9 +27,6 @@ class Table(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-#: Most characters of a path in an error.
-_LONGEST_SHOWN = 150
-
 AnyTable = TypeVar("AnyTable", bound=Table)
 
 
@@ -44,12 +41,6 @@ def read_text(path: Path, remedy: str = "check the path", error: type[DopantFitE
     except ValueError:
         reason = "its name holds a zero byte"
     raise error(f"{shown(path)}: cannot be read ({reason}); {remedy}")
-
-
-def shown(path: str | os.PathLike[str]) -> str:
-    """A path as an error names it: whole, unless it is longer than any line of a terminal, and printable."""
-    text = str(path).replace("\0", "\\0")
-    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}… ({len(text)} characters)"
 
 
 def is_file(path: str | os.PathLike[str]) -> bool:

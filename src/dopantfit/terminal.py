@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from dopantfit.strict_toml import shown
+from dopantfit.errors import shown
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")]
 

@@ -12,10 +12,10 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
-from dopantfit.errors import ConfigError
+from dopantfit.errors import ConfigError, shown
 from dopantfit.potential.checks import Pair, pair_key
 from dopantfit.potential.terms import Buckingham, Data, Positive, Shell, Species
-from dopantfit.strict_toml import is_file, shown
+from dopantfit.strict_toml import is_file
 
 
 class _Document(Data):

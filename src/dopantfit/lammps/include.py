@@ -8,7 +8,7 @@ from dopantfit.lammps import guard as short_range
 from dopantfit.lammps import syntax
 from dopantfit.lammps.atom_types import AtomTypes, atom_types
 from dopantfit.potential import Potential
-from dopantfit.potential.model import Buckingham
+from dopantfit.potential.terms import Buckingham
 
 #: Cutoff [Å] of the empty Buckingham term of sites that feel Coulomb only, so that its exp() is never taken.
 _EMPTY_CUTOFF = 0.001

@@ -47,7 +47,7 @@ _ONLY_CONSTRAINED = "has constrained forces only (of held ions or of a thermosta
 
 
 @dataclass(frozen=True)
-class _Configuration:
+class _CastepConfiguration:
     """cell: vectors [Å] in rows. fractional: coordinates, ``shape=(n, 3)``."""
 
     cell: Array
@@ -56,13 +56,13 @@ class _Configuration:
 
 
 @dataclass
-class _Step:
+class _CastepStep:
     """What has been printed of a step so far; energies [eV] by the name that CASTEP gives them.
 
     projected: whether its forces are those with the centre of mass held.
     """
 
-    configuration: _Configuration | None
+    configuration: _CastepConfiguration | None
     unconverged: bool = False
     energies: dict[str, float] = field(default_factory=dict)
     forces: Array | None = None
@@ -78,22 +78,22 @@ def read_castep(text: str, name: str) -> Output:
     """
 
     def read_run(part: str) -> tuple[list[IonicStep], list[str]]:
-        run = _Run(name)
+        run = _CastepRun(name)
         run.read(part)
         return [_finished(step) for step in run.steps], run.warnings
 
     return output_of_runs("CASTEP", text, [match.start() for match in BANNER.finditer(text)], LAST_WORDS, read_run)
 
 
-class _Run:
+class _CastepRun:
     """One run while its lines go by: the configuration that holds now, and the steps found so far."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.lines: list[str] = []
-        self.steps: list[_Step] = []
+        self.steps: list[_CastepStep] = []
         self.warnings: list[str] = []
-        self.configuration: _Configuration | None = None
+        self.configuration: _CastepConfiguration | None = None
         self.task = ""
         self.only_centre_of_mass_held = False
         self.moved = False
@@ -118,7 +118,7 @@ class _Run:
             else:
                 self._take_other(line)
         if self.failed_minimisation:
-            self.steps.append(_Step(None, unconverged=True))
+            self.steps.append(_CastepStep(None, unconverged=True))
 
     def _take_other(self, line: str) -> None:
         if "not reached the groundstate" in line:
@@ -138,7 +138,7 @@ class _Run:
         moved = _MOVED.search(line)
         if (moved and moved[1]) or _FINISHED.search(line):
             if self.iteration_without_energy:
-                self.steps.append(_Step(None, problem="its energy is not printed"))
+                self.steps.append(_CastepStep(None, problem="its energy is not printed"))
             self.iteration_without_energy = bool(moved)
         self.moved = self.moved or bool(moved)
 
@@ -150,7 +150,7 @@ class _Run:
             # Energies at other cutoffs, for the correction for the finite basis, come before that of the step.
             if last and last.configuration is configuration is not None and last.forces is last.stress is None:
                 self.steps.pop()
-            self.steps.append(_Step(configuration, self.failed_minimisation or kind == "current total energy"))
+            self.steps.append(_CastepStep(configuration, self.failed_minimisation or kind == "current total energy"))
             self.failed_minimisation = self.iteration_without_energy = False
         energy = table_of([printed], 1)
         if self.steps and energy is not None:
@@ -162,15 +162,17 @@ class _Run:
             self._refuse("its cell is not printed in Å")
         rows = [found[1].split() for line in block if (found := _VECTOR.match(line))][:3]
         if len(rows) == 3:
-            old = self.configuration or _Configuration(np.empty((3, 3)), (), np.empty((0, 3)))
-            self.configuration = _Configuration(np.array(rows, dtype=float), old.symbols, old.fractional)
+            old = self.configuration or _CastepConfiguration(np.empty((3, 3)), (), np.empty((0, 3)))
+            self.configuration = _CastepConfiguration(np.array(rows, dtype=float), old.symbols, old.fractional)
             self.moved = False
 
     def _take_coordinates(self, number: int) -> None:
         rows = self._rows(number, _ION, _END_OF_CELL)
         if rows and self.configuration:
             fractional = np.array([row[2].split() for row in rows], dtype=float)
-            self.configuration = _Configuration(self.configuration.cell, tuple(row[1] for row in rows), fractional)
+            self.configuration = _CastepConfiguration(
+                self.configuration.cell, tuple(row[1] for row in rows), fractional
+            )
             self.moved = False
 
     def _take_forces(self, title: str, number: int) -> None:
@@ -198,7 +200,7 @@ class _Run:
             self._expect_unit("(GPa)", number, "stress")
             step.stress = table * GPa
 
-    def _owner(self) -> _Step | None:
+    def _owner(self) -> _CastepStep | None:
         if self.moved or self.configuration is None:
             return None
         return next((step for step in reversed(self.steps) if _same(step.configuration, self.configuration)), None)
@@ -221,7 +223,7 @@ class _Run:
         raise ReferenceDataError(f"{self.name}: {problem}; check the file; units of output are eV and Å")
 
 
-def _finished(step: _Step) -> IonicStep:
+def _finished(step: _CastepStep) -> IonicStep:
     energies = [step.energies[kind] for kind in _ENERGIES if kind in step.energies]
     if step.configuration is None or not step.configuration.symbols:
         return IonicStep(None, step.unconverged, step.problem)
@@ -238,7 +240,7 @@ def _finished(step: _Step) -> IonicStep:
     )
 
 
-def _same(one: _Configuration | None, other: _Configuration | None) -> bool:
+def _same(one: _CastepConfiguration | None, other: _CastepConfiguration | None) -> bool:
     """Whether two configurations are printed with the same numbers."""
     return one is other or (
         one is not None

@@ -61,7 +61,7 @@ _METHODS = ("QS", "QUICKSTEP", "SIRIUS")
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class Cp2kEvaluation:
     """One evaluation of the energy.
 
     energy: [eV]. symbols: as printed, None where the output has none (since 2025). forces: [eV/Å],
@@ -106,7 +106,7 @@ class Cp2kOutput:
     ensemble: str
     cut: str
     ions: PrintedIons | None
-    evaluations: tuple[Evaluation, ...]
+    evaluations: tuple[Cp2kEvaluation, ...]
 
 
 def parse_output(text: str, source: str = "CP2K output", whole: bool = True) -> Cp2kOutput:
@@ -159,7 +159,7 @@ def read_output(path: str | os.PathLike[str], whole: bool = True) -> Cp2kOutput:
     return parse_output(file_text(Path(path)), str(path), whole)
 
 
-def with_results(atoms: Atoms, evaluation: Evaluation, name: str) -> Atoms:
+def with_results(atoms: Atoms, evaluation: Cp2kEvaluation, name: str) -> Atoms:
     """Return a copy of ``atoms`` that carries what was computed in an ASE calculator.
 
     Raises ReferenceDataError naming ``name`` when the evaluation is of other ions.
@@ -187,7 +187,7 @@ def _one_run(text: str, source: str) -> str:
     return whole[0] if whole else text
 
 
-def _evaluation(found: re.Match[str], before: str, after: str, name: str) -> Evaluation:
+def _evaluation(found: re.Match[str], before: str, after: str, name: str) -> Cp2kEvaluation:
     if found["method"].upper() not in _METHODS:
         raise ReferenceDataError(
             f"{name}: its energy is of METHOD {found['method']}, not of density functional theory; leave it out"
@@ -197,7 +197,7 @@ def _evaluation(found: re.Match[str], before: str, after: str, name: str) -> Eva
         pass
     symbols, forces = _forces(after, name)
     steps = (scf["steps"] or scf["all"] or 0) if scf else 0
-    return Evaluation(
+    return Cp2kEvaluation(
         energy=_number(found["value"], name) * _factor(found["unit"], "energy", name),
         symbols=symbols,
         forces=forces,

@@ -14,7 +14,7 @@ from ase import Atoms
 from dopantfit.errors import ReferenceDataError
 from dopantfit.reference.cp2k_geometry import InputGeometry, NoCrystalError, read_geometry
 from dopantfit.reference.cp2k_input import beside
-from dopantfit.reference.cp2k_output import Cp2kOutput, Evaluation, read_output, with_results
+from dopantfit.reference.cp2k_output import Cp2kEvaluation, Cp2kOutput, read_output, with_results
 from dopantfit.reference.ionic_steps import IonicStep, Output, StepChoice, completed_steps, wanted_frames
 from dopantfit.reference.text_files import compressed_or_not, file_text
 from dopantfit.units import HARTREE
@@ -40,7 +40,7 @@ _COARSE = (
 
 
 @dataclass(frozen=True)
-class _Step:
+class _Cp2kStep:
     """A step of a trajectory: its number, its energy [eV] and its positions (or forces) as they stand there."""
 
     number: int
@@ -79,7 +79,7 @@ def read_run(path: str | os.PathLike[str]) -> Output:
     return Output("CP2K", (_step(start.atoms, evaluation, str(path)),), output.cut, remarks)
 
 
-def _step(atoms: Atoms, evaluation: Evaluation, name: str) -> IonicStep:
+def _step(atoms: Atoms, evaluation: Cp2kEvaluation, name: str) -> IonicStep:
     unconverged = evaluation.converged is False
     return IonicStep(with_results(atoms, evaluation, name), unconverged, "" if unconverged else evaluation.problem)
 
@@ -179,8 +179,8 @@ def _trajectory_steps(
 
 
 def _with_forces(
-    pairs: Sequence[tuple[_Step, Evaluation]], start: InputGeometry, file: Path
-) -> Iterator[tuple[_Step, Evaluation]]:
+    pairs: Sequence[tuple[_Cp2kStep, Cp2kEvaluation]], start: InputGeometry, file: Path
+) -> Iterator[tuple[_Cp2kStep, Cp2kEvaluation]]:
     """Yield the pairs with the forces that CP2K writes into a file of its own (&MOTION/&PRINT/&FORCES), if it did."""
     unit = start.force_unit
     written = {step.number: step for step in _steps(file)} if file.is_file() and unit is not None else {}
@@ -191,7 +191,7 @@ def _with_forces(
         yield step, evaluation
 
 
-def _trajectory_unit(start: InputGeometry, step: _Step, trajectory: Path) -> float:
+def _trajectory_unit(start: InputGeometry, step: _Cp2kStep, trajectory: Path) -> float:
     """Return what one in a trajectory is [Å]: as the input says, else 1 if the first step is near the start."""
     if start.trajectory_unit is not None:
         return start.trajectory_unit
@@ -203,7 +203,9 @@ def _trajectory_unit(start: InputGeometry, step: _Step, trajectory: Path) -> flo
     return 1.0
 
 
-def _paired(steps: Sequence[_Step], evaluations: Sequence[Evaluation]) -> Iterator[tuple[_Step, Evaluation]]:
+def _paired(
+    steps: Sequence[_Cp2kStep], evaluations: Sequence[Cp2kEvaluation]
+) -> Iterator[tuple[_Cp2kStep, Cp2kEvaluation]]:
     """Yield each step that an evaluation has the energy of, both in their order.
 
     A line search looks at energies alone and evaluates the place that it settles on again, with forces.
@@ -218,7 +220,7 @@ def _paired(steps: Sequence[_Step], evaluations: Sequence[Evaluation]) -> Iterat
             yield step, evaluations[k]
 
 
-def _steps(trajectory: Path) -> Iterator[_Step]:
+def _steps(trajectory: Path) -> Iterator[_Cp2kStep]:
     """Yield the steps of a trajectory as CP2K writes it, ``i = 3, time = 1.5, E = -31.9`` in the second line."""
     lines = file_text(trajectory).splitlines()
     at = 0
@@ -237,7 +239,7 @@ def _steps(trajectory: Path) -> Iterator[_Step]:
             raise ReferenceDataError(
                 f"{name}: no whole step of a trajectory of CP2K (ions, 'i = ..., E = ...', positions); copy it again"
             ) from None
-        yield _Step(int(number[1]), value, positions)
+        yield _Cp2kStep(int(number[1]), value, positions)
         at += 2 + count
 
 
@@ -249,7 +251,7 @@ class _Cells:
     output: Cp2kOutput
     start: Atoms
 
-    def of(self, step: _Step, evaluation: Evaluation, name: str) -> Array:
+    def of(self, step: _Cp2kStep, evaluation: Cp2kEvaluation, name: str) -> Array:
         """Return the cell of a step [Å], vectors in rows; ReferenceDataError where it cannot be found."""
         start: Array = self.start.cell.array
         fixed = self.output.run_type in _FIXED_CELL or self.output.ensemble in _FIXED_VOLUME
@@ -298,7 +300,7 @@ class _Cells:
         except (ValueError, IndexError):
             raise ReferenceDataError(f"{self.file}: is no file of cells as CP2K writes it; copy it again") from None
 
-    def check(self, cell: Array, evaluation: Evaluation, name: str) -> None:
+    def check(self, cell: Array, evaluation: Cp2kEvaluation, name: str) -> None:
         """Refuse a cell that has not the volume which the output prints for the evaluation."""
         printed = evaluation.cell.volume if evaluation.cell else evaluation.volume
         volume = abs(float(np.linalg.det(cell)))

@@ -32,7 +32,7 @@ _ALAT_UNITS = re.compile(r"\((?:alat|a_0) units\)")
 
 
 @dataclass(frozen=True)
-class _Configuration:
+class _EspressoConfiguration:
     """cell, positions: [Å]; no ions until their positions are printed."""
 
     cell: Array
@@ -41,10 +41,10 @@ class _Configuration:
 
 
 @dataclass
-class _Step:
+class _EspressoStep:
     """What has been printed of a step: energy [eV], forces [eV/Å], stress [eV/Å³]."""
 
-    configuration: _Configuration | None
+    configuration: _EspressoConfiguration | None
     energy: float | None
     unconverged: bool
     forces: Array | None = None
@@ -55,7 +55,7 @@ def read_espresso(text: str, name: str) -> Output:
     """Return the steps of all runs in an output of pw.x; ReferenceDataError names the file if it is damaged."""
 
     def read_run(part: str) -> tuple[list[IonicStep], list[str]]:
-        run = _Run(name)
+        run = _EspressoRun(name)
         run.read(part)
         return [_finished(step, run.problem) for step in run.steps], run.remarks
 
@@ -63,7 +63,7 @@ def read_espresso(text: str, name: str) -> Output:
     return output_of_runs("Quantum ESPRESSO", text, starts, LAST_WORDS, read_run)
 
 
-class _Run:
+class _EspressoRun:
     """One run while its lines go by: the configuration that holds now, and the steps found so far.
 
     energy: of the self-consistent calculation that has no forces yet [eV]. current: the last step is that of the
@@ -73,11 +73,11 @@ class _Run:
     def __init__(self, name: str) -> None:
         self.name = name
         self.lines: list[str] = []
-        self.steps: list[_Step] = []
+        self.steps: list[_EspressoStep] = []
         self.remarks: list[str] = []
         self.alat = 0.0
-        self.configuration: _Configuration | None = None
-        self.printed: _Configuration | None = None
+        self.configuration: _EspressoConfiguration | None = None
+        self.printed: _EspressoConfiguration | None = None
         self.problem = ""
         self.energy: float | None = None
         self.unconverged = False
@@ -112,7 +112,7 @@ class _Run:
         elif "Atomic positions read from" in line or "Atomic positions and unit cell read from" in line:
             # A restart goes on from ions that are not those printed at its start.
             self.printed = self.configuration
-            self.configuration = _Configuration(self.printed.cell) if self.printed else None
+            self.configuration = _EspressoConfiguration(self.printed.cell) if self.printed else None
         elif "Nothing found: using input atomic positions" in line:
             self.configuration = self.printed
         elif "External force field information" in line or "External forces energy" in line:
@@ -137,7 +137,7 @@ class _Run:
 
     def _add_step(self, forces: Array | None) -> None:
         failed = self.unconverged or self.exchange_unconverged
-        self.steps.append(_Step(self.configuration, self.energy, failed, forces))
+        self.steps.append(_EspressoStep(self.configuration, self.energy, failed, forces))
         self.energy, self.unconverged, self.exchange_unconverged, self.current = None, False, False, True
 
     def _take_forces(self, number: int) -> None:
@@ -172,7 +172,7 @@ class _Run:
 
     def _set_cell(self, cell: Array | None, length: float) -> None:
         self._close()
-        self.configuration = None if cell is None or len(cell) != 3 else _Configuration(cell * length)
+        self.configuration = None if cell is None or len(cell) != 3 else _EspressoConfiguration(cell * length)
 
     def _set_positions(self, labels: list[str], positions: Array | None, unit: str) -> None:
         self._close()
@@ -183,7 +183,7 @@ class _Run:
                 positions = positions @ cell
             elif positions is not None:
                 positions = positions * {"bohr": BOHR, "angstrom": 1.0}.get(unit, self.alat)
-            self.configuration = _Configuration(cell, symbols, positions)
+            self.configuration = _EspressoConfiguration(cell, symbols, positions)
 
     def _rows(self, number: int, row: re.Pattern[str]) -> list[re.Match[str]]:
         """Return the rows behind a line, blank lines before them aside; none if the file ends with them."""
@@ -211,7 +211,7 @@ class _Run:
         return float(table[0, 0])
 
 
-def _finished(step: _Step, problem: str) -> IonicStep:
+def _finished(step: _EspressoStep, problem: str) -> IonicStep:
     configuration = step.configuration
     if configuration is None or configuration.positions is None:
         return IonicStep(None, step.unconverged, problem)

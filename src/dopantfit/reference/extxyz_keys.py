@@ -69,7 +69,7 @@ def read_named(path: Path, keys: ResultKeys) -> tuple[list[Atoms], list[str]]:
     """
     frames, remarks = [], dict[str, int]()
     for number, frame in enumerate(read_frames(path)):
-        named, said = _Frame(frame, keys, f"{path}: frame {number}").named()
+        named, said = _ExtxyzFrame(frame, keys, f"{path}: frame {number}").named()
         frames.append(named)
         for line in said:
             remarks[line] = remarks.get(line, 0) + 1
@@ -77,7 +77,7 @@ def read_named(path: Path, keys: ResultKeys) -> tuple[list[Atoms], list[str]]:
 
 
 @dataclass(frozen=True)
-class _Frame:
+class _ExtxyzFrame:
     """A frame as ASE reads it, and the keys that are asked for."""
 
     atoms: Atoms

@@ -34,7 +34,7 @@ _NIONS = re.compile(r"number of ions\s+NIONS\s*=\s*(\d+)")
 
 
 @dataclass
-class _Step:
+class _OutcarStep:
     """What has been printed of an ionic step; lengths in Å, energies in eV, stress in eV/Å³."""
 
     converged: bool
@@ -49,7 +49,7 @@ def read_outcar(text: str, name: str) -> Output:
     """Return the steps of all runs in an OUTCAR; ReferenceDataError names the file where its header is damaged."""
 
     def read_run(part: str) -> tuple[list[IonicStep], list[str]]:
-        run = _Run(name)
+        run = _OutcarRun(name)
         run.read(part)
         # Linear response iterates on, and so does what was cut, without a result of its own.
         found = [run.finished(step) for step in run.steps if step.positions is not None or step.energy is not None]
@@ -60,7 +60,7 @@ def read_outcar(text: str, name: str) -> Output:
     return output_of_runs("VASP", text, starts, LAST_WORDS, read_run)
 
 
-class _Run:
+class _OutcarRun:
     """One run while its lines go by.
 
     cell, stress: as printed last; they belong to the block of forces that follows. learned: number of steps of a
@@ -70,7 +70,7 @@ class _Run:
     def __init__(self, name: str) -> None:
         self.name = name
         self.lines: list[str] = []
-        self.steps: list[_Step] = []
+        self.steps: list[_OutcarStep] = []
         self.version = 0
         self.species: list[str] = []
         self.potcars: list[str] = []
@@ -135,7 +135,7 @@ class _Run:
 
     def _take_iteration(self, ionic: int, electronic: int) -> None:
         if ionic != self.ionic:
-            self.steps.append(_Step(converged=False))
+            self.steps.append(_OutcarStep(converged=False))
         self.ionic, self.electronic = ionic, electronic
 
     def _take_end_of_loop(self, line: str) -> None:
@@ -166,7 +166,7 @@ class _Run:
         if step and step.energy is None and table is not None:
             step.energy = float(table[0, 0])
 
-    def finished(self, step: _Step) -> IonicStep:
+    def finished(self, step: _OutcarStep) -> IonicStep:
         """Return the step as it is handed on."""
         if step.positions is None or step.cell is None or len(step.positions) != len(self.symbols):
             problem = "its positions and forces are not printed (NWRITE = 0), or are not numbers; import vasprun.xml"

@@ -32,7 +32,7 @@ _BULK = re.compile(r"<(eigenvalues|dos|projected|dielectricfunction)\b.*?</\1>",
 def read_vasprun(text: str, name: str) -> Output:
     """Return the steps of a vasprun.xml; ReferenceDataError names the file and the line where it is damaged."""
     parser = ElementTree.XMLPullParser(("end",))  # type: ignore[var-annotated]
-    run = _Run(name)
+    run = _VasprunRun(name)
     cut = "" if LAST_WORDS in text[-1000:] else LAST_WORDS
     # The encoding that the file declares is that of its bytes, which are text by now.
     text = _BULK.sub("", re.sub(r"\A\s*<\?xml.*?\?>", "", text))
@@ -49,7 +49,7 @@ def read_vasprun(text: str, name: str) -> Output:
     return Output("VASP", tuple(run.steps), cut, (said,) if learned else ())
 
 
-class _Run:
+class _VasprunRun:
     """What has been read so far: elements of the ions, limits and pressure of the input, and the steps."""
 
     def __init__(self, name: str) -> None:

@@ -23,7 +23,7 @@ _LAMMPS = re.compile(r"\s*Atoms\. Timestep:\s*(\d+)\s*$")
 _PLAIN = ("species:S:1:pos:R:3", 0, 1)
 
 
-class _Frame:
+class _XyzFrame:
     """One frame: labels, positions [Å], cell or None, and its marks by name."""
 
     def __init__(self, comment: str, rows: list[str]) -> None:
@@ -46,11 +46,11 @@ def read_xyz(path: str | os.PathLike[str]) -> Recording:
 
     Raises ConfigError when it cannot be read, is cut short, has times that are no numbers, or when the ions change.
     """
-    frames: list[_Frame] = []
+    frames: list[_XyzFrame] = []
     with open_text(path) as stream:
         for number, (comment, rows) in enumerate(_blocks(stream, path)):
             try:
-                frame = _Frame(comment, rows)
+                frame = _XyzFrame(comment, rows)
             except (ValueError, IndexError, KeyError, TypeError, OverflowError) as problem:
                 reason = " ".join(str(problem).split())[:120]
                 raise ConfigError(f"{path}: frame {number} cannot be read ({reason}); write it again") from None
@@ -136,7 +136,7 @@ def _columns(properties: str) -> tuple[int, int]:
     return label, x
 
 
-def _marks(frames: list[_Frame], names: dict[str, float], path: str | os.PathLike[str]) -> Floats | None:
+def _marks(frames: list[_XyzFrame], names: dict[str, float], path: str | os.PathLike[str]) -> Floats | None:
     """Marks of all frames by the first name that all have, and that is not the same in all; None without one."""
     for name, unit in names.items():
         if not all(name in frame.marks for frame in frames):

@@ -210,3 +210,12 @@ def test_every_room_has_a_face_whose_names_are_there(room):
     face = import_module(f"dopantfit.{room.name}")
     assert face.__doc__ and face.__all__
     assert [name for name in face.__all__ if not hasattr(face, name)] == []
+
+
+def test_one_class_name_is_one_thing():
+    places: dict[str, list[str]] = {}
+    for path in modules():
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef):
+                places.setdefault(node.name, []).append(name_of(path))
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}

@@ -15,12 +15,14 @@ from dopantfit.statistics.quantiles import (
     student_quantile,
 )
 from dopantfit.statistics.ratios import ratio_of_squares
+from dopantfit.statistics.sequential import Looks
 
 __all__ = [
     "ONE_SIDED_95",
     "TWO_SIDED_95",
     "Estimate",
     "Interval",
+    "Looks",
     "chi_squared_quantile",
     "chi_squared_tail",
     "estimate_from",

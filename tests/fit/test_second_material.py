@@ -148,7 +148,7 @@ def fitted(tmp_path_factory):
     (folder / "fit.toml").write_text(TEXT)
     plan = plan_fit(folder)
     result = run_fit(plan, folder / "work")
-    return plan, result, write_fit(plan, result, folder, 0.0)
+    return plan, result, write_fit(plan, result, folder, 0.0).as_dict()
 
 
 def test_held_out_crystals_are_met_to_their_noise(fitted):

@@ -151,6 +151,7 @@ def test_a_node_of_slurm_makes_the_same_tables(folder, local, slurm_node):
         'provider = "slurm"',
         "workers_per_node = 2",
         'walltime = "00:10:00"',
+        'address = "127.0.0.1"',  # the one node is this host
         f'worker_init = "export PATH={Path(slurm_node).parent}:$PATH"',
     ]
     site.write_text("\n".join(lines) + "\n")

@@ -15,7 +15,7 @@ from dopantfit.workflow.provenance import sha256_of
 from .test_transport_cli import transport
 
 #: Four legs of 50 steps, with a frame every five.
-SETTINGS = Dynamics(300.0, 0.08, seed=3, thermo_every=5, dump_every=5, restart_every=50)
+SETTINGS = Dynamics(300.0, 0.08, seed=3, timestep=0.0004, thermo_every=5, dump_every=5, restart_every=50)
 
 
 class Killed(Exception):

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 import shutil
 import signal
 import sys
@@ -22,8 +23,11 @@ from hypothesis import strategies as st
 
 from dopantfit.cli import main
 from dopantfit.errors import ConfigError
+from dopantfit.fit.figures_uncertainty import draw_budget
+from dopantfit.fit.tables import result_tables
 from dopantfit.study.cost import Rates
-from made_up_records import write_made_up_fit
+from dopantfit.terminal import print_parts
+from made_up_records import write_fit_record, write_made_up_fit
 
 DATA = Path(__file__).parent / "data"
 FIT = DATA / "cases/kill-leaves-workers"
@@ -34,8 +38,8 @@ REMOVED = object()
 INTEGERS = [0, -1, 1, 2, 21, 1000, 10**6, 10**9, -(10**18), 10**30]
 NUMBERS = [0.0, -0.5, 1e-300, 1e-6, 1e-3, 0.5, 1.0, 1.1, 20.0, 100.0, 1e4, 1e6, 1e9, 1e300, float("inf"), float("nan")]
 TEXTS = [
-    "", " ", "a\0b", "é ✓ 😀", "\x1b[31m", "[/b]", "$x_{$", "../../x", "/", ".", "a" * 300, "Xx", "O", "Mg", "Mg-O", "Na-Cl",
-    "all", "latp-2021", "potential.toml", "fit.toml", "frames.extxyz", "\ud7ff", "{0.__class__}", "%s",
+    "", " ", "a\0b", "é ✓ 😀", "\x1b[31m", "[/b]", "$x_{$", "../../x", "/", ".", "a" * 300, "Xx", "O", "Mg", "Mg-O",
+    "Na-Cl", "all", "latp-2021", "potential.toml", "fit.toml", "frames.extxyz", "\ud7ff", "{0.__class__}", "%s",
 ]  # fmt: skip
 TABLES = [REMOVED, True, [], [[]], [1], [-1.0, 1e300], ["a"], {}, {"a": 1}, {"": {}}, [{}]]
 JSON_DAMAGE = ["", "null", "[]", "{}", "0", '"a"', "{", "\0", "[" * 5000, '{"format": 1}', '{"format": null}', "NaN"]
@@ -170,7 +174,8 @@ FIT_TOML = {
 SET = tomllib.loads((DATA / "reference/lamtp-sample/manifest.toml").read_text())
 STUDY = {
     "preset": "quick", "seed": 1, "dopant": "Mg", "host": "latp",
-    "potential": "potential.toml", "validation": "validation.json", "accept_failed_gates": "made up to test how bad input is told",
+    "potential": "potential.toml", "validation": "validation.json",
+    "accept_failed_gates": "made up to test how bad input is told",
     "engine": {"timestep": 0.0004, "kspace": "pppm 1e-4", "frame_interval": 0.1, "pressure": 1.0},
     "boundary": {"build": "tiny"},
     "doping": {"concentrations": [0.6, 7.1], "realisations": 2},
@@ -203,8 +208,9 @@ PLAN = {
     ],
 }  # fmt: skip
 SITE = {
-    "provider": "local", "workers_per_node": 1, "ranks": 1, "nodes_per_block": 1, "max_blocks": 1, "address": "localhost",
-    "walltime": "01:00:00", "worker_init": "", "launcher": "mpirun -n {ranks} lmp", "volumes": [["a", "b"]],
+    "provider": "local", "workers_per_node": 1, "ranks": 1, "nodes_per_block": 1, "max_blocks": 1,
+    "address": "localhost", "walltime": "01:00:00",
+    "worker_init": "", "launcher": "mpirun -n {ranks} lmp", "volumes": [["a", "b"]],
 }  # fmt: skip
 #: File, sound content, and the words of the verb that reads it.
 FILES = {
@@ -212,7 +218,7 @@ FILES = {
     "study.toml": (STUDY, ["plan", "study.toml"]),
     "boundary.toml": (boundary_toml(), ["boundary", "build", "boundary.toml", "--only-start", "--output", "run"]),
     "dope.toml": (
-        DOPE, ["boundary", "dope", "salt.extxyz", "--config", "dope.toml", "--potential", "latp-mg-2022", "--output", "d"]
+        DOPE, ["boundary", "dope", "salt.extxyz", "--config", "dope.toml", "--potential", "latp-2021", "--output", "d"]
     ),
     "swap.toml": (SWAP, ["boundary", "swap", "salt.extxyz", "swap.toml", "--output", "s"]),
     "validate.toml": (VALIDATE, ["validate", ".", "--gate", "turn-over", "--work", "v"]),
@@ -262,6 +268,7 @@ def test_a_toml_file_of_any_content_is_one_line_or_sound(folder, file):
             patch("dopantfit.study.verb.calibrated_rates", lambda planner: Rates(1e-5, 1e-2, "a test")),
             patch("dopantfit.study.verb.run_study", stopped),
             patch("dopantfit.boundary.build.config.MOST_IONS", 2_000),  # what can be placed in a second
+            patch("dopantfit.structures.cells.MOST_IONS", 2_000),
         ):
             holds(folder, file, as_toml(written), *words)
 
@@ -316,3 +323,41 @@ def test_frames_of_any_content_are_findings_or_one_line(folder, words):
         holds(folder, "set/frames.extxyz", "\n".join(changed) + "\n", *words)
 
     any_content()
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "said"),
+    [
+        ("boundary.toml", ('"thickness" = 1}', '"thickness" = 1000}'), "at most 100000"),
+        ("plan.toml", ("[1, 1, 1]}", "[1000, 1000, 1]}"), "at most 100000"),
+        ("study.toml", ('"realisations" = 2', '"realisations" = 1001'), "realisations"),
+        ("swap.toml", ('"dopant" = "Mg"', '"dopant" = "Mg"'), "must be neutral"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_before_anything_is_written(folder, tmp_path, file, change, said):
+    text = (folder / file).read_text()
+    assert change[0] in text
+    shutil.copytree(folder, tmp_path / "a")
+    (tmp_path / "a" / file).write_text(text.replace(*change))
+    before = {*(tmp_path / "a").rglob("*.*")}
+    with chdir(tmp_path / "a"):
+        status, error = run(*FILES[file][1])
+    assert status == 2 and said in error
+    assert {path for path in (tmp_path / "a").rglob("*.*") if path.name != ".lock"} == before
+
+
+def test_properties_of_more_columns_than_there_are_is_one_line(folder):
+    lines = (folder / "set/frames.extxyz").read_text().splitlines()
+    lines[1] = re.sub("pos:R:3", "pos:R:1000000000", lines[1])
+    assert holds(folder, "set/frames.extxyz", "\n".join(lines) + "\n", "fit", ".", "--dry-run") == 2
+
+
+@pytest.mark.parametrize("name", ["a [/b]", "[red]", "$x_{$", "\\[", "é ✓"])
+def test_names_are_printed_and_drawn_as_they_are(tmp_path, capsys, name):
+    forces = {"train": {"all": 1.0, "O": 0.5}}
+    level = {"name": name, "free": 1, "cost": 1.0, "forces": forces, "energies": {"train": 1e-3}}
+    record = write_fit_record(write_made_up_fit(tmp_path / "Mg"), name=name, budget=[level])
+    print_parts(*result_tables(record))
+    assert name in capsys.readouterr().out
+    draw_budget({"budget": [level]}, tmp_path)
+    assert (tmp_path / "budget.png").stat().st_size > 0

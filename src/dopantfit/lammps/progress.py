@@ -46,10 +46,8 @@ class RichReport:
     def __init__(self, label: str, console: Console | None = None) -> None:
         self._label = label
         self._console = Console(stderr=True) if console is None else console
-        label_column, state = (
-            TextColumn(text, markup=False) for text in ("{task.description}", "{task.fields[state]}")
-        )
-        columns = (label_column, BarColumn(bar_width=20), state)
+        name, state = (TextColumn(text, markup=False) for text in ("{task.description}", "{task.fields[state]}"))
+        columns = (name, BarColumn(bar_width=20), state)
         self._bars = Bars(*columns, console=self._console, disable=not self._console.is_terminal)
         self._task: TaskID | None = None
         self._tenth = -1

@@ -12,6 +12,7 @@ from dopantfit.boundary.build.tables import Count, NonNegative, Positive, Text, 
 from dopantfit.errors import ConfigError
 from dopantfit.potential import Potential
 from dopantfit.strict_toml import Table
+from dopantfit.structures.cells import MOST_IONS
 from dopantfit.structures.hosts import Host, load_host
 from dopantfit.structures.hosts.load import check_potential
 
@@ -19,8 +20,6 @@ BUILD_FILE = "boundary.toml"
 SIZES = ("tiny", "quick", "desk", "paper")
 #: An amorphous domain thinner than two polyanions (about 5 Å each) beside the placement's clearances [Å].
 THINNEST = 10.0
-#: Ions of a boundary: seven times the published one. To place more takes hours and gigabytes, to sinter them months.
-MOST_IONS = 100_000
 
 
 class GrainSize(Table):

@@ -142,4 +142,5 @@ def _show(record: dict[str, Any], json: bool, folder: Path | None) -> None:
 
     from dopantfit.boundary.profile.tables import tables
 
-    Console(highlight=False).print(*tables(record), *([f"written: {folder}"] if folder else []), sep="\n")
+    # Names of stages, paths and what LAMMPS said are no markup; tables take theirs as text.
+    Console(highlight=False, markup=False).print(*tables(record), *([f"written: {folder}"] if folder else []), sep="\n")

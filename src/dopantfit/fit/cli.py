@@ -47,14 +47,14 @@ def watched(plan: "FitPlan") -> "Iterator[tuple[Observe, Say]]":
     from dopantfit.fit.run import Generation
 
     console = Console(stderr=True, highlight=False)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         task = progress.add_task("search", total=plan.config.swarm.generations + 1)
 
         def show(text: str, **more: int) -> None:
             progress.update(task, description=text, **more)  # type: ignore[arg-type]
             if not console.is_terminal:
-                console.print(text, soft_wrap=True)
+                console.print(text, soft_wrap=True, markup=False)
 
         started = time.monotonic()
 

@@ -13,6 +13,7 @@ from dopantfit.fit.figures_uncertainty import draw_budget, draw_ellipses, draw_s
 from dopantfit.fit.run import FitPlan, FitResult
 from dopantfit.potential import Potential
 from dopantfit.potential.turnover import pair_energy
+from dopantfit.workflow.names import drawn
 
 #: Distances of the pair curves [Å].
 CURVE = np.linspace(1.2, 5.0, 400)
@@ -73,7 +74,7 @@ def _correlation(comparisons: Mapping[str, Sequence[FrameComparison]], folder: P
             energies += _energy_points(panels[0, column], members, role, colour)
             _force_points(panels[1, column], members, role, colour)
     for column, group in enumerate(groups):
-        panels[0, column].set_title("\n".join(group.rsplit(":", 1)), fontsize=7)
+        panels[0, column].set_title(drawn("\n".join(group.rsplit(":", 1))), fontsize=7)
         for panel in panels[:, column]:
             panel.axline((0, 0), slope=1, color="0.6", linewidth=0.6)
             panel.tick_params(labelsize=6)

@@ -9,6 +9,7 @@ import numpy as np
 from dopantfit.energy.arrays import Floats
 from dopantfit.fit.figure_files import COLOURS, GREY, new_figure, save_figure, save_numbers
 from dopantfit.fit.run import FitResult
+from dopantfit.workflow.names import drawn
 
 #: How many of the most strongly correlated pairs of parameters are drawn.
 ELLIPSES = 6
@@ -87,7 +88,7 @@ def draw_budget(payload: Mapping[str, Any], folder: Path) -> None:
         for number, level in enumerate(levels):
             places = np.arange(len(names)) + 0.8 * (number - 0.5 * (len(levels) - 1)) / len(levels)
             heights = [level["forces"][side][name] for name in names]
-            label = f"{level['name']} ({level['free']} free)"
+            label = drawn(f"{level['name']} ({level['free']} free)")
             colour = colours[number % len(colours)]
             left.bar(places, heights, 0.8 / len(levels), color=colour, label=label)
             energy = level["energies"].get(side)
@@ -97,7 +98,7 @@ def draw_budget(payload: Mapping[str, Any], folder: Path) -> None:
             rows.append((level["name"], level["free"], side, "energy", "all", energy))
         left.set_xticks(np.arange(len(names)), [n.replace(" and its", "\nand its") for n in names], fontsize=7)
         left.set_ylabel("RMS force error (eV/Å)", fontsize=8)
-        right.set_yticks(len(levels) - np.arange(len(levels)), [level["name"] for level in levels], fontsize=7)
+        right.set_yticks(len(levels) - np.arange(len(levels)), [drawn(level["name"]) for level in levels], fontsize=7)
         right.set_xlabel("RMS energy error within compositions (meV/atom)", fontsize=8)
         first, last = (level["forces"][side]["all"] for level in (levels[0], levels[-1]))
         word = side.replace("_", " ")

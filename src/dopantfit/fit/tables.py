@@ -47,8 +47,8 @@ def plan_table(shown: Mapping[str, Any]) -> "Table":
     for one in shown["parameters"]:
         closest = "" if one["closest"] is None else f"{one['closest']:.2f}"
         bounds = [f"{bound:.6g}" for bound in one["bounds"]]
-        table.add_row(
-            one["name"], f"{one['start']:.6g}", *bounds, one["unit"], one["scale"], str(one["frames"]),
+        _add_row(
+            table, one["name"], f"{one['start']:.6g}", *bounds, one["unit"], one["scale"], str(one["frames"]),
             str(one["numbers"]), closest,
         )  # fmt: skip
     return table
@@ -65,7 +65,7 @@ def result_tables(record: FitRecord) -> list["Table"]:
         error = "∞" if one.standard_error is None else f"{one.standard_error:.2g}"
         flags = [word for word, on in (("at bound", one.at_bound), ("unidentified", not one.identified)) if on]
         linked = f"{one.correlated_with} {one.correlation:+.2f}"
-        parameters.add_row(one.name, f"{one.value:.6g}", error, one.unit, linked, ", ".join(flags))
+        _add_row(parameters, one.name, f"{one.value:.6g}", error, one.unit, linked, ", ".join(flags))
     roles = list(record.errors)
     errors = _table(
         "RMS error, forces in eV/Å and energies within a composition in meV/atom",
@@ -77,7 +77,7 @@ def result_tables(record: FitRecord) -> list["Table"]:
                 values = [_same(_of_kind(record.errors[role][side], kind), entry) for role in roles]
                 texts = ["collapsed" if v is None else f"{scale * v:.4f}" for v in values]
                 reference = f"{scale * entry.rms_reference:.4f}"
-                errors.add_row(side.replace("_", " "), entry.kind, entry.name, reference, *texts)
+                _add_row(errors, side.replace("_", " "), entry.kind, entry.name, reference, *texts)
     budget = [_budget_table(record.budget)] if record.budget else []
     return [parameters, errors, *budget]
 
@@ -95,10 +95,10 @@ def _budget_table(levels: Sequence[LevelErrors]) -> "Table":
     for side, names in levels[0].forces.items():
         for name in names:
             texts = [f"{level.forces[side][name]:.3f}" for level in levels]
-            table.add_row(side.replace("_", " "), name, *texts)
+            _add_row(table, side.replace("_", " "), name, *texts)
         energies = [level.energies.get(side) for level in levels]
         texts = ["" if energy is None else f"{1000 * energy:.2f}" for energy in energies]
-        table.add_row(side.replace("_", " "), "energies", *texts)
+        _add_row(table, side.replace("_", " "), "energies", *texts)
     return table
 
 
@@ -109,9 +109,17 @@ def _same(entries: Sequence[GroupError], entry: GroupError) -> float | None:
 
 def _table(title: str, columns: tuple[str, ...]) -> "Table":
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(title=title, title_justify="left")
-    table.add_column(columns[0], no_wrap=True)
+    # As text: names that people gave (of the fit, of levels of its budget) are no markup.
+    table = Table(title=Text(title, style="table.title"), title_justify="left")
+    table.add_column(Text(columns[0]), no_wrap=True)
     for column in columns[1:]:
-        table.add_column(column, justify="right")
+        table.add_column(Text(column), justify="right")
     return table
+
+
+def _add_row(table: "Table", *texts: str) -> None:
+    from rich.text import Text
+
+    table.add_row(*(Text(text) for text in texts))

@@ -46,7 +46,8 @@ class RichReport:
     def __init__(self, label: str, console: Console | None = None) -> None:
         self._label = label
         self._console = Console(stderr=True) if console is None else console
-        columns = (TextColumn("{task.description}"), BarColumn(bar_width=20), TextColumn("{task.fields[state]}"))
+        name, state = (TextColumn(text, markup=False) for text in ("{task.description}", "{task.fields[state]}"))
+        columns = (name, BarColumn(bar_width=20), state)
         self._bars = Bars(*columns, console=self._console, disable=not self._console.is_terminal)
         self._task: TaskID | None = None
         self._tenth = -1
@@ -65,5 +66,5 @@ class RichReport:
         self._bars.update(self._task, completed=progress.time, state=str(progress))
         tenth = int(10.0 * progress.time / progress.duration)
         if not self._console.is_terminal and tenth > self._tenth:
-            self._console.print(f"{self._label}: {progress}", highlight=False, soft_wrap=True)
+            self._console.print(f"{self._label}: {progress}", highlight=False, soft_wrap=True, markup=False)
         self._tenth = max(tenth, self._tenth)

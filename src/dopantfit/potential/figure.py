@@ -9,6 +9,7 @@ import numpy as np
 from dopantfit.potential.checks import Pair
 from dopantfit.potential.model import Potential
 from dopantfit.potential.turnover import TurnOver, is_dangerous, pair_energy, turn_overs
+from dopantfit.workflow.names import drawn
 from dopantfit.workflow.outputs import write_figure
 
 _COLUMNS = 4
@@ -34,7 +35,9 @@ def plot_pairs(potential: Potential, path: str | Path) -> None:
         _draw(panel, potential, pair, turn)
     for panel in panels[len(found) :]:
         panel.set_visible(False)
-    figure.suptitle(f"{potential.name}: pair energies of the sites Buckingham terms act on, and where they turn over")
+    figure.suptitle(
+        f"{drawn(potential.name)}: pair energies of the sites Buckingham terms act on, and where they turn over"
+    )
     write_figure(figure, Path(path), dpi=120)
 
 

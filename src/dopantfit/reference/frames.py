@@ -251,10 +251,20 @@ def _blocks(lines: list[str], path: Path) -> Iterator[list[str]]:
         start, number = stop, number + 1
 
 
+#: What the columns of the ions are: ``name:type:count`` again and again.
+_PROPERTIES = re.compile(r'Properties="?([^"\s]{1,1000})')
+
+
 def _parse(block: list[str], path: Path, number: int) -> Atoms:
     columns = {len(line.split()) for line in block[2:]}
     if len(columns) > 1:
         raise ReferenceDataError(f"{path}: frame {number}: its atoms have unequal numbers of columns")
+    declared = _PROPERTIES.search(block[1])
+    wanted = sum(int(count) for count in declared[1].split(":")[2::3] if count.isdecimal()) if declared else 0
+    if columns and wanted > max(columns):  # before a reader makes room for them
+        raise ReferenceDataError(
+            f"{path}: frame {number}: Properties name {wanted} columns, its atoms have {max(columns)}; mend the comment"
+        )
     try:
         atoms = ase_read(io.StringIO("\n".join(block) + "\n"), format="extxyz")
     except Exception as problem:  # ASE raises whatever its parsing trips over

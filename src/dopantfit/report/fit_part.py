@@ -11,6 +11,7 @@ from dopantfit.report import style
 from dopantfit.report.results import TableView
 from dopantfit.report.words import listed, rounded
 from dopantfit.validate.record_schema import CheckRecord, GateRecord, ValidationRecord
+from dopantfit.workflow.names import drawn
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ def _errors(fit: FitRecord, folder: Path) -> tuple[str, style.Picture | None]:
     for number, (level, forces) in enumerate(levels):
         heights = [forces[side].get(name, 0.0) for name in names]
         places = [place + 0.8 * (number - 0.5 * (len(levels) - 1)) / len(levels) for place in range(len(names))]
-        panel.bar(places, heights, 0.8 / len(levels), color=style.shade_of(number, len(levels)), label=level)
+        panel.bar(places, heights, 0.8 / len(levels), color=style.shade_of(number, len(levels)), label=drawn(level))
         rows += [(level, side, name, height) for name, height in zip(names, heights, strict=True)]
     panel.set_xticks(range(len(names)), [name.replace(" and its ", "\nand its\n") for name in names])
     words = "held-out" if side == "held_out" else "training"

@@ -16,6 +16,7 @@ from dopantfit.structures import Host
 from dopantfit.study.boundary_stage import DomainSpans
 from dopantfit.study.item import Cell, write_table
 from dopantfit.study.summary import StudySummary
+from dopantfit.workflow.names import drawn
 from dopantfit.workflow.provenance import write_text_atomic
 
 #: Colours of ions (Okabe & Ito); a dopant is always vermilion, whatever its element.
@@ -121,7 +122,7 @@ def logarithmic(panel: Any) -> None:
 
 def named_ticks(panel: Any, names: Sequence[str]) -> None:
     """Put systems along x."""
-    panel.set_xticks(range(len(names)), names, fontsize=_SMALL)
+    panel.set_xticks(range(len(names)), [drawn(name) for name in names], fontsize=_SMALL)
     panel.set_xlim(-0.6, len(names) - 0.4)
 
 
@@ -152,7 +153,7 @@ def points(
                 arrowprops={"arrowstyle": "<-", "color": colour, "linewidth": 1},
             )
     if name is not None and any(one.high < float("inf") for one in found):
-        panel.plot([], [], marker, color=colour, markersize=4.5, label=name)
+        panel.plot([], [], marker, color=colour, markersize=4.5, label=drawn(name))
 
 
 def spans_of(domains: DomainSpans | None, name: str) -> Sequence[tuple[float, float]]:

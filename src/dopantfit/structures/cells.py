@@ -68,6 +68,10 @@ def with_labels(atoms: Atoms, labels: Sequence[str]) -> Atoms:
     return result
 
 
+#: Ions of a cell: seven times the published boundary; what is computed of more takes months.
+MOST_IONS = 100_000
+
+
 def sorted_by_label(atoms: Atoms) -> Atoms:
     """Return a copy with the ions sorted by label, ions of one label in the order they had."""
     return atoms[np.argsort(np.array(labels_of(atoms)), kind="stable")]
@@ -90,6 +94,11 @@ def supercell(atoms: Atoms, matrix: ArrayLike) -> Atoms:
         raise ConfigError(
             f"supercell matrix {square.astype(int).tolist()} has the determinant {determinant}, "
             f"expected > 0; swap two rows of a left-handed one"
+        )
+    if determinant * len(atoms) > MOST_IONS:
+        raise ConfigError(
+            f"supercell matrix {square.astype(int).tolist()} makes {determinant * len(atoms)} ions, expected at most "
+            f"{MOST_IONS}; take fewer repeats"
         )
     built = make_supercell(atoms, square.astype(int))
     built.pbc = True

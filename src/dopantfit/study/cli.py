@@ -29,6 +29,8 @@ def study(
     json: JsonOption = False,
 ) -> None:
     """Study a dopant in the grain boundary: build, dope, exchange, run, analyse, answer. Goes on where it was ended."""
+    from rich.markup import escape
+
     from dopantfit.study import verb
     from dopantfit.study.tables import verdict_lines
     from dopantfit.workflow.overview import Overview
@@ -37,7 +39,8 @@ def study(
     if json:
         print_json(record.as_dict())
     else:
-        print_parts(*verdict_lines(record), f"tables and records: {verb.summary_of(folder, preset, run, keep)}")
+        summary = escape(str(verb.summary_of(folder, preset, run, keep)))
+        print_parts(*verdict_lines(record), f"tables and records: {summary}")
     if record.has_failed:
         raise typer.Exit(1)
 

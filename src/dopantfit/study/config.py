@@ -23,6 +23,8 @@ OWN = "study"
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Text = Annotated[str, Field(min_length=1)]
+#: Structures or runs that are averaged over. A spread is known to 2 % from 1,000; each is hours of work and a task.
+Repeats = Annotated[int, Field(ge=1, le=1_000)]
 
 
 class Engine(Table):
@@ -49,9 +51,9 @@ class Doping(Table):
     """The boundaries GB_1 ... GB_N, before any exchange."""
 
     #: Dopant in the amorphous domain, one number for each GB_i [at%].
-    concentrations: Annotated[tuple[Annotated[float, Field(gt=0.0, le=30.0)], ...], Field(min_length=1)]
+    concentrations: Annotated[tuple[Annotated[float, Field(gt=0.0, le=30.0)], ...], Field(min_length=1, max_length=100)]
     #: Random realisations of each, which are the walkers of the Monte Carlo; two or more show a spread.
-    realisations: Count
+    realisations: Repeats
     #: Relaxation of each by molecular dynamics at constant pressure [ps], [K].
     relaxation: Positive
     temperature: Positive
@@ -112,7 +114,7 @@ class Crystals(Table):
     production: Positive
     temperature: Positive
     #: Independent runs of each cell; two or more show the spread between runs.
-    replicas: Count
+    replicas: Repeats
 
 
 class AmorphousCells(Table):
@@ -127,7 +129,7 @@ class AmorphousCells(Table):
     production: Positive
     temperature: Positive
     #: Cells per composition, from its walkers of lowest energy; two or more show a spread.
-    cells: Count
+    cells: Repeats
     #: Number i of the A_i that is run at other temperatures, and these temperatures [K].
     arrhenius_of: Count
     arrhenius_temperatures: tuple[Positive, ...]

@@ -170,20 +170,38 @@ def schedule(
     seconds: of core time. Tasks take `ranks` cores, those that coordinate one for each of their walkers.
     """
     slots = max(1, cores // ranks)
+    place = {name: number for number, name in enumerate(graph.order)}
+    missing = {name: set(graph.tasks[name].needs.values()) for name in graph.order}
+    needed_by: dict[str, list[str]] = {name: [] for name in graph.order}
+    for name, needs in missing.items():
+        for need in needs:
+            needed_by[need].append(name)
     begins: dict[str, float] = {}
     ends: dict[str, float] = {}
-    waiting, running, now, free = list(graph.order), list[tuple[float, str, int]](), 0.0, slots
-    while waiting or running:
-        for name in [name for name in waiting if set(graph.tasks[name].needs.values()) <= set(ends)]:
+    # Ready tasks, in the order of the graph.
+    ready = [place[name] for name in graph.order if not missing[name]]
+    running, now, free = list[tuple[float, str, int]](), 0.0, slots
+    while ready or running:
+        held = []
+        while ready and free:
+            number = heappop(ready)
+            name = graph.order[number]
             wanted = min(slots, walkers) if graph.tasks[name].coordinates else 1
-            if wanted <= free:
-                begins[name] = now
-                heappush(running, (now + seconds[name] / (wanted * min(ranks, cores)), name, wanted))
-                waiting.remove(name)
-                free -= wanted
+            if wanted > free:
+                held.append(number)
+                continue
+            begins[name] = now
+            heappush(running, (now + seconds[name] / (wanted * min(ranks, cores)), name, wanted))
+            free -= wanted
         now, name, wanted = heappop(running)
         ends[name] = now
         free += wanted
+        for later in needed_by[name]:
+            missing[later].discard(name)
+            if not missing[later]:
+                held.append(place[later])
+        for number in held:
+            heappush(ready, number)
     return begins, ends
 
 

@@ -73,7 +73,9 @@ def watched() -> "Iterator[Observe]":
 
     console = Console(stderr=True)
     columns = (TextColumn("{task.fields[gate]:12}"), BarColumn(bar_width=16), TaskProgressColumn(), TimeElapsedColumn())
-    with Progress(*columns, TextColumn("{task.description}"), console=console, disable=not console.is_terminal) as bars:
+    with Progress(
+        *columns, TextColumn("{task.description}", markup=False), console=console, disable=not console.is_terminal
+    ) as bars:
         tasks: dict[str, TaskID] = {}
         tenths: dict[str, int] = {}
 
@@ -83,7 +85,7 @@ def watched() -> "Iterator[Observe]":
             bars.update(tasks[gate], completed=part, description=text)
             tenth = int(10.0 * part)
             if not console.is_terminal and tenth > tenths.get(gate, -1):
-                console.print(f"{gate}: {text}", highlight=False, soft_wrap=True)
+                console.print(f"{gate}: {text}", highlight=False, soft_wrap=True, markup=False)
                 tenths[gate] = tenth
 
         yield observe

@@ -16,6 +16,7 @@ from dopantfit.validate.figures import COLOURS, MARKERS, label, new_figure, save
 from dopantfit.validate.gate import Check, Gate, GateWork
 from dopantfit.validate.structures import ions_of
 from dopantfit.validate.subject import Subject
+from dopantfit.workflow.names import drawn
 
 #: Largest force left on a shell [eV/Å], and accuracy of the Coulomb sum: forces on ions are then good to 1e-3 eV/Å.
 _SHELLS, _KSPACE = 1e-4, "ewald 1e-7"
@@ -144,7 +145,7 @@ def _draw(subject: Subject, found: dict[str, list[FrameComparison]], folder: Pat
             if not alive:
                 continue
             dft, ours = _energies(alive)
-            above.plot(dft, ours, marker, color=colour, markersize=4, label=called[role])
+            above.plot(dft, ours, marker, color=colour, markersize=4, label=drawn(called[role]))
             lone = bool(np.isnan(dft).all())
             forces = np.concatenate([one.forces.ravel() for one in alive if one.forces is not None])
             reference = np.concatenate([one.target.forces.ravel() for one in alive])

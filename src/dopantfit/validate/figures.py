@@ -10,6 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from dopantfit.workflow.folders import make_folder
+from dopantfit.workflow.names import drawn
 from dopantfit.workflow.provenance import write_bytes_atomic, write_text_atomic
 
 #: Okabe & Ito's colours, told apart by all common kinds of colour vision; markers tell them apart in grey.
@@ -29,7 +30,7 @@ def save_figure(
 ) -> str:
     """Write ``<name>.png`` with the finding as its title, and ``<name>.csv``; returns the name of the image."""
     make_folder(folder)
-    figure.suptitle(title, fontsize=10)
+    figure.suptitle(drawn(title), fontsize=10)
     image = io.BytesIO()
     # Without the version of the library, the same numbers give the same bytes.
     figure.savefig(image, dpi=130, metadata={"Software": None})

@@ -18,6 +18,11 @@ def folder_name(name: str) -> str:
     return name
 
 
+def drawn(name: str) -> str:
+    """Return a name that people gave as figures take it: its dollars are dollars, and begin no formula."""
+    return name.replace("$", r"\$")
+
+
 def default_run(kind: str, *names: str) -> Path:
     """Return ``runs/<kind>-<names>``, where work runs unless told otherwise; ConfigError for what is no name."""
     try:

@@ -12,6 +12,7 @@ from dopantfit.boundary.build.tables import Count, NonNegative, Positive, Text, 
 from dopantfit.errors import ConfigError
 from dopantfit.potential import Potential
 from dopantfit.strict_toml import Table
+from dopantfit.structures.cells import MOST_IONS
 from dopantfit.structures.hosts import Host, load_host
 from dopantfit.structures.hosts.load import check_potential
 
@@ -40,15 +41,15 @@ class Amorphous(Table):
     #: Thickness once sintered [Å]; with volume_per_atom it sets how many polyanions there are.
     thickness: Annotated[float, Field(gt=0.0, le=10_000.0)]
     #: Once sintered [Å³]; the number of ions follows from it, not the density that the schedule reaches.
-    volume_per_atom: Positive
+    volume_per_atom: Annotated[float, Field(gt=1.0, le=1_000.0)]
     #: Cations beside the polyanions of a formula unit, whose charge they must balance; the host's by default.
     cations: dict[Text, NonNegative] | None = None
     #: Volume per ion of the sparse placement [Å³]; above about 17 Å³ whole units still find their places.
-    placed_volume_per_atom: Positive = 22.0
+    placed_volume_per_atom: Annotated[float, Field(gt=1.0, le=1_000.0)] = 22.0
     #: Grid points per unit (a cation or a polyanion); more than one, because units near a grain find no place.
-    points_per_unit: Annotated[float, Field(ge=1.0)] = 2.0
+    points_per_unit: Annotated[float, Field(ge=1.0, le=100.0)] = 2.0
     #: Orientations of a polyanion tried at each grid point.
-    orientations: Count = 20
+    orientations: Annotated[int, Field(ge=1, le=1_000)] = 20
 
     @model_validator(mode="after")
     def _is_possible(self) -> "Amorphous":
@@ -82,7 +83,21 @@ class BuildConfig(Table):
         most = self.host.formula_unit[self.host.substitution.replaced]
         if self.x > most:
             raise ValueError(f"grain.x = {self.x!r} is outside 0 to {most}, the sites of a formula unit; change it")
+        if self.ions > MOST_IONS:
+            raise ValueError(
+                f"grain and amorphous: {self.ions:.3g} ions, expected at most {MOST_IONS}; take fewer "
+                "cells in_plane, or a smaller thickness"
+            )
         return self
+
+    @property
+    def ions(self) -> float:
+        """About how many ions there will be."""
+        grain, domain = self.grain, self.amorphous
+        cells = float(grain.in_plane) ** 2 * grain.thickness
+        area = (grain.in_plane * self.edge) ** 2
+        in_cell = self.host.units_in() * sum(self.host.formula_unit.values())
+        return cells * in_cell + domain.thickness * area / domain.volume_per_atom
 
     @property
     def x(self) -> float:

@@ -15,6 +15,7 @@ from dopantfit.boundary.swap.config import SwapConfig, parse_swap
 from dopantfit.boundary.swap.layers import depths
 from dopantfit.boundary.swap.temper import LADDER_FILE, Ladder, RoundReport, read_ladder, temper
 from dopantfit.boundary.swap.walker import Replicas, ReplicaState, statistics_of
+from dopantfit.energy.frame import species_of
 from dopantfit.errors import ConfigError, ReferenceDataError
 from dopantfit.lammps import Launcher
 from dopantfit.potential import Potential
@@ -68,6 +69,7 @@ def _check(atoms: Atoms, config: SwapConfig, potential: Potential) -> None:
                 f"burst.partners: {partner!r} is not in potential {potential.name}, which has "
                 f"{', '.join(sorted(potential.species))}; choose partners among its cations"
             )
+    species_of(atoms, potential, "the structure")  # refuses unknown ions and a charged cell
     depths(config.layers, atoms.positions[:, 2], float(atoms.cell[2, 2]), float(atoms.cell[2, 2]))
 
 

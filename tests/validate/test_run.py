@@ -231,7 +231,7 @@ def test_all_gates_run_and_leave_a_record_with_figures(folder, monkeypatch):
         for figure in gate.figures:
             assert (asked.figures / figure).stat().st_size > 5000
             assert len((asked.figures / figure).with_suffix(".csv").read_text().splitlines()) > 2
-    payload = write_validation(asked.subject(), gates, 0.0)
+    payload = write_validation(asked.subject(), gates, 0.0).as_dict()
     # The published set makes farringtonite 9 % too large.
     assert not payload["passed"]
     with pytest.raises(ConfigError, match="compound"):

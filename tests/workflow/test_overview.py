@@ -1,18 +1,25 @@
 """What is shown while a study runs."""
 
 import io
+import json
 import re
 import time
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
 
+from dopantfit.study.config import load_study
 from dopantfit.study.tables import verdict_lines
+from dopantfit.study.verdict import Verdict
 from dopantfit.workflow.driver import Event
 from dopantfit.workflow.graph import Graph, Task
 from dopantfit.workflow.overview import Overview
 from dopantfit.workflow.provenance import write_json_atomic
 from dopantfit.workflow.work import PROGRESS_FILE
+
+FIT = Path(__file__).parents[2] / "fits/Mg"
 
 
 @pytest.fixture
@@ -106,7 +113,7 @@ def test_nothing_is_left_when_all_is_done(graph, tmp_path):
 
 
 def test_a_study_without_a_verdict_says_so_and_what_failed():
-    record = {"verdict": None, "failed": {"md/0": "LAMMPS stopped"}, "skipped": {"items/1": "md/0"}}
+    record = SimpleNamespace(verdict=None, failed={"md/0": "LAMMPS stopped"}, skipped={"items/1": "md/0"})
     lines = verdict_lines(record)
     assert "no verdict" in lines[0] and "md/0: LAMMPS stopped" in lines[1] and "for want of md/0" in lines[2]
 
@@ -124,7 +131,9 @@ def test_the_verdict_is_told_in_lines_that_a_log_can_hold():
     bound = check | {"quantity": "depth", "unit": "Å", "interval": {"value": None, "low": 0.0, "high": None}}
     three = [{"name": "less Ti", "answer": "undecided", "checks": [check, bound]}]
     verdict = {"answer": "no", "rule": "by rule", "compositions": {"GB_1": {"answer": "no", "requirements": three}}}
-    lines = verdict_lines({"verdict": verdict, "failed": {}, "skipped": {}})
+    verdict |= {"requirements": {"less Ti": "undecided"}, "limits": load_study(FIT)[0].rules.model_dump(mode="json")}
+    told = Verdict.model_validate_json(json.dumps(verdict))
+    lines = verdict_lines(SimpleNamespace(verdict=told, failed={}, skipped={}))
     assert lines[0].startswith("GB_1: ") and lines[-1] == "verdict: [red]no[/] (by rule)"
     assert "Ti per volume of A_1 over A_ref: 0.84 (0.684 … 1.08), asked ≤ 1" in lines[2]
     assert "depth: not known Å" not in lines[3] and "depth: not known, asked" in lines[3]

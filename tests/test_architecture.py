@@ -1,6 +1,7 @@
 """Imports point upwards only, and LAMMPS syntax stands in one room."""
 
 import ast
+import re
 from importlib import import_module
 from pathlib import Path
 
@@ -219,3 +220,10 @@ def test_one_class_name_is_one_thing():
             if isinstance(node, ast.ClassDef):
                 places.setdefault(node.name, []).append(name_of(path))
     assert {name: found for name, found in places.items() if len(found) > 1} == {}
+
+
+@pytest.mark.parametrize("path", [p for p in modules() if name_of(p) != "dopantfit.terminal"], ids=name_of)
+def test_json_is_printed_in_one_place(path):
+    """The one that is UTF-8 in every locale."""
+    source = path.read_text(encoding="utf-8")
+    assert not re.search(r"stdout\.write\(\s*(json\.)?dumps", source)

@@ -1,12 +1,12 @@
 """``dopantfit boundary``: build and sinter a grain boundary, divide it into domains, dope it."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from dopantfit.boundary.swap.cli import bleeding, swap
+from dopantfit.terminal import JsonOption, print_json
 
 if TYPE_CHECKING:
     from dopantfit.boundary.build.schedule import Reporter
@@ -23,7 +23,6 @@ UnvalidatedOption = Annotated[
     str | None,
     typer.Option(help="Why a fitted potential is used although its validation is missing or failed; kept in the run."),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")]
 
 
 @boundary_app.command("build")
@@ -134,9 +133,7 @@ def _reporter(quiet: bool) -> "Reporter":
 
 def _show(record: dict[str, Any], json: bool, folder: Path | None) -> None:
     if json:
-        from json import dumps
-
-        sys.stdout.write(dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+        print_json(record)
         return
     from rich.console import Console
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dopantfit.terminal import JsonOption, print_json
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
 reference_app = typer.Typer(help="Check, import, split, generate and compute DFT frames.", no_args_is_help=True)
 
 SetArgument = Annotated[Path, typer.Argument(help="Folder of the set: frames.extxyz and manifest.toml.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")]
 PlanArgument = Annotated[Path, typer.Argument(help="Folder of the set; needs its plan.toml.")]
 OnlyOption = Annotated[list[str] | None, typer.Option(help="Only this item of the plan; once for each.")]
 WorkOption = Annotated[Path | None, typer.Option(help="Folder for inputs and outputs.", show_default="runs/<set>")]
@@ -47,7 +48,7 @@ def check(
 
     report = check_set(folder, None if potential is None else Potential.load(potential))
     if json:
-        _print_json(report.to_dict())
+        print_json(report.to_dict())
     else:
         print_report(report, _console())
     if report.errors:
@@ -96,7 +97,7 @@ def import_(
     names = [str(frame.info["frame_id"]) for frame in done.frames]
     if json:
         counts = {"errors": len(report.errors), "warnings": len(report.warnings)}
-        _print_json({"imported": names, "remarks": list(done.remarks), "check": counts})
+        print_json({"imported": names, "remarks": list(done.remarks), "check": counts})
         return
     for remark in done.remarks:
         sys.stderr.write(f"{remark}\n")
@@ -119,7 +120,7 @@ def split(
     fix_split(folder, hold_out, reason)
     train, held_out = train_and_held_out(load_set(folder))
     if json:
-        _print_json({"training": len(train), "held_out": len(held_out), "held_out_families": hold_out})
+        print_json({"training": len(train), "held_out": len(held_out), "held_out_families": hold_out})
         return
     sys.stdout.write(f"{folder}: {len(train)} frames for training, {len(held_out)} held out\n")
 
@@ -140,7 +141,7 @@ def generate(folder: PlanArgument, only: OnlyOption = None, work: WorkOption = N
     near = near_duplicates([c.atoms for c in made.configurations], plan.min_distance)
     if json:
         pairs = [{"frames": [one, other], "distance_A": distance} for one, other, distance in near]
-        _print_json({"written": [str(path) for path in paths], "near_duplicates": pairs, "waiting": list(made.waiting)})
+        print_json({"written": [str(path) for path in paths], "near_duplicates": pairs, "waiting": list(made.waiting)})
         return
     for one, other, distance in near:
         sys.stdout.write(f"near-duplicates: {one} and {other} are {distance:.3f} Å per ion apart\n")
@@ -179,7 +180,7 @@ def run(
     with _progress(left, _console(stderr=json)) as report:
         summary = run_set(folder, work=place, jobs=jobs, ranks=ranks, only=names, report=report)
     if json:
-        _print_json({"computed": list(summary.done), "failed": dict(summary.failed), "waiting": list(summary.waiting)})
+        print_json({"computed": list(summary.done), "failed": dict(summary.failed), "waiting": list(summary.waiting)})
         raise typer.Exit(1 if summary.failed else 0)
     sys.stdout.writelines(f"{line}\n" for line in summary.waiting)
     sys.stdout.write(f"{len(summary.done)} frames computed, {len(summary.failed)} failed; set in {folder}\n")
@@ -218,12 +219,6 @@ def _progress(total: int, console: "Console") -> "Iterator[Callable[..., None]]"
 def _duration(seconds: float) -> str:
     hours, minutes = divmod(round(seconds / 60), 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min" if minutes else f"{seconds:.0f} s"
-
-
-def _print_json(payload: object) -> None:
-    import json
-
-    sys.stdout.write(json.dumps(payload, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def _console(stderr: bool = False) -> "Console":

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from dopantfit.terminal import JsonOption, print_json
+
 if TYPE_CHECKING:
     from dopantfit.transport.trajectory import Trajectory
 
@@ -43,7 +45,6 @@ TypesOption = Annotated[
 TimestepOption = Annotated[float | None, typer.Option(help="Time step of the molecular dynamics, in ps.")]
 IntervalOption = Annotated[float | None, typer.Option(help="Time between frames in ps, where the file has none.")]
 FigureOption = Annotated[Path | None, typer.Option(help="Draw into this image file: png, pdf or svg.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")]
 
 
 @transport_app.command("msd")
@@ -319,8 +320,6 @@ def _check(
 def _show(json: bool, sources: Sequence[Path], told: _Told, record: dict[str, Any], *table: object) -> None:
     """Print the record with the hashes of its inputs, unfinished runs and notes, or the tables."""
     if json:
-        from json import dumps
-
         from dopantfit.workflow.provenance import installed_versions, sha256_of
 
         whole = {
@@ -330,7 +329,7 @@ def _show(json: bool, sources: Sequence[Path], told: _Told, record: dict[str, An
             "versions": installed_versions(),
             **record,
         }
-        sys.stdout.write(dumps(whole, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+        print_json(whole)
         return
     from rich.console import Console
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")]
+from dopantfit.terminal import JsonOption, print_json
 
 
 def swap(
@@ -78,13 +78,11 @@ def _say(report: Any) -> None:
 
 
 def _show(found: dict[str, Any], as_json: bool) -> None:
-    import json
-
     from rich.console import Console
     from rich.table import Table
 
     if as_json:
-        sys.stdout.write(json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+        print_json(found)
         return
     for title, name in (("All exchanges", "acceptance"), ("Across the interface", "acceptance_across")):
         table = Table(title=title)

@@ -1,7 +1,7 @@
 """`dopantfit transport`: what trajectories say, one verb for each question; `msd` where none is named."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -175,12 +175,8 @@ def density(
     found = found.smoothed(smooth)
     surface = None if level is None else isosurface(found, level)
     record = tables.density_record(found, minus, surface)
-    if output is not None:
-        tables.write_density(output, found)
-    if cube is not None:
-        tables.write_cube_file(cube, found)
-    if mesh is not None:
-        tables.write_mesh(mesh, surface)
+    _write(found, (output, tables.write_density), (cube, tables.write_cube_file))
+    _write(surface, (mesh, tables.write_mesh))
     if figure is not None:
         draw_density(found, figure, minus)
     sources = [path for path in (trajectory, minus) if path is not None]
@@ -315,6 +311,13 @@ def _check(
     for name, value in (numbers or {}).items():
         if value is not None and not isfinite(value):
             raise ConfigError(f"{name} {value}: is no number; give one")
+
+
+def _write(content: object, *writers: tuple[Path | None, Callable[[Path, Any], None]]) -> None:
+    """Write the content into every file that was asked for."""
+    for path, write in writers:
+        if path is not None:
+            write(path, content)
 
 
 def _show(json: bool, sources: Sequence[Path], told: _Told, record: dict[str, Any], *table: object) -> None:

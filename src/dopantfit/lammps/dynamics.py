@@ -166,6 +166,8 @@ class _DynamicsRun:
             if species_labels(begin.atoms) != labels:
                 raise ConfigError(f"{start}: holds other ions than the structure; start from a run of the same ions")
             atoms, shells = begin.atoms, begin.shells
+            if settings.coulomb_table:
+                shells = recipes.off_cores(atoms.positions, shells, settings.seed)
             parts = (shell_parts(one, labels) for one in (with_shell_masses(given, begin.shell_mass), potential))
             velocities = same_motion(begin.core_velocities, begin.shell_velocities, *parts)
         text, self.ions = data_text(atoms, potential, shells, velocities)

@@ -68,7 +68,7 @@ def pooled(estimates: Sequence[Estimate]) -> Estimate | None:
     relative = errors / values
     # A logarithm is lower on average than that of the mean, by half the variance.
     logarithms = np.log(values) + 0.5 * relative**2
-    variances = relative**2 + _between(logarithms, relative**2) + _EXACT**2
+    variances = relative**2 + between(logarithms, relative**2) + _EXACT**2
     if limits:
         middle, low, high = _censored(logarithms, variances, np.log(limits))
     else:
@@ -78,7 +78,7 @@ def pooled(estimates: Sequence[Estimate]) -> Estimate | None:
     return Estimate(value, error, exp(low), exp(high))
 
 
-def _between(values: Floats, variances: Floats) -> float:
+def between(values: Floats, variances: Floats) -> float:
     """Variance between structures by the method of moments of DerSimonian and Laird; 0 where errors explain all."""
     weights = 1.0 / (variances + _EXACT**2)
     whole = weights.sum()

@@ -61,7 +61,7 @@ def study(
 ) -> StudyRecord:
     """Study a dopant in the grain boundary: build, dope, exchange, run, analyse, answer. Goes on where it was ended.
 
-    folder: with ``study.toml``, or such a file. preset: quick, desk or paper, instead of the one the file names.
+    folder: with ``study.toml``, or such a file. preset: quick, night, desk or paper, instead of the one the file names.
     run: run folder, ``runs/study-<folder>-<preset>`` by default. workers: tasks at a time, as many as there are cores
     by default. site: file (TOML) of a cluster. keep: copy the summary to ``study`` beside ``study.toml``.
     Raises ConfigError, one line, for bad input; a task that fails stands in the record.

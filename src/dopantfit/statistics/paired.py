@@ -92,7 +92,7 @@ def ratio_of(
 
 
 def widened_to(interval: Interval, tail: float) -> Interval:
-    """Return a 95 % interval as wide as a smaller tail asks for; what is only a bound has no ends then.
+    """Return a 95 % interval as wide as a smaller tail asks for; what is only a bound has no end but zero then.
 
     Logarithms are widened where all of it is positive.
     """
@@ -100,7 +100,7 @@ def widened_to(interval: Interval, tail: float) -> Interval:
         return interval
     value, factor = interval.value, normal_widening(tail)
     if value is None:
-        return Interval.unknown()
+        return Interval(0.0 if interval.low >= 0.0 else -inf, inf)
     if interval.low > 0.0 and interval.high < inf:
         low, high = (log(end / value) * factor for end in (interval.low, interval.high))
         return Interval(value * exp(low), value * exp(min(high, _LARGEST)), value)

@@ -83,7 +83,10 @@ def between(values: Floats, variances: Floats) -> float:
     weights = 1.0 / (variances + _EXACT**2)
     whole = weights.sum()
     excess = float(weights @ (values - weights @ values / whole) ** 2) - (len(values) - 1)
-    return max(0.0, excess / float(whole - np.square(weights).sum() / whole))
+    scale = float(whole - np.square(weights).sum() / whole)
+    if scale <= _EXACT * whole:  # one value is exact, and its weight is all there is: the plain spread of all
+        return max(0.0, float(values.var(ddof=1) - variances.mean()))
+    return max(0.0, excess / scale)
 
 
 def _hartung_knapp(values: Floats, variances: Floats) -> tuple[float, float, float]:

@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from dopantfit.errors import ConfigError
+from dopantfit.statistics.sequential import MOST_LOOKS
 from dopantfit.strict_toml import Count, Positive, Table, parse_strict, parse_toml, read_text
 from dopantfit.structures.hosts import DEFAULT_HOST
 from dopantfit.study.systems import System
@@ -169,6 +170,8 @@ class Rules(Table):
     titanium_density: Positive
     #: Fewer independent structures or runs than this show no spread, and no answer is given.
     structures: Count
+    #: Looks at a study that grows until it can tell; their errors add up to those of one 95 % interval.
+    looks: Annotated[int, Field(ge=1, le=MOST_LOOKS)] = 4
 
 
 class Ensemble(Table):

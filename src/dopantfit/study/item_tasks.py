@@ -26,7 +26,7 @@ from dopantfit.study.verdict_stage import CompositionRuns, Question, verdict
 from dopantfit.workflow.typed import Action, Settings, TypedTask
 
 
-def result_jobs(study: StudyConfig, planned: Planned) -> Iterator[AnyJob]:
+def result_jobs(study: StudyConfig, planned: Planned, tail: float) -> Iterator[AnyJob]:
     """Return one task for each result; each makes do with what finished."""
     # Profiles and walkers are shown of the first boundary: others have other heights, and tell the same story.
     profiles = tuple(
@@ -48,7 +48,7 @@ def result_jobs(study: StudyConfig, planned: Planned) -> Iterator[AnyJob]:
     yield _item("11-walkers", boundary_items.walkers, Walkers(boundaries=tempered))
     if study.ensemble.members:
         yield _item("ensemble", ensemble.ensemble, _ensemble(study, planned))
-    yield TypedTask(places.VERDICT, "verdict", verdict, _question(study, planned), tolerant=True)
+    yield TypedTask(places.VERDICT, "verdict", verdict, _question(study, planned, tail), tolerant=True)
 
 
 def _crystal_jobs(study: StudyConfig, planned: Planned) -> Iterator[AnyJob]:
@@ -119,7 +119,7 @@ def _other_potentials(planned: Planned) -> tuple[PotentialRuns, ...]:
     )
 
 
-def _question(study: StudyConfig, planned: Planned) -> Question:
+def _question(study: StudyConfig, planned: Planned, tail: float) -> Question:
     """The three requirements."""
     return Question(
         rules=study.rules,
@@ -137,6 +137,7 @@ def _question(study: StudyConfig, planned: Planned) -> Question:
             for i, dosed in zip(study.compositions, planned.doped, strict=True)
         ),
         ensemble=_other_potentials(planned),
+        tail=tail,
     )
 
 

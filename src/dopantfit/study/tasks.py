@@ -11,6 +11,7 @@ from dopantfit.boundary.dope.config import DopeConfig
 from dopantfit.errors import ConfigError
 from dopantfit.potential import Potential
 from dopantfit.potential.files import locate
+from dopantfit.statistics import TAIL_95
 from dopantfit.structures import Host, load_host
 from dopantfit.study import amorphous_stage, boundary_stage, conduction, dynamics, places
 from dopantfit.study.amorphous_stage import GlassCut, GlassExchange
@@ -37,12 +38,14 @@ Files = Mapping[str, Path]
 class Planner:
     """Makes the tasks of one study. base: the folder that names in the study are relative to.
 
-    grown: how far the study has grown; None for one of fixed size.
+    grown: how far the study has grown; None for one of fixed size. tail: probability beyond each end of the intervals
+    of its verdict.
     """
 
     study: StudyConfig
     base: Path
     grown: Extent | None = None
+    tail: float = TAIL_95
 
     @cached_property
     def extent(self) -> Extent:
@@ -73,7 +76,7 @@ class Planner:
     @cached_property
     def jobs(self) -> tuple[AnyJob, ...]:
         """All tasks, those that gather results last."""
-        return (*self.planned, *result_jobs(self.study, self.planned))
+        return (*self.planned, *result_jobs(self.study, self.planned, self.tail))
 
     def graph(self) -> Graph:
         """Return all tasks as a graph; ConfigError as `planned`."""

@@ -16,18 +16,21 @@ from dopantfit.study.values import Range
 from dopantfit.workflow.schema import Model
 
 Answer = Literal["yes", "no", "undecided"]
+#: What an interval narrows with.
+Source = Literal["walkers", "share", "depths", "crystals", "crystal runs", "glasses", "glass runs"]
 _ORDER: tuple[Answer, ...] = ("no", "undecided", "yes")
 
 
 class Basis(Model):
     """What an interval comes from, for what more of it would be worth.
 
-    source: what the interval narrows with. count: independent pairs of structures, or walkers. mean: of the logarithms
+    source: what the interval narrows with; "share": it has none of its own, and is answered with the dopant's share.
+    count: independent pairs of structures, or walkers. mean: of the logarithms
     of their ratios, spread: variance of one, within: the part of it that is of single runs and falls with their length;
-    None where a ratio is not known from pairs. dopants, exposure: counted in the grains, and what one of them is worth.
+    None where a ratio is not known from pairs; of depths [Å], not of logarithms. dopants, exposure: counted in the grains, and what one of them is worth.
     """
 
-    source: Literal["walkers", "crystals", "crystal runs", "glasses", "glass runs"]
+    source: Source
     count: int
     mean: float | None = None
     spread: float | None = None
@@ -48,8 +51,8 @@ class Criterion(Model):
     rule: str
     answer: Answer
     reason: str = ""
-    limit: float
-    at_most: bool
+    limit: float | None = None
+    at_most: bool = True
     basis: Basis | None = None
 
     def resting_on(self, basis: Basis) -> Self:

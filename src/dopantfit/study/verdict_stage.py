@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Literal, TypeVar
 
-from dopantfit.statistics import TAIL_95, Interval, LogRatio, interval_of, ratio_of
+from dopantfit.statistics import TAIL_95, Interval, LogRatio, interval_of, ratio_of, standard_error
 from dopantfit.study.bleeding_stage import Bled, merged, unit_share
 from dopantfit.study.conduction import Transported
 from dopantfit.study.config import Rules
@@ -112,7 +112,16 @@ def _confinement(bled: Bled | None, rules: Rules, tail: float) -> tuple[Criterio
         return less, depth
     dopants, worth = sum(one.dopants for one in bled.grains), unit_share(bled.grains)
     basis = Basis(source="walkers", count=len(bled.grains), dopants=dopants, exposure=worth)
-    return less.resting_on(basis), depth.resting_on(basis)
+    return less.resting_on(basis), depth.resting_on(_of_depths(bled))
+
+
+def _of_depths(bled: Bled) -> Basis:
+    """What the interval of a depth comes from; without any in the grain it is answered with the share."""
+    depths = [one.depth for one in bled.grains]
+    if not bled.grain_fraction or len(depths) < 2:
+        return Basis(source="share", count=len(depths))
+    variance = standard_error(depths) ** 2 * len(depths)
+    return Basis(source="depths", count=len(depths), mean=sum(depths) / len(depths), spread=variance, within=0.0)
 
 
 def _depth(bled: Bled | None, share: Answer, rules: Rules, tail: float) -> Criterion:

@@ -7,8 +7,8 @@ from math import inf, log
 from dopantfit.study.config import Rules
 from dopantfit.study.extent import CompositionExtent, Extent
 from dopantfit.study.outlook import (
-    Outlook,
     Prices,
+    Prospect,
     Size,
     cheapest,
     leaning,
@@ -38,7 +38,7 @@ class OpenCheck:
     """A check that is open. outlook: what would answer it. target: what the next round has of what it rests on."""
 
     check: Criterion
-    outlook: Outlook
+    outlook: Prospect
     target: Size | None
 
 
@@ -74,7 +74,7 @@ def looked_at(
 ) -> OpenCheck:
     """Say what would answer a check, and what the next round should have of what it rests on."""
     if check.basis is None:
-        nothing = Outlook(leans="undecided", core_hours=None, optimistic=None, structures=0, segments=0, words="")
+        nothing = Prospect(leans="undecided", core_hours=None, optimistic=None, structures=0, segments=0, words="")
         return OpenCheck(check, nothing, None)
     now, price = Size.of(extent, check.basis), costs[check.basis.source]
     if check.basis.source == "share":
@@ -107,12 +107,12 @@ def _barred(check: Criterion) -> bool:
     return hold(check.quantity, check.unit, check.interval, check.limit).answer != "undecided"
 
 
-def _nothing(check: Criterion, words: str) -> Outlook:
-    return Outlook(leans=leaning(check), core_hours=None, optimistic=None, structures=0, segments=0, words=words)
+def _nothing(check: Criterion, words: str) -> Prospect:
+    return Prospect(leans=leaning(check), core_hours=None, optimistic=None, structures=0, segments=0, words=words)
 
 
-def _something(check: Criterion, hours: float, size: Size, words: str) -> Outlook:
-    return Outlook(
+def _something(check: Criterion, hours: float, size: Size, words: str) -> Prospect:
+    return Prospect(
         leans=leaning(check),
         core_hours=None,
         optimistic=hours,

@@ -62,7 +62,7 @@ class Size:
         return self.structures, self.segments
 
 
-class Outlook(Model):
+class Prospect(Model):
     """What it would take to answer an open check.
 
     leans: to which answer. core_hours: if the estimate stays where it is; optimistic: if it lies one standard error
@@ -152,19 +152,21 @@ def _counts_answer(check: Criterion, basis: Basis, factor: float, tail: float, s
     return bool(high * worth - room <= check.limit or low * worth + room > check.limit)
 
 
-def outlook_of(check: Criterion, extent: CompositionExtent, prices: Prices, tail: float) -> Outlook:
+def outlook_of(check: Criterion, extent: CompositionExtent, prices: Prices, tail: float) -> Prospect:
     """Say what it would take to answer a check. tail: of the intervals that it will be answered with."""
     basis = check.basis
     if basis is None or check.limit is None:
-        return Outlook(leans="undecided", core_hours=None, optimistic=None, structures=0, segments=0, words="not known")
+        return Prospect(
+            leans="undecided", core_hours=None, optimistic=None, structures=0, segments=0, words="not known"
+        )
     now, leans = Size.of(extent, basis), leaning(check)
     found, soonest = (cheapest(check, now, prices, tail, spare) for spare in (0.0, 1.0))
     if found is None and soonest is None:
         words = "nobody can tell what would answer it" if distance_of(check) is None else "not within reach"
-        return Outlook(leans=leans, core_hours=None, optimistic=None, structures=0, segments=0, words=words)
+        return Prospect(leans=leans, core_hours=None, optimistic=None, structures=0, segments=0, words=words)
     size, hours = found or (soonest or (now, inf))
     words = f"{hours:.2g} more core-hours would answer it" + (" if it stays there" if found else " at best")
-    return Outlook(
+    return Prospect(
         leans=leans,
         core_hours=hours if found else None,
         optimistic=soonest[1] if soonest else hours,

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from dopantfit.study.config import Rules
 from dopantfit.study.extent import Extent
-from dopantfit.study.outlook import Outlook
+from dopantfit.study.outlook import Prospect
 from dopantfit.study.values import Range
 from dopantfit.study.verdict import Answer
 from dopantfit.workflow.schema import Model
@@ -25,7 +25,7 @@ class RoundCheck(Model):
     limit: float | None
     at_most: bool
     answer: Answer
-    outlook: Outlook | None
+    outlook: Prospect | None
 
 
 class Round(Model):

@@ -27,7 +27,8 @@ class Basis(Model):
     source: what the interval narrows with; "share": it has none of its own, and is answered with the dopant's share.
     count: independent pairs of structures, or walkers. mean: of the logarithms
     of their ratios, spread: variance of one, within: the part of it that is of single runs and falls with their length;
-    None where a ratio is not known from pairs; of depths [Å], not of logarithms. dopants, exposure: counted in the grains, and what one of them is worth.
+    None where a ratio is not known from pairs; of depths [Å], not of logarithms. dopants, exposure: counted in the
+    grains, and what one of them is worth.
     """
 
     source: Source

@@ -5,24 +5,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from dopantfit.boundary.build.config import SIZES, BuildConfig, load_build
-from dopantfit.boundary.build.stages import Anneal, total_duration
-from dopantfit.boundary.dope.config import DopeConfig
-from dopantfit.errors import ConfigError
-from dopantfit.potential import Potential
-from dopantfit.potential.files import locate
-from dopantfit.statistics import TAIL_95
-from dopantfit.structures import Host, load_host
+from dopantfit.boundary.build.stages import total_duration
 from dopantfit.study import amorphous_stage, boundary_stage, conduction, dynamics, places
 from dopantfit.study.amorphous_stage import GlassCut, GlassExchange
 from dopantfit.study.bleeding_stage import Bled, BleedingAnalysis, bleed
 from dopantfit.study.boundary_stage import BoundaryBuild, BoundaryDoping, BuiltBoundary
 from dopantfit.study.conduction import GlassStructure, TransportAnalysis, Transported
-from dopantfit.study.config import AmorphousCells, Crystals, StudyConfig
+from dopantfit.study.config import AmorphousCells, Crystals
 from dopantfit.study.crystals import BuiltCrystal, CrystalBuild, build_crystal
 from dopantfit.study.dynamics import Continuation, Equilibration, Ions, Produced, Production
-from dopantfit.study.extent import Extent
-from dopantfit.study.files import seed_of
+from dopantfit.study.inputs import StudyInputs
 from dopantfit.study.item_tasks import result_jobs
 from dopantfit.study.planned import AnyJob, BoundaryTasks, CrystalTasks, GlassTasks, LadderTasks, Planned, RunTasks
 from dopantfit.study.swap_stage import Tempering, temper_walkers
@@ -35,27 +27,8 @@ Files = Mapping[str, Path]
 
 
 @dataclass(frozen=True)
-class Planner:
-    """Makes the tasks of one study. base: the folder that names in the study are relative to.
-
-    grown: how far the study has grown; None for one of fixed size. tail: probability beyond each end of the intervals
-    of its verdict.
-    """
-
-    study: StudyConfig
-    base: Path
-    grown: Extent | None = None
-    tail: float = TAIL_95
-
-    @cached_property
-    def extent(self) -> Extent:
-        """What there is of everything that more can be made of."""
-        return self.grown or Extent.first(self.study)
-
-    @cached_property
-    def host(self) -> Host:
-        """What is doped; ConfigError when there is no such host, or its file contradicts itself."""
-        return load_host(self.study.host, self.base)
+class Planner(StudyInputs):
+    """Makes the tasks of one study."""
 
     @cached_property
     def planned(self) -> Planned:
@@ -82,82 +55,12 @@ class Planner:
         """Return all tasks as a graph; ConfigError as `planned`."""
         return Graph(job.task() for job in self.jobs)
 
-    def potential(self, name: str) -> dict[str, Path]:
-        """Return the potential as the file of a task."""
-        beside = self.base / name
-        found = beside if beside.is_file() else locate(name)
-        return {"potential": Path(str(found))}
-
-    @cached_property
-    def own_potential(self) -> dict[str, Path]:
-        """The study's own potential as the file of a task."""
-        return self.potential(self.study.potential)
-
-    def host_ions(self) -> tuple[str, ...]:
-        """Labels of the ions of the undoped boundary and crystal."""
-        build = self.build_config()
-        return tuple(sorted({*build.host.charges, *build.cations}))
-
-    def check_dopant(self) -> None:
-        """Raise ConfigError when the dopant is no cation of every potential of the study, or an ion of the host."""
-        dopant, host_ions = self.study.dopant, self.host_ions()
-        for name in (self.study.potential, *self.study.ensemble.potentials):
-            potential = Potential.load(self.potential(name)["potential"])
-            if dopant not in potential.species:
-                raise ConfigError(
-                    f"study: {dopant} is not in potential {potential.name!r} ({', '.join(potential.species)}); "
-                    "name a potential with the dopant"
-                )
-            if dopant in host_ions or potential.species[dopant].formal_charge <= 0:
-                what = "an ion of the host" if dopant in host_ions else "no cation"
-                raise ConfigError(
-                    f"study: dopant = {dopant!r} is {what}; name a cation of the potential that the host "
-                    f"({', '.join(host_ions)}) does not hold"
-                )
-
-    def seed(self, name: str) -> int:
-        """Seed of a task."""
-        return seed_of(self.study.seed, name)
-
     def boundary(self, quench: int) -> TypedTask[BuiltBoundary]:
         """One undoped boundary."""
         config, name = self.build_config(quench), places.of_quench(places.BOUNDARY, quench)
         settings = BoundaryBuild(build=config, reducible=self.host.reducible)
         cost = total_duration(config.stages)
         return TypedTask(name, "boundary", boundary_stage.build, settings, self.own_potential, cost, "ps")
-
-    def build_config(self, quench: int = 1) -> BuildConfig:
-        """Return the build of a boundary, with a seed of this study."""
-        name = self.study.boundary.build
-        config = load_build(name if name in SIZES else self.base / name, self.host)
-        if config.host != self.host:
-            raise ConfigError(
-                f"{self.base / name}: is about the host {config.host.name}, the study about {self.host.name}; "
-                "name the same host in both"
-            )
-        return config.model_copy(update={"seed": self.seed(places.of_quench("boundary", quench))})
-
-    def dope_config(self, quench: int) -> DopeConfig:
-        """Return the doping of a boundary of the study as boundary/ has it."""
-        doping = self.study.doping
-        relaxation = Anneal(
-            name="relax",
-            reason="energetic relaxation of the doped structure",
-            kind="anneal",
-            temperature=doping.temperature,
-            duration=doping.relaxation,
-            ensemble="npt",
-            cell="aniso",
-            pressure=self.study.engine.pressure,
-        )
-        return DopeConfig(
-            host=self.host,
-            dopant=self.study.dopant,
-            concentrations=doping.concentrations,
-            realisations=doping.realisations,
-            seed=self.seed(places.of_quench("doping", quench)),
-            stages=(relaxation,),
-        )
 
     def dosed(self, system: System, built: tuple[TypedTask[BuiltBoundary], ...]) -> BoundaryTasks:
         """Dope every boundary at one concentration, exchange, and see what bled."""
@@ -347,7 +250,7 @@ class Planner:
             found[glass(one.system.composition)] = tuple(
                 self.glass(system, self.cut(system, each.boundary, each, rank), True) for system, each, rank in own
             )
-        if self.study.amorphous.titanium_free:
+        if self.study.amorphous.reducible_free:
             exchanged = [self.exchanged(one, q) for q, one in enumerate(references[: self.study.boundary.quenches], 1)]
             found[EXCHANGED] = self.repeated(EXCHANGED, exchanged)
         return found
@@ -390,7 +293,7 @@ class Planner:
         want = GlassExchange(
             host=self.host,
             dopant=self.study.dopant,
-            share=self.study.amorphous.titanium_free_dopant,
+            share=self.study.amorphous.reducible_free_dopant,
             seed=self.seed(name),
             reference=reference.output,
         )

@@ -177,7 +177,7 @@ def _boundary(runs: CompositionRuns, here: Here, want: Question) -> tuple[Criter
     enough, reason = fewest >= rules.structures, _few(fewest, "structure", rules)
     gain = at_least(f"σ({want.mobile}) of {name} over A_ref", "", sigma, rules.boundary_conductivity)
     gain = agreed(gain, _by_potential(runs.glasses[0], here, want), rules.boundary_conductivity)
-    less = at_most(f"{label} per volume of {name} over A_ref", "", amount, rules.titanium_density)
+    less = at_most(f"{label} per volume of {name} over A_ref", "", amount, rules.reducible_density)
     cells = [cell for side in volumes for cell in side]
     return (
         _settled(only_if(less, enough, reason), cells, rules).resting_on(_basis("glasses", denser, volumes)),

@@ -4,7 +4,9 @@ import json
 import os
 import tomllib
 from collections.abc import Mapping
+from importlib.resources.abc import Traversable
 from pathlib import Path
+from textwrap import shorten
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -30,7 +32,9 @@ class Table(BaseModel):
 AnyTable = TypeVar("AnyTable", bound=Table)
 
 
-def read_text(path: Path, remedy: str = "check the path", error: type[DopantFitError] = ConfigError) -> str:
+def read_text(
+    path: Path | Traversable, remedy: str = "check the path", error: type[DopantFitError] = ConfigError
+) -> str:
     """Return the text of a file; raise ``error`` with the reason and the remedy where it cannot be read."""
     try:
         return path.read_text(encoding="utf-8")
@@ -40,7 +44,7 @@ def read_text(path: Path, remedy: str = "check the path", error: type[DopantFitE
         reason = problem.strerror or str(problem)
     except ValueError:
         reason = "its name holds a zero byte"
-    raise error(f"{shown(path)}: cannot be read ({reason}); {remedy}")
+    raise error(f"{shown(str(path))}: cannot be read ({reason}); {remedy}")
 
 
 def is_file(path: str | os.PathLike[str]) -> bool:
@@ -92,7 +96,8 @@ def parse_strict(
 
 def first_problem(problem: ValidationError) -> str:
     """The first problem of a validation in one line, with how many more there are."""
-    first = problem.errors()[0]
+    # A key that is not known is often the misspelling of one that is missing, so it comes first.
+    first = min(problem.errors(), key=lambda one: one["type"] != "extra_forbidden")
     where = ".".join(str(part) for part in first["loc"])
     message = first["msg"].removeprefix("Value error, ")
     more = f" (and {problem.error_count() - 1} more)" if problem.error_count() > 1 else ""
@@ -104,4 +109,4 @@ def first_problem(problem: ValidationError) -> str:
         return message + more
     if isinstance(first["input"], dict | list):
         return f"{where}: {message}{more}"
-    return f"{where} = {first['input']!r}: {message}; mend it{more}"
+    return f"{where} = {shorten(repr(first['input']), 100)}: {message}; mend it{more}"

@@ -101,3 +101,12 @@ def test_presets_and_files_are_strict(tmp_path):
     file.write_text('dopant = "Mg"\ntypo = 1\n[layers]\ninterface = 1.0\ninto_grain = 1\nreservoir = 5.0\n')
     with pytest.raises(ConfigError, match=r"swap.toml: typo is no known key"):
         load_swap(file)
+    for table, key in (("", "seed"), ("[burst]\n", "undo_every")):
+        file.write_text(
+            f'dopant = "Mg"\n{table}{key} = -1\n[layers]\ninterface = 1.0\ninto_grain = 1\nreservoir = 5.0\n'
+        )
+        with pytest.raises(ConfigError, match=rf"swap.toml: .*{key} = -1: .* mend it"):
+            load_swap(file)
+    # What a program gives is refused in the words of what people write.
+    with pytest.raises(ConfigError, match=r"size tiny: typo is no known key"):
+        preset("tiny", "Mg", 70.0, 1, 43.0, typo=1)

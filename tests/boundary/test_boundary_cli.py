@@ -7,8 +7,7 @@ from typer.testing import CliRunner
 
 from dopantfit.boundary.cli import boundary_app
 from dopantfit.errors import ConfigError
-from dopantfit.structures import load_host
-from made_up_records import GATE, write_validation_record
+from made_up_records import GATE, up_to_date, write_validation_record
 
 
 def run(*words):
@@ -45,11 +44,10 @@ def test_what_is_not_there_is_named(words, message):
 
 def write_validation(folder, failed=()):
     """Write what ``dopantfit validate`` writes, for the potential in a folder."""
-    from dopantfit.validate import thresholds
     from dopantfit.validate.run import GATES
 
     gates = [GATE | {"name": name, "passed": name not in failed} for name in GATES]
-    write_validation_record(folder, thresholds=thresholds.sha256(load_host()), gates=gates)
+    write_validation_record(folder, **up_to_date(), gates=gates)
 
 
 def test_only_a_validation_that_passed_and_is_of_this_potential_counts(tmp_path):

@@ -9,6 +9,7 @@ import pytest
 from dopantfit.errors import ConfigError
 from dopantfit.lammps import Dynamics, Launcher, run_dynamics
 from dopantfit.lammps.include import potential_include
+from dopantfit.lammps.legs import read_table
 from dopantfit.lammps.shell_masses import STEPS_PER_PERIOD, longest_timestep, with_shell_masses
 from dopantfit.potential import Potential
 from dopantfit.structures import prototype
@@ -49,6 +50,25 @@ def test_impossible_masses_are_refused(part):
         Dynamics(300.0, 0.1, 1, shell_mass=part)
 
 
+def test_a_run_that_starts_from_one_with_lighter_shells_keeps_the_motion_of_its_ions(tmp_path):
+    atoms, potential = prototype("LiTi2P3O12"), Potential.load("latp-2021")
+    light = Dynamics(700.0, 0.04, 1, timestep=0.0004, shell_mass=None, thermo_every=10)
+    first = run_dynamics(atoms, potential, light, tmp_path / "light", launcher=LAUNCHER)
+    heavy = Dynamics(700.0, 0.0001, 1, timestep=0.0001, ensemble="nve", thermo_every=1)
+    second = run_dynamics(atoms, potential, heavy, tmp_path / "heavy", launcher=LAUNCHER, start=tmp_path / "light")
+    begin, end = (read_table(run.thermo) for run in (second, first))
+    # Velocities are written in all digits; with those of the light sites the ions would be 2 % colder.
+    assert begin["temperature_K"][0] == pytest.approx(end["temperature_K"][-1], rel=1e-10)
+    # Nor do heavier shells carry all ions away, whose momenta add up to nothing but rounding.
+    masses = np.array([potential.species[symbol].total_mass for symbol in atoms.symbols])
+    assert np.abs(masses @ second.atoms.get_velocities()).max() < 1e-8
+    # What moves against the cores is as fast as before, and so has as much more energy as its reduced mass has grown.
+    oxygen = potential.species["O"]
+    ratio = 0.1 * 0.9 / (oxygen.shell.mass * oxygen.mass / oxygen.total_mass**2)
+    expected = ratio * end["shell_temperature_K"][-1]
+    assert begin["shell_temperature_K"][0] == pytest.approx(expected, rel=1e-6)
+
+
 def test_tabulated_forces_are_those_of_the_exact_terms(tmp_path):
     atoms, potential = prototype("LiTi2P3O12"), Potential.load("latp-2021")
     exact = Dynamics(600.0, 0.02, 1, coulomb_table=False, thermo_every=1)
@@ -66,6 +86,18 @@ def test_tabulated_forces_are_those_of_the_exact_terms(tmp_path):
     forces = 2.0 * AMU_A2_PER_PS2 * masses[:, None] * (sites[True] - sites[False]) / exact.timestep**2
     # PPPM at 1e-4 leaves 3e-4 eV/Å here; and not nothing: the table is in use.
     assert 1e-7 < np.sqrt(np.mean(forces**2)) < 1e-3
+
+
+def test_a_run_with_tables_may_start_where_a_held_ion_has_its_shell_on_its_core(tmp_path, rocksalt, polarisable):
+    exact = Dynamics(300.0, 0.005, 1, coulomb_table=False, frozen=tuple(range(7)), thermo_every=1)
+    first = run_dynamics(rocksalt, polarisable, exact, tmp_path / "exact", launcher=LAUNCHER)
+    # Symmetry keeps the shells of held O where they are.
+    assert np.nanmin(np.linalg.norm(first.shells - first.atoms.positions, axis=1)) < 1e-6
+    table = replace(exact, coulomb_table=True)
+    second = run_dynamics(rocksalt, polarisable, table, tmp_path / "table", launcher=LAUNCHER, start=tmp_path / "exact")
+    end, begin = read_table(first.thermo)["potential_eV"][-1], read_table(second.thermo)["potential_eV"][0]
+    # Three springs gain up to ½·74.92·3·(2 mÅ)² each; without that LAMMPS finds no number.
+    assert begin == pytest.approx(end, abs=3e-3)
 
 
 def test_terms_without_dispersion_end_where_they_are_negligible():

@@ -26,11 +26,11 @@ from dopantfit.study.files import write_structure
 from dopantfit.study.record import FinishedTask, StudyRecord
 from dopantfit.study.run import keep, reported_files
 from dopantfit.study.tasks import Planner
-from dopantfit.validate import ValidationStatus, thresholds
+from dopantfit.validate import ValidationStatus
 from dopantfit.workflow import records
 from dopantfit.workflow.graph import find_action, key_of
 from dopantfit.workflow.provenance import Provenance
-from made_up_records import PARAMETER, write_fit_record, write_validation_record
+from made_up_records import PARAMETER, up_to_date, write_fit_record, write_validation_record
 
 NAME = "rho Mg-O"
 FIT = """
@@ -64,7 +64,7 @@ def fit(tmp_path):
     entry = {"name": NAME, "value": 0.1812345, "standard_error": 0.0004}
     record = Provenance.of(inputs, {}, seed=1, started=time.time()).as_dict()
     write_fit_record(folder, parameters=[PARAMETER | entry], record=record)
-    write_validation_record(folder, thresholds=thresholds.sha256(load_host()))
+    write_validation_record(folder, **up_to_date())
     return folder
 
 
@@ -176,6 +176,7 @@ def test_a_whole_fit_holds_in_every_link(fit):
         ("potential.toml", ("0.1812345", "0.18"), "gates", "made with another potential"),
         ("potential.toml", ("spring = ", "spring = 1"), "fit", "potential.toml is not what it wrote"),
         ("validation.json", ('"thresholds": "', '"thresholds": "0'), "gates", "made with other thresholds"),
+        ("validation.json", ('"recipe": "', '"recipe": "0'), "gates", "made with other runs of molecular dynamics"),
     ],
 )
 def test_a_link_that_does_not_hold_is_named(fit, file, change, step, problem):
@@ -348,8 +349,7 @@ def test_results_that_were_made_without_what_failed_hold(studied):
 def test_steps_know_by_hash_what_is_up_to_date(fit):
     assert why_fit(fit) == "" and why_validate(fit, "quick") == ""
     assert why_validate(fit, "paper") == "it was made at level quick"
-    validation = fit / "validation.json"
-    validation.write_text(validation.read_text().replace('"level": "quick"', '"level": "standard"'))
+    write_validation_record(fit, **up_to_date("standard"))
     # More than was asked for is not replaced by less.
     assert why_validate(fit, "quick") == "" and why_validate(fit, "standard") == ""
     assert why_validate(fit, "paper") == "it was made at level standard"

@@ -1,15 +1,18 @@
 """Who may go on with a potential."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from dopantfit import Potential
 from dopantfit.errors import ConfigError
+from dopantfit.lammps import Dynamics
 from dopantfit.structures import load_host
-from dopantfit.validate import require_valid, thresholds
+from dopantfit.validate import levels, require_valid, thresholds
 from dopantfit.validate.gate import Gate, Threshold
+from dopantfit.validate.levels import LEVELS
 from dopantfit.validate.record import write_validation
 from dopantfit.validate.run import GATES
 from dopantfit.validate.subject import load_subject
@@ -75,6 +78,19 @@ def refuse_other_thresholds(folder: Path) -> None:
     path.write_text(path.read_text().replace(thresholds.sha256(load_host()), 64 * "0"))
 
 
+def refuse_another_time_step(folder: Path) -> None:
+    # As a version before: its time step is hashed, and this version's is another one.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Dynamics.__dataclass_fields__["timestep"], "default", 0.0004)
+        record(folder)
+
+
+def refuse_another_duration(folder: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(levels, "LEVELS", {"quick": replace(LEVELS["quick"], hot_ps=1.0)})
+        record(folder)
+
+
 def refuse_cut_short(folder: Path) -> None:
     path = record(folder)
     path.write_text(path.read_text()[:200])
@@ -93,6 +109,8 @@ def refuse_other(folder: Path) -> None:
         (refuse_stale, "another potential, or an earlier one"),
         (refuse_other_settings, "another validate.toml"),
         (refuse_other_thresholds, "other thresholds"),
+        (refuse_another_time_step, "other runs of molecular dynamics"),
+        (refuse_another_duration, "other runs of molecular dynamics"),
         (refuse_cut_short, "cannot be read as JSON"),
         (refuse_other, "is missing"),
     ],

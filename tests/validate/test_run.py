@@ -14,6 +14,7 @@ import pytest
 from ase import Atoms
 
 from dopantfit.errors import ConfigError
+from dopantfit.lammps import Dynamics
 from dopantfit.potential import Parameter
 from dopantfit.validate import cli, dynamics, levels, require_valid, run
 from dopantfit.validate.gate import Gate, GateWork
@@ -117,6 +118,17 @@ def test_a_finished_gate_is_kept_and_a_damaged_or_stale_one_is_judged_again(fold
     assert run_gates(request(folder, "standard"), ["turn-over"], 1, nothing)[0].finding == first.finding
     kept.write_text("{")
     assert run_gates(request(folder), ["turn-over"], 1, nothing)[0].finding == first.finding
+
+
+def test_gates_that_run_dynamics_are_stale_after_a_change_of_its_settings_and_no_others(folder, monkeypatch):
+    def keys() -> dict[str, str]:
+        subject = load_subject(folder, "latp-mg-2022", "quick")
+        return {name: subject.key(name, one.frames, one.peer, one.dynamics) for name, one in GATES.items()}
+
+    before = keys()
+    monkeypatch.setattr(Dynamics.__dataclass_fields__["timestep"], "default", 0.0004)
+    after = keys()
+    assert {name for name in GATES if before[name] != after[name]} == {"compound", "host", "stability", "mobility"}
 
 
 def test_gates_on_several_processes_find_what_they_find_on_one(folder):

@@ -24,7 +24,7 @@ from dopantfit.lammps.legs import Frames, Rows, difference
 from dopantfit.lammps.outputs import ThermoTable, read_dump, read_thermo
 from dopantfit.lammps.progress import DynamicsProgress, Report
 from dopantfit.lammps.settings import LONGEST_CORE_SHELL, Dynamics
-from dopantfit.lammps.shell_masses import prepared
+from dopantfit.lammps.shell_masses import prepared, same_motion, shell_parts, with_shell_masses
 from dopantfit.potential import Potential, element_of
 from dopantfit.workflow.folders import make_folder
 from dopantfit.workflow.lock import held
@@ -84,13 +84,13 @@ def run_dynamics(
     atoms: ions only; the array ``species`` names them where symbols do not suffice.
     launcher: how LAMMPS is started, and on how many ranks; by default with MPI on this machine.
     report: called about twice a second with the state of the run; see `RichReport`.
-    start: folder of a finished run whose end (positions, shells, velocities, cell) is taken over.
+    start: folder of a finished run whose end (positions, shells, velocities, cell) is taken over; ions keep their
+        velocities where shells had other masses.
 
     Called again with the same arguments on the same folder, it returns the finished result, or goes on from the last
     complete leg, also after the process was killed; where a file that it goes on from is damaged, the run is made anew,
-    and its record says why. With ``restart_every`` given and on the same number of ranks, the
-    end is bit for bit that of an undisturbed run; without, legs follow the speed of the machine, and the two differ
-    by rounding, as any two runs on different machines do.
+    and its record says why. On the same number of ranks the end is bit for bit that of an undisturbed run; on another,
+    the two differ by rounding, as any two runs on different machines do.
     Raises ConfigError for arguments that make no run or are not those of the run in the folder, CollapseError naming
     ions, shells and time when a shell leaves its core or a pair passes its turn-over radius, EngineError when LAMMPS
     fails.
@@ -105,12 +105,16 @@ def run_dynamics(
 
 @dataclass(frozen=True)
 class EndState:
-    """Where a finished run ended, in the frame of its atoms: velocities of cores and shells [Å/ps]."""
+    """Where a finished run ended, in the frame of its atoms: velocities of cores and shells [Å/ps].
+
+    shell_mass: as in the settings of that run.
+    """
 
     atoms: Atoms
     shells: Array
     core_velocities: Array
     shell_velocities: Array
+    shell_mass: float | None
 
 
 def end_state(folder: Path, potential: Potential) -> EndState:
@@ -132,16 +136,17 @@ def end_state(folder: Path, potential: Potential) -> EndState:
         np.array(frame["reduction"]),
         np.array(sites.cell),
     )
-    return _end(path, ions)
+    # Runs of before shell masses were a setting had those of the potential.
+    return _end(path, ions, record["configuration"].get("shell_mass"))
 
 
-def _end(path: Path, ions: IonMap) -> EndState:
+def _end(path: Path, ions: IonMap, shell_mass: float | None) -> EndState:
     frame = read_dump(path, ions)[-1]
     shells = recipes.shells_of(frame, ions)
     atoms = Atoms(frame.get_chemical_symbols(), positions=frame.positions, cell=frame.cell, pbc=True)
     atoms.set_array("species", np.array(ions.labels))
     cores = frame.arrays["site_velocities"]
-    return EndState(atoms, shells, cores, frame.arrays.get("shell_velocities", np.zeros_like(cores)))
+    return EndState(atoms, shells, cores, frame.arrays.get("shell_velocities", np.zeros_like(cores)), shell_mass)
 
 
 class _DynamicsRun:
@@ -152,7 +157,7 @@ class _DynamicsRun:
     ) -> None:
         if settings.frozen and settings.frozen[-1] >= len(atoms):
             raise ConfigError(f"frozen names ion {settings.frozen[-1]}, the structure has {len(atoms)}, from 0")
-        potential = prepared(potential, settings)
+        given, potential = potential, prepared(potential, settings)
         self.settings, self.folder, self.potential = settings, folder, potential
         self.moving = start is not None
         shells, velocities, labels = None, None, species_labels(atoms)
@@ -161,7 +166,10 @@ class _DynamicsRun:
             if species_labels(begin.atoms) != labels:
                 raise ConfigError(f"{start}: holds other ions than the structure; start from a run of the same ions")
             atoms, shells = begin.atoms, begin.shells
-            velocities = (begin.core_velocities, begin.shell_velocities)
+            if settings.coulomb_table:
+                shells = recipes.off_cores(atoms.positions, shells, settings.seed)
+            parts = (shell_parts(one, labels) for one in (with_shell_masses(given, begin.shell_mass), potential))
+            velocities = same_motion(begin.core_velocities, begin.shell_velocities, *parts)
         text, self.ions = data_text(atoms, potential, shells, velocities)
         types = self.ions.types
         self.inputs = {
@@ -277,7 +285,7 @@ class _DynamicsRun:
         step = table["Step"][-1]
         if step == end and not self._past_limits(table):
             return
-        last = _end(self.folder / recipes.LEG_SITES, self.ions)
+        last = _end(self.folder / recipes.LEG_SITES, self.ions, self.settings.shell_mass)
         facts = (
             collapse.broken_shells(last.atoms, last.shells, self.ions.labels),
             collapse.crossed_pairs(last.atoms, last.shells, self.ions.labels, self.patches),
@@ -316,7 +324,7 @@ class _DynamicsRun:
 
     def result(self) -> DynamicsResult:
         """Read what the finished run left."""
-        last = _end(self.folder / recipes.LEG_SITES, self.ions)
+        last = _end(self.folder / recipes.LEG_SITES, self.ions, self.settings.shell_mass)
         kinds = [self.potential.species[label] for label in self.ions.labels]
         core_mass = np.array([kind.mass for kind in kinds])[:, None]
         total_mass = np.array([kind.total_mass for kind in kinds])[:, None]

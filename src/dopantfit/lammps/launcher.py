@@ -26,6 +26,8 @@ _GRACE = 5.0
 _ORPHAN_GRACE = 1.0
 #: Seconds between two looks at a run.
 _WATCH_INTERVAL = 0.5
+#: Longest wait for the system to remove what was killed [s], and time between two looks.
+_REMOVAL, _REMOVAL_INTERVAL = 5.0, 0.01
 _FATAL = {
     signal.SIGABRT,
     signal.SIGBUS,
@@ -181,8 +183,14 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
         with suppress(ProcessLookupError, subprocess.TimeoutExpired):
             os.killpg(process.pid, signal.SIGTERM)
             process.wait(_GRACE)
+    deadline = time.monotonic() + _REMOVAL
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        # What it started is no child of ours: it is gone when its group is.
+        while time.monotonic() < deadline:
+            os.killpg(process.pid, 0)
+            time.sleep(_REMOVAL_INTERVAL)
     process.wait()
 
 

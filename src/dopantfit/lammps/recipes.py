@@ -40,8 +40,8 @@ _ALL_SITES_STEP, _STIFF_BOND, _MOST_ITERATIONS = 0.65, 100.0, 4_000
 #: Force left on a shell [eV/Å] before molecular dynamics starts.
 _START_TOLERANCE = 1e-3
 #: Shells are moved by up to this [Å] before legs with a tabulated Coulomb term, which has no value at zero distance:
-#: symmetry can leave a shell on its core. Its spring gains 2e-4 eV.
-_OFF_CORE = 2e-3
+#: symmetry can leave a shell on its core. Its spring gains 2e-4 eV. What is nearer than _ON_CORE [Å] sits on it.
+_OFF_CORE, _ON_CORE = 2e-3, 1e-4
 
 #: Whether this LAMMPS has the pair styles of its package OPENMP.
 _THREADED = "$(is_available(pair,buck/coul/long/omp))"
@@ -161,6 +161,16 @@ def _off_cores(ions: IonMap, settings: Dynamics) -> list[str]:
         return []
     reach = " ".join([syntax.number(_OFF_CORE)] * 3)
     return [f"displace_atoms shells random {reach} {settings.seed} units box  # no shell sits on its core"]
+
+
+def off_cores(cores: Array, shells: Array, seed: int) -> Array:
+    """Return shells [Å] from the end of another run, ``shape=(n, 3)``, those that sit on their cores moved off them.
+
+    Held ones may have stayed there.
+    """
+    on_core = np.linalg.norm(shells - cores, axis=1) < _ON_CORE
+    moved = cores + np.random.default_rng(seed).uniform(-_OFF_CORE, _OFF_CORE, cores.shape)
+    return np.where(on_core[:, None], moved, shells)
 
 
 def leg(ions: IonMap, settings: Dynamics, end: int, halting_energy: float = float("inf")) -> str:

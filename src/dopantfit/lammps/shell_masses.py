@@ -5,10 +5,14 @@ moves more slowly against its core and allows a longer step, as long as that mot
 the ions, so that it does not take up their heat.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from math import pi, sqrt
 
+import numpy as np
+
 from dopantfit.errors import ConfigError
+from dopantfit.lammps.data_file import Array
 from dopantfit.lammps.settings import Dynamics
 from dopantfit.potential import Potential
 from dopantfit.units import AMU_A2_PER_PS2
@@ -18,14 +22,9 @@ STEPS_PER_PERIOD = 6.5
 
 
 def with_shell_masses(potential: Potential, part: float | None) -> Potential:
-    """Return the potential with shells of `part` of the mass of their ion, core and shell together; as it is for None.
-
-    Raises ConfigError where `part` does not lie between 0 and 1.
-    """
+    """Return the potential with shells of `part` of the mass of core and shell together; as it is for None."""
     if part is None:
         return potential
-    if not 0.0 < part < 1.0:
-        raise ConfigError(f"shells of {part} of the mass of their ions: the part must lie between 0 and 1")
     species = {}
     for label, ion in potential.species.items():
         if ion.shell is not None:
@@ -34,6 +33,21 @@ def with_shell_masses(potential: Potential, part: float | None) -> Potential:
             ion = ion.model_copy(update={"mass": (1.0 - part) * whole, "shell": shell})
         species[label] = ion
     return replace(potential, species=species)
+
+
+def shell_parts(potential: Potential, labels: Sequence[str]) -> Array:
+    """Return the mass of the shell of every ion as a part of the ion's, ``shape=(n,)``; 0 without a shell."""
+    ions = [potential.species[label] for label in labels]
+    return np.array([0.0 if ion.shell is None else ion.shell.mass / ion.total_mass for ion in ions])
+
+
+def same_motion(cores: Array, shells: Array, before: Array, after: Array) -> tuple[Array, Array]:
+    """Return velocities with which ions, and shells against their cores, move as before a change of masses.
+
+    cores, shells: velocities before, ``shape=(n, 3)``. before, after: masses of shells as parts of their ions', (n,).
+    """
+    shift = (before - after)[:, None] * (shells - cores)
+    return cores + shift, shells + shift
 
 
 def longest_timestep(potential: Potential) -> float:

@@ -2,23 +2,21 @@
 
 import json
 import os
-import tomllib
 from collections.abc import Iterable, Mapping
 from importlib.resources import files as package_files
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from textwrap import shorten
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from dopantfit.errors import ConfigError, shown
 from dopantfit.potential.checks import Pair, pair_key
-from dopantfit.potential.terms import Buckingham, Data, Positive, Shell, Species
-from dopantfit.strict_toml import is_file
+from dopantfit.potential.terms import Buckingham, Species
+from dopantfit.strict_toml import Positive, Table, is_file, parse_strict
 
 
-class _Document(Data):
+class PotentialFile(Table):
     """The TOML file, before what concerns several of its entries is checked."""
 
     format: Literal[1] = Field(description="version of this layout")
@@ -49,34 +47,15 @@ def locate(source: str | os.PathLike[str]) -> Traversable:
     return path
 
 
-def read_text(path: Traversable) -> str:
-    """Read the text of a UTF-8 file; raise ConfigError when it cannot be read."""
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror}); check its permissions") from None
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: is not UTF-8 text (byte {error.start}); save it as UTF-8 TOML") from None
+def parse(text: str, source: str) -> PotentialFile:
+    """Return what TOML text spells out; raise ConfigError naming `source` and the key."""
+    return parse_strict(PotentialFile, text, source)
 
 
-def parse(text: str) -> dict[str, Any]:
-    """Return the constructor arguments of Potential that TOML text spells out; raise ConfigError."""
-    try:
-        raw = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # besides TOMLDecodeError: too many digits, too deep
-        raise ConfigError(f"not valid TOML: {error}; mend the file there") from None
-    try:
-        document = _Document(**raw)
-    except ValidationError as error:
-        raise ConfigError(_one_line(error)) from None
-    return {
-        "name": document.name,
-        "citation": document.citation,
-        "cutoff": document.cutoff,
-        "species": document.species,
-        "pairs": _keyed(document.pairs),
-        "neutral_in": tuple(document.neutral_in),
-    }
+def arguments(file: PotentialFile) -> dict[str, Any]:
+    """Return the constructor arguments of Potential that a file holds; ConfigError for what names no pair."""
+    content = {name: getattr(file, name) for name in ("name", "citation", "cutoff", "species")}
+    return {**content, "pairs": _keyed(file.pairs), "neutral_in": tuple(file.neutral_in)}
 
 
 def _keyed(pairs: dict[str, Buckingham]) -> dict[Pair, Buckingham]:
@@ -90,47 +69,6 @@ def _keyed(pairs: dict[str, Buckingham]) -> dict[Pair, Buckingham]:
             raise ConfigError(f"pairs.{text} is given twice, as {labels[1]}-{labels[0]} too; remove one")
         keyed[pair] = term
     return keyed
-
-
-#: What pydantic calls a problem, in the words of the person who wrote the file.
-_EXPECTED = {
-    "greater_than": "must be positive",
-    "greater_than_equal": "must not be negative",
-    "literal_error": "must be 1, the only layout so far",
-    "float_type": "must be a number",
-    "int_type": "must be a whole number",
-    "string_type": "must be text in quotes",
-    "string_too_short": "must not be empty",
-    "finite_number": "must be a finite number",
-    "model_type": "must be a table",
-    "dict_type": "must be a table",
-    "list_type": "must be a list",
-}
-
-
-def _one_line(error: ValidationError) -> str:
-    """Put the first problem of a validation as ``key = value must ...``, with how many more there are."""
-    # A key that is not known is often the misspelling of one that is missing, so it comes first.
-    problems = sorted(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
-    first = problems[0]
-    key = ".".join(str(part) for part in first["loc"])
-    more = f" (and {len(problems) - 1} more problems)" if len(problems) > 1 else ""
-    if first["type"] == "missing":
-        return f"{key} is missing; add it{more}"
-    if first["type"] == "extra_forbidden":
-        valid = ", ".join(_fields_beside(first["loc"]))
-        return f"{key} is no known key; remove it, the keys there are {valid}{more}"
-    expected = _EXPECTED.get(first["type"], first["msg"])
-    return f"{key} = {shorten(repr(first['input']), 60)} {expected}{more}"
-
-
-def _fields_beside(location: tuple[int | str, ...]) -> list[str]:
-    """List the keys that the table holding `location` may have."""
-    if location[0] == "pairs":
-        return list(Buckingham.model_fields)
-    if location[0] != "species":
-        return list(_Document.model_fields)
-    return list(Shell.model_fields if "shell" in location[:-1] else Species.model_fields)
 
 
 def write(

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 from pydantic import ValidationError
 
@@ -13,10 +13,9 @@ from dopantfit.errors import ConfigError
 from dopantfit.potential import checks, files
 from dopantfit.potential.checks import Pair, pair_key
 from dopantfit.potential.parameters import PAIR_QUANTITIES, Parameter
-from dopantfit.potential.terms import Buckingham, Data, Species
+from dopantfit.potential.terms import Buckingham, Species
+from dopantfit.strict_toml import AnyTable, read_text
 from dopantfit.workflow.provenance import write_text_atomic
-
-_Model = TypeVar("_Model", bound=Data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +64,14 @@ class Potential:
 
         Raises ConfigError when there is none, or when it is not a potential.
         """
-        path = files.locate(source)
-        return cls.loads(files.read_text(path), source=str(source))
+        return cls.loads(read_text(files.locate(source)), source=str(source))
 
     @classmethod
     def loads(cls, text: str, source: str = "potential") -> Self:
         """Read the potential that TOML text spells out; `source` names it in errors (ConfigError)."""
+        file = files.parse(text, source)
         try:
-            return cls(**files.parse(text))
+            return cls(**files.arguments(file))
         except ConfigError as error:
             raise ConfigError(f"{source}: {error}") from None
 
@@ -205,7 +204,7 @@ class Potential:
         )
 
 
-def _changed(model: _Model, field: str, value: float) -> _Model:
+def _changed(model: AnyTable, field: str, value: float) -> AnyTable:
     # Not model_copy, which would not check the value.
     return type(model)(**{**dict(model), field: float(value)})
 

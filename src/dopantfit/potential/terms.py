@@ -2,31 +2,29 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-Positive = Annotated[float, Field(gt=0.0)]
-NonNegative = Annotated[float, Field(ge=0.0)]
+from dopantfit.strict_toml import FormalCharge, NonNegative, Positive, Table
 
-
-class Data(BaseModel):
-    """Frozen, of exact types, without unknown keys, infinities or NaN."""
-
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
+#: A large A goes with a short ρ, so that it says little alone: 1e15 eV with 0.06 Å are 3 eV at 2 Å.
+Prefactor = Annotated[float, Field(ge=0.0, le=1e15)]
+#: Of a core, a shell or an ion.
+Charge = Annotated[float, Field(ge=-1e3, le=1e3)]
 
 
-class Shell(Data):
+class Shell(Table):
     """The massive shell of a polarisable ion, bound to its core by ½ k r²."""
 
-    charge: float = Field(description="charge of the shell [e]")
+    charge: Charge = Field(description="charge of the shell [e]")
     mass: Positive = Field(description="mass of the shell [u]")
     spring: Positive = Field(description="k in ½ k r² [eV/Å²]")
 
 
-class Species(Data):
+class Species(Table):
     """One kind of ion; `charge` and `mass` are the core's, which is the whole ion where there is no shell."""
 
-    formal_charge: int = Field(description="oxidation state [e]", ge=-20, le=20)
-    charge: float = Field(description="charge of the core [e]")
+    formal_charge: FormalCharge = Field(description="oxidation state [e]")
+    charge: Charge = Field(description="charge of the core [e]")
     mass: Positive = Field(description="mass of the core [u]")
     shell: Shell | None = Field(default=None, description="the shell, if the ion is polarisable")
 
@@ -46,9 +44,9 @@ class Species(Data):
         return self.shell.charge if self.shell else self.charge
 
 
-class Buckingham(Data):
+class Buckingham(Table):
     """The short-range term A exp(-r/ρ) - C/r⁶ of a pair of species."""
 
-    A: NonNegative = Field(description="[eV]")
+    A: Prefactor = Field(description="[eV]")
     rho: Positive = Field(description="[Å]")
     C: NonNegative = Field(description="[eV Å⁶]")

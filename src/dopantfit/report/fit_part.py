@@ -183,5 +183,5 @@ def _images(gate: GateRecord, folder: Path) -> list[tuple[str, str]]:
         if path.is_symlink():
             raise ConfigError(f"{path}: is a link, and no figure that a gate drew; put the file there, or remove it")
         if path.is_file():
-            found.append((name, style.data_address(path.read_bytes(), "image/png")))
+            found.append((name, style.png_address(path.read_bytes())))
     return found

@@ -10,6 +10,7 @@ from typing import Any
 import matplotlib
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from PIL import Image
 
 from dopantfit.statistics import Interval
 from dopantfit.structures import Host
@@ -203,6 +204,20 @@ def svg_of(figure: Figure, name: str) -> str:
     with matplotlib.rc_context({"svg.hashsalt": name}):
         figure.savefig(drawn, format="svg", metadata={"Date": None, "Creator": None})
     return drawn.getvalue()
+
+
+def png_address(content: bytes) -> str:
+    """Return a PNG as an address, in the 128 colours that suit it best: a third of the size, and lines look the same.
+
+    Bytes that are no picture go as they are.
+    """
+    drawn = io.BytesIO()
+    try:
+        with Image.open(io.BytesIO(content)) as picture:
+            picture.convert("RGB").quantize(128, dither=Image.Dither.NONE).save(drawn, "PNG", optimize=True)
+    except (OSError, ValueError):
+        return data_address(content, "image/png")
+    return data_address(min(drawn.getvalue(), content, key=len), "image/png")
 
 
 def data_address(content: bytes, kind: str) -> str:

@@ -3,7 +3,7 @@
 import csv
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +19,9 @@ from dopantfit.transport import Trajectory, read_trajectory
 from dopantfit.transport.reading import species_of
 from dopantfit.transport.trajectory import Floats
 from dopantfit.validate.gate import GateWork
+from dopantfit.validate.levels import Level
 from dopantfit.workflow.folders import make_folder
-from dopantfit.workflow.provenance import write_json_atomic
+from dopantfit.workflow.provenance import hash_of, write_json_atomic
 
 #: Part of a run that is left out as equilibration.
 EQUILIBRATION = 0.25
@@ -34,6 +35,15 @@ class Share:
     name: str
     done: float
     part: float
+
+
+def recipe_sha256(level: Level | None) -> str:
+    """Hash of what makes a run beside its gate: sizes and durations of a level, and the defaults of `Dynamics`.
+
+    level: None for one that there is no more.
+    """
+    defaults = {one.name: one.default for one in fields(Dynamics) if one.default is not MISSING}
+    return hash_of({"dynamics": defaults, "level": asdict(level) if level else None})
 
 
 def run(

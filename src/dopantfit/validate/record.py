@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from dopantfit.errors import ConfigError
 from dopantfit.fit.inputs import set_files
-from dopantfit.structures.hosts import Host, load_host
-from dopantfit.validate import thresholds
+from dopantfit.validate import levels, thresholds
+from dopantfit.validate.dynamics import recipe_sha256
 from dopantfit.validate.gate import Gate
-from dopantfit.validate.record_schema import GateRecord, ValidationRecord, ValidationStatus
+from dopantfit.validate.record_schema import GateRecord, HostIdentity, ValidationRecord, ValidationStatus
 from dopantfit.validate.settings import SETTINGS_FILE, load_settings
 from dopantfit.validate.subject import Subject, potential_sha256
-from dopantfit.workflow.provenance import Provenance, hash_of, sha256_of
+from dopantfit.workflow.provenance import Provenance, sha256_of
 from dopantfit.workflow.schema import parse_content
 
 if TYPE_CHECKING:
@@ -36,11 +36,12 @@ def write_validation(subject: Subject, gates: Sequence[Gate], started: float) ->
     payload = {
         "name": subject.config.name,
         "level": subject.level_name,
-        "host": {"name": subject.host.name, "sha256": _hash_of(subject.host)},
+        "host": HostIdentity.of(subject.host).model_dump(),
         "passed": all(gate.passed for gate in gates),
         "potential": potential,
         "compared_with": subject.peer.name if subject.peer else None,
         "thresholds": thresholds.sha256(subject.host),
+        "recipe": recipe_sha256(subject.level),
         "gates": [gate.as_dict() for gate in gates],
         "record": _record(subject, started).as_dict(),
     }
@@ -101,16 +102,12 @@ def stale(record: ValidationRecord, potential: str, folder: Path) -> str:
         return "another potential, or an earlier one"
     if record.record.inputs.get(SETTINGS_FILE) != (sha256_of(settings) if settings.is_file() else None):
         return f"another {SETTINGS_FILE}"
+    if record.recipe != recipe_sha256(levels.LEVELS.get(record.level)):
+        return "other runs of molecular dynamics than those of this version"
     host = load_settings(folder).host
-    # Records of before hosts were files are about the one that there was.
-    same = host == load_host() if record.host is None else record.host.sha256 == _hash_of(host)
-    if not same:
+    if record.host != HostIdentity.of(host):
         return f"another host than {host.name} as it is now"
     return "" if record.thresholds == thresholds.sha256(host) else "other thresholds than those of this version"
-
-
-def _hash_of(host: Host) -> str:
-    return hash_of(host.model_dump(mode="json"))
 
 
 def _objection(record: ValidationRecord, potential: str, path: Path) -> str:

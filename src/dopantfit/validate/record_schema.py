@@ -4,8 +4,9 @@ from typing import ClassVar, Self
 
 from pydantic import JsonValue
 
+from dopantfit.structures.hosts import Host
 from dopantfit.validate.gate import Gate
-from dopantfit.workflow.provenance import Provenance
+from dopantfit.workflow.provenance import Provenance, hash_of
 from dopantfit.workflow.schema import Model, VersionedRecord, parse_content
 
 
@@ -56,9 +57,17 @@ class HostIdentity(Model):
     name: str
     sha256: str
 
+    @classmethod
+    def of(cls, host: Host) -> Self:
+        """Return the identity of a host as it is now."""
+        return cls(name=host.name, sha256=hash_of(host.model_dump(mode="json")))
+
 
 class ValidationRecord(VersionedRecord):
-    """What the gates said of a potential. thresholds: hash of all limits with their reasons."""
+    """What the gates said of a potential.
+
+    thresholds: hash of all limits. recipe: hash of how molecular dynamics was run, None in earlier records.
+    """
 
     what: ClassVar[str] = "validation"
     remedy: ClassVar[str] = "run `dopantfit validate` again"
@@ -72,6 +81,7 @@ class ValidationRecord(VersionedRecord):
     potential: PotentialIdentity
     compared_with: str | None
     thresholds: str
+    recipe: str | None = None
     gates: tuple[GateRecord, ...]
     record: Provenance
 

@@ -37,17 +37,18 @@ class Station:
     judge: Callable[[Subject, GateWork], Gate]
     frames: bool = False
     peer: bool = False
+    dynamics: bool = False
 
 
 #: The gates, in the order in which they are reported.
 GATES: dict[str, Station] = {
     "parity": Station(parity, frames=True),
     "correlation": Station(correlation, frames=True, peer=True),
-    "compound": Station(compound, peer=True),
-    "host": Station(host_crystal),
-    "stability": Station(stability),
+    "compound": Station(compound, peer=True, dynamics=True),
+    "host": Station(host_crystal, dynamics=True),
+    "stability": Station(stability, dynamics=True),
     "turn-over": Station(turn_over),
-    "mobility": Station(mobility),
+    "mobility": Station(mobility, dynamics=True),
 }
 #: The longest first, so that the last process to finish is not left alone for long.
 _ORDER = ("host", "stability", "compound", "correlation", "parity", "turn-over")
@@ -177,7 +178,8 @@ def _in_process(request: Request, name: str) -> Gate:
 def _one(request: Request, name: str, observe: Observe) -> Gate:
     """Judge one gate, or return what the work folder has of it."""
     subject = request.subject()
-    key = subject.key(name, GATES[name].frames, GATES[name].peer)
+    station = GATES[name]
+    key = subject.key(name, station.frames, station.peer, station.dynamics)
     # A gate is judged again when a threshold changes, from the runs that are there.
     step = Step(request.work / f"{name}.json", {"key": hash_of([key, thresholds.sha256(subject.host)])})
     kept = step.kept()

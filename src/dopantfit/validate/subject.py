@@ -22,6 +22,7 @@ from dopantfit.potential.files import locate
 from dopantfit.structures import Host, Substitution, substituted
 from dopantfit.structures.hosts import MeasuredCell
 from dopantfit.structures.hosts.load import check_potential
+from dopantfit.validate.dynamics import recipe_sha256
 from dopantfit.validate.gate import Threshold
 from dopantfit.validate.levels import Level, level
 from dopantfit.validate.settings import Settings, load_settings
@@ -127,10 +128,11 @@ class Subject:
         """Random numbers of a gate, from the seed of the fit."""
         return np.random.default_rng([self.config.seed, *gate.encode()])
 
-    def key(self, gate: str, frames: bool, peer: bool) -> str:
+    def key(self, gate: str, frames: bool, peer: bool, dynamics: bool) -> str:
         """Hash of everything that a gate's runs depend on, 16 hex digits.
 
-        frames, peer: whether it looks at the reference frames, and at the potential compared with.
+        frames, peer, dynamics: whether it looks at the reference frames, at the potential compared with, and at
+        molecular dynamics.
         """
         content = [
             gate,
@@ -141,6 +143,7 @@ class Subject:
             self.config.seed,
             self.config.model_dump_json(include={"dopant"}),
             [(one.name, one.energy, one.held_out) for one in self.targets] if frames else None,
+            recipe_sha256(self.level) if dynamics else None,
         ]
         return sha256(json.dumps(content).encode()).hexdigest()[:16]
 

@@ -11,7 +11,7 @@ from dopantfit.boundary.build.stages import Health, Stage, check_stages
 from dopantfit.boundary.build.tables import Count, NonNegative, Positive, Text, load_table, parse_table
 from dopantfit.errors import ConfigError
 from dopantfit.potential import Potential
-from dopantfit.strict_toml import Table
+from dopantfit.strict_toml import Seed, Table
 from dopantfit.structures.cells import MOST_IONS
 from dopantfit.structures.hosts import Host, load_host
 from dopantfit.structures.hosts.load import check_potential
@@ -70,7 +70,7 @@ class BuildConfig(Table):
     #: In files: a name of the library, or a TOML file beside this one.
     host: Host = Field(default_factory=load_host)
     #: Of the composition, the placement and the initial velocities.
-    seed: Annotated[int, Field(ge=0)] = 1
+    seed: Seed = 1
     grain: GrainSize
     amorphous: Amorphous
     health: Health = Health()

@@ -13,7 +13,7 @@ from dopantfit.boundary.build.stages import Health, Stage, check_stages
 from dopantfit.boundary.build.tables import Count, Positive, Text, load_table
 from dopantfit.boundary.profile.domains import Span
 from dopantfit.errors import ConfigError
-from dopantfit.strict_toml import Table, read_text
+from dopantfit.strict_toml import Seed, Table, read_text
 from dopantfit.structures.hosts import Host, load_host
 
 Floats = NDArray[np.float64]
@@ -102,7 +102,7 @@ class DopeConfig(Table):
     profile: Profile = TwoMaxima()
     #: Random realisations of every concentration.
     realisations: Count = 12
-    seed: Annotated[int, Field(ge=0)] = 1
+    seed: Seed = 1
     health: Health = Health()
     #: Relaxation of every realisation.
     stages: tuple[Stage, ...] = ()

@@ -26,7 +26,7 @@ def swap(
 ) -> None:
     """Move a dopant across a grain boundary: swaps judged by relaxed energies, walkers at several temperatures."""
     from dopantfit.boundary.swap.config import load_swap
-    from dopantfit.boundary.swap.run import RECORD, run_swaps
+    from dopantfit.boundary.swap.run import run_swaps, summary
     from dopantfit.boundary.validation_status import keep_validation_status
     from dopantfit.lammps import Launcher
     from dopantfit.potential import Potential
@@ -34,9 +34,10 @@ def swap(
 
     atoms, settings = _structure(structure), load_swap(config)
     keep_validation_status(potential, unvalidated, output)
+    of, say = Potential.load(potential), None if json else _say
     with local_pool(workers) as pool:
-        run_swaps(atoms, settings, Potential.load(potential), output, pool, Launcher(), None if json else _say, rounds)
-    _show(_read(output / RECORD)["results"], json)
+        ladder = run_swaps(atoms, settings, of, output, pool, Launcher(), say, rounds)
+    _show(summary(ladder), json)
 
 
 def bleeding(
@@ -62,12 +63,6 @@ def _structure(path: Path) -> Any:
         return ase.io.read(path)
     except Exception as problem:
         raise ReferenceDataError(f"{path}: not a structure that ASE can read ({problem}); give a boundary") from None
-
-
-def _read(path: Path) -> Any:
-    import json
-
-    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def _say(report: Any) -> None:

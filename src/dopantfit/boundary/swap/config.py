@@ -1,17 +1,16 @@
 """What people write to have a dopant moved: ``swap.toml``. Units: Å, K, ps, bar, eV."""
 
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
-from pydantic import ValidationError, model_validator
+from pydantic import model_validator
 
 from dopantfit.boundary.build.tables import Count, NonNegative, Positive, Text
 from dopantfit.errors import ConfigError
-from dopantfit.strict_toml import Table, parse_strict, parse_toml, read_text
+from dopantfit.strict_toml import CountOrNone, Seed, Table, parse_strict, parse_toml, read_text
 from dopantfit.structures.hosts import DEFAULT_HOST, load_host
 
 Mode = Literal["delayed", "full", "rigid"]
@@ -41,14 +40,12 @@ class Burst(Table):
     #: Evaluations of the whole cell after which a relaxation gives the second estimate, and ends or goes on.
     early_calls: Count = 15
     #: Of the accepted swaps one in so many is undone on trial, to see whether it comes back; 0 never.
-    undo_every: int = 10
+    undo_every: CountOrNone = 10
 
     @model_validator(mode="after")
     def _is_possible(self) -> "Burst":
         if len(set(self.partners)) < len(self.partners):
             raise ValueError(f"partners = {list(self.partners)} must name each cation once")
-        if self.undo_every < 0:
-            raise ValueError(f"undo_every = {self.undo_every} must be 0 or more")
         return self
 
 
@@ -98,7 +95,7 @@ class SwapConfig(Table):
     walkers: Count = 12
     coldest: Positive = 1000.0
     hottest: Positive = 2000.0
-    seed: int = 1
+    seed: Seed = 1
     burst: Burst = Burst()
     dynamics: RoundDynamics = RoundDynamics()
 
@@ -149,13 +146,7 @@ def preset(name: str, dopant: str, interface: float, into_grain: int, reservoir:
 
 def parse_swap(content: Mapping[str, Any], source: str) -> SwapConfig:
     """A configuration from plain dictionaries; ConfigError naming ``source`` and the key."""
-    try:
-        # Validated as JSON: strict mode then takes lists for tuples, and nothing else loosely.
-        return SwapConfig.model_validate_json(json.dumps(_with_partners(content, "."), default=str))
-    except ValidationError as problem:
-        first = problem.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the whole"
-        raise ConfigError(f"{source}: {where}: {first['msg'].removeprefix('Value error, ')}; mend it") from None
+    return parse_strict(SwapConfig, _with_partners(content, "."), source)
 
 
 def load_swap(path: str | os.PathLike[str]) -> SwapConfig:

@@ -55,7 +55,7 @@ def run_swaps(
         ladder = temper(play, ladder, rounds or config.layers.rounds, folder, executor, report)
         inputs = {name: folder / name for name in (START, LADDER_FILE)}
         record = Provenance.of(inputs, settings["config"], seed=config.seed, started=began)  # type: ignore[arg-type]
-        write_json_atomic(folder / RECORD, {**record.as_dict(), "results": _results(folder, ladder)})
+        write_json_atomic(folder / RECORD, {**record.as_dict(), "results": summary(ladder)})
     return ladder
 
 
@@ -88,8 +88,8 @@ def _same_or_new(folder: Path, atoms: Atoms, settings: dict[str, Any]) -> None:
         step.keep({})
 
 
-def _results(folder: Path, ladder: Ladder) -> dict[str, Any]:
-    """What is worth knowing at one look."""
+def summary(ladder: Ladder) -> dict[str, Any]:
+    """What is worth knowing at one look (JSON-like)."""
     statistics = statistics_of(ladder.history)
     drifts = [one["drift"] for played in ladder.history for one in played["records"] if one is not None]
     total = statistics.total
@@ -122,7 +122,7 @@ def analyse(folder: Path, lowest: int) -> dict[str, Any]:
     found = mean_profiles([one.atoms for one in walkers])
     reference = ReplicaState.read(folder / START).atoms
     return {
-        **_results(folder, ladder),
+        **summary(ladder),
         "walkers": [
             {
                 "replica": replica,

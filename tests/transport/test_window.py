@@ -3,10 +3,13 @@
 import numpy as np
 import pytest
 
+from dopantfit.statistics import standard_errors
 from dopantfit.transport import MeanSquareDisplacement, tracer_diffusion
 from dopantfit.transport.msd import msd_of_series
 from dopantfit.transport.scatter import scatter_of
 from dopantfit.transport.window import LONGEST, find_onset
+
+from .conftest import random_walk
 
 N_FRAMES, N_IONS, N_RUNS = 250, 12, 120
 HOP, RATE, BACK = 3.5, 0.15, 0.52  # Å, per ps and ion, probability that a hop is undone by the next
@@ -97,6 +100,17 @@ def test_intervals_cover_where_half_of_the_ions_stay_on_their_sites():
     runs[:, ::2] = np.random.default_rng(6).normal(0.0, 0.3, runs[:, ::2].shape)
     # 95 % less twice the binomial error of 2 %; so short runs are given more than they need.
     assert held(results(runs), 0.5 * true_diffusion()) >= 0.91
+
+
+@pytest.mark.parametrize("rattle", [0.0, 2.0])
+def test_brownian_walkers_scatter_as_brownian_walkers_at_every_lag(rattle):
+    rng = np.random.default_rng([12, int(rattle)])
+    lags = (1, 3, 4, 7, 10, 14, 20, 24)
+    runs = [msd_of_series("Li", random_walk(rng, 200, 32, 1.0, rattle), INTERVAL) for _ in range(50)]
+    apart, together = np.array([[scatter_of([run], lag)[:2] for lag in lags] for run in runs]).transpose(2, 0, 1)
+    # A percent beyond three errors of the mean: the square of a fitted slope is larger than that of the true one.
+    assert (np.abs(apart.mean(axis=0) - 1.0) <= 0.01 + 3.0 * standard_errors(apart)).all()
+    assert (np.abs(together.mean(axis=0) - 1.0) <= 0.01 + 3.0 * standard_errors(together)).all()
 
 
 def test_a_run_too_short_for_batches_tells_no_scatter():

@@ -1,11 +1,12 @@
 """How much more a diffusion coefficient scatters than that of as many Brownian walkers, by what the run itself shows.
 
-A slope is a mean over time origins. Its value over batches of them, each longer than the longest lag, scatters by its
-error times the root of the number of batches (batch means: Flegal & Jones, Ann. Stat. 38, 1034 (2010)); that of
-Brownian walkers over the same batches is known, overlap of neighbours included, and the ratio of the two carries over
-to the whole run. It is taken twice: walkers and directions each for itself, which has many degrees of freedom and sees
-sites of two kinds, motion in a plane and the grain of hops; and all together, which has few, and sees ions that hop
-together. The second enters as the ratio to the first, with a prior that they move apart.
+The rise of an MSD from a lag to twice it is a mean over time origins. Its value over batches of them, each longer than
+both lags, scatters by its error times the root of the number of batches (batch means: Flegal & Jones, Ann. Stat. 38,
+1034 (2010)); that of Brownian walkers over the same batches is known, overlap of neighbours included, and the ratio of
+the two carries over to the slope of the whole run. It is taken twice: walkers and directions each for itself, which has
+many degrees of freedom and sees sites of two kinds, motion in a plane and the grain of hops; and all together, which
+has few, and sees ions that hop together. The second enters as the ratio to the first, with a prior that they move
+apart.
 """
 
 from collections.abc import Sequence

@@ -54,18 +54,18 @@ def held(found, truth):
     return np.mean([one.low <= truth <= one.high for one in found])
 
 
-def test_the_onset_of_a_straight_line_is_where_it_has_passed_four_thirds_of_a_hop():
-    # 4/3 × 3.5² = 16.3 Å² at 0.6 Å²/ps: 27.2 ps, and 28 is the next lag of the grid.
-    assert find_onset([line(0.6)], HOP) == 28.0
-    assert find_onset([line(0.6), line(0.6, n_frames=2000)], HOP) == 28.0
+def test_the_onset_of_a_straight_line_is_where_it_has_passed_seven_fifths_of_a_squared_hop():
+    # 7/5 × 3.5² = 17.2 Å² at 0.6 Å²/ps: 28.6 ps, and 32 is the next lag of the grid.
+    assert find_onset([line(0.6)], HOP) == 32.0
+    assert find_onset([line(0.6), line(0.6, n_frames=2000)], HOP) == 32.0
 
 
 def test_a_slope_that_falls_by_more_than_its_error_moves_the_onset_beyond_its_decay():
     slow = {"excess": 20.0, "time": 15.0}
     rough, exact = (find_onset([line(0.6, n_ions=n, **slow)], HOP) for n in (1, 3_000_000))
-    # Four thirds of a hop are passed at 14 ps. One ion shows less of a fall than very many do, for whom the mean slope
+    # 7/5 of a squared hop are passed at 12 ps. One ion shows less of a fall than very many do, for whom the mean slope
     # of an octave must be the limit within 1e-4 of it.
-    assert 14.0 <= rough < exact <= 112.0
+    assert 12.0 <= rough < exact <= 112.0
     assert 20.0 / exact * (np.exp(-exact / 15.0) - np.exp(-2.0 * exact / 15.0)) < 0.01 * 0.6
 
 

@@ -59,8 +59,8 @@ def _batches(run: MeanSquareDisplacement, onset: float) -> tuple[float, float, f
     row = max(0, int(np.searchsorted(run.resolved.lags, onset, side="right")) - 1)
     lag = run.resolved.lags[row]
     number, origins = batches_of(run.n_frames, lag)
-    rises = run.resolved.rises[row, :, :number]
     model = fit_slope(run, (lag, 2 * lag), stride_of(lag)).model
+    rises = run.resolved.rises[row, :, :number] / model.unit
     batch, whole = (_rise_variance(model, lag, count) for count in (origins, number * origins))
     # About the mean of the batches, of which the whole is one more average; three directions of every walker.
     expected = (batch - whole) * 3.0 / run.n_series
@@ -68,6 +68,6 @@ def _batches(run: MeanSquareDisplacement, onset: float) -> tuple[float, float, f
 
 
 def _rise_variance(model: Brownian, lag: int, origins: int) -> float:
-    """Variance of the rise of the MSD of one direction from a lag to twice it [Å⁴], over consecutive origins."""
+    """Variance of the rise of the MSD of one direction from a lag to twice it [unit²], over consecutive origins."""
     covariance = model.covariance((lag, 2 * lag), origins)
-    return model.unit**2 * float(covariance[0, 0] + covariance[1, 1] - 2.0 * covariance[0, 1])
+    return float(covariance[0, 0] + covariance[1, 1] - 2.0 * covariance[0, 1])

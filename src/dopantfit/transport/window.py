@@ -1,7 +1,7 @@
 """The window of the fit, found from the MSD itself: from the onset of diffusion, over one octave of lags.
 
 Below the onset an MSD is bent: ions rattle, and a hop is often followed by the hop back, so that its slope falls. The
-fit may begin where the MSD has passed two hops and its slope no longer falls by more than its error. It need not go
+fit may begin where the MSD has passed 1.4 hops and its slope no longer falls by more than its error. It need not go
 far beyond: the lags of a run share their steps, and to a Brownian walker the octave above the onset m is worth as much
 as all lags from m on (within 1 % of the error for any window from 1.5 m to 8 m, by `brownian.msd_covariance`).
 """
@@ -25,9 +25,10 @@ FEWEST_LAGS = 10
 #: Lags taken out of a long window, evenly on a log scale; more add nothing, so strongly are they correlated.
 _FITTED_LAGS = 24
 #: Hops (squared lengths of them) that an MSD has passed at the onset: an ion that has not moved on shows no diffusion.
-_HOPS = 4.0 / 3.0
-#: Standard errors that may be left of what the slope falls by; coverage is 94 % still.
-_SHARE = 0.3
+_HOPS = 1.4
+#: Standard errors that may be left of what the slope falls by. Half as many, and a fifth of all straight lines seem to
+#: fall by chance, which moves their onset to where the slope happens to be low; as many, and coverage stays 94 %.
+_SHARE = 0.6
 #: Largest ratio of two neighbouring octaves of a decay; slower ones are none that a run shows. Rounds that settle it.
 _SLOWEST, _ROUNDS = 0.6, 6
 
@@ -74,8 +75,8 @@ def octave_lags(n_frames: int, onset: float) -> tuple[int, ...]:
 def find_onset(runs: Sequence[MeanSquareDisplacement], hop_length: float) -> float | None:
     """Lag [ps] from which on the MSD of runs of one system is diffusive; None where ions have not gone a hop.
 
-    It has passed four thirds of a hop there (or half of what the run shows, if that is less), and the slope of the
-    octave above is within 0.3 standard errors of its limit, by how it has fallen before. A falling slope moves the
+    It has passed 1.4 hops there (or half of what the run shows, if that is less), and the slope of the
+    octave above is within 0.6 standard errors of its limit, by how it has fallen before. A falling slope moves the
     onset to a tenth of the run at most, where the published window begins.
     """
     mean = _mean(runs)

@@ -1,9 +1,9 @@
 """The window of the fit, found from the MSD itself: from the onset of diffusion, over one octave of lags.
 
 Below the onset an MSD is bent: ions rattle, and a hop is often followed by the hop back, so that its slope falls. The
-fit may begin where the MSD has passed 1.4 squared hops and its slope no longer falls by more than its error. It need not go
-far beyond: the lags of a run share their steps, and to a Brownian walker the octave above the onset m is worth as much
-as all lags from m on (within 1 % of the error for any window from 1.5 m to 8 m, by `brownian.msd_covariance`).
+fit may begin where the MSD has passed 1.4 squared hops and its slope no longer falls by more than its error. It need
+not go far beyond: the lags of a run share their steps, and to a Brownian walker the octave above the onset m is worth
+as much as all lags from m on (within 1 % of the error for any window from 1.5 m to 8 m, by `brownian.msd_covariance`).
 """
 
 from collections.abc import Sequence

@@ -27,6 +27,7 @@ ROOMS = [
     "validate",
     "boundary",
     "study",
+    "ceramic",
     "report",
     "pipeline",
     "cli",

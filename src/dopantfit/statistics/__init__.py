@@ -6,6 +6,7 @@ Every 1.96 and every Student's t of the project stands here.
 from dopantfit.statistics.counts import poisson_interval, poisson_limit, wilson_interval
 from dopantfit.statistics.estimate import Estimate, Interval, estimate_from, interval_of
 from dopantfit.statistics.pooling import mean_of, pooled, standard_error, standard_errors, weighted_sum
+from dopantfit.statistics.propagation import carried, carried_positive
 from dopantfit.statistics.quantiles import (
     ONE_SIDED_95,
     TWO_SIDED_95,
@@ -23,6 +24,8 @@ __all__ = [
     "Estimate",
     "Interval",
     "Looks",
+    "carried",
+    "carried_positive",
     "chi_squared_quantile",
     "chi_squared_tail",
     "estimate_from",

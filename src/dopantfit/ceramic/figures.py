@@ -57,6 +57,8 @@ def _spectrum(nyquist: Any, bode: Any, spectrum: Numbers) -> None:
     table = np.array([row[1:] for row in spectrum[1]], dtype=float)
     nyquist.plot(table[:, 1], -table[:, 2], color=COLOURS[0], linewidth=1.2)
     nyquist.set_aspect("equal", adjustable="datalim")
+    nyquist.locator_params(nbins=5)
+    nyquist.ticklabel_format(scilimits=(-3, 4))
     label(nyquist, "Re Z (Ω cm)", "−Im Z (Ω cm)", f"Nyquist plot at {temperature:g} K")
     bode.loglog(table[:, 0], table[:, 3], color=COLOURS[0], linewidth=1.2)
     bode.fill_between(table[:, 0], table[:, 4], table[:, 5], color=COLOURS[0], alpha=0.2, linewidth=0)

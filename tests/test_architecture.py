@@ -28,6 +28,7 @@ ROOMS = [
     "boundary",
     "study",
     "ceramic",
+    "project",
     "report",
     "pipeline",
     "cli",

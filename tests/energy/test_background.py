@@ -1,6 +1,5 @@
-"""A charged cell in a uniform background: the lattice sum that is known, and what may not depend on how sums are split."""
+"""A charged cell in a uniform background: a known lattice sum, and what may not depend on how sums are split."""
 
-import numpy as np
 import pytest
 from ase import Atoms
 

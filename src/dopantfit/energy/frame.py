@@ -90,7 +90,7 @@ def make_frame(
     """Prepares ions (no shells) for a potential.
 
     accuracy: requested rms error of the forces [eV/Å]. coulomb: e²/4πε0 [eV Å]. background: whether a charged cell is
-    taken, which a uniform background then makes neutral: forces are those in it, for energies see ``background_energy``.
+    taken, made neutral by a uniform background: forces are those in it, for energies see ``background_energy``.
     Raises ConfigError for a species that the potential lacks, NaN or overlapping positions, a cell that is not
     periodic, is charged, or is smaller than a bond.
     """

@@ -9,7 +9,7 @@ Band: climbing image, improved tangents (Henkelman, Uberuaga & Jónsson, J. Chem
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from ase import Atoms
@@ -85,7 +85,7 @@ def migration_path(crystal: Crystal) -> MigrationPath:
 
 
 def with_dopant(path: MigrationPath, replaced: str, dopant: str, near: bool) -> MigrationPath:
-    """Return the path with a dopant on the site of a host ion that is nearest to its empty site, or farthest from it."""
+    """Return the path with a dopant on the site of a host ion nearest to its empty site, or farthest."""
     labels = labels_of(path.start)
     sites = [index for index, label in enumerate(labels) if label == replaced]
     middle = path.start.positions[path.ion] + path.via
@@ -96,7 +96,7 @@ def with_dopant(path: MigrationPath, replaced: str, dopant: str, near: bool) -> 
 
 
 @dataclass(frozen=True)
-class Barrier:
+class MigrationBarrier:
     """A relaxed path. distances: along the band [Å]; energies: over that of the first end [eV]; ``shape=(n_images,)``.
 
     residual: largest force on the band [eV/Å].
@@ -106,7 +106,7 @@ class Barrier:
     energies: Floats
     residual: float
 
-    @cached_property
+    @property
     def forward(self) -> float:
         """Barrier from the first end [eV]."""
         return float(self.energies.max())
@@ -119,7 +119,7 @@ class Barrier:
 
 def find_barrier(
     path: MigrationPath, make: MakeCalculator, report: Callable[[str, float], None] = lambda text, part: None
-) -> Barrier:
+) -> MigrationBarrier:
     """Relax both ends and the band between them, at the cell as it is.
 
     Raises ConvergenceError when one of them does not come to rest.
@@ -137,9 +137,9 @@ def find_barrier(
     report("climbing to the saddle", 0.6)
     residual = _converge(FIRE(band, logfile=None), CLIMBED, "band with its climbing image")
     energies = np.array([image.get_potential_energy() for image in images])
-    moves = [find_mic(b.positions - a.positions, a.cell, a.pbc)[0] for a, b in zip(images, images[1:], strict=False)]
+    moves = [find_mic(b.positions - a.positions, a.cell, a.pbc)[0] for a, b in pairwise(images)]
     distances = np.cumsum([0.0, *(float(np.linalg.norm(move)) for move in moves)])
-    return Barrier(distances, energies - energies[0], residual)
+    return MigrationBarrier(distances, energies - energies[0], residual)
 
 
 def _relaxed(atoms: Atoms, make: MakeCalculator, name: str) -> Atoms:

@@ -240,7 +240,8 @@ class Planner(StudyInputs):
     ) -> dict[System, tuple[GlassTasks, ...]]:
         """A_ref, A_1 ... A_N, and T_0, with so many cells out of every boundary.
 
-        Those of A_ref and T_0 of one boundary are one structure with other velocities, those of A_i other walkers.
+        Those of A_ref of one boundary are one structure with other velocities, those of A_i other walkers; T_0, which no
+        requirement asks for, is made of the first boundary alone.
         """
         references = [self.cut(glass(cell=self.cell(q, 1)), one, None) for q, one in enumerate(built, 1)]
         found = {glass(): self.repeated(glass(), references)}
@@ -251,8 +252,7 @@ class Planner(StudyInputs):
                 self.glass(system, self.cut(system, each.boundary, each, rank), True) for system, each, rank in own
             )
         if self.study.amorphous.reducible_free:
-            exchanged = [self.exchanged(one, q) for q, one in enumerate(references[: self.study.boundary.quenches], 1)]
-            found[EXCHANGED] = self.repeated(EXCHANGED, exchanged)
+            found[EXCHANGED] = self.repeated(EXCHANGED, [self.exchanged(references[0])])
         return found
 
     @property
@@ -286,10 +286,9 @@ class Planner(StudyInputs):
         name = f"{places.runs(system)}/build"
         return TypedTask(name, "amorphous", amorphous_stage.build_amorphous, want, self.own_potential)
 
-    def exchanged(self, reference: TypedTask[amorphous_stage.CutGlass], quench: int) -> TypedTask[Ions]:
+    def exchanged(self, reference: TypedTask[amorphous_stage.CutGlass]) -> TypedTask[Ions]:
         """T_0: the reference without its reducible ion."""
-        system = EXCHANGED.model_copy(update={"cell": self.cell(quench, 1)})
-        name = f"{places.runs(system)}/build"
+        name = f"{places.runs(EXCHANGED)}/build"
         want = GlassExchange(
             host=self.host,
             dopant=self.study.dopant,

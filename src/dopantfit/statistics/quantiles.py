@@ -1,5 +1,6 @@
 """Quantiles of the distributions that intervals come from."""
 
+from functools import lru_cache
 from math import inf
 
 from scipy.special import fdtrc, fdtri, gammaincc, gammainccinv, gammaincinv, ndtri, stdtrit
@@ -10,6 +11,7 @@ TWO_SIDED_95 = 1.959963984540054
 ONE_SIDED_95 = 1.6448536269514722
 
 
+@lru_cache(maxsize=4096)
 def student_quantile(freedom: float, probability: float = 0.975) -> float:
     """Return t that Student's t of `freedom` degrees stays below with `probability`; normal for infinitely many."""
     if freedom == inf and probability == 0.975:

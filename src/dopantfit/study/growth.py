@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from math import inf, log
 
 from dopantfit.study.config import Rules
 from dopantfit.study.extent import CompositionExtent, Extent
@@ -10,15 +9,18 @@ from dopantfit.study.outlook import (
     Prices,
     Prospect,
     Size,
-    cheapest,
     leaning,
     outlook_of,
-    predicted_half_width,
+    predicted_error,
     sizes_from,
 )
 from dopantfit.study.round_record import Ending
 from dopantfit.study.verdict import Criterion, Verdict, at_least, at_most
 
+#: How many times as long runs may grow in a round, and what is left of a variance that counts as halved.
+_LONGER, _HALF = 4, 0.51
+#: Parts of what is wanted that are tried where the budget does not carry all.
+_PARTS = (1.0, 0.75, 0.5, 0.25)
 #: Core-hours of a study of some extent, by the model of costs.
 CostOf = Callable[[Extent], float]
 
@@ -96,7 +98,7 @@ def looked_at(
         target = Size(now.structures, 2 * now.segments)
         words = "only bounds are known: runs of twice the length come first"
         return OpenCheck(check, _something(check, price.between(now, target), target, words), target)
-    return OpenCheck(check, outlook, _step(check, now, price, tail) if outlook.optimistic is not None else None)
+    return OpenCheck(check, outlook, _doubled(check, now, price) if outlook.optimistic is not None else None)
 
 
 def _barred(check: Criterion) -> bool:
@@ -122,29 +124,23 @@ def _something(check: Criterion, hours: float, size: Size, words: str) -> Prospe
     )
 
 
-def _step(check: Criterion, now: Size, price: Prices, tail: float) -> Size:
-    """Return the size of the next round: what answers the check, or the most for its cost within a doubling."""
-    found = cheapest(check, now, price, tail) or cheapest(check, now, price, tail, 1.0)
-    wanted = found[0] if found else Size(2 * now.structures, now.segments)
-    within = [
-        one
-        for one in sizes_from(now, check.basis)  # type: ignore[arg-type]
-        if one != now and one.structures <= 2 * now.structures and one.segments <= 2 * now.segments
-    ]
-    if wanted in within:
-        return wanted
-    return max(within, key=lambda one: _worth(check, now, one, price, tail))
+def _doubled(check: Criterion, now: Size, price: Prices) -> Size:
+    """Return the cheapest size at which there is twice the information: the variance of the mean is halved.
 
-
-def _worth(check: Criterion, now: Size, then: Size, price: Prices, tail: float) -> float:
-    """How much an interval narrows per core-hour, in logarithms."""
-    basis, cost = check.basis, price.between(now, then)
-    if basis is None or cost <= 0.0:
-        return -inf
-    before, after = (predicted_half_width(basis, now, size, tail) for size in (now, then))
-    if before is None or after is None:
-        return log(then.structures / now.structures) / cost
-    return log(before / after) / cost
+    Smaller steps would spend looks on no news.
+    """
+    basis, twice = check.basis, Size(2 * now.structures, now.segments)
+    before = None if basis is None else predicted_error(basis, now, now)
+    if basis is None or before is None:
+        return twice
+    best = twice
+    for then in sizes_from(now, basis):
+        if then.structures > 2 * now.structures or then.segments > _LONGER * now.segments:
+            continue
+        after = predicted_error(basis, now, then)
+        if after is not None and after**2 <= _HALF * before**2 and price.between(now, then) < price.between(now, best):
+            best = then
+    return best
 
 
 def decide(verdict: Verdict, extent: Extent, cost_of: CostOf, budget: float, tail: float) -> Decision:
@@ -153,23 +149,23 @@ def decide(verdict: Verdict, extent: Extent, cost_of: CostOf, budget: float, tai
     if not found:
         return Decision(None, (), "answered", "every composition has its answer")
     left = budget - cost_of(extent)
-    following, dear, stuck = extent, [], []
+    following, dear, stuck = extent, list[float](), list[int]()
     for index, checks in found.items():
         wanted = _wanted(checks)
         if not wanted:
             stuck.append(index)
             continue
         needs = sum(one.outlook.optimistic or 0.0 for one in _dearest(wanted))
-        grown = _grown(following, index, wanted)
-        if max(needs, 0.0) > left or cost_of(grown) > budget:
-            dear.append((index, max(needs, cost_of(grown) - cost_of(extent))))
+        grown = _affordable(following, index, wanted, cost_of, budget)
+        if needs > left or grown == following:
+            dear.append(max(needs, cost_of(_grown(extent, index, wanted, 1.0)) - cost_of(extent)))
         else:
             following = grown
     if following != extent:
         return Decision(following, _words(extent, following), None, "")
     if dear:
-        least = min(hours for _, hours in dear)
-        return Decision(None, (), "budget", f"what is open takes {least:.2g} core-hours or more, {left:.2g} are left")
+        words = f"what is open takes {min(dear):.2g} core-hours or more, {left:.2g} are left"
+        return Decision(None, (), "budget", words)
     return Decision(None, (), "stuck", "nothing that the study could add would answer what is open")
 
 
@@ -193,11 +189,21 @@ def _dearest(wanted: Sequence[OpenCheck]) -> list[OpenCheck]:
     return list(found.values())
 
 
-def _grown(extent: Extent, index: int, wanted: Sequence[OpenCheck]) -> Extent:
-    own = extent.compositions[index - 1]
+def _affordable(extent: Extent, index: int, wanted: Sequence[OpenCheck], cost_of: CostOf, budget: float) -> Extent:
+    """Return the extent with what the checks want, or with the largest part of it that the budget carries."""
+    for part in _PARTS:
+        found = _grown(extent, index, wanted, part)
+        if cost_of(found) <= budget:
+            return found
+    return extent
+
+
+def _grown(extent: Extent, index: int, wanted: Sequence[OpenCheck], part: float) -> Extent:
+    own = before = extent.compositions[index - 1]
     for one in wanted:
         if one.target is not None and one.check.basis is not None:
-            own = one.target.put_into(own, one.check.basis)
+            target = one.target.part_way(Size.of(before, one.check.basis), part)
+            own = target.put_into(own, one.check.basis)
     return extent.with_composition(index, own)
 
 

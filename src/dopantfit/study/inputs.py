@@ -10,26 +10,25 @@ from dopantfit.boundary.dope.config import DopeConfig
 from dopantfit.errors import ConfigError
 from dopantfit.potential import Potential
 from dopantfit.potential.files import locate, named_in
-from dopantfit.statistics import TAIL_95
 from dopantfit.structures import Host, load_host
 from dopantfit.study import places
 from dopantfit.study.config import StudyConfig
 from dopantfit.study.extent import Extent
 from dopantfit.study.files import seed_of
+from dopantfit.study.verdict import ONE_LOOK, Look
 
 
 @dataclass(frozen=True)
 class StudyInputs:
     """What one study is made of. base: the folder that names in the study are relative to.
 
-    grown: how far the study has grown; None for one of fixed size. tail: probability beyond each end of the intervals
-    of its verdict.
+    grown: how far the study has grown; None for one of fixed size. look: at its results, for the verdict.
     """
 
     study: StudyConfig
     base: Path
     grown: Extent | None = None
-    tail: float = TAIL_95
+    look: Look = ONE_LOOK
 
     @cached_property
     def extent(self) -> Extent:

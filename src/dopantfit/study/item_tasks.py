@@ -22,11 +22,12 @@ from dopantfit.study.mobile_density import DensityMap, mobile_density
 from dopantfit.study.planned import AnyJob, Planned
 from dopantfit.study.systems import Kind, crystal, glass
 from dopantfit.study.transport_items import ArrheniusLine, ConductingSystem, Conductivities
+from dopantfit.study.verdict import Look
 from dopantfit.study.verdict_stage import CompositionRuns, Question, verdict
 from dopantfit.workflow.typed import Action, Settings, TypedTask
 
 
-def result_jobs(study: StudyConfig, planned: Planned, tail: float) -> Iterator[AnyJob]:
+def result_jobs(study: StudyConfig, planned: Planned, look: Look) -> Iterator[AnyJob]:
     """Return one task for each result; each makes do with what finished."""
     # Profiles and walkers are shown of the first boundary: others have other heights, and tell the same story.
     profiles = tuple(
@@ -48,7 +49,7 @@ def result_jobs(study: StudyConfig, planned: Planned, tail: float) -> Iterator[A
     yield _item("11-walkers", boundary_items.walkers, Walkers(boundaries=tempered))
     if study.ensemble.members:
         yield _item("ensemble", ensemble.ensemble, _ensemble(study, planned))
-    yield TypedTask(places.VERDICT, "verdict", verdict, _question(study, planned, tail), tolerant=True)
+    yield TypedTask(places.VERDICT, "verdict", verdict, _question(study, planned, look), tolerant=True)
 
 
 def _crystal_jobs(study: StudyConfig, planned: Planned) -> Iterator[AnyJob]:
@@ -119,7 +120,7 @@ def _other_potentials(planned: Planned) -> tuple[PotentialRuns, ...]:
     )
 
 
-def _question(study: StudyConfig, planned: Planned, tail: float) -> Question:
+def _question(study: StudyConfig, planned: Planned, look: Look) -> Question:
     """The three requirements."""
     return Question(
         rules=study.rules,
@@ -137,7 +138,7 @@ def _question(study: StudyConfig, planned: Planned, tail: float) -> Question:
             for i, dosed in zip(study.compositions, planned.doped, strict=True)
         ),
         ensemble=_other_potentials(planned),
-        tail=tail,
+        look=look,
     )
 
 

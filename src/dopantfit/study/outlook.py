@@ -57,6 +57,12 @@ class Size:
         most = {name: max(new, getattr(extent, name)) for name, new in zip(names, self._numbers, strict=True)}
         return extent.model_copy(update=most)
 
+    def part_way(self, start: "Size", part: float) -> "Size":
+        """The size that is reached by so much of the way from another one."""
+        ends = ((start.structures, self.structures), (start.segments, self.segments))
+        structures, segments = (low + int(part * (high - low)) for low, high in ends)
+        return Size(structures, segments)
+
     @property
     def _numbers(self) -> tuple[int, int]:
         return self.structures, self.segments
@@ -77,15 +83,25 @@ class Prospect(Model):
     words: str
 
 
-def predicted_half_width(basis: Basis, now: Size, then: Size, tail: float) -> float | None:
-    """Half width of the interval of a mean logarithm at another size; None where spreads are not known."""
+def predicted_error(basis: Basis, now: Size, then: Size) -> float | None:
+    """Standard error of a mean logarithm at another size; None where spreads are not known."""
     if basis.spread is None or basis.within is None or basis.count < 2:
         return None
     between = max(0.0, basis.spread - basis.within)
-    count = basis.count * then.structures // now.structures
     # Runs of a volume do not grow with production.
     longer = then.segments / now.segments if basis.source in ("crystal runs", "glass runs") else 1.0
-    return half_width(sqrt((between + basis.within / longer) / count), count, tail)
+    return sqrt((between + basis.within / longer) / _counted(basis, now, then))
+
+
+def _counted(basis: Basis, now: Size, then: Size) -> int:
+    """Pairs, or walkers, that there will be."""
+    return basis.count * then.structures // now.structures
+
+
+def predicted_half_width(basis: Basis, now: Size, then: Size, tail: float) -> float | None:
+    """Half width of the interval of a mean logarithm at another size; None where spreads are not known."""
+    error = predicted_error(basis, now, then)
+    return None if error is None else half_width(error, _counted(basis, now, then), tail)
 
 
 def distance_of(check: Criterion) -> float | None:

@@ -5,13 +5,13 @@ After a round the checks that are open are known, with what would answer each of
 wherever it runs and whenever it is killed. A look spends its part of the error of 5 % that all looks share.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
 from dopantfit.errors import ConfigError
 from dopantfit.statistics import TAIL_95, Looks
-from dopantfit.study.config import StudyConfig
+from dopantfit.study.config import Rules, StudyConfig
 from dopantfit.study.cost import MODEL, seconds_of
 from dopantfit.study.extent import Extent
 from dopantfit.study.growth import CostOf, Decision, decide, open_checks
@@ -19,7 +19,7 @@ from dopantfit.study.record import STUDY_RECORD, SUMMARY, StudyRecord
 from dopantfit.study.round_record import Round, RoundCheck, Rounds
 from dopantfit.study.run import CheckedStudy, plan_study
 from dopantfit.study.tasks import Planner
-from dopantfit.study.verdict import Verdict
+from dopantfit.study.verdict import ONE_LOOK, Answered, Look, Verdict
 from dopantfit.workflow.provenance import hash_of, read_sealed, write_sealed
 from dopantfit.workflow.schema import parse_content
 
@@ -64,7 +64,7 @@ def until_decided(config: StudyConfig, file: Path, folder: Path, budget: float, 
     check_budget(cost_of(extent), budget, "the first round alone")
     while True:
         number = len(done) + 1
-        record = run(plan_study(config, file, extent, tail_of(looks, number)))
+        record = run(plan_study(config, file, extent, next_look(done, looks, config.rules)))
         if record.verdict is None or record.failed:
             return record  # what failed is tried again before anything is concluded from what there is
         done.append(look(record.verdict, number, looks, extent, cost_of, budget))
@@ -79,6 +79,23 @@ def until_decided(config: StudyConfig, file: Path, folder: Path, budget: float, 
         if done[-1].following is None:
             return record
         extent = done[-1].following
+
+
+def next_look(done: Sequence[Round], looks: int, rules: Rules) -> Look:
+    """Return the look after some others: with its part of the error, and what they have answered by the same rules."""
+    answered: dict[tuple[str, str], Answered] = {}
+    for one in (each for each in done if each.rules == rules):
+        for check in one.checks:
+            if check.answer != "undecided":
+                found = Answered(
+                    composition=check.composition,
+                    quantity=check.quantity,
+                    answer=check.answer,
+                    interval=check.interval,
+                    look=one.number,
+                )
+                answered.setdefault((check.composition, check.quantity), found)
+    return Look(tail=tail_of(looks, len(done) + 1), answered=tuple(answered.values()))
 
 
 def with_rounds(record: StudyRecord, folder: Path, config: StudyConfig) -> StudyRecord:
@@ -154,12 +171,12 @@ def read_rounds(folder: Path, config: StudyConfig) -> Rounds | None:
         return None  # of another version: taken anew, of the same results
 
 
-def grown(folder: Path, config: StudyConfig) -> tuple[Extent | None, float]:
-    """Return how far the study in a folder has grown, and the tail of its last look; for one that has not, neither."""
+def grown(folder: Path, config: StudyConfig) -> tuple[Extent | None, Look]:
+    """Return how far the study in a folder has grown, and its last look; for one that has not, the only one."""
     known = read_rounds(folder, config)
     if known is None or not known.rounds:
-        return None, TAIL_95
-    return known.last.extent, known.last.tail
+        return None, ONE_LOOK
+    return known.last.extent, next_look(known.rounds[:-1], known.looks, config.rules)
 
 
 def _key(config: StudyConfig) -> str:

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from dopantfit.errors import ConfigError
 from dopantfit.lammps import Launcher
-from dopantfit.statistics import TAIL_95
 from dopantfit.structures import Host
 from dopantfit.study import places
 from dopantfit.study.config import StudyConfig
@@ -19,7 +18,7 @@ from dopantfit.study.files import LOWEST_WALKER, PROFILE, STRUCTURE
 from dopantfit.study.record import KEPT, STUDY_RECORD, SUMMARY, FinishedTask, StudyRecord
 from dopantfit.study.systems import boundary, crystal
 from dopantfit.study.tasks import Planner
-from dopantfit.study.verdict import Verdict
+from dopantfit.study.verdict import ONE_LOOK, Look, Verdict
 from dopantfit.validate.record import require_valid
 from dopantfit.validate.record_schema import ValidationStatus
 from dopantfit.workflow.driver import Event, GraphSummary, run_graph
@@ -43,15 +42,14 @@ class CheckedStudy:
     potentials: dict[str, Path]
 
 
-def plan_study(config: StudyConfig, file: Path, extent: Extent | None = None, tail: float = TAIL_95) -> CheckedStudy:
+def plan_study(config: StudyConfig, file: Path, extent: Extent | None = None, look: Look = ONE_LOOK) -> CheckedStudy:
     """Make the graph of a study and check its potential.
 
-    extent: how far it has grown; that of a study of fixed size by default. tail: probability beyond each end of the
-    intervals of its verdict.
+    extent: how far it has grown; that of a study of fixed size by default. look: at its results.
 
     Raises ConfigError when a file it names is not there, the potential has no dopant, or its gates say no.
     """
-    planner = Planner(config, file.parent, extent, tail)
+    planner = Planner(config, file.parent, extent, look)
     graph = planner.graph()
     path = planner.own_potential["potential"]
     status = require_valid(path, planner.base / config.validation, config.accept_failed_gates or None)

@@ -49,7 +49,7 @@ class Planner(StudyInputs):
     @cached_property
     def jobs(self) -> tuple[AnyJob, ...]:
         """All tasks, those that gather results last."""
-        return (*self.planned, *result_jobs(self.study, self.planned, self.tail))
+        return (*self.planned, *result_jobs(self.study, self.planned, self.look))
 
     def graph(self) -> Graph:
         """Return all tasks as a graph; ConfigError as `planned`."""
@@ -240,8 +240,8 @@ class Planner(StudyInputs):
     ) -> dict[System, tuple[GlassTasks, ...]]:
         """A_ref, A_1 ... A_N, and T_0, with so many cells out of every boundary.
 
-        Those of A_ref of one boundary are one structure with other velocities, those of A_i other walkers; T_0, which no
-        requirement asks for, is made of the first boundary alone.
+        Those of A_ref of one boundary are one structure with other velocities, those of A_i other walkers; T_0, which
+        no requirement asks for, is made of the first boundary alone.
         """
         references = [self.cut(glass(cell=self.cell(q, 1)), one, None) for q, one in enumerate(built, 1)]
         found = {glass(): self.repeated(glass(), references)}

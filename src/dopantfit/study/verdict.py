@@ -65,6 +65,32 @@ class Criterion(Model):
         return self.model_copy(update={"answer": answer, "reason": reason})
 
 
+class Answered(Model):
+    """A check that an earlier look has answered: which look, and the interval that it had then."""
+
+    composition: str
+    quantity: str
+    answer: Answer
+    interval: Range
+    look: int
+
+    def applied(self, check: Criterion) -> Criterion:
+        """The check as it was answered: what is looked at again and again is answered once."""
+        reason = f"answered at look {self.look}"
+        return check.model_copy(update={"answer": self.answer, "interval": self.interval, "reason": reason})
+
+
+class Look(Model):
+    """How a study is looked at. tail: probability beyond each end of its intervals; answered: by looks before."""
+
+    tail: float = TAIL_95
+    answered: tuple[Answered, ...] = ()
+
+
+#: The only look at a study of fixed size.
+ONE_LOOK = Look()
+
+
 class Requirement(Model):
     """One of the three requirements for one composition; its answer is the "and" of its checks."""
 

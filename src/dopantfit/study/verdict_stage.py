@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Literal, TypeVar
 
-from dopantfit.statistics import TAIL_95, Interval, LogRatio, interval_of, ratio_of, standard_error
+from dopantfit.statistics import Interval, LogRatio, interval_of, ratio_of, standard_error
 from dopantfit.study.bleeding_stage import Bled, merged, unit_share
 from dopantfit.study.conduction import Transported
 from dopantfit.study.config import Rules
@@ -13,10 +13,12 @@ from dopantfit.study.glass_items import density_of
 from dopantfit.study.systems import boundary
 from dopantfit.study.transport_items import conductivity
 from dopantfit.study.verdict import (
+    ONE_LOOK,
     Answer,
     Basis,
     CompositionAnswer,
     Criterion,
+    Look,
     Requirement,
     Verdict,
     all_of,
@@ -55,7 +57,7 @@ class Question(Model):
     """All that the verdict rests on.
 
     crystals, glasses: the references, one for each of a composition, with which it is compared; a composition may have
-    fewer. ensemble: other potentials of the fit. tail: probability beyond each end of the intervals.
+    fewer. ensemble: other potentials of the fit. look: at all this, one of several or the only one.
     """
 
     rules: Rules
@@ -65,13 +67,13 @@ class Question(Model):
     glasses: tuple[SystemRuns, ...]
     compositions: tuple[CompositionRuns, ...]
     ensemble: tuple[PotentialRuns, ...] = ()
-    tail: float = TAIL_95
+    look: Look = ONE_LOOK
 
 
 @typed_action(Question, Verdict, version=4)
 def verdict(here: Here, want: Question) -> Product[Verdict]:
     """Answer the three requirements for every composition, and the question for the dopant."""
-    found = {one.index: requirements(one, here, want) for one in want.compositions}
+    found = {one.index: as_answered(one.index, requirements(one, here, want), want.look) for one in want.compositions}
     answers = {
         boundary(index).name: CompositionAnswer(answer=all_of(one.answer for one in three), requirements=three)
         for index, three in found.items()
@@ -83,10 +85,20 @@ def verdict(here: Here, want: Question) -> Product[Verdict]:
         requirements={name: all_of(three[i].answer for three in found.values()) for i, name in enumerate(called)},
         compositions=answers,
         limits=want.rules,
-        tail=want.tail,
+        tail=want.look.tail,
     )
     write_json_atomic(here.folder / VERDICT, result.model_dump(mode="json"))
     return Product(result, (VERDICT,))
+
+
+def as_answered(index: int, three: tuple[Requirement, ...], look: Look) -> tuple[Requirement, ...]:
+    """Return requirements with the answers that earlier looks have given to their checks."""
+    before = {one.quantity: one for one in look.answered if one.composition == boundary(index).name}
+    found = []
+    for one in three:
+        checks = (before[c.quantity].applied(c) if c.quantity in before else c for c in one.checks)
+        found.append(Requirement.of(one.name, tuple(checks)))
+    return tuple(found)
 
 
 def requirements(runs: CompositionRuns, here: Here, want: Question) -> tuple[Requirement, ...]:
@@ -94,7 +106,7 @@ def requirements(runs: CompositionRuns, here: Here, want: Question) -> tuple[Req
     bled = merged([made.result for made in here.all_made(runs.bleedings)])
     called = names(want.reducible)
     return (
-        Requirement.of(called[0], _confinement(bled, want.rules, want.tail)),
+        Requirement.of(called[0], _confinement(bled, want.rules, want.look.tail)),
         Requirement.of(called[1], _bulk(runs, here, want)),
         Requirement.of(called[2], _boundary(runs, here, want)),
     )
@@ -154,7 +166,7 @@ def _bulk(runs: CompositionRuns, here: Here, want: Question) -> tuple[Criterion,
     check = agreed(check, _by_potential(runs.crystals[0], here, want), rules.bulk_conductivity)
     volumes = _both(here, [(one.volume, other.volume) for one, other in pairs])
     after, before = ([one.volume_A3 for one in side] for side in volumes)
-    growth, wider = ratio_of(after, before, want.tail)
+    growth, wider = ratio_of(after, before, want.look.tail)
     size = at_most(f"|volume change| of {name}", "", _magnitude(growth), rules.volume_change)
     fewest = min(sum(run.runs for run in side) for side in transports)
     return (
@@ -174,7 +186,7 @@ def _boundary(runs: CompositionRuns, here: Here, want: Question) -> tuple[Criter
     sigma, why = _conductivities(transports, want)
     label = want.reducible
     densities = [[density_of(one.counts.get(label, 0), one.volume_A3) for one in side] for side in volumes]
-    amount, denser = ratio_of(densities[0], densities[1], want.tail)
+    amount, denser = ratio_of(densities[0], densities[1], want.look.tail)
     fewest = min(len(side) for kind in (transports, volumes) for side in kind)
     enough, reason = fewest >= rules.structures, _few(fewest, "structure", rules)
     gain = at_least(f"σ({want.mobile}) of {name} over A_ref", "", sigma, rules.boundary_conductivity)
@@ -206,7 +218,7 @@ def _conductivities(sides: Sequence[Sequence[Transported]], want: Question) -> t
     """Conductivity of a composition over that of its reference."""
     found = [[conductivity([run], want.mobile) for run in side] for side in sides]
     known = [[one for one in side if one is not None] for side in found]
-    return ratio_of(known[0], known[1], want.tail)
+    return ratio_of(known[0], known[1], want.look.tail)
 
 
 def _basis(

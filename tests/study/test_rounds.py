@@ -195,7 +195,7 @@ def _around(value, half):
 
 
 def test_an_open_check_says_what_would_answer_it():
-    near, far = (open_one(ratio_check(mean)).outlook for mean in (0.05, 0.3))
+    near, far = (open_one(ratio_check(mean)).prospect for mean in (0.05, 0.3))
     assert near.leans == far.leans == "yes"
     assert near.core_hours > far.core_hours > 0.0 and far.optimistic <= far.core_hours
     assert far.words == f"{far.core_hours:.2g} more core-hours would answer it if it stays there"
@@ -232,7 +232,7 @@ def test_walkers_are_added_until_none_of_their_dopants_in_the_grain_is_an_answer
     check = at_most("dopant fraction, grain over boundary", "", _below(0.46), 0.2).resting_on(basis)
     found = open_one(check)
     # At this tail no dopant means fewer than 3.9 of them: 0.39 now, and below 0.2 from twice the walkers on.
-    assert found.outlook.structures == found.target.structures == 8
+    assert found.prospect.structures == found.target.structures == 8
 
 
 def _below(high):

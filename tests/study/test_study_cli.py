@@ -107,7 +107,8 @@ def test_plan_takes_rates_from_the_records_of_a_run(folder, monkeypatch, capsys)
     assert cost["core_hours"] == pytest.approx(sum(stage["core_hours"] for stage in cost["stages"]))
     crystals = next(stage for stage in cost["stages"] if stage["stage"] == "crystals")
     quick = config.crystals
-    ps = 3 * (quick.equilibration + quick.replicas * (quick.heating + quick.production))
+    runs = 2 * quick.arrangements
+    ps = runs * (quick.equilibration + quick.replicas * (quick.heating + quick.production))
     # 146 ions each; the rest of the stage are small tasks.
     assert crystals["core_hours"] == pytest.approx(146 * ps / 3600.0, rel=0.02)
 

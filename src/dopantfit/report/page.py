@@ -80,6 +80,10 @@ def contents(sources: Sources, folder: Path) -> dict[str, Any]:
         "dopant": study.dopant if study else (sources.fit or gates).name,  # type: ignore[union-attr]
         "verdict": study.record.verdict if study else None,
         "answer": study.record.answer if study else None,
+        "prospects": study.record.prospects if study else {},
+        "conclusion": study.record.conclusion if study else "",
+        "rounds": study.record.rounds if study else None,
+        "looked_at": _looked_at(study),
         "counts": _counts(study),
         "waiver": _waiver(study),
         "systems": systems_of(study) if study else "",
@@ -179,6 +183,18 @@ def _counts(study: StudySummary | None) -> dict[str, int]:
     verdict = study.record.verdict if study else None
     found: list[str] = [one.answer for one in verdict.compositions.values()] if verdict else []
     return {answer: found.count(answer) for answer in SIGNS}
+
+
+def _looked_at(study: StudySummary | None) -> list[dict[str, Any]]:
+    """Every check with its intervals look by look, for a study that grew until it could tell."""
+    rounds = study.record.rounds.rounds if study and study.record.rounds else ()
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    for one in rounds:
+        for check in one.checks:
+            limit = "" if check.limit is None else f"{'≤' if check.at_most else '≥'} {check.limit:g}"
+            row = {"name": f"{check.composition}: {check.quantity}", "limit": limit, "cells": []}
+            rows.setdefault((check.composition, check.quantity), row)["cells"].append(check)
+    return list(rows.values())
 
 
 def _waiver(study: StudySummary | None) -> str:

@@ -10,8 +10,8 @@ from dopantfit.study.outlook import (
     Prospect,
     Size,
     leaning,
-    outlook_of,
     predicted_error,
+    prospect_of,
     sizes_from,
 )
 from dopantfit.study.round_record import Ending
@@ -37,10 +37,10 @@ class Decision:
 
 @dataclass(frozen=True)
 class OpenCheck:
-    """A check that is open. outlook: what would answer it. target: what the next round has of what it rests on."""
+    """A check that is open. prospect: what would answer it. target: what the next round has of what it rests on."""
 
     check: Criterion
-    outlook: Prospect
+    prospect: Prospect
     target: Size | None
 
 
@@ -89,16 +89,13 @@ def looked_at(
         target = Size(now.structures + few, now.segments)
         hours = price.between(now, target)
         return OpenCheck(check, _something(check, hours, target, "more structures are asked for"), target)
-    outlook = outlook_of(check, extent, price, tail)
-    if (
-        outlook.optimistic is None
-        and check.interval.value is None
-        and check.basis.source in ("glass runs", "crystal runs")
-    ):
+    prospect = prospect_of(check, extent, price, tail)
+    of_runs = check.basis.source in ("glass runs", "crystal runs")
+    if prospect.optimistic is None and check.interval.value is None and of_runs:
         target = Size(now.structures, 2 * now.segments)
         words = "only bounds are known: runs of twice the length come first"
         return OpenCheck(check, _something(check, price.between(now, target), target, words), target)
-    return OpenCheck(check, outlook, _doubled(check, now, price) if outlook.optimistic is not None else None)
+    return OpenCheck(check, prospect, _doubled(check, now, price) if prospect.optimistic is not None else None)
 
 
 def _barred(check: Criterion) -> bool:
@@ -155,7 +152,7 @@ def decide(verdict: Verdict, extent: Extent, cost_of: CostOf, budget: float, tai
         if not wanted:
             stuck.append(index)
             continue
-        needs = sum(one.outlook.optimistic or 0.0 for one in _dearest(wanted))
+        needs = sum(one.prospect.optimistic or 0.0 for one in _dearest(wanted))
         grown = _affordable(following, index, wanted, cost_of, budget)
         if needs > left or grown == following:
             dear.append(max(needs, cost_of(_grown(extent, index, wanted, 1.0)) - cost_of(extent)))
@@ -169,11 +166,23 @@ def decide(verdict: Verdict, extent: Extent, cost_of: CostOf, budget: float, tai
     return Decision(None, (), "stuck", "nothing that the study could add would answer what is open")
 
 
+def whole(verdict: Verdict, extent: Extent, cost_of: CostOf, tail: float) -> str:
+    """Say what would answer all that is open, in words; empty where nothing is."""
+    found = open_checks(verdict, extent, cost_of, tail)
+    hours = [_dearest(_wanted(checks)) for checks in found.values()]
+    if not found:
+        return ""
+    if any(not one or any(each.prospect.core_hours is None for each in one) for one in hours):
+        return "nobody can tell yet what would answer all that is open"
+    needs = sum(each.prospect.core_hours or 0.0 for one in hours for each in one)
+    return f"{needs:.2g} more core-hours would answer all that is open, if estimates stay where they are"
+
+
 def _wanted(checks: Sequence[OpenCheck]) -> list[OpenCheck]:
     """Return the checks to be answered next: the cheapest that leans to no, which is enough, or all that can be."""
-    against = [one for one in checks if one.outlook.leans == "no" and one.target is not None]
+    against = [one for one in checks if one.prospect.leans == "no" and one.target is not None]
     if against:
-        return [min(against, key=lambda one: (one.outlook.optimistic or 0.0, one.check.quantity))]
+        return [min(against, key=lambda one: (one.prospect.optimistic or 0.0, one.check.quantity))]
     known = [one for one in checks if one.target is not None]
     # What is answered with the share alone asks for nothing of its own.
     return known if any(one.check.basis and one.check.basis.source != "share" for one in known) else []
@@ -184,7 +193,7 @@ def _dearest(wanted: Sequence[OpenCheck]) -> list[OpenCheck]:
     found: dict[bool, OpenCheck] = {}
     for one in wanted:
         kind = one.check.basis is not None and one.check.basis.source.startswith("crystal")
-        if kind not in found or (one.outlook.optimistic or 0.0) > (found[kind].outlook.optimistic or 0.0):
+        if kind not in found or (one.prospect.optimistic or 0.0) > (found[kind].prospect.optimistic or 0.0):
             found[kind] = one
     return list(found.values())
 

@@ -168,7 +168,7 @@ def _counts_answer(check: Criterion, basis: Basis, factor: float, tail: float, s
     return bool(high * worth - room <= check.limit or low * worth + room > check.limit)
 
 
-def outlook_of(check: Criterion, extent: CompositionExtent, prices: Prices, tail: float) -> Prospect:
+def prospect_of(check: Criterion, extent: CompositionExtent, prices: Prices, tail: float) -> Prospect:
     """Say what it would take to answer a check. tail: of the intervals that it will be answered with."""
     basis = check.basis
     if basis is None or check.limit is None:

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from dopantfit.structures import Host, load_host
 from dopantfit.study.config import StudyConfig
+from dopantfit.study.outlook import Prospect
 from dopantfit.study.round_record import Rounds
 from dopantfit.study.verdict import Verdict
 from dopantfit.validate.record_schema import ValidationStatus
@@ -52,6 +53,9 @@ class StudyRecord(VersionedRecord):
     record: Provenance
     #: Of a study that grows until it can tell.
     rounds: Rounds | None = None
+    #: What would answer the open checks, by composition and quantity; and the compositions as a whole.
+    prospects: dict[str, dict[str, Prospect]] = Field(default_factory=dict)
+    conclusion: str = ""
 
     @cached_property
     def config(self) -> StudyConfig:

@@ -17,7 +17,7 @@ Ending = Literal["answered", "budget", "looks", "stuck"]
 
 
 class RoundCheck(Model):
-    """One check at one look. outlook: what would answer it, where it is open."""
+    """One check at one look. prospect: what would answer it, where it is open."""
 
     composition: str
     quantity: str
@@ -25,7 +25,7 @@ class RoundCheck(Model):
     limit: float | None
     at_most: bool
     answer: Answer
-    outlook: Prospect | None
+    prospect: Prospect | None
 
 
 class Round(Model):

@@ -14,7 +14,8 @@ from dopantfit.statistics import TAIL_95, Looks
 from dopantfit.study.config import Rules, StudyConfig
 from dopantfit.study.cost import MODEL, seconds_of
 from dopantfit.study.extent import Extent
-from dopantfit.study.growth import CostOf, Decision, decide, open_checks
+from dopantfit.study.growth import CostOf, Decision, decide, open_checks, whole
+from dopantfit.study.outlook import Prospect
 from dopantfit.study.record import STUDY_RECORD, SUMMARY, StudyRecord
 from dopantfit.study.round_record import Round, RoundCheck, Rounds
 from dopantfit.study.run import CheckedStudy, plan_study
@@ -75,7 +76,7 @@ def until_decided(config: StudyConfig, file: Path, folder: Path, budget: float, 
             rounds=tuple(done),
         )
         write_sealed(folder / ROUNDS, {"of": _key(config), **rounds.model_dump(mode="json")})
-        record = with_rounds(record, folder, config)
+        record = concluded(record, folder, config, file.parent)
         if done[-1].following is None:
             return record
         extent = done[-1].following
@@ -98,15 +99,30 @@ def next_look(done: Sequence[Round], looks: int, rules: Rules) -> Look:
     return Look(tail=tail_of(looks, len(done) + 1), answered=tuple(answered.values()))
 
 
-def with_rounds(record: StudyRecord, folder: Path, config: StudyConfig) -> StudyRecord:
-    """Return the record with the rounds that its study has taken, and have it so in the run folder and its summary."""
-    known = read_rounds(folder, config)
-    if known is None:
+def concluded(record: StudyRecord, folder: Path, config: StudyConfig, base: Path) -> StudyRecord:
+    """Return the record with its rounds and what would answer what is open; so it is written in folder and summary."""
+    rounds, verdict = read_rounds(folder, config), record.verdict
+    if verdict is None:
         return record
-    record = record.model_copy(update={"rounds": known})
+    if rounds is not None and rounds.rounds:
+        last = rounds.last
+        extent, tail = last.extent, tail_of(rounds.looks, min(last.number + 1, rounds.looks))
+        words = last.words or f"the next round adds {'; '.join(last.added)}"
+    else:
+        extent, tail, words = Extent.first(config), verdict.tail, ""
+    cost_of = cost_function(config, base)
+    prospects = prospects_of(verdict, extent, cost_of, tail)
+    conclusion = words or whole(verdict, extent, cost_of, tail)
+    record = record.model_copy(update={"rounds": rounds, "prospects": prospects, "conclusion": conclusion})
     for place in (folder, folder / SUMMARY):
         record.write(place / STUDY_RECORD)
     return record
+
+
+def prospects_of(verdict: Verdict, extent: Extent, cost_of: CostOf, tail: float) -> dict[str, dict[str, Prospect]]:
+    """Return what would answer the open checks, by composition and quantity."""
+    opened, names = open_checks(verdict, extent, cost_of, tail), list(verdict.compositions)
+    return {names[i - 1]: {one.check.quantity: one.prospect for one in checks} for i, checks in opened.items()}
 
 
 def look(verdict: Verdict, number: int, looks: int, extent: Extent, cost_of: CostOf, budget: float) -> Round:
@@ -133,9 +149,8 @@ def look(verdict: Verdict, number: int, looks: int, extent: Extent, cost_of: Cos
 
 def checks_of(verdict: Verdict, extent: Extent, cost_of: CostOf, tail: float) -> Iterator[RoundCheck]:
     """Return every check of a verdict, with what would answer it where it is open and matters."""
-    opened = open_checks(verdict, extent, cost_of, tail)
-    for index, (name, composition) in enumerate(verdict.compositions.items(), 1):
-        outlooks = {one.check.quantity: one.outlook for one in opened.get(index, [])}
+    prospects = prospects_of(verdict, extent, cost_of, tail)
+    for name, composition in verdict.compositions.items():
         for check in (check for part in composition.requirements for check in part.checks):
             yield RoundCheck(
                 composition=name,
@@ -144,7 +159,7 @@ def checks_of(verdict: Verdict, extent: Extent, cost_of: CostOf, tail: float) ->
                 limit=check.limit,
                 at_most=check.at_most,
                 answer=check.answer,
-                outlook=outlooks.get(check.quantity),
+                prospect=prospects.get(name, {}).get(check.quantity),
             )
 
 

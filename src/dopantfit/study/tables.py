@@ -1,6 +1,6 @@
 """What a person reads in the terminal, or in a log: what a study will cost, and what it says when it ends."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from math import isinf
 
 from rich.markup import escape
@@ -8,7 +8,9 @@ from rich.table import Table
 
 from dopantfit.statistics import Interval
 from dopantfit.study.cost import Cost
+from dopantfit.study.outlook import Prospect
 from dopantfit.study.record import StudyRecord
+from dopantfit.study.round_record import Rounds
 from dopantfit.study.verdict import Answer, Verdict
 
 _COLOURS = {"yes": "green", "no": "red", "undecided": "yellow"}
@@ -17,19 +19,33 @@ _COLOURS = {"yes": "green", "no": "red", "undecided": "yellow"}
 def verdict_lines(record: StudyRecord) -> list[str]:
     """Return the verdict with the numbers behind it, and what failed; answers in colour for `rich`."""
     verdict = record.verdict
-    shown = ["no verdict: the study did not get that far"] if verdict is None else [*_numbers(verdict)]
+    shown = (
+        ["no verdict: the study did not get that far"] if verdict is None else [*_numbers(verdict, record.prospects)]
+    )
+    shown += [*_rounds(record.rounds)] if record.rounds else []
+    shown += [escape(record.conclusion)] if record.conclusion else []
     shown += [escape(f"failed   {name}: {reason}") for name, reason in record.failed.items()]
     shown += [escape(f"skipped  {name}, for want of {need}") for name, need in record.skipped.items()]
     return shown
 
 
-def _numbers(verdict: Verdict) -> Iterator[str]:
+def _rounds(rounds: Rounds) -> Iterator[str]:
+    for one in rounds.rounds:
+        added = f"; then {', '.join(one.added)}" if one.added else ""
+        yield escape(f"look {one.number} of {rounds.looks}, {one.core_hours:.3g} core-hours: {one.answer}{added}")
+    if rounds.last.ended == "answered":
+        yield "the study has its answer: nothing is left to run"
+
+
+def _numbers(verdict: Verdict, prospects: Mapping[str, Mapping[str, Prospect]]) -> Iterator[str]:
     for name, composition in verdict.compositions.items():
         yield f"{name}: {_word(composition.answer)}"
         for requirement in composition.requirements:
             yield f"  {requirement.name}: {_word(requirement.answer)}"
             for check in requirement.checks:
-                reason = escape(f" ({check.reason})") if check.reason else ""
+                prospect = prospects.get(name, {}).get(check.quantity)
+                remarks = [check.reason, prospect.words if prospect else ""]
+                reason = escape(f" ({'; '.join(filter(None, remarks))})") if any(remarks) else ""
                 told = f"{check.quantity}: {_range(check.interval, check.unit)}, asked {check.rule}"
                 yield f"    {escape(told)}: {_word(check.answer)}{reason}"
     yield f"verdict: {_word(verdict.answer)} ({verdict.rule})"

@@ -91,7 +91,8 @@ def study(
         record = rounds.until_decided(config, file, place, core_hours, run_once)
     else:
         # A study that has grown is not made smaller again.
-        record = rounds.with_rounds(run_once(plan_study(config, file, *rounds.grown(place, config))), place, config)
+        record = run_once(plan_study(config, file, *rounds.grown(place, config)))
+        record = rounds.concluded(record, place, config, file.parent)
     if keep:
         keep_summary(place, file.parent)
     return record

@@ -59,7 +59,7 @@ def test_names_of_systems_are_told_before_they_are_used(whole, tmp_path, edit_st
 
     def change(content):
         config = content["record"]["configuration"]
-        config["doping"]["concentrations"], config["amorphous"]["titanium_free"] = [3.9, 7.1, 9.0], False
+        config["doping"]["concentrations"], config["amorphous"]["reducible_free"] = [3.9, 7.1, 9.0], False
 
     edit_study(run, change)
     _, page = page_of(run, tmp_path / "out")
@@ -91,7 +91,7 @@ def test_tables_beside_figures_have_full_precision(whole, study_folder):
         ),
         ("02-acceptance-profiles", "system,z_A,mean_percent,deviation_percent", "GB_1,5.25,3.0,0.2"),
         ("03-host-profile-domains", "domain,from_A,to_A", "amorphous,8.4,19.5"),
-        ("05-li-density-means", "site,from_A,to_A,change,change_low,change_high", "Ti,2.5,5.0,0.0004,"),
+        ("05-mobile-density-means", "site,from_A,to_A,change,change_low,change_high", "Ti,2.5,5.0,0.0004,"),
         ("06-crystal-conductivities-ratios", "system,ratio,ratio_low,ratio_high", "C_1,0.7,0.68,0.72"),
         ("07-ternary-means", "system,x_Ti,x_Al,x_Mg", "A_1,0.6,0.15,0.25"),
         ("10-amorphous-conductivities-ratios", "system,ratio,ratio_low,ratio_high", "T_0,0.01,0.004,0.02"),
@@ -118,11 +118,11 @@ def test_a_line_through_conductivities_is_drawn_with_its_band_where_there_is_one
 
 def test_a_crystal_without_dopant_shows_its_density_and_says_what_it_is(tmp_path):
     run = write_study(tmp_path / "run")
-    rewritten(run, "05-li-density", lambda content: content["facts"].update(dopants={"Ti": 0}), keep_rows=False)
+    rewritten(run, "05-mobile-density", lambda content: content["facts"].update(dopants={"Ti": 0}), keep_rows=False)
     record, page = page_of(run, tmp_path / "out")
-    assert "05-li-density" in record.figures
+    assert "05-mobile-density" in record.figures
     assert "Undecided: the crystal holds no dopant to look around. Drawn is its Li density" in page
-    header = (tmp_path / "out" / "figures" / "05-li-density.csv").read_text().splitlines()[0]
+    header = (tmp_path / "out" / "figures" / "05-mobile-density.csv").read_text().splitlines()[0]
     assert header == "x_A,y_A,density_per_A2,change_per_A2"
 
 
@@ -160,7 +160,7 @@ def test_the_same_records_give_the_same_page(study_folder, whole, tmp_path):
 
 
 def test_what_is_not_there_is_named_with_its_reason_and_not_drawn(tmp_path):
-    gone = ("02-acceptance", "05-li-density", "11-walkers")
+    gone = ("02-acceptance", "05-mobile-density", "11-walkers")
     record, page = page_of(write_study(tmp_path / "run", gone), tmp_path / "out")
     assert not set(gone) & set(record.figures)
     for name in gone:
@@ -275,13 +275,13 @@ def lose_fact(run):
 
 def another_version(run):
     path = run / "summary" / "study.json"
-    path.write_text(path.read_text().replace('"format": 2', '"format": 99'))
-    return "study.json: is a record of a study of format 99, expected 2"
+    path.write_text(path.read_text().replace('"format": 3', '"format": 99'))
+    return "study.json: is a record of a study of format 99, expected 3"
 
 
 def version_of_before(run):
     path = run / "summary" / "study.json"
-    path.write_text(path.read_text().replace('"format": 2,', ""))
+    path.write_text(path.read_text().replace('"format": 3,', ""))
     return "study.json: is no record of a study of this version; run `dopantfit study`"
 
 
@@ -298,8 +298,8 @@ def list_for_an_item(run):
 
 
 def no_grids(run):
-    (run / "summary" / "items" / "05-li-density" / "densities.npz").write_bytes(b"PK no archive")
-    rehash(run, "05-li-density", "densities.npz")
+    (run / "summary" / "items" / "05-mobile-density" / "densities.npz").write_bytes(b"PK no archive")
+    rehash(run, "05-mobile-density", "densities.npz")
     return "densities.npz: holds no densities"
 
 

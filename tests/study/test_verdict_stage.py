@@ -24,7 +24,7 @@ RULES = Rules(
     bulk_conductivity=0.9,
     volume_change=0.01,
     boundary_conductivity=1.0,
-    titanium_density=1.0,
+    reducible_density=1.0,
     structures=2,
 )
 

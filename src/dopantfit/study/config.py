@@ -118,7 +118,7 @@ class Crystals(Table):
 
 
 class AmorphousCells(Table):
-    """The amorphous cells A_ref, A_1 ... A_N, cut from the walkers, and T_0 without Ti."""
+    """The amorphous cells A_ref, A_1 ... A_N, cut from the walkers, and T_0 without the reducible ion."""
 
     #: Ions nearer than this to the edge of the amorphous domain stay out of the cut [Å].
     margin: Annotated[float, Field(ge=0.0)]
@@ -133,10 +133,10 @@ class AmorphousCells(Table):
     #: Number i of the A_i that is run at other temperatures, and these temperatures [K].
     arrhenius_of: Count
     arrhenius_temperatures: tuple[Positive, ...]
-    #: Whether T_0 is run, and the part of its Ti that becomes dopant, the rest Al. 0.81 gives the 6.1 at% of the
-    #: published Ti-free glass.
-    titanium_free: bool
-    titanium_free_dopant: Fraction
+    #: Whether T_0 is run, and the part of its reducible ions that becomes dopant, the rest the partner. 0.81 gives
+    #: the 6.1 at% of the published Ti-free glass.
+    reducible_free: bool
+    reducible_free_dopant: Fraction
 
 
 class Rules(Table):
@@ -152,14 +152,14 @@ class Rules(Table):
     attempts_per_dopant: Positive
     #: Equilibration at constant pressure below which a volume is not settled [ps]: ten times the barostat's 1 ps.
     equilibration: Positive
-    #: σ(Li) of C_i over that of C_ref, at least: what a grain may lose at most.
+    #: σ of the mobile ion in C_i over that in C_ref, at least: what a grain may lose at most.
     bulk_conductivity: Fraction
     #: |V(C_i) / V(C_ref) - 1|, at most: more than thermal expansion between synthesis and use would strain a grain.
     volume_change: Positive
-    #: σ(Li) of A_i over that of A_ref, at least: a gain.
+    #: σ of the mobile ion in A_i over that in A_ref, at least: a gain.
     boundary_conductivity: Positive
-    #: Number density of Ti in A_i over that in A_ref, at most.
-    titanium_density: Positive
+    #: Number density of the reducible ion in A_i over that in A_ref, at most.
+    reducible_density: Positive
     #: Fewer independent structures or runs than this show no spread, and no answer is given.
     structures: Count
 

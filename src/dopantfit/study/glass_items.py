@@ -64,7 +64,7 @@ def ternary(here: Here, want: Ternary) -> Product[Gathered]:
 
 @typed_action(ReducibleDistance, Gathered, version=3)
 def reducible_distance(here: Here, want: ReducibleDistance) -> Product[Gathered]:
-    """Item 8: distance of Ti to the next Ti, and its number density, in the amorphous cells."""
+    """Item 8: distance of the reducible ion to the next one, and its number density, in the amorphous cells."""
     rows: list[Sequence[Cell]] = []
     settled: dict[str, Settling] = {}
     for one in want.glasses:

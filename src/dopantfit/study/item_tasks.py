@@ -18,7 +18,7 @@ from dopantfit.study.config import OWN, StudyConfig
 from dopantfit.study.ensemble import EnsembleTable, PotentialRuns
 from dopantfit.study.glass_items import Densities, GlassCells, ReducibleDistance, Ternary
 from dopantfit.study.items import Gathered
-from dopantfit.study.li_density import DensityMap, li_density
+from dopantfit.study.mobile_density import DensityMap, mobile_density
 from dopantfit.study.planned import AnyJob, Planned
 from dopantfit.study.systems import Kind, crystal, glass
 from dopantfit.study.transport_items import ArrheniusLine, ConductingSystem, Conductivities
@@ -67,7 +67,7 @@ def _crystal_jobs(study: StudyConfig, planned: Planned) -> Iterator[AnyJob]:
         reference=tuple(run.output for run in reference.runs.produced),
     )
     # A density that some of the runs lack would not be the same density: this one waits for all of them.
-    yield TypedTask(places.item("05-li-density"), "items", li_density, density)
+    yield TypedTask(places.item("05-mobile-density"), "items", mobile_density, density)
     systems = tuple(
         ConductingSystem(system=system, transports=(one.runs.transport.output,))
         for system, one in planned.crystals.items()

@@ -38,7 +38,7 @@ class StudyRecord(VersionedRecord):
     what: ClassVar[str] = "record of a study"
     remedy: ClassVar[str] = "run `dopantfit study` (and --keep) again"
 
-    format: int = 2
+    format: int = 3
     #: What was doped; records of before hosts were files are about the one that there was.
     host: Host = Field(default_factory=load_host)
     verdict: Verdict | None

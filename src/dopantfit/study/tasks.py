@@ -287,7 +287,7 @@ class Planner:
         for dosed in boundaries:
             own = [glass(dosed.system.composition, cell=k) for k in cells]
             found[own[0]] = tuple(self.glass(one, self.cut(one, built, dosed), True) for one in own)
-        if self.study.amorphous.titanium_free:
+        if self.study.amorphous.reducible_free:
             exchanged = self.exchanged(reference)
             own = [EXCHANGED.model_copy(update={"cell": k}) for k in cells]
             found[EXCHANGED] = tuple(self.glass(one, exchanged, one.cell == 1) for one in own)
@@ -313,7 +313,7 @@ class Planner:
         want = GlassExchange(
             host=self.host,
             dopant=self.study.dopant,
-            share=self.study.amorphous.titanium_free_dopant,
+            share=self.study.amorphous.reducible_free_dopant,
             seed=self.seed(name),
             reference=reference.output,
         )

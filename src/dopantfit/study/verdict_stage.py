@@ -60,7 +60,7 @@ class Question(Model):
     ensemble: tuple[PotentialRuns, ...] = ()
 
 
-@typed_action(Question, Verdict, version=3)
+@typed_action(Question, Verdict, version=4)
 def verdict(here: Here, want: Question) -> Product[Verdict]:
     """Answer the three requirements for every composition, and the question for the dopant."""
     found = {one.index: requirements(one, here, want) for one in want.compositions}
@@ -146,7 +146,7 @@ def _boundary(runs: CompositionRuns, here: Here, want: Question) -> tuple[Criter
     enough, reason = fewest >= rules.structures, _few(fewest, "structure", rules)
     gain = at_least(f"σ({want.mobile}) of {name} over A_ref", "", sigma, rules.boundary_conductivity)
     gain = agreed(gain, _by_potential(runs.glasses[0], here, want), rules.boundary_conductivity)
-    less = at_most(f"{want.reducible} per volume of {name} over A_ref", "", amount, rules.titanium_density)
+    less = at_most(f"{want.reducible} per volume of {name} over A_ref", "", amount, rules.reducible_density)
     cells = [cell for one in volumes for cell in one]
     return _settled(only_if(less, enough, reason), cells, rules), only_if(gain, enough, reason)
 

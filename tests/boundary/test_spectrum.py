@@ -1,5 +1,6 @@
 """Spectra: sites, arrangements, relaxed exchanges, kills, the chain as the check."""
 
+import csv
 import json
 import sys
 from concurrent.futures import Future
@@ -14,9 +15,12 @@ from scipy.stats import chi2
 from dopantfit import Potential
 from dopantfit.boundary.profile.domains import Domains, Span
 from dopantfit.boundary.spectrum.arrangements import Surroundings, arrangement
+from dopantfit.boundary.spectrum.check import ChainPoint, agreement
 from dopantfit.boundary.spectrum.config import Sampling, Thermodynamics
+from dopantfit.boundary.spectrum.figures import draw_spectrum
 from dopantfit.boundary.spectrum.occupation import dilute_weights
 from dopantfit.boundary.spectrum.question import Question
+from dopantfit.boundary.spectrum.record import Band
 from dopantfit.boundary.spectrum.run import run_spectrum
 from dopantfit.boundary.spectrum.sites import Site, sampled, site_numbers, sites_of
 from dopantfit.boundary.swap.chain import Chain, Sites
@@ -172,8 +176,21 @@ def test_a_record_holds_every_site_with_its_arrangements(made, doped):
         assert sum(band.value for band in placement.share.values()) == pytest.approx(1.0, rel=1e-9)
     assert "interaction" in " ".join(record.statements) and "not given" in " ".join(record.statements)
     assert json.loads((folder / "spectrum.json").read_text()) == record.as_dict()
-    for name in ("grain", "energies", "depth"):
-        assert (folder / f"{name}.png").is_file() and (folder / f"{name}.csv").is_file()
+
+
+def test_figures_show_the_spectrum_and_the_chain_with_their_numbers(made, tmp_path):
+    _, record = made
+    point = ChainPoint(1000.0, Band(value=0.1, low=0.05, high=0.2), 0.1)
+    draw_spectrum(record, tmp_path, [point])
+    rows = list(csv.DictReader((tmp_path / "grain.csv").read_text().splitlines()))
+    assert [float(row["value"]) for row in rows] == [*(one.ratio.value for one in record.placements), 0.1]
+    assert rows[-1]["of"] == "chain"
+    assert {path.name for path in tmp_path.iterdir()} == {
+        f"{name}.{kind}" for name in ("grain", "energies", "depth") for kind in ("png", "csv")
+    }
+    assert [one["agree"] for one in agreement(record, [point])] == [
+        record.at(1000.0).ratio.low <= 0.2 and 0.05 <= record.at(1000.0).ratio.high
+    ]
 
 
 def test_what_was_killed_goes_on_to_the_same_bytes_and_more_sites_keep_what_is_there(made, doped, tmp_path):

@@ -12,7 +12,6 @@ from ase import Atoms
 
 from dopantfit.boundary.spectrum.answers import Answers, make_record
 from dopantfit.boundary.spectrum.config import Thermodynamics
-from dopantfit.boundary.spectrum.figures import draw_spectrum
 from dopantfit.boundary.spectrum.question import Question, structure_hash
 from dopantfit.boundary.spectrum.record import SPECTRUM, SpectrumRecord
 from dopantfit.boundary.spectrum.relaxations import EXCHANGES, HOST, Exchange, ExchangeEnergy, ExchangeRelaxer
@@ -72,7 +71,6 @@ def run_spectrum(
         answers = Answers(question, atoms, dopants, every, chosen, per_site)
         record = make_record(answers, thermodynamics, relaxer.host, host, gained, reference)
         record.write(folder / SPECTRUM)
-        draw_spectrum(record, folder)
         inputs = {name: folder / name for name in (HOST, SPECTRUM)}
         written = Provenance.of(
             inputs, record.sampling.model_dump(mode="json"), seed=record.sampling.seed, started=began

@@ -27,6 +27,7 @@ ROOMS = [
     "validate",
     "boundary",
     "study",
+    "project",
     "report",
     "pipeline",
     "cli",

@@ -12,6 +12,7 @@ from dopantfit.boundary.cli import boundary_app
 from dopantfit.errors import DopantFitError
 from dopantfit.fit.cli import fit
 from dopantfit.pipeline.cli import run, trace
+from dopantfit.project.cli import check, new
 from dopantfit.reference.cli import reference_app
 from dopantfit.report.cli import report
 from dopantfit.study.cli import plan, study
@@ -32,6 +33,8 @@ app = typer.Typer(
 potential_app = typer.Typer(help="Show or export a potential.", no_args_is_help=True)
 
 # Sub-commands, in the order of the science.
+app.command("new")(new)
+app.command("check")(check)
 app.add_typer(potential_app, name="potential")
 app.add_typer(reference_app, name="reference")
 app.command("fit")(fit)

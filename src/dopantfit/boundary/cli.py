@@ -7,7 +7,7 @@ import typer
 
 from dopantfit.boundary.spectrum.cli import spectrum
 from dopantfit.boundary.swap.cli import bleeding, swap
-from dopantfit.terminal import JsonOption, print_json
+from dopantfit.terminal import JsonOption, console, print_json
 
 if TYPE_CHECKING:
     from dopantfit.boundary.build.schedule import Reporter
@@ -137,9 +137,8 @@ def _show(record: dict[str, Any], json: bool, folder: Path | None) -> None:
     if json:
         print_json(record)
         return
-    from rich.console import Console
 
     from dopantfit.boundary.profile.tables import tables
 
     # Names of stages, paths and what LAMMPS said are no markup; tables take theirs as text.
-    Console(highlight=False, markup=False).print(*tables(record), *([f"written: {folder}"] if folder else []), sep="\n")
+    console(markup=False).print(*tables(record), *([f"written: {folder}"] if folder else []), sep="\n")

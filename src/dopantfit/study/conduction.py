@@ -80,7 +80,7 @@ class NearestNeighbours(Model):
     nearest_error_A: float | None
 
 
-@typed_action(TransportAnalysis, Transported, version=2)
+@typed_action(TransportAnalysis, Transported, version=4)
 def transport(here: Here, want: TransportAnalysis) -> Product[Transported]:
     """Diffusion and conductivity of every cation; independent runs together."""
     potential, crystal = Potential.load(here.path("potential")), here.if_made(want.crystal)

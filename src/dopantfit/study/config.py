@@ -193,6 +193,9 @@ class StudyConfig(Table):
     seed: Annotated[int, Field(ge=0)]
     #: Label of the dopant in the potential.
     dopant: Text
+    #: Host ions whose places it takes in the boundary, in proportion to their number there; the host's framework where
+    #: it is left out.
+    replaces: Annotated[tuple[Text, ...], Field(min_length=1)] | None = None
     #: The fitted potential, beside the study or a published set; and what its gates said.
     potential: Text
     validation: Text

@@ -10,7 +10,7 @@ from dopantfit.boundary.build.stages import Anneal, total_duration
 from dopantfit.boundary.dope.config import DopeConfig
 from dopantfit.errors import ConfigError
 from dopantfit.potential import Potential
-from dopantfit.potential.files import locate
+from dopantfit.potential.files import locate, named_in
 from dopantfit.structures import Host, load_host
 from dopantfit.study import amorphous_stage, boundary_stage, conduction, dynamics, places
 from dopantfit.study.amorphous_stage import GlassCut, GlassExchange
@@ -70,9 +70,7 @@ class Planner:
 
     def potential(self, name: str) -> dict[str, Path]:
         """Return the potential as the file of a task."""
-        beside = self.base / name
-        found = beside if beside.is_file() else locate(name)
-        return {"potential": Path(str(found))}
+        return {"potential": Path(str(locate(named_in(self.base, name))))}
 
     @cached_property
     def own_potential(self) -> dict[str, Path]:
@@ -87,6 +85,13 @@ class Planner:
     def check_dopant(self) -> None:
         """Raise ConfigError when the dopant is no cation of every potential of the study, or an ion of the host."""
         dopant, host_ions = self.study.dopant, self.host_ions()
+        cations = [ion for ion, z in self.host.charges.items() if z > 0 and ion != self.host.polyanion.centre]
+        wrong = [ion for ion in self.study.replaces or () if ion not in cations]
+        if wrong:
+            raise ConfigError(
+                f"study: replaces = {wrong[0]!r} is no cation of the host {self.host.name} beside its "
+                f"{self.host.polyanion.formula}; name some of {', '.join(cations)}"
+            )
         for name in (self.study.potential, *self.study.ensemble.potentials):
             potential = Potential.load(self.potential(name)["potential"])
             if dopant not in potential.species:
@@ -123,6 +128,14 @@ class Planner:
             )
         return config.model_copy(update={"seed": self.seed("boundary")})
 
+    @property
+    def replaces(self) -> tuple[str, ...]:
+        """Host ions whose places the dopant takes in the boundary."""
+        if self.study.replaces is not None:
+            return self.study.replaces
+        potential = Potential.load(self.own_potential["potential"])
+        return self.host.places_of(potential.species[self.study.dopant].formal_charge)
+
     def dope_config(self) -> DopeConfig:
         """Return the doping of the study as boundary/ has it."""
         doping = self.study.doping
@@ -139,6 +152,7 @@ class Planner:
         return DopeConfig(
             host=self.host,
             dopant=self.study.dopant,
+            replaces=self.replaces,
             concentrations=doping.concentrations,
             realisations=doping.realisations,
             seed=self.seed("doping"),

@@ -19,10 +19,10 @@ from dopantfit.boundary.spectrum.check import ChainPoint, agreement
 from dopantfit.boundary.spectrum.config import Sampling, Thermodynamics
 from dopantfit.boundary.spectrum.figures import draw_spectrum
 from dopantfit.boundary.spectrum.occupation import dilute_weights
-from dopantfit.boundary.spectrum.question import Question
+from dopantfit.boundary.spectrum.question import SpectrumQuestion
 from dopantfit.boundary.spectrum.record import Band
 from dopantfit.boundary.spectrum.run import run_spectrum
-from dopantfit.boundary.spectrum.sites import Site, sampled, site_numbers, sites_of
+from dopantfit.boundary.spectrum.sites import ExchangeSite, sampled, site_numbers, sites_of
 from dopantfit.boundary.swap.chain import Chain, Sites
 from dopantfit.boundary.swap.config import Burst
 from dopantfit.boundary.swap.kept import state_id
@@ -75,13 +75,13 @@ def question(atoms, **changes):
         "tolerance": TOLERANCE,
         **changes,
     }
-    return Question(atoms, halves(atoms), load_host(), POTENTIAL, Sampling(**given))
+    return SpectrumQuestion(atoms, halves(atoms), load_host(), POTENTIAL, Sampling(**given))
 
 
 def made_up_sites(numbers):
     rng = np.random.default_rng(1)
     return [
-        Site(100 * i + k, kind, domain, float(rng.uniform(0.0, 30.0)))
+        ExchangeSite(100 * i + k, kind, domain, float(rng.uniform(0.0, 30.0)))
         for i, ((domain, kind), number) in enumerate(numbers.items())
         for k in range(number)
     ]
@@ -109,7 +109,7 @@ def test_a_sample_is_spread_over_depth():
 
 def test_sites_that_dopants_hold_count_with_the_framework_of_their_domain():
     sites = made_up_sites({("grain", "Al"): 4, ("amorphous", "Al"): 2, ("amorphous", "Ti"): 6, ("amorphous", "Li"): 9})
-    held = [Site(9000 + k, "Mg", "amorphous", -3.0) for k in range(4)]
+    held = [ExchangeSite(9000 + k, "Mg", "amorphous", -3.0) for k in range(4)]
     found = site_numbers(sites, held, ("Al", "Ti"))
     assert found == {
         ("grain", "Al"): 4.0, ("amorphous", "Al"): 3.0, ("amorphous", "Li"): 9.0, ("amorphous", "Ti"): 9.0

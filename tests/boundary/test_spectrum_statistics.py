@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from dopantfit.boundary.spectrum.config import Thermodynamics
-from dopantfit.boundary.spectrum.occupation import Ensemble, dilute_weights, site_energies
+from dopantfit.boundary.spectrum.occupation import FermiSites, dilute_weights, site_energies
 from dopantfit.boundary.spectrum.placement import LayerIons, SampledSpectrum, placements
-from dopantfit.boundary.spectrum.sites import Site
+from dopantfit.boundary.spectrum.sites import ExchangeSite
 from dopantfit.errors import ConfigError
 from dopantfit.units import BOLTZMANN
 
@@ -18,14 +18,14 @@ KT = BOLTZMANN * 1000.0
 def ensemble(weight, dopants, interaction=0.0, domain=None, held=(0.0,)):
     weight = np.array(weight, float)
     domain = np.zeros(weight.shape[-1], int) if domain is None else np.array(domain)
-    return Ensemble(weight, domain, dopants, interaction, np.array(held))
+    return FermiSites(weight, domain, dopants, interaction, np.array(held))
 
 
 def spectrum(grain, glass, numbers=(100.0, 50.0), dopants=5.0, layers=()):
     """Sites of one kind in two domains, with their energies, (n, n_arrangements) or (n,) [eV]."""
     energies = np.vstack([np.reshape(part, (len(part), -1)) for part in (grain, glass)])
-    sites = [Site(i, "Al", "grain", 1.0 + i) for i in range(len(grain))]
-    sites += [Site(1000 + i, "Al", "amorphous", -1.0 - i) for i in range(len(glass))]
+    sites = [ExchangeSite(i, "Al", "grain", 1.0 + i) for i in range(len(grain))]
+    sites += [ExchangeSite(1000 + i, "Al", "amorphous", -1.0 - i) for i in range(len(glass))]
     strata = {("grain", "Al"): numbers[0], ("amorphous", "Al"): numbers[1]}
     ions = {"grain": 1000, "complexion": 0, "amorphous": 500}
     taken = {one: int(number) for one, number in strata.items()}

@@ -11,10 +11,10 @@ from dopantfit.boundary.profile.domains import NAMES, Domains
 from dopantfit.boundary.spectrum.config import Thermodynamics
 from dopantfit.boundary.spectrum.occupation import site_energies
 from dopantfit.boundary.spectrum.placement import LayerIons, SampledSpectrum, placements
-from dopantfit.boundary.spectrum.question import Question, structure_hash
-from dopantfit.boundary.spectrum.record import Placement, SiteEnergies, SpectrumRecord, Stratum
+from dopantfit.boundary.spectrum.question import SpectrumQuestion, structure_hash
+from dopantfit.boundary.spectrum.record import DopantPlacement, SiteEnergies, SpectrumRecord, Stratum
 from dopantfit.boundary.spectrum.relaxations import ExchangeEnergy
-from dopantfit.boundary.spectrum.sites import Site, depths_of, site_numbers
+from dopantfit.boundary.spectrum.sites import ExchangeSite, depths_of, site_numbers
 from dopantfit.boundary.swap.walker import ReplicaState
 from dopantfit.errors import ConvergenceError
 from dopantfit.workflow.provenance import hash_of
@@ -30,11 +30,11 @@ FEWEST_CARRIERS, MUTE = 3.0, 0.1
 class Answers:
     """What the record is made of. found: of each chosen site, its arrangements."""
 
-    question: Question
+    question: SpectrumQuestion
     atoms: Atoms
-    dopants: Sequence[Site]
-    every: Sequence[Site]
-    chosen: Sequence[Site]
+    dopants: Sequence[ExchangeSite]
+    every: Sequence[ExchangeSite]
+    chosen: Sequence[ExchangeSite]
     found: Sequence[tuple[ExchangeEnergy, ...]]
 
     @property
@@ -139,7 +139,7 @@ def _strata(answers: Answers, spectrum: SampledSpectrum) -> Iterator[Stratum]:
         )
 
 
-def _warnings(answers: Answers, placed: Sequence[Placement]) -> Iterator[str]:
+def _warnings(answers: Answers, placed: Sequence[DopantPlacement]) -> Iterator[str]:
     """What makes the numbers weaker than their bands say."""
     endings = Counter(one.ending for several in answers.found for one in several)
     tried = sum(endings.values()) - endings["no room"]

@@ -52,7 +52,7 @@ def spectrum(
     from dopantfit.boundary.spectrum.check import agreement, chain_points
     from dopantfit.boundary.spectrum.config import Sampling, Thermodynamics
     from dopantfit.boundary.spectrum.figures import draw_spectrum
-    from dopantfit.boundary.spectrum.question import Question
+    from dopantfit.boundary.spectrum.question import SpectrumQuestion
     from dopantfit.boundary.spectrum.run import run_spectrum
     from dopantfit.boundary.swap.kept import records_of
     from dopantfit.boundary.swap.temper import LADDER_FILE
@@ -68,7 +68,7 @@ def spectrum(
     terms = {"dopants": dopants, "interaction": interaction, "exchange_error": exchange_error}
     thermodynamics = parse_strict(Thermodynamics, terms, "options")
     domains = find_domains(atoms, of, framework=(*of.framework, dopant))
-    question = Question(atoms, domains, of, Potential.load(potential), sampling)
+    question = SpectrumQuestion(atoms, domains, of, Potential.load(potential), sampling)
     question.check()
     chain = [] if swaps is None else list(records_of(swaps / LADDER_FILE))
     points = [] if swaps is None else chain_points(swaps, domains, float(atoms.cell[2, 2]))

@@ -36,7 +36,7 @@ def site_energies(energies: Floats, temperature: float) -> Floats:
 
 
 @dataclass(frozen=True)
-class Ensemble:
+class FermiSites:
     """Sites in domains, and how many dopants they share.
 
     weight: how many sites each stands for, ``shape=(..., n)``. domain: number of the domain of each ``(n,)``. dopants:

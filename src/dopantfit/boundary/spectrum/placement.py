@@ -13,9 +13,9 @@ import numpy as np
 
 from dopantfit.boundary.profile.domains import NAMES
 from dopantfit.boundary.spectrum.config import Thermodynamics
-from dopantfit.boundary.spectrum.occupation import Ensemble, dilute_weights, site_energies
-from dopantfit.boundary.spectrum.record import Band, Layer, Placement
-from dopantfit.boundary.spectrum.sites import Site, Stratum
+from dopantfit.boundary.spectrum.occupation import FermiSites, dilute_weights, site_energies
+from dopantfit.boundary.spectrum.record import Band, Layer, DopantPlacement
+from dopantfit.boundary.spectrum.sites import ExchangeSite, Stratum
 from dopantfit.energy.arrays import Flags, Floats, Integers
 
 GRAIN, AMORPHOUS = "grain", "amorphous"
@@ -40,7 +40,7 @@ class SampledSpectrum:
     ions: of each domain. held: dopants that the structure has in each domain. layers: bins of depth.
     """
 
-    sites: Sequence[Site]
+    sites: Sequence[ExchangeSite]
     energies: Floats
     numbers: Mapping[Stratum, float]
     taken: Mapping[Stratum, int]
@@ -60,15 +60,15 @@ class SampledSpectrum:
         """Number of the domain of each site, ``shape=(n_sites,)``."""
         return np.array([NAMES.index(site.domain) for site in self.sites], dtype=np.int64)
 
-    def members(self, of: Callable[[Site], bool]) -> Flags:
+    def members(self, of: Callable[[ExchangeSite], bool]) -> Flags:
         """Which sites are of some kind, ``shape=(n_sites,)``."""
         return np.array([of(site) for site in self.sites], dtype=np.bool_)
 
-    def ensemble(self, interaction: float) -> Ensemble:
+    def ensemble(self, interaction: float) -> FermiSites:
         """The sites as the statistics has them."""
         totals = [sum(number for (domain, _), number in self.numbers.items() if domain == name) for name in NAMES]
         held = [self.held.get(name, 0) / total if total else 0.0 for name, total in zip(NAMES, totals, strict=True)]
-        return Ensemble(self.weight, self.domain, self.dopants, interaction, np.array(held))
+        return FermiSites(self.weight, self.domain, self.dopants, interaction, np.array(held))
 
     def resampled(self, count: int, rng: np.random.Generator) -> tuple[Integers, Floats]:
         """Sites ``(count, n_sites)`` and their energies ``(count, n_sites, n_arrangements)``, drawn anew."""
@@ -83,7 +83,7 @@ class SampledSpectrum:
         return chosen, ordered[chosen[..., None], pick]
 
 
-def placements(spectrum: SampledSpectrum, settings: Thermodynamics, seed: int) -> tuple[Placement, ...]:
+def placements(spectrum: SampledSpectrum, settings: Thermodynamics, seed: int) -> tuple[DopantPlacement, ...]:
     """Where the dopants are at every temperature; ConfigError where there are more of them than sites."""
     spectrum.ensemble(0.0).check()
     rng = np.random.default_rng([seed, 7])
@@ -124,7 +124,7 @@ class _At:
         filled: Floats = ensemble.weight * ensemble.occupation(free, self.temperature)
         return filled
 
-    def placement(self, central: Floats, draws: _Draws) -> Placement:
+    def placement(self, central: Floats, draws: _Draws) -> DopantPlacement:
         """All shares with their bands. Resampling stays within strata: columns keep their domain and kind."""
         sites, ions = self.spectrum, self.spectrum.ions
         total = sites.dopants
@@ -147,7 +147,7 @@ class _At:
             ratio = self._band(central, draws, fractions)
             free = site_energies(sites.energies, self.temperature)
             dilute = float(fractions(dilute_weights(sites.weight, free, self.temperature)))
-        return Placement(
+        return DopantPlacement(
             temperature_K=self.temperature,
             share={name: share(mine) for name, mine in inside.items()},
             grain_kinds={one: share(mine) for one, mine in of_kind.items()},

@@ -17,7 +17,7 @@ from dopantfit.workflow.provenance import hash_of
 
 
 @dataclass(frozen=True)
-class Question:
+class SpectrumQuestion:
     """What a spectrum is asked of: a structure with its domains (normal along z), its host, a potential."""
 
     atoms: Atoms

@@ -58,7 +58,7 @@ class Layer(Model):
     percent: Band
 
 
-class Placement(Model):
+class DopantPlacement(Model):
     """Where the dopants are at one temperature [K].
 
     share: by domain, of all dopants. grain_kinds: of all dopants, by kind of site in the grain. ratio: dopant fraction
@@ -99,11 +99,11 @@ class SpectrumRecord(VersionedRecord):
     ions: dict[str, int]
     strata: tuple[Stratum, ...]
     sites: tuple[SiteEnergies, ...]
-    placements: tuple[Placement, ...]
+    placements: tuple[DopantPlacement, ...]
     warnings: tuple[str, ...]
     #: What the numbers assume, in words.
     statements: tuple[str, ...]
 
-    def at(self, temperature: float) -> Placement:
+    def at(self, temperature: float) -> DopantPlacement:
         """The placement at the temperature nearest to one [K]."""
         return min(self.placements, key=lambda one: abs(one.temperature_K - temperature))

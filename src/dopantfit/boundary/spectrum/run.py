@@ -12,11 +12,11 @@ from ase import Atoms
 
 from dopantfit.boundary.spectrum.answers import Answers, make_record
 from dopantfit.boundary.spectrum.config import Thermodynamics
-from dopantfit.boundary.spectrum.question import Question, structure_hash
+from dopantfit.boundary.spectrum.question import SpectrumQuestion, structure_hash
 from dopantfit.boundary.spectrum.record import SPECTRUM, SpectrumRecord
 from dopantfit.boundary.spectrum.relaxations import EXCHANGES, HOST, Exchange, ExchangeEnergy, ExchangeRelaxer
 from dopantfit.boundary.spectrum.settling import settled_host
-from dopantfit.boundary.spectrum.sites import Site, sampled, sites_of
+from dopantfit.boundary.spectrum.sites import ExchangeSite, sampled, sites_of
 from dopantfit.boundary.swap.kept import kept_exchanges
 from dopantfit.boundary.swap.walker import ReplicaState
 from dopantfit.errors import EngineError
@@ -38,7 +38,7 @@ def silent(done: int, of: int, text: str) -> None:
 
 
 def run_spectrum(
-    question: Question,
+    question: SpectrumQuestion,
     thermodynamics: Thermodynamics,
     folder: Path,
     executor: Submits,
@@ -79,7 +79,7 @@ def run_spectrum(
     return record
 
 
-def _same_or_new(folder: Path, question: Question) -> None:
+def _same_or_new(folder: Path, question: SpectrumQuestion) -> None:
     """Write what the folder is about; ConfigError where it is about something else."""
     kept = question.sampling.model_dump(mode="json", exclude={"sites", "arrangements"})
     of = {"structure": structure_hash(question.atoms), "potential": question.potential.dumps(), "sampling": kept}
@@ -91,14 +91,19 @@ def _same_or_new(folder: Path, question: Question) -> None:
     step.kept() or step.keep({})
 
 
-def _reference(dopants: Sequence[Site], seed: int) -> int:
+def _reference(dopants: Sequence[ExchangeSite], seed: int) -> int:
     """The dopant that changes places: one of the amorphous domain, where there is one."""
     inside = [site.ion for site in dopants if site.domain == "amorphous"] or [site.ion for site in dopants]
     return int(np.random.default_rng([seed, 5]).choice(inside))
 
 
 def _relaxer(
-    question: Question, atoms: Atoms, reference: int, chosen: Sequence[Site], folder: Path, report: Report
+    question: SpectrumQuestion,
+    atoms: Atoms,
+    reference: int,
+    chosen: Sequence[ExchangeSite],
+    folder: Path,
+    report: Report,
 ) -> tuple[ExchangeRelaxer, ReplicaState, float]:
     """What relaxes exchanges, of a host that is settled once; the host, and what settling gained [eV]."""
     sampling, potential = question.sampling, question.potential.dumps()

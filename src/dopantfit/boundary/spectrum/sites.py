@@ -23,7 +23,7 @@ Stratum = tuple[str, str]
 
 
 @dataclass(frozen=True)
-class Site:
+class ExchangeSite:
     """A cation's site: index of the ion, its label (the kind), its domain, and its depth [Å].
 
     depth: below the nearer face of the amorphous domain, into the complexion and the grain; negative in the amorphous
@@ -41,11 +41,11 @@ class Site:
         return self.domain, self.kind
 
 
-def sites_of(atoms: Atoms, domains: Domains, kinds: Sequence[str]) -> list[Site]:
+def sites_of(atoms: Atoms, domains: Domains, kinds: Sequence[str]) -> list[ExchangeSite]:
     """All sites of these kinds, in the order of the ions."""
     labels, names, depth = labels_of(atoms), domains.names(atoms), depths_of(atoms, domains)
     return [
-        Site(ion, label, str(names[ion]), None if depth is None else float(depth[ion]))
+        ExchangeSite(ion, label, str(names[ion]), None if depth is None else float(depth[ion]))
         for ion, label in enumerate(labels)
         if label in kinds
     ]
@@ -59,7 +59,9 @@ def depths_of(atoms: Atoms, domains: Domains) -> Floats | None:
     return np.asarray(np.abs(amorphous.distance(atoms.positions[:, 2])) - 0.5 * amorphous.width)
 
 
-def site_numbers(sites: Sequence[Site], dopants: Sequence[Site], framework: Sequence[str]) -> dict[Stratum, float]:
+def site_numbers(
+    sites: Sequence[ExchangeSite], dopants: Sequence[ExchangeSite], framework: Sequence[str]
+) -> dict[Stratum, float]:
     """How many sites of each kind a domain has, those that dopants hold included.
 
     Dopants came to framework sites of their domain at random: their sites count among those, in proportion. Where a
@@ -78,7 +80,7 @@ def site_numbers(sites: Sequence[Site], dopants: Sequence[Site], framework: Sequ
     return dict(sorted(counts.items(), key=lambda item: (NAMES.index(item[0][0]), item[0][1])))
 
 
-def sampled(sites: Sequence[Site], count: int, seed: int) -> list[Site]:
+def sampled(sites: Sequence[ExchangeSite], count: int, seed: int) -> list[ExchangeSite]:
     """So many sites, every stratum in turn; all of them where there are no more.
 
     Raises ConfigError where there is no site at all.
@@ -87,7 +89,7 @@ def sampled(sites: Sequence[Site], count: int, seed: int) -> list[Site]:
         raise ConfigError("there is no site of any partner to exchange with; name other partners")
     strata = sorted({site.stratum for site in sites}, key=lambda one: (NAMES.index(one[0]), one[1]))
     queues = {one: _spread([site for site in sites if site.stratum == one], seed, one) for one in strata}
-    chosen: list[Site] = []
+    chosen: list[ExchangeSite] = []
     for stratum in cycle(strata):
         if len(chosen) >= min(count, len(sites)):
             return chosen
@@ -96,7 +98,7 @@ def sampled(sites: Sequence[Site], count: int, seed: int) -> list[Site]:
     return chosen
 
 
-def _spread(sites: list[Site], seed: int, stratum: Stratum) -> list[Site]:
+def _spread(sites: list[ExchangeSite], seed: int, stratum: Stratum) -> list[ExchangeSite]:
     """All sites of a stratum in the order in which they are taken; every first part of it is spread over depth."""
     ordered = sorted(sites, key=lambda site: (0.0 if site.depth is None else site.depth, site.ion))
     at = float(np.random.default_rng([seed, *"".join(stratum).encode()]).random())

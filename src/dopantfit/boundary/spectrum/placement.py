@@ -14,7 +14,7 @@ import numpy as np
 from dopantfit.boundary.profile.domains import NAMES
 from dopantfit.boundary.spectrum.config import Thermodynamics
 from dopantfit.boundary.spectrum.occupation import FermiSites, dilute_weights, site_energies
-from dopantfit.boundary.spectrum.record import Band, Layer, DopantPlacement
+from dopantfit.boundary.spectrum.record import Band, DopantPlacement, Layer
 from dopantfit.boundary.spectrum.sites import ExchangeSite, Stratum
 from dopantfit.energy.arrays import Flags, Floats, Integers
 

@@ -225,9 +225,14 @@ attempts_per_round = 10
 rounds_per_layer = 5
 layers = 4
 relaxation = 2.0
+[boundary]
+quenches = 1
 [crystals]
+arrangements = 1
+replicas = 2
 production = 100.0
 [amorphous]
+cells = 2
 production = 100.0
 """
 

@@ -130,7 +130,7 @@ def one_table(monkeypatch):
     graph = Graph([Task("items/big", "items", "toy:fill", {"bytes": 300_000})])
     status, potential = ValidationStatus(potential_sha256="", level=None, passed=False), locate("latp-mg-2022")
     rest = (graph, status, Path(str(potential)), {})
-    monkeypatch.setattr(verb, "plan_study", lambda config, file: CheckedStudy(config, load_host(), file, *rest))
+    monkeypatch.setattr(verb, "plan_study", lambda config, file, *grown: CheckedStudy(config, load_host(), file, *rest))
 
 
 def test_a_summary_that_cannot_be_put_together_is_one_line_and_status_2(folder, one_table, monkeypatch, capsys):

@@ -12,13 +12,15 @@ seed = 1
 dopant = "Mg"
 potential = "latp-mg-2022"
 validation = "none.json"
+[doping]
+concentrations = [3.9, 7.1]
 """
 
 
 @pytest.fixture
 def study(tmp_path):
     (tmp_path / "study.toml").write_text(STUDY)
-    return load_study(tmp_path)[0]
+    return load_study(tmp_path)[0]  # of two compositions
 
 
 def made_summary(run, text):

@@ -224,7 +224,7 @@ class StudyConfig(Table):
     def _numbers_fit(self) -> "StudyConfig":
         n = len(self.doping.concentrations)
         if self.amorphous.arrhenius_of > n:
-            raise ValueError(f"amorphous.arrhenius_of = {self.amorphous.arrhenius_of}, but there are A_1 to A_{n}")
+            raise ValueError(f"amorphous.arrhenius_of = {self.amorphous.arrhenius_of}, but the last glass is A_{n}")
         for name, count in (
             ("swaps.lowest_walkers", self.swaps.lowest_walkers),
             ("amorphous.cells", self.amorphous.cells),
@@ -239,7 +239,7 @@ class StudyConfig(Table):
         potentials, systems = self.ensemble.potentials, self.ensemble.systems
         for system in self.ensemble.members:
             if (system.composition or 0) > n:
-                raise ValueError(f"ensemble.systems: {system.name}, but there are {n} concentrations")
+                raise ValueError(f"ensemble.systems: {system.name}, but the last composition is {n}")
         if bool(potentials) != bool(systems):
             raise ValueError("ensemble: potentials and systems go together; name both, or neither")
         if len({*self.ensemble.labels, OWN}) <= len(potentials) or len(set(systems)) < len(systems):

@@ -34,6 +34,10 @@ relaxation = 0.02
 attempts_per_round = 2
 layers = 1
 relaxation = 0.02
+[spectrum]
+sites = 4
+arrangements = 1
+settling = 0
 [crystals]
 equilibration = 0.2
 heating = 0.02

@@ -53,7 +53,7 @@ FEW = {"attempts_per_dopant": 1.0}
         ),
         (bled(grain_share=number(0.6, 0.05), **FEW), spectrum(0.01, 0.02, 0.04), "yes", "tried too little"),
         # Too few sampled sites carry the dopants: the chain alone, as without spectra.
-        (bled(), spectrum(0.3, 0.5, 0.7, carriers=1.5), "yes", ""),
+        (bled(), spectrum(0.3, 0.5, 0.7, carriers=1.5), "yes", "spectra do not count"),
         (bled(**FEW), spectrum(0.01, 0.02, 0.04, carriers=1.5), "undecided", "attempts per dopant"),
     ],
 )

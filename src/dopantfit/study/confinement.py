@@ -9,6 +9,7 @@ the potential's own exchange energies, where it is given, decides nothing: what 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from dopantfit.boundary.spectrum.answers import FEWEST_CARRIERS
 from dopantfit.statistics import Estimate, Interval, interval_of, log_ratio, standard_error, widened_to
 from dopantfit.study.bleeding_stage import Bled, unit_share
 from dopantfit.study.config import Rules
@@ -27,7 +28,7 @@ def confinement(
     enough = tried >= rules.attempts_per_dopant
     reason = f"{tried:.3g} of the {rules.attempts_per_dopant:g} attempts per dopant ion and walker that are asked for"
     chain, of_spectra = _by_chain(bled, enough, reason, rules, tail), _by_spectra(spectra, rules, tail)
-    less = chain if of_spectra is None else _combined(of_spectra, chain, enough)
+    less = _alone(chain, spectra) if of_spectra is None else _combined(of_spectra, chain, enough)
     depth = depth_check(bled, less.answer, rules, tail)
     # Of a grain without dopant the share alone speaks, whoever answered it.
     follows = bled is not None and bled.grain_fraction == 0.0
@@ -87,6 +88,14 @@ def _pooled(ratios: Sequence[Estimate], tail: float) -> tuple[Interval, Basis]:
         return widened_to(interval_of(ratios[0]), tail), Basis(source="spectra", count=1)
     basis = Basis(source="spectra", count=found.count, mean=found.mean, spread=found.spread, within=found.within)
     return found.interval(tail), basis
+
+
+def _alone(chain: Criterion, spectra: Sequence[ExchangeSpectrum]) -> Criterion:
+    """The chain decides; why spectra that there are do not."""
+    if not spectra:
+        return chain
+    few = f"spectra do not count: fewer than {FEWEST_CARRIERS:g} of the sampled sites carry the dopants of a domain"
+    return chain.answering(chain.answer, f"{chain.reason}; {few}" if chain.reason else few)
 
 
 def _combined(spectra: _OfSpectra, chain: Criterion, enough: bool) -> Criterion:

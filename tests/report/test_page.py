@@ -10,6 +10,7 @@ import sys
 import pytest
 from made_up_study import ensemble_item, write_study
 
+from command_line import dopantfit
 from dopantfit.errors import ConfigError
 from dopantfit.report import style
 from dopantfit.report.page import write_report
@@ -369,11 +370,6 @@ def test_a_damaged_record_is_refused_with_its_file(harm, tmp_path):
     assert not (tmp_path / "out" / "report.html").exists()
 
 
-def dopantfit(*arguments):
-    command = [sys.executable, "-m", "dopantfit.cli", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
 def test_a_folder_without_records_is_one_line_and_status_2(tmp_path):
     for folder, words in ((tmp_path, "has no study.json"), (tmp_path / "none", "is no folder")):
         done = dopantfit("report", folder)
@@ -414,7 +410,8 @@ def without(content, key):
 
 def test_the_command_writes_into_the_folder_and_prints_json(tmp_path):
     run = write_study(tmp_path / "run", ("11-walkers",))
-    done = dopantfit("report", run, "--json")
+    command = [sys.executable, "-m", "dopantfit.cli", "report", str(run), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     printed = json.loads(done.stdout)
     assert printed["page"] == str(run / "report" / "report.html") and printed["answer"] == "no"

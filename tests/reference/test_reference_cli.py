@@ -145,7 +145,7 @@ def test_a_missing_plan_ends_with_status_2(tmp_path: Path, verb: str) -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("cp2k.psmp") is None, reason="CP2K is not installed (apt-get install cp2k)")
 def test_run_computes_a_plan_end_to_end_and_goes_on_where_it_was(tmp_path: Path) -> None:
-    coarse = PLAN.replace("[[", "cp2k = { cutoff = 100.0, rel_cutoff = 20.0, eps_scf = 1e-5 }\n[[", 1)
+    coarse = PLAN.replace("[[", "cp2k = { cutoff = 150.0, rel_cutoff = 30.0 }\n[[", 1)
     (tmp_path / "plan.toml").write_text(coarse)
     arguments = ("run", tmp_path, "--only", "twin", "--work", tmp_path / "work")
     done = reference(*arguments)

@@ -50,12 +50,6 @@ PATIENCE = 10.0
 IDENTIFIER = re.compile(r"^[A-Za-z][A-Za-z0-9_.+-]*$")
 #: No solid has less, no set of ions in a box more [Å³ per ion]; diamond has 5.7, an atom in a box of 30 Å 27,000.
 VOLUME_PER_ION = (1.0, 1e6)
-#: How long to wait for another writer [s]: several times as long as writing a large set takes.
-PATIENCE = 10.0
-#: Starts with a letter, so that no reader takes an identifier for a number.
-IDENTIFIER = re.compile(r"^[A-Za-z][A-Za-z0-9_.+-]*$")
-#: No solid has less, no set of ions in a box more [Å³ per ion]; diamond has 5.7, an atom in a box of 30 Å 27,000.
-VOLUME_PER_ION = (1.0, 1e6)
 #: Single letters and words that extended XYZ reads as booleans.
 _BOOLEANS = frozenset({"T", "F", "true", "false", "True", "False", "TRUE", "FALSE"})
 

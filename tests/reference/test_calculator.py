@@ -93,7 +93,7 @@ def test_what_a_calculator_does_wrong_is_one_line(
 ) -> None:
     with pytest.raises(kind, match=words) as caught:
         spoilt(own, how).labelled(copper, "cu")
-    assert "\n" not in str(caught.value) and "frame cu" in str(caught.value) or how == "stress"
+    assert ("\n" not in str(caught.value) and "frame cu" in str(caught.value)) or how == "stress"
 
 
 def test_an_element_that_it_does_not_know_is_named(own: Path) -> None:

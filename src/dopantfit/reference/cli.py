@@ -77,9 +77,12 @@ def import_(
         str | None, typer.Option(help="Family of these frames, never split between training and held-out.")
     ] = None,
     steps: Annotated[
-        str,
-        typer.Option(help="Ionic steps to take from an output: first, last, all, numbers from 0 (0,3,-1) or ::10."),
-    ] = "last",
+        str | None,
+        typer.Option(
+            help="Ionic steps to take from an output: first, last, all, numbers from 0 (0,3,-1) or ::10.",
+            show_default="last; all of a relaxation that --write-only wrote",
+        ),
+    ] = None,
     converged_only: Annotated[
         bool, typer.Option("--converged-only", help="Leave out, and name, the steps that did not converge.")
     ] = False,

@@ -44,7 +44,7 @@ def finished_frames(plan: Plan, folder: Path, work: Path, labels: Labels | None 
 
 def frames_of_the_set(folder: Path) -> dict[str, Atoms]:
     """Return the frames of the set in ``folder`` by frame_id; none where there is no set yet."""
-    if not (folder / MANIFEST_FILE).is_file():
+    if not (folder / MANIFEST_FILE).is_file() or not load_manifest(folder).files:
         return {}
     return {str(frame.info["frame_id"]): frame for frame in load_set(folder).frames}
 

@@ -12,7 +12,7 @@ from ase.calculators.emt import EMT
 from ase.io import write
 
 from dopantfit.errors import ConfigError, DopantFitError, EngineError, ReferenceDataError
-from dopantfit.reference.calculator import CalculatorSettings, Made, parse_options
+from dopantfit.reference.calculator import CalculatorSettings, LabelCalculator, parse_options
 from dopantfit.reference.calculator_checks import check_units
 from dopantfit.reference.check import check_set
 from dopantfit.reference.frames import load_set
@@ -64,11 +64,11 @@ def copper() -> Atoms:
     return atoms
 
 
-def spoilt(own: Path, how: str) -> Made:
-    return Made(CalculatorSettings(make="./mycalc.py:Spoilt", options={"how": how}), own)
+def spoilt(own: Path, how: str) -> LabelCalculator:
+    return LabelCalculator(CalculatorSettings(make="./mycalc.py:Spoilt", options={"how": how}), own)
 
 
-def evaluated_by(made: Made) -> Callable[[Atoms], Atoms]:
+def evaluated_by(made: LabelCalculator) -> Callable[[Atoms], Atoms]:
     return lambda moved: made.labelled(moved, "cu")
 
 
@@ -133,25 +133,25 @@ def test_energies_are_the_integral_of_forces_and_stress(own: Path, copper: Atoms
 )
 def test_what_is_no_calculator_is_refused(own: Path, make: str, options: dict[str, int], words: str) -> None:
     with pytest.raises(ConfigError, match=words) as caught:
-        Made(CalculatorSettings(make=make, options=dict(options)), own)
+        LabelCalculator(CalculatorSettings(make=make, options=dict(options)), own)
     assert "\n" not in str(caught.value)
 
 
 def test_the_record_has_the_hashes_of_weights_and_of_the_users_file(own: Path) -> None:
     (own / "model.pt").write_bytes(b"weights")
     settings = CalculatorSettings(make="./mycalc.py:make", options={"weights": str(own / "model.pt")})
-    record = Made(settings, own).record
+    record = LabelCalculator(settings, own).record
     assert set(record.files) == {"model.pt", "mycalc.py"}
     assert record.make == "mycalc.py:make" and "ase" in record.version
     (own / "model.pt").write_bytes(b"other weights")
-    assert Made(settings, own).record.files["model.pt"] != record.files["model.pt"]
+    assert LabelCalculator(settings, own).record.files["model.pt"] != record.files["model.pt"]
 
 
 def test_weights_that_a_model_finds_by_itself_are_hashed(own: Path) -> None:
     (own / "hidden.pth").write_bytes(b"weights")
     text = f"\ndef finds():\n    open({str(own / 'hidden.pth')!r}, 'rb').read()\n    return EMT()\n"
     (own / "mycalc.py").write_text(CALCULATORS + text)
-    assert "hidden.pth" in Made(CalculatorSettings(make="./mycalc.py:finds"), own).record.files
+    assert "hidden.pth" in LabelCalculator(CalculatorSettings(make="./mycalc.py:finds"), own).record.files
 
 
 def test_options_are_an_inline_table_or_json() -> None:
@@ -225,7 +225,7 @@ def test_a_universal_model_labels_oxides(own: Path) -> None:
     settings = CalculatorSettings(
         make="sevenn.calculator:SevenNetCalculator", options={"model": "7net-0", "device": "cpu"}
     )
-    made = Made(settings, own)
+    made = LabelCalculator(settings, own)
     assert any(name.endswith(".pth") for name in made.record.files)
     oxide = bulk("MgO", "rocksalt", a=4.25, cubic=True)
     oxide.rattle(0.02, seed=1)

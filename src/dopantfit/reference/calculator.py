@@ -56,7 +56,7 @@ def parse_options(text: str) -> dict[str, JsonValue]:
     return options
 
 
-class Made:
+class LabelCalculator:
     """A calculator that was made in this process, and what it is.
 
     Raises ConfigError where it cannot be made.
@@ -133,9 +133,9 @@ class Made:
 
 
 @cache
-def made(settings: str, folder: Path) -> Made:
+def made(settings: str, folder: Path) -> LabelCalculator:
     """The calculator of this process; settings: `CalculatorSettings` as JSON."""
-    return Made(CalculatorSettings.model_validate_json(settings), folder)
+    return LabelCalculator(CalculatorSettings.model_validate_json(settings), folder)
 
 
 def fingerprint(atoms: Atoms, record: CalculatorRecord) -> str:

@@ -417,7 +417,7 @@ def _refuse_incomplete(frames: Sequence[Atoms], path: Path) -> None:
 
 def _refuse_unnamed_elements(frames: Sequence[Atoms], manifest: Manifest, folder: Path) -> None:
     for number, frame in enumerate(frames):
-        unnamed = sorted(set(frame.symbols) - set(manifest.pseudopotentials))
+        unnamed = manifest.unnamed(frame.symbols)
         if unnamed:
             raise ReferenceDataError(
                 f"{folder}: frame {number} ({frame.info['frame_id']}) holds {', '.join(unnamed)}, for which "

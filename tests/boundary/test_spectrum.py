@@ -300,14 +300,14 @@ def test_a_long_chain_is_where_the_spectrum_of_its_exchanges_says(temperature):
     expected = dilute_weights(np.ones(12), exchanges, temperature)
     chain = Chain(model, start, Sites(np.arange(12), 0, (1,)), temperature, toy.settings("full"), toy.LABELS)
     visits = np.zeros(12)
-    for _ in range(2000):
-        for _ in range(8):  # more attempts than the chain remembers
+    for _ in range(1200):
+        for _ in range(6):  # about as many attempts as the chain remembers
             chain.attempt(rng)
         visits[np.argmin(chain.state.species)] += 1
-    statistic = float(np.sum((visits - 2000 * expected) ** 2 / (2000 * expected)))
+    statistic = float(np.sum((visits - 1200 * expected) ** 2 / (1200 * expected)))
     assert statistic < chi2.ppf(0.999, 11)  # one seed in a thousand would fail by chance
     # A grain of the first six sites against a glass of the others.
-    assert abs(visits[:6].sum() / 2000 - expected[:6].sum()) < 4.0 * np.sqrt(0.25 / 2000)
+    assert abs(visits[:6].sum() / 1200 - expected[:6].sum()) < 4.0 * np.sqrt(0.25 / 1200)
 
 
 def test_a_bulk_is_one_domain_whatever_its_cell(doped):

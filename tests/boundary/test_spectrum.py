@@ -13,7 +13,7 @@ from ase import Atoms
 from scipy.stats import chi2
 
 from dopantfit import Potential
-from dopantfit.boundary.profile.domains import Domains, Span
+from dopantfit.boundary.profile.domains import Domains, Span, only_domain
 from dopantfit.boundary.spectrum.arrangements import Surroundings, arrangement
 from dopantfit.boundary.spectrum.check import ChainPoint, agreement
 from dopantfit.boundary.spectrum.config import Sampling, Thermodynamics
@@ -300,11 +300,59 @@ def test_a_long_chain_is_where_the_spectrum_of_its_exchanges_says(temperature):
     expected = dilute_weights(np.ones(12), exchanges, temperature)
     chain = Chain(model, start, Sites(np.arange(12), 0, (1,)), temperature, toy.settings("full"), toy.LABELS)
     visits = np.zeros(12)
-    for _ in range(2000):
-        for _ in range(8):  # more attempts than the chain remembers
+    for _ in range(1200):
+        for _ in range(6):  # about as many attempts as the chain remembers
             chain.attempt(rng)
         visits[np.argmin(chain.state.species)] += 1
-    statistic = float(np.sum((visits - 2000 * expected) ** 2 / (2000 * expected)))
+    statistic = float(np.sum((visits - 1200 * expected) ** 2 / (1200 * expected)))
     assert statistic < chi2.ppf(0.999, 11)  # one seed in a thousand would fail by chance
     # A grain of the first six sites against a glass of the others.
-    assert abs(visits[:6].sum() / 2000 - expected[:6].sum()) < 4.0 * np.sqrt(0.25 / 2000)
+    assert abs(visits[:6].sum() / 1200 - expected[:6].sum()) < 4.0 * np.sqrt(0.25 / 1200)
+
+
+def test_a_bulk_is_one_domain_whatever_its_cell(doped):
+    asked = SpectrumQuestion(doped, only_domain(doped, "grain"), load_host(), POTENTIAL, question(doped).sampling)
+    sites = sites_of(doped, asked.domains, PARTNERS)
+    assert {site.domain for site in sites} == {"grain"} and {site.depth for site in sites} == {None}
+    assert asked.doped() is doped
+    with pytest.raises(ConfigError, match="no domain 'glass'"):
+        only_domain(doped, "glass")
+
+
+def test_too_many_dopants_are_refused_before_anything_is_relaxed(doped, tmp_path):
+    with pytest.raises(ConfigError, match="40 dopants do not fit on 22 sites"):
+        run_spectrum(question(doped), Thermodynamics(dopants=40.0), tmp_path / "run", None)
+
+
+@pytest.mark.slow
+def test_a_long_chain_of_relaxed_swaps_is_where_the_spectrum_of_the_same_cell_says():
+    """Mg and five Al exchange on their six sites: five exchanges, and the state itself, are all states there are."""
+    atoms = load_host().doped(np.random.default_rng(4), Fraction(5, 6), Fraction(1, 6), "Mg", 2)
+    swaps = RelaxedSwaps(atoms, POTENTIAL, Burst(partners=("Al",), mode="full", undo_every=0))
+    state = swaps.cell.minimum(atoms)
+    species = [swaps.labels.index(label) for label in ("Mg", "Al")]
+    (reference,) = np.flatnonzero(state.species == species[0])
+    active = np.flatnonzero(np.isin(state.species, species))
+    rng = np.random.default_rng(1)
+    for _ in range(3):  # settle: exchanges and their undoing, until nothing lower is found
+        for site in active[active != reference]:
+            there = swaps.exchange(state, Swap(int(reference), int(site)), {}).state
+            back = swaps.exchange(there, Swap(int(reference), int(site)), {}).state
+            state = back if back.energy < state.energy - 1e-3 else state
+    energies = np.array(
+        [
+            0.0
+            if site == reference
+            else swaps.exchange(state, Swap(int(reference), int(site)), {}).state.energy - state.energy
+            for site in active
+        ]
+    )
+    expected = dilute_weights(np.ones(len(active)), energies, 1000.0)
+    chain = Chain(swaps, state, Sites(active, species[0], (species[1],)), 1000.0, swaps.settings, swaps.labels)
+    visits = np.zeros(len(active))
+    for _ in range(300):
+        chain.attempt(rng)
+        visits[np.flatnonzero(active == np.flatnonzero(chain.state.species == species[0])[0])] += 1
+    # Successive states remember each other over some three attempts: 100 independent ones, three standard deviations.
+    error = 3.0 * np.sqrt(expected * (1.0 - expected) / 100.0)
+    assert np.all(np.abs(visits / visits.sum() - expected) < error + 0.02)

@@ -103,6 +103,17 @@ class Domains:
         return self.intervals["amorphous"][0]
 
 
+def only_domain(atoms: Atoms, name: str) -> Domains:
+    """Return the domains of a bulk of any cell, all of which is one; ConfigError for a name that no domain has."""
+    if name not in NAMES:
+        raise ConfigError(f"there is no domain {name!r}; choose one of {', '.join(NAMES)}")
+    period = float(np.abs(atoms.cell.array[:, 2]).sum())
+    if not period > 0.0:
+        raise ConfigError("the structure has no cell; give it one")
+    spans = {one: (Span(0.0, period, period),) if one == name else () for one in NAMES}
+    return Domains(spans, 1.0, 0.0, np.empty(0), np.empty(0))
+
+
 def find_domains(
     atoms: Atoms, host: Host, in_plane: tuple[int, int] | None = None, framework: Sequence[str] = ()
 ) -> Domains:

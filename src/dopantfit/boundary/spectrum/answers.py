@@ -155,10 +155,13 @@ def _warnings(answers: Answers, placed: Sequence[DopantPlacement]) -> Iterator[s
 
 def _statements(settings: Thermodynamics, held: int) -> Iterator[str]:
     """What the numbers assume."""
-    yield (
-        f"energies are those of one dopant that changes places while the structure's other {held - 1} stay: the "
-        "interaction between dopants enters at the concentration of the structure"
-    )
+    if held > 1:
+        yield (
+            f"energies are those of one dopant that changes places while the structure's other {held - 1} stay: the "
+            "interaction between dopants enters at the concentration of the structure"
+        )
+    else:
+        yield "energies are those of one lone dopant: the interaction between dopants is left out"
     if settings.interaction:
         yield (
             f"mean-field term of concentration: a site costs {settings.interaction:g} eV more for every unit by which "

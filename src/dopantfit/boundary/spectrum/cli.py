@@ -37,6 +37,9 @@ def spectrum(
     swaps: Annotated[
         Path | None, typer.Option(help="A swap run of the same structure: its relaxations are used, its end checks.")
     ] = None,
+    bulk: Annotated[
+        str | None, typer.Option(help="What a structure without boundary is: grain or amorphous.", metavar="DOMAIN")
+    ] = None,
     host: Annotated[str, typer.Option(help="A TOML file, or the name of a host of the library.")] = "latp",
     unvalidated: Annotated[
         str | None,
@@ -48,7 +51,7 @@ def spectrum(
 ) -> None:
     """Relax exchanges of the dopant with sampled sites of every domain, and say where it goes from 300 to 2000 K."""
     from dopantfit.boundary.build.sinter import read_boundary
-    from dopantfit.boundary.profile.domains import find_domains
+    from dopantfit.boundary.profile.domains import find_domains, only_domain
     from dopantfit.boundary.spectrum.check import agreement, chain_points
     from dopantfit.boundary.spectrum.config import Sampling, Thermodynamics
     from dopantfit.boundary.spectrum.figures import draw_spectrum
@@ -67,7 +70,7 @@ def spectrum(
     sampling = parse_strict(Sampling, {**asked, "arrangements": arrangements}, "options")
     terms = {"dopants": dopants, "interaction": interaction, "exchange_error": exchange_error}
     thermodynamics = parse_strict(Thermodynamics, terms, "options")
-    domains = find_domains(atoms, of, framework=(*of.framework, dopant))
+    domains = find_domains(atoms, of, framework=(*of.framework, dopant)) if bulk is None else only_domain(atoms, bulk)
     question = SpectrumQuestion(atoms, domains, of, Potential.load(potential), sampling)
     question.check()
     chain = [] if swaps is None else list(records_of(swaps / LADDER_FILE))

@@ -20,7 +20,7 @@ from dopantfit.boundary.spectrum.settling import settled_host
 from dopantfit.boundary.spectrum.sites import ExchangeSite, sampled, sites_of
 from dopantfit.boundary.swap.kept import kept_exchanges
 from dopantfit.boundary.swap.walker import ReplicaState
-from dopantfit.errors import EngineError
+from dopantfit.errors import ConfigError, EngineError
 from dopantfit.workflow.folders import make_folder
 from dopantfit.workflow.lock import run_folder
 from dopantfit.workflow.pool import ATTEMPTS
@@ -68,6 +68,7 @@ def run_spectrum(
         dopants = sites_of(atoms, question.domains, (question.sampling.dopant,))
         reference = _reference(dopants, question.sampling.seed)
         every = sites_of(atoms, question.domains, question.sampling.partners)
+        _check_room(thermodynamics, len(every) + len(dopants))
         chosen = sampled(every, question.sampling.sites, question.sampling.seed)
         relaxer, host, gained = _relaxer(question, atoms, reference, every, folder, executor, report)
         exchanges = [Exchange(reference, s.ion, a) for s in chosen for a in range(question.sampling.arrangements)]
@@ -85,6 +86,13 @@ def run_spectrum(
         )
         write_json_atomic(folder / PROVENANCE, written.as_dict())
     return record
+
+
+def _check_room(thermodynamics: Thermodynamics, sites: int) -> None:
+    """Raise ConfigError where the dopants that are asked for do not fit, before anything is relaxed."""
+    asked = thermodynamics.dopants
+    if asked is not None and not asked < sites:
+        raise ConfigError(f"{asked:g} dopants do not fit on {sites} sites; ask for fewer")
 
 
 def _same_or_new(folder: Path, question: SpectrumQuestion) -> None:

@@ -37,7 +37,9 @@ def _strata(record: SpectrumRecord) -> Table:
 def _placements(record: SpectrumRecord) -> Table:
     domains = list(record.placements[0].share)
     shares = [f"in the {one} (%)" for one in domains]
-    table = _table(f"where {record.dopants:g} dopants are", "T (K)", *shares, "grain over amorphous", "carriers")
+    table = _table(
+        f"where the dopants are ({record.dopants:g} in all)", "T (K)", *shares, "grain over amorphous", "carriers"
+    )
     for one in record.placements:
         found = [_band(one.share[name], 100.0) for name in domains]
         ratio = "" if one.ratio is None else _band(one.ratio)

@@ -26,9 +26,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One worker takes all tests of the engine and the fit: kernels that two compile at once are compiled twice."""
+    """One worker takes all tests that begin with kernels: what two compile at once is compiled twice."""
     for item in items:
-        if item.path.parent.name in ("energy", "fit"):
+        if item.path.parent.name in ("boundary", "energy", "fit", "validate"):
             item.add_marker(pytest.mark.xdist_group("engine"))
 
 

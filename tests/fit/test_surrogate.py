@@ -5,7 +5,7 @@ import pytest
 
 from dopantfit.energy import expansion as expansion_module
 from dopantfit.energy import species_table
-from dopantfit.energy.expansion import stacked
+from dopantfit.energy.expansion import of_species, stacked
 from dopantfit.fit.config import Local, parse_config
 from dopantfit.fit.local import refine
 from dopantfit.fit.objective import Objective
@@ -51,6 +51,14 @@ def test_at_the_anchor_the_expansion_is_the_exact_evaluation(surrogate, space):
     assert expanded.relaxed.all() and expanded.energy[0] == pytest.approx(exact.energy, abs=1e-9)
     np.testing.assert_allclose(expanded.forces[0], exact.forces, atol=1e-6)
     np.testing.assert_allclose(expanded.stress[0], exact.stress, atol=1e-9)
+
+
+def test_tables_of_some_species_take_the_kernels_of_all(host):
+    tables = stacked([species_table(tuple(host.species), host)] * 3)
+    some = of_species(tables, [2, 0])
+    np.testing.assert_array_equal(some.A[1], tables.A[1][np.ix_([2, 0], [2, 0])])
+    # A kernel is compiled anew for another order in memory.
+    assert all(one.flags.c_contiguous for one in (some.spring, some.A, some.inverse_rho, some.C))
 
 
 def test_the_error_of_the_expansion_is_of_second_order(surrogate, space, rng, monkeypatch):

@@ -65,17 +65,20 @@ def stacked(tables: Sequence[SpeciesTable]) -> SpeciesTable:
 
 
 def of_species(tables: SpeciesTable, species: Sequence[int]) -> SpeciesTable:
-    """These species of stacked tables, in this order."""
+    """These species of stacked tables, in this order.
+
+    In C order, as ``stacked`` makes them: for another order the kernels would be compiled a second time.
+    """
     rows = np.array(species, dtype=np.int64)
     pairs = (slice(None), rows[:, None], rows)
     return SpeciesTable(
         tables.core_charge[rows],
         tables.shell_charge[rows],
         tables.has_shell[rows],
-        tables.spring[:, rows],
-        tables.A[pairs],
-        tables.inverse_rho[pairs],
-        tables.C[pairs],
+        np.ascontiguousarray(tables.spring[:, rows]),
+        np.ascontiguousarray(tables.A[pairs]),
+        np.ascontiguousarray(tables.inverse_rho[pairs]),
+        np.ascontiguousarray(tables.C[pairs]),
         tables.cutoff,
         tables.coulomb,
     )

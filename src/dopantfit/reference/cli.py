@@ -25,6 +25,10 @@ OnlyOption = Annotated[list[str] | None, typer.Option(help="Only this item of th
 WorkOption = Annotated[Path | None, typer.Option(help="Folder for inputs and outputs.", show_default="runs/<set>")]
 
 
+#: More imported frames than this are named by the first and the last.
+_NAMED = 12
+
+
 class Code(StrEnum):
     """A code that input folders are written for."""
 
@@ -101,7 +105,8 @@ def import_(
         return
     for remark in done.remarks:
         sys.stderr.write(f"{remark}\n")
-    sys.stdout.write(f"{len(names)} frames imported into {folder}: {', '.join(names)}\n")
+    named = ", ".join(names) if len(names) <= _NAMED else f"{names[0]} to {names[-1]}"
+    sys.stdout.write(f"{len(names)} frames imported into {folder}: {named}\n")
     found = f"{len(report.errors)} errors, {len(report.warnings)} warnings"
     sys.stdout.write(f"the set now has {found}; see `dopantfit reference check {folder}`\n")
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dopantfit.boundary.swap.cli import bleeding, swap
-from dopantfit.terminal import JsonOption, print_json
+from dopantfit.terminal import JsonOption, at_a_time, print_json
 
 if TYPE_CHECKING:
     from dopantfit.boundary.build.schedule import Reporter
@@ -17,7 +17,10 @@ boundary_app.command("bleeding")(bleeding)
 
 PotentialOption = Annotated[str, typer.Option(help="A TOML file, or the name of a published set.")]
 RanksOption = Annotated[
-    int | None, typer.Option(min=1, help="MPI ranks of each LAMMPS run; by its size and the machine by default.")
+    int | None,
+    typer.Option(
+        min=1, callback=at_a_time, help="MPI ranks of each LAMMPS run; by its size and the machine by default."
+    ),
 ]
 UnvalidatedOption = Annotated[
     str | None,

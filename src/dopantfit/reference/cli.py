@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dopantfit.terminal import JsonOption, print_json
+from dopantfit.terminal import JsonOption, at_a_time, print_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -157,8 +157,8 @@ def generate(folder: PlanArgument, only: OnlyOption = None, work: WorkOption = N
 @reference_app.command("run")
 def run(
     folder: PlanArgument,
-    jobs: Annotated[int, typer.Option(min=1, help="Frames to compute at a time.")] = 1,
-    ranks: Annotated[int, typer.Option(min=1, help="MPI ranks of each CP2K.")] = 1,
+    jobs: Annotated[int, typer.Option(min=1, callback=at_a_time, help="Frames to compute at a time.")] = 1,
+    ranks: Annotated[int, typer.Option(min=1, callback=at_a_time, help="MPI ranks of each CP2K.")] = 1,
     write_only: Annotated[
         Code | None, typer.Option(help="Only write complete input folders, to run elsewhere and import.")
     ] = None,

@@ -42,9 +42,9 @@ _FORCES = re.compile(
 )
 _STRESS = re.compile(
     r"^ STRESS\| (?:Analytical|Numerical) stress tensor \[(?P<unit>[^\]]+)\]\s*\n.*\n"
-    r"(?P<rows>(?: STRESS\| +[xyz](?: +\S+){3} *\n){3})"
+    r"(?P<rows> STRESS\| +x(?: +\S+){3} *\n STRESS\| +y(?: +\S+){3} *\n STRESS\| +z(?: +\S+){3} *\n)"
     r"|^ (?:NUMERICAL )?STRESS TENSOR \[(?P<unit_>[^\]]+)\] *\n *\n +X +Y +Z *\n"
-    r"(?P<rows_>(?: +[XYZ](?: +\S+){3} *\n){3})",
+    r"(?P<rows_> +X(?: +\S+){3} *\n +Y(?: +\S+){3} *\n +Z(?: +\S+){3} *\n)",
     re.MULTILINE,
 )
 _STRESS_LINE = re.compile(r"^ STRESS\| +[xyz] |^ (?:NUMERICAL )?STRESS TENSOR \[", re.MULTILINE)

@@ -72,7 +72,7 @@ def measured(task: Callable[[Path], None], folder: Path) -> tuple[float, float, 
 
 def _in_process(task: Callable[[Path], None], folder: Path, pipe: "object") -> None:
     import dopantfit.study.conduction
-    import dopantfit.study.li_density  # noqa: F401
+    import dopantfit.study.mobile_density  # noqa: F401
 
     wall, processor = time.perf_counter(), time.process_time()
     task(folder)
@@ -164,14 +164,14 @@ def glass(folder: Path) -> None:
     task(_work(folder, "glass", {"label": "Ti"}, run=_finished(folder)))
 
 
-def li_density(folder: Path) -> None:
-    from dopantfit.study.li_density import li_density as task
+def mobile_density(folder: Path) -> None:
+    from dopantfit.study.mobile_density import mobile_density as task
 
     # As many dopants on sites as bled into the largest published crystal.
     build = _finished(folder, dopant_sites={"Ti": _first_dopants(folder, 24)})
     needs = {"doped": _finished(folder), "reference": _finished(folder), "build": build}
     settings = {"dopant": "Mg", "mobile": "Li", "system": "C_7"}
-    task(_work(folder, "li_density", settings, **needs))
+    task(_work(folder, "mobile_density", settings, **needs))
 
 
 def _first_dopants(folder: Path, count: int) -> list[int]:
@@ -194,7 +194,7 @@ def radial(folder: Path) -> None:
 TASKS = {
     "transport of all species": transport,
     "Ti–Ti distance": glass,
-    "Li density and its change": li_density,
+    "Li density and its change": mobile_density,
     f"{len(PAIRS)} partial radial distributions": radial,
 }
 

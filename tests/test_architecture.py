@@ -27,6 +27,8 @@ ROOMS = [
     "validate",
     "boundary",
     "study",
+    "ceramic",
+    "project",
     "report",
     "pipeline",
     "cli",

@@ -9,9 +9,11 @@ import typer
 from typer.exceptions import TyperException
 
 from dopantfit.boundary.cli import boundary_app
+from dopantfit.ceramic.cli import ceramic
 from dopantfit.errors import DopantFitError
 from dopantfit.fit.cli import fit
 from dopantfit.pipeline.cli import run, trace
+from dopantfit.project.cli import check, new
 from dopantfit.reference.cli import reference_app
 from dopantfit.report.cli import report
 from dopantfit.study.cli import plan, study
@@ -32,6 +34,8 @@ app = typer.Typer(
 potential_app = typer.Typer(help="Show or export a potential.", no_args_is_help=True)
 
 # Sub-commands, in the order of the science.
+app.command("new")(new)
+app.command("check")(check)
 app.add_typer(potential_app, name="potential")
 app.add_typer(reference_app, name="reference")
 app.command("fit")(fit)
@@ -39,6 +43,7 @@ app.command("study")(study)
 app.command("plan")(plan)
 app.command("run")(run)
 app.command("trace")(trace)
+app.command("ceramic")(ceramic)
 app.command("report")(report)
 app.add_typer(transport_app, name="transport")
 app.command("validate")(validate)

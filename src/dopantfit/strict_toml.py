@@ -122,3 +122,9 @@ def first_problem(problem: ValidationError) -> str:
     if isinstance(first["input"], dict | list):
         return f"{where}: {message}{more}"
     return f"{where} = {shorten(repr(first['input']), 100)}: {message}; mend it{more}"
+
+
+def quoted(text: str) -> str:
+    """Return text as TOML has it between quotation marks."""
+    # A JSON string is a TOML basic string, but for DEL, which TOML wants escaped.
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

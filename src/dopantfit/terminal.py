@@ -6,7 +6,7 @@ import sys
 from contextlib import suppress
 from errno import ENOSPC
 from io import TextIOWrapper
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +14,12 @@ from dopantfit.errors import ConfigError, shown
 
 #: Memory of a process of ours, or of a rank of LAMMPS or CP2K, at least [bytes].
 _PROCESS_MEMORY = 250e6
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+#: Columns of a pipe or a file, which have no width of their own: more than any table needs, so that none is cut.
+_PIPE = 240
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")]
 
@@ -73,10 +79,16 @@ def refusal(problem: OSError) -> str:
 
 
 def print_parts(*parts: object) -> None:
-    """Print tables, and lines whose markup is meant, one below the other."""
+    """Print tables, and lines whose markup is meant, one below the other; tables are whole in a pipe."""
+    console().print(*parts, sep="\n", soft_wrap=not any(_is_table(part) for part in parts))
+
+
+def console(markup: bool = True) -> "Console":
+    """Return what prints on standard output; in a pipe as wide as any table."""
     from rich.console import Console
 
-    Console(highlight=False).print(*parts, sep="\n", soft_wrap=not any(_is_table(part) for part in parts))
+    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else _PIPE
+    return Console(highlight=False, markup=markup, width=width)
 
 
 def _is_table(part: object) -> bool:

@@ -105,7 +105,7 @@ def test_a_set_is_read_whole_and_split_by_family(written_set, host):
         (
             'path = "set"',
             'path = "set"\nheld_out_families = ["nine"]',
-            "synthetic: manifest.toml: split",
+            "fit.toml: sets: set: held_out_families names 'nine'",
         ),
         ('path = "set"', 'path = "sett"', "sett/manifest.toml"),
         (

@@ -263,7 +263,7 @@ def stale_potential(fit, monkeypatch):
     [
         (
             stale_setting,
-            {"items/06-crystal-conductivities", "items/05-li-density", "items/ensemble", "verdict"},
+            {"items/06-crystal-conductivities", "items/05-mobile-density", "items/ensemble", "verdict"},
             "run1",
         ),
         (stale_action, {"items/06-crystal-conductivities", "items/10-arrhenius", "verdict"}, "transport"),
@@ -342,7 +342,7 @@ def test_results_that_were_made_without_what_failed_hold(studied):
     told = {link.file.removeprefix(f"{run}/"): link.problem for link in trace(NAME, studied, run=run)}
     assert told["items/06-crystal-conductivities"] == ""
     # The one cannot be made without it, the other was made with it.
-    for name in ("items/05-li-density", "verdict"):
+    for name in ("items/05-mobile-density", "verdict"):
         assert f"{lost}: there is no whole record" in told[name]
 
 
@@ -368,7 +368,7 @@ def test_steps_know_by_hash_what_is_up_to_date(fit):
 
 
 @pytest.mark.parametrize("record", ["Mg/fit.json", "Mg/validation.json", "Mg/study/study.json"])
-@pytest.mark.parametrize("text", ["", "null", "[]", "{}", '{"format": 2}', '{"format": 99}', "{" * 5000, "\x00"])
+@pytest.mark.parametrize("text", ["", "null", "[]", "{}", '{"format": 3}', '{"format": 99}', "{" * 5000, "\x00"])
 def test_a_record_that_is_none_is_one_line_with_its_file_and_the_remedy(studied, monkeypatch, capsys, record, text):
     run = studied.parent / "runs/study-Mg-quick"
     keep(run, studied)

@@ -34,7 +34,7 @@ def interval(value: float | None, low: float | None, high: float | None) -> dict
 
 
 def made(name: str, title: str, columns: dict[str, str], rows: list[Any], facts: dict[str, Any]) -> Item[Any]:
-    schema = SCHEMAS["05-li-density" if name == "li-density" else name]
+    schema = SCHEMAS["05-mobile-density" if name == "mobile-density" else name]
     return Item(name, title, columns, tabulated(columns, rows, name), parse_content(schema.facts, facts))
 
 
@@ -105,7 +105,7 @@ def crystal_items() -> list[Item[Any]]:
     return [
         made("04-site-occupancy", "Sites", columns("system", "site", "count", "share") | volume, sites, settled),
         made(
-            "li-density",
+            "mobile-density",
             "Li density",
             {"site": "", "ion": "", "from": "Å", "to": "Å", "difference": "1/Å³", "error": "1/Å³"},
             shells,
@@ -268,13 +268,13 @@ def write_study(
         tasks[task] = {"stage": stage, "key": "1" * 64, "digest": "0" * 64, "files": files, "measured": measured}
 
     for item in [*boundary_items(), *crystal_items(), *amorphous_items(), *more]:
-        name = "05-li-density" if item.name == "li-density" else item.name
+        name = "05-mobile-density" if item.name == "mobile-density" else item.name
         if name in leave_out:
             continue
         place = run / "summary" / "items" / name
         place.mkdir(parents=True)
         names = write_item(place, item)
-        if name == "05-li-density":
+        if name == "05-mobile-density":
             grid = np.random.default_rng(2).random((12, 12, 12))
             np.savez_compressed(
                 place / "densities.npz", doped=grid, reference=grid, difference=grid**4 - 0.2, cell=12.0 * np.eye(3)

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs the browser chro
 
 MG = Path(__file__).parents[2] / "fits" / "Mg"
 #: Figures of every page, beside those of its gates.
-FIGURES = {*RESULTS, "boundary-side", "li-density-map", "fit-parameters", "fit-errors"}
+FIGURES = {*RESULTS, "pellet", "boundary-side", "mobile-density-map", "fit-parameters", "fit-errors"}
 #: Notes every error from the first byte on; at the end tells the frame around the page what was found.
 WATCH = """<script>
 const seen = [];
@@ -118,7 +118,7 @@ def test_a_browser_finds_every_figure_and_no_error(page, width, tmp_path):
     on_page = set(re.findall('data-figure="([^"]+)"', page.read_text(encoding="utf-8")))
     assert set(found["figures"]) == on_page >= FIGURES
     assert min(found["figures"].values()) > 0
-    assert found["views"] == {"boundary-3d": "drawn", "li-density-3d": "drawn"}
+    assert found["views"] == {"boundary-3d": "drawn", "mobile-density-3d": "drawn"}
     assert found["overflow"] <= 0
 
 

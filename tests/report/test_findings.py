@@ -71,9 +71,9 @@ def test_the_preferred_partner_needs_intervals_that_do_not_touch(study):
 
 
 def test_li_gathers_where_its_density_rises_by_more_than_its_error(study):
-    assert "0.400 (0.204 to 0.596) 10⁻³ Å⁻³ within 2.5–5 Å of Mg on Ti (Li gathers)" in said(study, "05-li-density")
-    rows = [row | {"error": 1e-3} for row in study.items["05-li-density"].rows]
-    assert "(undecided)" in said(study, "05-li-density", rows=rows)
+    assert "0.400 (0.204 to 0.596) 10⁻³ Å⁻³ within 2.5–5 Å of Mg on Ti (Li gathers)" in said(study, "05-mobile-density")
+    rows = [row | {"error": 1e-3} for row in study.items["05-mobile-density"].rows]
+    assert "(undecided)" in said(study, "05-mobile-density", rows=rows)
 
 
 def with_grids(folder, item, doped, reference):
@@ -84,17 +84,17 @@ def with_grids(folder, item, doped, reference):
 
 
 def test_li_gathers_only_where_its_density_rises_by_more_than_in_the_whole_cell(study, tmp_path):
-    item = study.items["05-li-density"]
+    item = study.items["05-mobile-density"]
     for reference, word in ((7.0e-3, "(Li gathers)"), (6.7e-3, "(undecided)"), (6.0e-3, "(Li stays away)")):
         shown = with_grids(tmp_path, item, 7.1e-3, reference)
-        text = RESULTS["05-li-density"].say(shown, study)
+        text = RESULTS["05-mobile-density"].say(shown, study)
         # Around the dopant it rises by 0.400 (0.204 to 0.596).
         assert "0.400 (0.204 to 0.596)" in text and word in text
     assert "Over the whole cell it changes by 1.10 10⁻³ Å⁻³, by the Li that balances the charge of Mg." in text
 
 
 def test_without_the_grids_the_cell_may_hold_any_amount_of_li(study):
-    text = said(study, "05-li-density", files={})
+    text = said(study, "05-mobile-density", files={})
     assert "(undecided: the change over the whole cell is not known)" in text
     assert "By charge balance C_1 holds another amount of Li than C_ref." in text
 
@@ -106,14 +106,14 @@ def test_li_that_has_not_moved_shows_where_it_was_put(study, stuck):
     rows = [row | bound if (row["system"], row["species"]) == (stuck, "Li") else row for row in sigma.rows]
     still = replace(study, items={**study.items, "06-crystal-conductivities": replace(sigma, rows=rows)})
     words = "(undecided: Li has not moved a hop, so that its density shows where it was put)"
-    text = said(still, "05-li-density")
+    text = said(still, "05-mobile-density")
     assert f"0.400 (0.204 to 0.596) 10⁻³ Å⁻³ within 2.5–5 Å of Mg on Ti {words}" in text
-    assert words not in said(study, "05-li-density")
+    assert words not in said(study, "05-mobile-density")
 
 
 def test_without_conductivities_nothing_says_whether_li_has_moved(study):
     fewer = {name: item for name, item in study.items.items() if name != "06-crystal-conductivities"}
-    text = said(replace(study, items=fewer), "05-li-density")
+    text = said(replace(study, items=fewer), "05-mobile-density")
     assert "(undecided: result 6 does not say whether Li has moved)" in text
 
 
@@ -164,12 +164,12 @@ def test_dopants_between_sites_are_in_the_grain_and_the_crystal_says_where_it_ha
 
 
 def test_one_run_does_not_say_whether_li_stays_away(study):
-    item = study.items["05-li-density"]
+    item = study.items["05-mobile-density"]
     rows = [row | {"difference": -0.4, "error": 1e-3} for row in item.rows]
-    assert "(Li stays away)" in said(study, "05-li-density", rows=rows)
+    assert "(Li stays away)" in said(study, "05-mobile-density", rows=rows)
     undecided = "(undecided: 1 run, 2 are asked for to see the spread)"
-    facts = facts_of(study, "05-li-density") | {"runs": {"doped": 2, "reference": 1}}
-    assert undecided in said(study, "05-li-density", rows=rows, facts=facts)
+    facts = facts_of(study, "05-mobile-density") | {"runs": {"doped": 2, "reference": 1}}
+    assert undecided in said(study, "05-mobile-density", rows=rows, facts=facts)
 
 
 def test_few_runs_or_structures_compare_nothing(study):

@@ -16,6 +16,7 @@ from dopantfit.report.page import write_report
 from dopantfit.report.results import RESULTS
 from dopantfit.report.sources import read_sources
 from dopantfit.structures import load_host
+from dopantfit.study.item import read_table
 from dopantfit.study.item_schemas import SCHEMAS
 from dopantfit.workflow.provenance import sha256_of
 from made_up_records import GATE, write_made_up_fit, write_validation_record
@@ -59,7 +60,7 @@ def test_names_of_systems_are_told_before_they_are_used(whole, tmp_path, edit_st
 
     def change(content):
         config = content["record"]["configuration"]
-        config["doping"]["concentrations"], config["amorphous"]["titanium_free"] = [3.9, 7.1, 9.0], False
+        config["doping"]["concentrations"], config["amorphous"]["reducible_free"] = [3.9, 7.1, 9.0], False
 
     edit_study(run, change)
     _, page = page_of(run, tmp_path / "out")
@@ -72,6 +73,29 @@ def test_acceptance_is_shown_in_percent_and_set_apart_from_what_was_accepted(who
     assert page.count("acceptance: what Metropolis would accept if every attempt were relaxed; accepted:") == 1
     assert "<th>acceptance (%)</th>" in page and "<td>8.00 (6.30 to 9.70)</td>" in page
     assert ",0.08," in (output / "figures" / "02-acceptance.csv").read_text()
+
+
+def test_a_pellet_follows_from_the_grains_and_glasses_of_the_study(whole, study_folder):
+    """Grains of 0.10 S/cm; boundaries of 0.02 and 0.024 over the 0.4 of a cell of 28 Å: φ is 0.0112 at 0.1 µm."""
+    _, page, output = whole
+    table = read_table(output / "figures" / "pellet.csv")
+    row = next(one for one in table if one["system"] == "A_1" and one["grain_size_um"] == 0.1)
+    part = 0.4 * 28.0 / 1000.0
+    found = {
+        sigma: (1 - part) ** 2 / ((1 - part) / 0.10 + part / sigma) + (1 - (1 - part) ** 2) * sigma
+        for sigma in (0.02, 0.024)
+    }
+    assert row["total_S_per_cm_value"] == pytest.approx(found[0.024], rel=1e-9)
+    assert row["gain_value"] == pytest.approx(found[0.024] / found[0.02], rel=1e-9)
+    assert row["gain_low"] < row["gain_value"] < row["gain_high"]
+    assert page.index('id="10-arrhenius"') < page.index('id="pellet"') and "Measured at room temperature" in page
+
+
+def test_without_its_crystals_a_pellet_is_missing_with_the_reason(tmp_path):
+    run = write_study(tmp_path / "run", leave_out=("06-crystal-conductivities",))
+    record, page = page_of(run, tmp_path / "out")
+    (line,) = (one for one in record.missing if one.startswith("12 A pellet"))
+    assert "a pellet needs the result 06-crystal-conductivities" in line and 'id="pellet"' in page
 
 
 def test_tables_beside_figures_have_full_precision(whole, study_folder):
@@ -91,7 +115,7 @@ def test_tables_beside_figures_have_full_precision(whole, study_folder):
         ),
         ("02-acceptance-profiles", "system,z_A,mean_percent,deviation_percent", "GB_1,5.25,3.0,0.2"),
         ("03-host-profile-domains", "domain,from_A,to_A", "amorphous,8.4,19.5"),
-        ("05-li-density-means", "site,from_A,to_A,change,change_low,change_high", "Ti,2.5,5.0,0.0004,"),
+        ("05-mobile-density-means", "site,from_A,to_A,change,change_low,change_high", "Ti,2.5,5.0,0.0004,"),
         ("06-crystal-conductivities-ratios", "system,ratio,ratio_low,ratio_high", "C_1,0.7,0.68,0.72"),
         ("07-ternary-means", "system,x_Ti,x_Al,x_Mg", "A_1,0.6,0.15,0.25"),
         ("10-amorphous-conductivities-ratios", "system,ratio,ratio_low,ratio_high", "T_0,0.01,0.004,0.02"),
@@ -118,11 +142,11 @@ def test_a_line_through_conductivities_is_drawn_with_its_band_where_there_is_one
 
 def test_a_crystal_without_dopant_shows_its_density_and_says_what_it_is(tmp_path):
     run = write_study(tmp_path / "run")
-    rewritten(run, "05-li-density", lambda content: content["facts"].update(dopants={"Ti": 0}), keep_rows=False)
+    rewritten(run, "05-mobile-density", lambda content: content["facts"].update(dopants={"Ti": 0}), keep_rows=False)
     record, page = page_of(run, tmp_path / "out")
-    assert "05-li-density" in record.figures
+    assert "05-mobile-density" in record.figures
     assert "Undecided: the crystal holds no dopant to look around. Drawn is its Li density" in page
-    header = (tmp_path / "out" / "figures" / "05-li-density.csv").read_text().splitlines()[0]
+    header = (tmp_path / "out" / "figures" / "05-mobile-density.csv").read_text().splitlines()[0]
     assert header == "x_A,y_A,density_per_A2,change_per_A2"
 
 
@@ -160,7 +184,7 @@ def test_the_same_records_give_the_same_page(study_folder, whole, tmp_path):
 
 
 def test_what_is_not_there_is_named_with_its_reason_and_not_drawn(tmp_path):
-    gone = ("02-acceptance", "05-li-density", "11-walkers")
+    gone = ("02-acceptance", "05-mobile-density", "11-walkers")
     record, page = page_of(write_study(tmp_path / "run", gone), tmp_path / "out")
     assert not set(gone) & set(record.figures)
     for name in gone:
@@ -275,13 +299,13 @@ def lose_fact(run):
 
 def another_version(run):
     path = run / "summary" / "study.json"
-    path.write_text(path.read_text().replace('"format": 2', '"format": 99'))
-    return "study.json: is a record of a study of format 99, expected 2"
+    path.write_text(path.read_text().replace('"format": 3', '"format": 99'))
+    return "study.json: is a record of a study of format 99, expected 3"
 
 
 def version_of_before(run):
     path = run / "summary" / "study.json"
-    path.write_text(path.read_text().replace('"format": 2,', ""))
+    path.write_text(path.read_text().replace('"format": 3,', ""))
     return "study.json: is no record of a study of this version; run `dopantfit study`"
 
 
@@ -298,8 +322,8 @@ def list_for_an_item(run):
 
 
 def no_grids(run):
-    (run / "summary" / "items" / "05-li-density" / "densities.npz").write_bytes(b"PK no archive")
-    rehash(run, "05-li-density", "densities.npz")
+    (run / "summary" / "items" / "05-mobile-density" / "densities.npz").write_bytes(b"PK no archive")
+    rehash(run, "05-mobile-density", "densities.npz")
     return "densities.npz: holds no densities"
 
 

@@ -46,7 +46,7 @@ heating = 0.02
 production = 0.4
 cells = 1
 arrhenius_temperatures = []
-titanium_free = true
+reducible_free = true
 """
 
 

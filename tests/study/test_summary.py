@@ -31,7 +31,7 @@ def test_a_report_gets_tables_profiles_and_the_structures_that_it_draws_but_no_t
     def files(name, *there):
         return reported_files(study, name.split("/")[0], name, there)
 
-    assert files("items/05-li-density", "table.csv", "item.json", "densities.npz") == (
+    assert files("items/05-mobile-density", "table.csv", "item.json", "densities.npz") == (
         "table.csv",
         "item.json",
         "densities.npz",

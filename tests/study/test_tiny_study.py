@@ -44,7 +44,7 @@ heating = 0.02
 production = 0.4
 cells = 1
 arrhenius_temperatures = [1000.0]
-titanium_free = false
+reducible_free = false
 [ensemble]
 potentials = ["stiffer.toml"]
 systems = ["C_1"]

@@ -71,7 +71,7 @@ def test_covariance_is_that_of_the_walks_it_describes():
     walk = random_walk(rng, n, 40_000, step, rattle)[:, :, 0]
     msd = np.array([np.square(walk[lag:] - walk[:-lag]).mean(axis=0) for lag in lags])
     np.testing.assert_allclose(msd.mean(axis=1), rattle + step * np.array(lags), rtol=0.02)
-    expected = msd_covariance(n, lags, step, rattle)
+    expected = msd_covariance(lags, tuple(n - lag for lag in lags), step, rattle)
     # Sampling error of a covariance of skewed variables from 4e4 walks is about 2 %.
     np.testing.assert_allclose(np.cov(msd), expected, rtol=0.08)
 
@@ -82,10 +82,12 @@ def test_covariance_equals_the_fourfold_sum():
     time = np.arange(n)
     positions = step * np.minimum.outer(time, time) + 0.5 * rattle * np.eye(n)
     for a, b in ((1, 1), (1, 3), (2, 5), (4, 4), (3, 8)):
-        first = np.array([np.eye(n)[i + a] - np.eye(n)[i] for i in range(n - a)])
-        second = np.array([np.eye(n)[i + b] - np.eye(n)[i] for i in range(n - b)])
-        expected = 2.0 * np.square(first @ positions @ second.T).mean()
-        assert msd_covariance(n, (a, b), step, rattle)[0, 1] == pytest.approx(expected, rel=1e-12)
+        # All origins of each lag, and those that both have.
+        for origins in ((n - a, n - b), (n - b, n - b)):
+            first = np.array([np.eye(n)[i + a] - np.eye(n)[i] for i in range(origins[0])])
+            second = np.array([np.eye(n)[i + b] - np.eye(n)[i] for i in range(origins[1])])
+            expected = 2.0 * np.square(first @ positions @ second.T).mean()
+            assert msd_covariance((a, b), origins, step, rattle)[0, 1] == pytest.approx(expected, rel=1e-12)
 
 
 def test_value_and_rattle_of_an_exact_line():

@@ -6,6 +6,7 @@ import pytest
 from dopantfit.errors import ConfigError
 from dopantfit.transport import Trajectory, collective_displacement, mean_square_displacement
 from dopantfit.transport.msd import msd_sum
+from dopantfit.transport.resolved import batches_of
 
 from .conftest import random_walk, walkers
 
@@ -37,16 +38,20 @@ def test_every_batch_of_ions_is_counted_once(rng, monkeypatch):
     np.testing.assert_allclose(mean_square_displacement(trajectory, "Li").directional, direct(series), rtol=1e-10)
 
 
-def test_stretches_and_groups_add_up_to_the_msd(rng):
+def test_batches_and_groups_add_up_to_the_rise_of_the_msd(rng):
     series = random_walk(rng, 240, 11)
     found = mean_square_displacement(walkers(series), "Li")
     lags = list(found.resolved.lags)
-    # Means over stretches of nearly equal numbers of origins, so that each counts for nearly as much.
-    together = found.resolved.shares.sum(axis=0).mean(axis=0)
-    np.testing.assert_allclose(together, found.directional[lags], rtol=0.03)
-    # Walkers 2 and 10 are the third group; stretch 0 of lag 1 holds the first 239/60 origins.
-    squares = np.square(series[1:4] - series[:3])[:, [2, 10]].sum(axis=1).mean(axis=0) / 11
-    np.testing.assert_allclose(found.resolved.shares[2, 0, 0], squares, rtol=1e-10)
+    together = found.resolved.rises.sum(axis=(1, 2)) / [[batches_of(240, lag)[0]] for lag in lags]
+    # The first lag has origins that the second has not, and the end of the run is in no batch.
+    np.testing.assert_allclose(together, np.diff(found.directional[np.outer(lags, [1, 2])], axis=1)[:, 0], rtol=0.1)
+    # Lag 12 is counted in twos, ten times twice it are the run; walkers 2 and 10 are the third group.
+    row, origins = lags.index(12), np.arange(10, 20) * 2
+    assert batches_of(240, 12) == (10, 10)
+    rise = np.square(series[origins + 24] - series[origins]) - np.square(series[origins + 12] - series[origins])
+    expected = rise[:, [2, 10]].sum(axis=1).mean(axis=0) / 11
+    np.testing.assert_allclose(found.resolved.rises[row, 2, 1], expected, rtol=1e-10)
+    assert not found.resolved.rises[row, :, 10:].any()
 
 
 def test_ballistic_motion_goes_with_the_square_of_time():

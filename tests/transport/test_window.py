@@ -3,10 +3,13 @@
 import numpy as np
 import pytest
 
+from dopantfit.statistics import standard_errors
 from dopantfit.transport import MeanSquareDisplacement, tracer_diffusion
 from dopantfit.transport.msd import msd_of_series
 from dopantfit.transport.scatter import scatter_of
 from dopantfit.transport.window import LONGEST, find_onset
+
+from .conftest import random_walk
 
 N_FRAMES, N_IONS, N_RUNS = 250, 12, 120
 HOP, RATE, BACK = 3.5, 0.15, 0.52  # Å, per ps and ion, probability that a hop is undone by the next
@@ -51,18 +54,18 @@ def held(found, truth):
     return np.mean([one.low <= truth <= one.high for one in found])
 
 
-def test_the_onset_of_a_straight_line_is_where_it_has_passed_four_thirds_of_a_hop():
-    # 4/3 × 3.5² = 16.3 Å² at 0.6 Å²/ps: 27.2 ps, and 28 is the next lag of the grid.
-    assert find_onset([line(0.6)], HOP) == 28.0
-    assert find_onset([line(0.6), line(0.6, n_frames=2000)], HOP) == 28.0
+def test_the_onset_of_a_straight_line_is_where_it_has_passed_seven_fifths_of_a_squared_hop():
+    # 7/5 × 3.5² = 17.2 Å² at 0.6 Å²/ps: 28.6 ps, and 32 is the next lag of the grid.
+    assert find_onset([line(0.6)], HOP) == 32.0
+    assert find_onset([line(0.6), line(0.6, n_frames=2000)], HOP) == 32.0
 
 
 def test_a_slope_that_falls_by_more_than_its_error_moves_the_onset_beyond_its_decay():
     slow = {"excess": 20.0, "time": 15.0}
     rough, exact = (find_onset([line(0.6, n_ions=n, **slow)], HOP) for n in (1, 3_000_000))
-    # Four thirds of a hop are passed at 14 ps. One ion shows less of a fall than very many do, for whom the mean slope
+    # 7/5 of a squared hop are passed at 12 ps. One ion shows less of a fall than very many do, for whom the mean slope
     # of an octave must be the limit within 1e-4 of it.
-    assert 14.0 <= rough < exact <= 112.0
+    assert 12.0 <= rough < exact <= 112.0
     assert 20.0 / exact * (np.exp(-exact / 15.0) - np.exp(-2.0 * exact / 15.0)) < 0.01 * 0.6
 
 
@@ -97,6 +100,17 @@ def test_intervals_cover_where_half_of_the_ions_stay_on_their_sites():
     runs[:, ::2] = np.random.default_rng(6).normal(0.0, 0.3, runs[:, ::2].shape)
     # 95 % less twice the binomial error of 2 %; so short runs are given more than they need.
     assert held(results(runs), 0.5 * true_diffusion()) >= 0.91
+
+
+@pytest.mark.parametrize("rattle", [0.0, 2.0])
+def test_brownian_walkers_scatter_as_brownian_walkers_at_every_lag(rattle):
+    rng = np.random.default_rng([12, int(rattle)])
+    lags = (1, 3, 4, 7, 10, 14, 20, 24)
+    runs = [msd_of_series("Li", random_walk(rng, 200, 32, 1.0, rattle), INTERVAL) for _ in range(50)]
+    apart, together = np.array([[scatter_of([run], lag)[:2] for lag in lags] for run in runs]).transpose(2, 0, 1)
+    # A percent beyond three errors of the mean: the square of a fitted slope is larger than that of the true one.
+    assert (np.abs(apart.mean(axis=0) - 1.0) <= 0.01 + 3.0 * standard_errors(apart)).all()
+    assert (np.abs(together.mean(axis=0) - 1.0) <= 0.01 + 3.0 * standard_errors(together)).all()
 
 
 def test_a_run_too_short_for_batches_tells_no_scatter():

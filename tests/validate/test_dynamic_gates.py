@@ -164,7 +164,7 @@ def test_ions_that_change_site_are_counted_and_vibrations_and_drift_are_not(hopp
     positions[90:, :hopping, 0] += 3.5
     run = Trajectory.from_arrays(positions, ["Li"] * 6 + ["Ti"] * 6, 40.0 * np.eye(3), 0.1)
     # 0.5 Å over twenty frames leaves 0.16 Å on a mean difference, a tenth of half a hop.
-    assert hops(run, "Li", 3.5, "Li") == hopping
+    assert hops(run, "Li", 3.5, ["Li"]) == hopping
 
 
 def test_expansion_of_known_cells_is_recovered_along_each_axis():

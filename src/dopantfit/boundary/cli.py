@@ -1,12 +1,13 @@
-"""``dopantfit boundary``: build and sinter a grain boundary, divide it into domains, dope it."""
+"""``dopantfit boundary``: build and sinter a grain boundary, divide it into domains, dope it, move its dopant."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dopantfit.boundary.spectrum.cli import spectrum
 from dopantfit.boundary.swap.cli import bleeding, swap
-from dopantfit.terminal import JsonOption, at_a_time, print_json
+from dopantfit.terminal import JsonOption, at_a_time, console, print_json
 
 if TYPE_CHECKING:
     from dopantfit.boundary.build.schedule import Reporter
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 boundary_app = typer.Typer(help="Build, divide and dope a grain boundary.", no_args_is_help=True)
 boundary_app.command("swap")(swap)
 boundary_app.command("bleeding")(bleeding)
+boundary_app.command("spectrum")(spectrum)
 
 PotentialOption = Annotated[str, typer.Option(help="A TOML file, or the name of a published set.")]
 RanksOption = Annotated[
@@ -30,7 +32,9 @@ UnvalidatedOption = Annotated[
 
 @boundary_app.command("build")
 def build(
-    config: Annotated[str, typer.Argument(help="boundary.toml, its folder, or a size: tiny, quick, desk, paper.")],
+    config: Annotated[
+        str, typer.Argument(help="boundary.toml, its folder, or a size (tiny, quick, night, desk, paper).")
+    ],
     output: Annotated[Path | None, typer.Option(help="Folder of the run.", show_default="runs/boundary-<name>")] = None,
     potential: PotentialOption = "latp-2021",
     ranks: RanksOption = None,
@@ -138,9 +142,8 @@ def _show(record: dict[str, Any], json: bool, folder: Path | None) -> None:
     if json:
         print_json(record)
         return
-    from rich.console import Console
 
     from dopantfit.boundary.profile.tables import tables
 
     # Names of stages, paths and what LAMMPS said are no markup; tables take theirs as text.
-    Console(highlight=False, markup=False).print(*tables(record), *([f"written: {folder}"] if folder else []), sep="\n")
+    console(markup=False).print(*tables(record), *([f"written: {folder}"] if folder else []), sep="\n")

@@ -101,6 +101,12 @@ def _targets_of(
     one: ReferenceSet, frames: FrameSet, config: FitConfig, base: Potential, source: str
 ) -> Iterator[Target]:
     if one.held_out_families is not None:
+        unknown = [family for family in one.held_out_families if family not in frames.families]
+        if unknown:
+            raise ConfigError(
+                f"{source}: sets: {one.path}: held_out_families names {unknown[0]!r}, and the set has the families "
+                f"{', '.join(frames.families)}; name some of these"
+            )
         split = frames.manifest.split.model_copy(update={"held_out_families": one.held_out_families})
         frames = FrameSet(frames.name, frames.frames, frames.manifest.model_copy(update={"split": split}))
     held_out = {id(atoms) for atoms in train_and_held_out(frames)[1]}

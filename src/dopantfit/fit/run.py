@@ -27,7 +27,8 @@ from dopantfit.fit.surrogate import Evaluated
 from dopantfit.fit.uncertainty import Uncertainty, uncertainty_at
 from dopantfit.fit.variables import Space, Variable, make_space
 from dopantfit.fit.workers import evaluate_all, refine_all, worker_pool
-from dopantfit.potential import Potential, library_names
+from dopantfit.potential import Potential
+from dopantfit.potential.files import named_in
 from dopantfit.workflow.lock import held, run_folder
 from dopantfit.workflow.pool import Pool
 
@@ -118,33 +119,48 @@ def plan_fit(path: str | Path) -> FitPlan:
     host = load_potential(config.host, file)
     space = make_space(config, host, str(file))
     targets = load_targets(config, space.base, file.parent, str(file))
-    informed = tuple(_informed(variable, space, targets) for variable in space.variables)
+    informed = tuple(informed_by(variable, space, targets) for variable in space.variables)
     for variable, about in zip(space.variables, informed, strict=True):
         if about.frames == 0:
-            species = " and ".join(variable.effects[0][0].of)
-            raise ConfigError(
-                f"{file}: '{variable.name}' is free, and no training frame has {species} within "
-                f"{space.base.cutoff:g} Å of each other: no datum can tell it; write frozen = true, or add frames"
-            )
+            raise ConfigError(f"{file}: {untold(variable, space)}")
     cell = None
     check_budget(config, host, str(file))
     if config.compare_with is not None:
-        load_potential(config.compare_with, file)
+        check_compared(load_potential(config.compare_with, file), space.base, str(file))
     if config.preoptimisation is not None:
         check_parameters(space, config.preoptimisation, str(file))
         cell = reference_cell(config.preoptimisation, file.parent)
     return FitPlan(config, file, host, space, targets, informed, cell)
 
 
-def _informed(variable: Variable, space: Space, targets: Sequence[Target]) -> Information:
+def untold(variable: Variable, space: Space) -> str:
+    """What to say of a free variable that no training frame can tell."""
+    species = " and ".join(variable.effects[0][0].of)
+    return (
+        f"'{variable.name}' is free, and no training frame has {species} within {space.base.cutoff:g} Å of each other: "
+        "no datum can tell it; write frozen = true, or add frames"
+    )
+
+
+def informed_by(variable: Variable, space: Space, targets: Sequence[Target]) -> Information:
     """What tells a variable; one that moves several species is told by every frame."""
     of = {parameter.of for parameter, _ in variable.effects}
     return information(of.pop() if len(of) == 1 else (), space.base.cutoff, targets)
 
 
+def check_compared(compared: Potential, base: Potential, source: str) -> None:
+    """Raise ConfigError where the potential to compare with lacks an ion of the fit: it has no errors to show."""
+    missing = [label for label in base.species if label not in compared.species]
+    if missing:
+        raise ConfigError(
+            f"{source}: compare_with = {compared.name!r} has no {', '.join(missing)}, so nothing can be compared on "
+            "these frames; name a potential with it, or remove the line"
+        )
+
+
 def load_potential(name: str, file: Path) -> Potential:
     """A published set by name, or a file relative to that of the fit; ConfigError when there is none."""
-    return Potential.load(name if name in library_names() else file.parent / name)
+    return Potential.load(named_in(file.parent, name))
 
 
 def run_fit(

@@ -1,6 +1,5 @@
 """Potentials as TOML: strict reading, writing that reads back to the last bit, and the published library."""
 
-import json
 import os
 from collections.abc import Iterable, Mapping
 from importlib.resources import files as package_files
@@ -13,7 +12,7 @@ from pydantic import Field
 from dopantfit.errors import ConfigError, shown
 from dopantfit.potential.checks import Pair, pair_key
 from dopantfit.potential.terms import Buckingham, Species
-from dopantfit.strict_toml import Positive, Table, is_file, parse_strict
+from dopantfit.strict_toml import Positive, Table, is_file, parse_strict, quoted
 
 
 class PotentialFile(Table):
@@ -45,6 +44,11 @@ def locate(source: str | os.PathLike[str]) -> Traversable:
             f"give a TOML file or one of {', '.join(library_names())}"
         )
     return path
+
+
+def named_in(folder: str | os.PathLike[str], name: str) -> str:
+    """Return what `name` means in a file of `folder`, for ``locate``: a library name, else a path relative to it."""
+    return name if name in library_names() else str(Path(folder) / name)
 
 
 def parse(text: str, source: str) -> PotentialFile:
@@ -84,12 +88,12 @@ def write(
         "# Charges in e, masses in u, springs k of ½ k r² in eV/Å²;",
         "# pairs A exp(-r/rho) - C/r^6 with A in eV, rho in Å, C in eV Å⁶.",
         "format = 1",
-        f"name = {_text(name)}",
-        f"citation = {_text(citation)}",
+        f"name = {quoted(name)}",
+        f"citation = {quoted(citation)}",
         f"cutoff = {cutoff!r}  # Å, truncated and not shifted",
     ]
     if neutral_in:
-        lines.append(f"neutral_in = [{', '.join(map(_text, neutral_in))}]")
+        lines.append(f"neutral_in = [{', '.join(map(quoted, neutral_in))}]")
     for label, ion in species.items():
         lines += ["", f"[species.{label}]", f"formal_charge = {ion.formal_charge}  # e"]
         lines += [f"charge = {ion.charge!r}  # e, core", f"mass = {ion.mass!r}  # u, core"]
@@ -100,8 +104,3 @@ def write(
     for (a, b), term in pairs.items():
         lines.append(f'"{a}-{b}" = {{ A = {term.A!r}, rho = {term.rho!r}, C = {term.C!r} }}')
     return "\n".join(lines) + "\n"
-
-
-def _text(value: str) -> str:
-    # A JSON string is a TOML basic string, but for DEL, which TOML wants escaped.
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

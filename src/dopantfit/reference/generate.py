@@ -24,15 +24,19 @@ from dopantfit.reference.plan import (
     Rattle,
     Recompute,
     Relaxation,
+    Start,
     Strains,
     Volumes,
 )
 from dopantfit.reference.relaxation import largest_force, next_positions
 from dopantfit.reference.similarity import near_pairs
+from dopantfit.reference.written_job import ENDED
 from dopantfit.strict_toml import require_file
 from dopantfit.structures import substitution
 from dopantfit.structures.cells import supercell
 from dopantfit.structures.convert import read_cif
+from dopantfit.structures.hosts import load_host
+from dopantfit.structures.prototypes import Crystal
 from dopantfit.structures.prototypes import crystal as crystal_of
 from dopantfit.workflow.folders import make_folder
 from dopantfit.workflow.provenance import write_text_atomic
@@ -150,14 +154,12 @@ class _Source:
         start = item.start
         if start.frame is not None:
             return self.result(start.frame), f"frame {start.frame}"
-        if start.prototype is not None:
-            atoms, what = _prototype(item, rng)
-        elif start.file is not None:
-            atoms, what = _read_file(self.folder / start.file, item.name), start.file
+        if start.end_of is None:
+            atoms, what = _crystal_start(item, self.folder, rng)
         else:
-            atoms, what = self.end_of(str(start.end_of)), f"the end of {start.end_of}"
-        if start.prototype is None and start.repeat != (1, 1, 1):
-            atoms = supercell(atoms, start.repeat)
+            atoms, what = self.end_of(start.end_of), f"the end of {start.end_of}"
+            if start.repeat != (1, 1, 1):
+                atoms = supercell(atoms, start.repeat)
         strained = _strained(atoms, start.strain)
         strained.info["strain"] = (1.0 + float(atoms.info.get("strain", 0.0))) * (1.0 + start.strain) - 1.0
         return strained, what + (f", strain {start.strain!r}" if start.strain else "")
@@ -184,7 +186,7 @@ class _Source:
         while (done := self.results.get(str(steps[-1].info["frame_id"]))) is not None:
             chain.append(done)
             number = len(chain)
-            if number > item.steps or largest_force(done) <= item.force_tolerance:
+            if number > item.steps or done.info.get(ENDED) or largest_force(done) <= item.force_tolerance:
                 return steps
             following = self.results.get(f"{item.name}-{number:03d}")
             atoms = first.copy() if following is None else following.copy()
@@ -200,12 +202,13 @@ class _Source:
         from dopantfit.lammps import Launcher
         from dopantfit.lammps.snapshots import md_snapshots
         from dopantfit.potential import Potential
+        from dopantfit.potential.files import named_in
 
         key = hashlib.sha256((item.model_dump_json() + dump_frames([_bare(start)])).encode()).hexdigest()[:12]
         folder = self.work / "md" / f"{item.name}-{key}"
         kept = folder / "snapshots.extxyz"
         if not kept.is_file():
-            potential = Potential.load(item.potential)
+            potential = Potential.load(named_in(self.folder, item.potential))
             frames = md_snapshots(
                 start, potential, item.temperature, item.duration, item.snapshots, item.seed, folder, Launcher(ranks=1)
             )
@@ -240,26 +243,49 @@ def _variants(
         yield start.copy(), what
 
 
-def _prototype(item: Item, rng: np.random.Generator) -> tuple[Atoms, str]:
+def start_ions(item: Item, folder: Path) -> Atoms:
+    """The ions that an item departs from, of a crystal; ConfigError where they cannot be made.
+
+    folder: of the set. Not for items that depart from a frame or the end of a relaxation.
+    """
+    return _crystal_start(item, folder, np.random.default_rng(item.seed))[0]
+
+
+def _crystal_start(item: Item, folder: Path, rng: np.random.Generator) -> tuple[Atoms, str]:
+    """The ions of a crystal, repeated and doped, and what they are in words."""
     start = item.start
-    try:
-        crystal = crystal_of(str(start.prototype))
-    except ConfigError as problem:
-        raise ConfigError(f"{item.name}: start.prototype: {problem}") from None
-    what = f"prototype {start.prototype}"
+    crystal, what = _crystal(start, folder, item.name)
     if start.primitive:
         crystal = crystal.primitive()
         what += ", primitive cell"
     if start.repeat != (1, 1, 1):
         crystal = crystal.repeated(start.repeat)
         what += ", {} x {} x {}".format(*start.repeat)
-    atoms = crystal.ions
+    atoms = crystal.ions if start.file is None else crystal.sites[crystal.sites.numbers != 0]
     if start.substitutions:
         changes = [substitution.Substitution(**change.model_dump()) for change in start.substitutions]
-        atoms = substitution.substituted(crystal, changes, rng)
+        try:
+            atoms = substitution.substituted(crystal, changes, rng)
+        except ConfigError as problem:
+            raise ConfigError(f"{item.name}: start.substitutions: {problem}") from None
         text = ", ".join(f"{change.count} {change.replaced} to {change.dopant}" for change in changes)
         what += f", {text}, seed {item.seed}"
     return atoms, what
+
+
+def _crystal(start: Start, folder: Path, name: str) -> tuple[Crystal, str]:
+    """The crystal that a start names, and in words."""
+    if start.file is not None:
+        ions = _read_file(folder / start.file, name)
+        places = np.reshape(start.empty_sites, (-1, 3)) @ ions.cell.array
+        empty = Atoms("X" * len(places), positions=places, cell=ions.cell, pbc=True)
+        return Crystal(ions + empty, start.mobile), start.file
+    try:
+        if start.host is not None:
+            return load_host(start.host, folder).conventional, f"host {start.host}"
+        return crystal_of(str(start.prototype)), f"prototype {start.prototype}"
+    except ConfigError as problem:
+        raise ConfigError(f"{name}: start.{'prototype' if start.host is None else 'host'}: {problem}") from None
 
 
 def _read_file(path: Path, name: str) -> Atoms:

@@ -10,10 +10,13 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from dopantfit.errors import ConfigError
+from dopantfit.reference.calculator import CalculatorSettings
 from dopantfit.reference.cp2k import Cp2kSettings, Mesh
 from dopantfit.strict_toml import Count, FormalCharge, Positive, Table, file_in, parse_strict, read_text
 
 PLAN_FILE = "plan.toml"
+#: What a start can be made of.
+_SOURCES = ("prototype", "file", "frame", "end_of", "host")
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.+-]*$")]
 #: Linear strain; beyond 0.2 a crystal is no longer itself.
@@ -34,11 +37,13 @@ class PlannedSubstitution(Table):
 
 
 class Start(Table):
-    """Where a configuration departs from: exactly one of prototype, file, frame, end_of."""
+    """Where a configuration departs from: exactly one of prototype, file, frame, end_of, host."""
 
     #: A crystal that ships with the package.
     prototype: str | None = None
-    #: The rhombohedral primitive cell of the prototype instead of its hexagonal one.
+    #: The crystal of a host: a name of the library, or a TOML file relative to the plan.
+    host: str | None = None
+    #: The primitive cell of the crystal instead of its conventional one.
     primitive: bool = False
     #: A structure file that ASE reads, relative to the plan; its last configuration is taken.
     file: str | None = None
@@ -48,20 +53,26 @@ class Start(Table):
     end_of: Name | None = None
     #: Repeats along the vectors of the cell.
     repeat: tuple[Count, Count, Count] = (1, 1, 1)
-    #: Ions exchanged in the prototype, on sites drawn with the item's seed.
+    #: Ions exchanged, on sites drawn with the item's seed.
     substitutions: tuple[PlannedSubstitution, ...] = ()
+    #: Of a file: the ion that balances what is exchanged, and sites that more of it may take [fractional].
+    mobile: str | None = None
+    empty_sites: tuple[tuple[float, float, float], ...] = ()
     #: Isotropic linear strain of what the above gives.
     strain: Strain = 0.0
 
     @model_validator(mode="after")
     def _one_source(self) -> "Start":
-        given = [k for k in ("prototype", "file", "frame", "end_of") if getattr(self, k) is not None]
+        given = [k for k in _SOURCES if getattr(self, k) is not None]
         if len(given) != 1:
-            raise ValueError(f"give exactly one of prototype, file, frame, end_of (given: {given or 'none'})")
-        if self.substitutions and self.prototype is None:
-            raise ValueError("substitutions need a prototype to be made in")
-        if self.primitive and self.prototype is None:
-            raise ValueError("primitive says which cell of a prototype is meant; give a prototype")
+            raise ValueError(f"give exactly one of {', '.join(_SOURCES)} (given: {given or 'none'})")
+        made_of = given[0]
+        if self.substitutions and made_of not in ("prototype", "host", "file"):
+            raise ValueError("substitutions need a prototype, a host or a file to be made in")
+        if self.primitive and made_of not in ("prototype", "host"):
+            raise ValueError("primitive says which cell of a crystal is meant; give a prototype or a host")
+        if (self.mobile or self.empty_sites) and made_of != "file":
+            raise ValueError("mobile and empty_sites are for a file; a prototype or a host has its own")
         if self.frame is not None and (self.strain != 0.0 or self.repeat != (1, 1, 1)):
             raise ValueError("a frame is taken as it is; use an item of kind 'strain' to strain it")
         return self
@@ -144,6 +155,7 @@ class MolecularDynamics(_Item):
     """Snapshots of a run at constant volume with a force field."""
 
     kind: Literal["md"]
+    #: A name of the library, or a TOML file relative to the plan.
     potential: str
     temperature: Positive
     duration: Positive
@@ -195,6 +207,8 @@ class Plan(Table):
     #: Configurations of one composition nearer than this are reported as near-duplicates [Å].
     min_distance: Positive = 0.02
     cp2k: Cp2kSettings = Cp2kSettings()
+    #: What makes the labels instead of CP2K.
+    calculator: CalculatorSettings | None = None
     plane_waves: PlaneWaves = PlaneWaves()
     configurations: Annotated[tuple[Item, ...], Field(min_length=1)]
 
@@ -207,6 +221,8 @@ class Plan(Table):
             target = item.start.end_of
             if target is not None and not isinstance(seen.get(target), Relaxation):
                 raise ValueError(f"{item.name}: end_of = {target!r} is no relaxation above it in the plan")
+            if self.calculator is not None and item.k_mesh is not None:
+                raise ValueError(f"{item.name}: k_mesh is of CP2K, and a calculator makes these labels; remove it")
             seen[item.name] = item
         return self
 

@@ -153,7 +153,7 @@ def _minima(item: Item[HostProfileFacts], study: StudySummary) -> str:
     return f"{listed([f'−{depth:.0f}' for depth in found])} Å" if found else "none in this half of the grain"
 
 
-def _li_sites(item: Item[OccupancyFacts], study: StudySummary) -> str:
+def _mobile_sites(item: Item[OccupancyFacts], study: StudySummary) -> str:
     parts = []
     for system, rows in by_system(item.rows).items():
         whole = sum(int(row["count"] or 0) for row in rows)
@@ -171,8 +171,8 @@ def _volume(item: Item[OccupancyFacts], study: StudySummary) -> str:
     return f"{ranged(known[name], '%', 100.0)} in {name}"
 
 
-def _li_ratio(only: str) -> Say:
-    """Ratios of the Li conductivity: the lowest, the whole range, or that of T_0."""
+def _mobile_ratio(only: str) -> Say:
+    """Ratios of the mobile ion's conductivity: the lowest, the whole range, or that of T_0."""
 
     def say(item: Item[ConductivityFacts], study: StudySummary) -> str:
         ratios = against_reference(item)
@@ -190,7 +190,7 @@ def _li_ratio(only: str) -> Say:
 
 
 def _mobility(of: Callable[[Host], tuple[str, ...]]) -> Say:
-    """Conductivity of the dopant (on some sites, or anywhere) over that of Li in the same system, largest first."""
+    """Conductivity of the dopant (on some sites, or anywhere) over that of the mobile ion there, largest first."""
 
     def say(item: Item[ConductivityFacts], study: StudySummary) -> str:
         names = {f"{study.dopant} on {site}" for site in of(study.host)} or {study.dopant}
@@ -208,7 +208,7 @@ def _mobility(of: Callable[[Host], tuple[str, ...]]) -> Say:
     return say
 
 
-def _titanium_share(item: Item[TernaryFacts], study: StudySummary) -> str:
+def _reducible_share(item: Item[TernaryFacts], study: StudySummary) -> str:
     shares = mean_shares(item, study.host.reducible)
     return " → ".join(f"{rounded(shares[name], 2)} ({name})" for name in _ends(shares))
 
@@ -230,7 +230,7 @@ def _ends(names: Iterable[str]) -> list[str]:
 
 
 def _density_change(item: Item[DensityMapFacts], study: StudySummary) -> str:
-    """Change in the shell that holds the nearest Li sites, by site."""
+    """Change in the shell that holds the nearest sites of the mobile ion, by site."""
     shells = shells_of(item)
     if not shells:
         return ""
@@ -242,20 +242,20 @@ def _density_change(item: Item[DensityMapFacts], study: StudySummary) -> str:
 
 _OURS: dict[str, Say] = {
     "concentrations": _concentrations,
-    "acceptance-Al": _accepted(lambda host: (host.substitution.partner,)),
+    "acceptance-partner": _accepted(lambda host: (host.substitution.partner,)),
     "acceptance-others": _accepted(lambda host: (host.reducible, host.mobile)),
     "penetration": _penetration,
     "host-minima": _minima,
-    "li-sites": _li_sites,
+    "mobile-sites": _mobile_sites,
     "volume": _volume,
-    "li-density": _density_change,
-    "crystal-li": _li_ratio("lowest"),
+    "mobile-density": _density_change,
+    "crystal-mobile": _mobile_ratio("lowest"),
     "crystal-framework": _mobility(lambda host: host.framework),
     "crystal-channel": _mobility(lambda host: (host.mobile,)),
-    "titanium-share": _titanium_share,
-    "titanium-distance": _along("nearest", "Å"),
+    "reducible-share": _reducible_share,
+    "reducible-distance": _along("nearest", "Å"),
     "mass-density": _along("mass_density", "g/cm³"),
-    "amorphous-li": _li_ratio("range"),
-    "titanium-free": _li_ratio("T_0"),
+    "amorphous-mobile": _mobile_ratio("range"),
+    "reducible-free": _mobile_ratio("T_0"),
     "amorphous-dopant": _mobility(lambda host: ()),
 }

@@ -47,8 +47,8 @@ def site_occupancy(item: Item[OccupancyFacts], study: StudySummary) -> Figure:
     return figure
 
 
-def li_density(item: Item[DensityMapFacts], study: StudySummary) -> Figure:
-    """Change of the Li density in shells around dopants, by the site that they sit on."""
+def mobile_density(item: Item[DensityMapFacts], study: StudySummary) -> Figure:
+    """Change of the mobile ion's density in shells around dopants, by the site that they sit on."""
     figure, (panel,) = style.new_figure()
     shells = shells_of(item)
     sites = sorted({str(row["site"]) for row in item.rows})
@@ -75,7 +75,7 @@ def shell_numbers(item: Item[DensityMapFacts], study: StudySummary) -> dict[str,
 
 
 def conductivities(item: Item[ConductivityFacts], study: StudySummary) -> Figure:
-    """Conductivity of every cation, and that of Li against the reference."""
+    """Conductivity of every cation, and that of the mobile ion against the reference."""
     ratios = against_reference(item)
     known = any(is_known(one) for one in ratios.values())
     figure, panels = style.new_figure(1 + known)
@@ -96,7 +96,7 @@ def against_reference(item: Item[ConductivityFacts]) -> dict[str, Interval]:
 
 
 def ratio_numbers(item: Item[ConductivityFacts], study: StudySummary) -> dict[str, style.Numbers]:
-    """Numbers of the panel of Li against the reference; nothing where none of them is known."""
+    """Numbers of the panel of the mobile ion against the reference; nothing where none of them is known."""
     rows = [(name, one.value, one.low, one.high) for name, one in against_reference(item).items() if is_known(one)]
     return {"ratios": (("system", "ratio", "ratio_low", "ratio_high"), rows)} if rows else {}
 

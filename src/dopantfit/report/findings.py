@@ -147,8 +147,8 @@ def _growth(item: Item[OccupancyFacts], study: StudySummary) -> str:
     return f"The largest volume change is {ranged(known[name], '%', 100.0)} in {name} ({word})."
 
 
-def li_density(item: Item[DensityMapFacts], study: StudySummary) -> str:
-    """Whether Li gathers around the dopants: whether more of it came there than into the cell as a whole."""
+def mobile_density(item: Item[DensityMapFacts], study: StudySummary) -> str:
+    """Whether the mobile ion gathers around the dopants: more of it came there than into the cell as a whole."""
     sites = sorted({str(row["site"]) for row in item.rows})
     if not sites:
         return f"Undecided: {item.facts.system} holds no {study.dopant} to look around."
@@ -172,7 +172,7 @@ def li_density(item: Item[DensityMapFacts], study: StudySummary) -> str:
 
 
 def _unmoved(study: StudySummary, system: str) -> str:
-    """Why a Li density says nothing: σ(Li) of the crystal or of C_ref is no more than a bound; else empty."""
+    """Why its density says nothing: σ of the mobile ion there or in C_ref is no more than a bound; else empty."""
     sigma = study.item("06-crystal-conductivities", ConductivityFacts)
     rows = [row for row in sigma.rows if row["species"] == study.host.mobile] if sigma else []
     moved = {str(row["system"]) for row in rows if row["sigma_value"] is not None}
@@ -193,7 +193,7 @@ def _whole_cell(system: str, study: StudySummary, whole: float | None) -> str:
 
 
 def conductivities(item: Item[ConductivityFacts], study: StudySummary) -> str:
-    """Li conductivity against the reference: how many systems are higher, lower, undecided, and the extreme dose."""
+    """Conductivity of the mobile ion against the reference: how many are higher, lower, undecided; the extreme."""
     ratios = against_reference(item)
     reference = next((name for name in item.facts.ratios if name not in ratios), "the reference")
     if not ratios:

@@ -11,6 +11,7 @@ from dopantfit.errors import ConfigError
 from dopantfit.report import scene, style
 from dopantfit.report.compare import published, size_of
 from dopantfit.report.fit_part import fit_part, gate_views
+from dopantfit.report.pellet_part import pellet_section
 from dopantfit.report.record import ReportRecord
 from dopantfit.report.results import other_potentials, sections
 from dopantfit.report.sources import Sources, as_json
@@ -65,7 +66,7 @@ def write_report(sources: Sources, output: Path) -> ReportRecord:
 def contents(sources: Sources, folder: Path) -> dict[str, Any]:
     """Return everything that the template shows; figures go to `folder`."""
     study, known = sources.study, published()
-    parts = sections(study, known, folder) if study else []
+    parts = [*sections(study, known, folder), pellet_section(study, folder)] if study else []
     views = [boundary_view(study, folder), density_view(study, folder)] if study else []
     gates = sources.validation
     gate_folder = sources.validation_folder
@@ -130,13 +131,13 @@ def boundary_view(study: StudySummary, folder: Path) -> View:
 
 
 def density_view(study: StudySummary, folder: Path) -> View:
-    """The Li density of the doped crystal and its change, to be turned."""
-    mobile, item = study.host.mobile, study.item("05-li-density", DensityMapFacts)
+    """The density of the mobile ion in the doped crystal and its change, to be turned."""
+    mobile, item = study.host.mobile, study.item("05-mobile-density", DensityMapFacts)
     title = f"{mobile} density in the crystal of the highest dose"
     found = scene.density_scene(item, study) if item else None
     flat = scene.projections(item, study) if item else None
     if item is None or found is None or flat is None:
-        return View("li-density-3d", title, "", {}, None, study.why_missing("05-li-density"))
+        return View("mobile-density-3d", title, "", {}, None, study.why_missing("05-mobile-density"))
     none = "" if any(item.facts.dopants.values()) else (
         f" It holds no {study.dopant}: the change is that between two runs of one crystal, noise.")  # fmt: skip
     caption = (
@@ -144,8 +145,8 @@ def density_view(study: StudySummary, folder: Path) -> View:
         f"{item.facts.runs_ps.reference:g} ps): {100 * scene.ENCLOSED:.0f} % of the {mobile} density lies inside the "
         f"surface; its change against C_ref is drawn at ± {scene.LEVEL:g} standard deviations over all voxels.{none}"
     )
-    picture = style.save(flat[0], folder, "li-density-map", caption, flat[1], flat[2])
-    return View("li-density-3d", title, caption, {item.facts.system: as_json(found)}, picture)
+    picture = style.save(flat[0], folder, "mobile-density-map", caption, flat[1], flat[2])
+    return View("mobile-density-3d", title, caption, {item.facts.system: as_json(found)}, picture)
 
 
 def systems_of(study: StudySummary) -> str:
@@ -153,8 +154,8 @@ def systems_of(study: StudySummary) -> str:
     count = len(study.doses)
     doses = listed([f"{dose:g}" for dose in study.doses.values()])
     boundaries, crystals, glasses = (_numbered(kind, count) for kind in ("GB", "C", "A"))
-    titanium_free = study.config.amorphous.titanium_free
-    without = f"; T_0: glass without {study.host.reducible}" if titanium_free else ""
+    reducible_free = study.config.amorphous.reducible_free
+    without = f"; T_0: glass without {study.host.reducible}" if reducible_free else ""
     return (
         f"{boundaries}: the boundary with {doses} at% {study.dopant} in its amorphous domain; {crystals}: the crystal "
         f"with what is found in its grain; {glasses}: the glass cut from it; C_ref, A_ref: without {study.dopant}"

@@ -104,11 +104,11 @@ RESULTS: Mapping[str, Drawn] = {
     "04-site-occupancy": Drawn(
         "4", "Sites in the grain, and volume of the crystals", draw_crystals.site_occupancy, findings.site_occupancy
     ),
-    "05-li-density": Drawn(
+    "05-mobile-density": Drawn(
         "5",
         "{mobile} density around the dopant",
-        draw_crystals.li_density,
-        findings.li_density,
+        draw_crystals.mobile_density,
+        findings.mobile_density,
         draw_crystals.shell_numbers,
         empty="the crystal holds no dopant to look around",
         instead=scene.projections,

@@ -1,4 +1,4 @@
-"""What the page's 3-D views show: ions of a boundary, isosurfaces of the Li density; small numbers, no pictures.
+"""What the page's 3-D views show: ions of a boundary, isosurfaces of a density; small numbers, no pictures.
 
 A scene is JSON-like. Coordinates are fractions of the cell in 16 bits (0.002 Å of a 139 Å cell), base64.
 """
@@ -71,7 +71,7 @@ def ions_scene(atoms: Atoms, palette: style.Palette, framework_only: bool = Fals
 
 
 def density_scene(item: Item[DensityMapFacts], study: StudySummary) -> dict[str, Any] | None:
-    """Scene of the Li density and of its change; None where the grids are not there."""
+    """Scene of the mobile ion's density and of its change; None where the grids are not there."""
     grids = read_grids(item)
     if grids is None:
         return None
@@ -186,7 +186,7 @@ def side_view(scene: Mapping[str, Any], palette: style.Palette) -> tuple[Any, Se
 def projections(
     item: Item[DensityMapFacts], study: StudySummary
 ) -> tuple[Any, Sequence[str], Sequence[Sequence[Any]]] | None:
-    """Li density and its change summed along the third axis, for print; with the numbers [1/Å²]."""
+    """Density of the mobile ion and its change summed along the third axis, for print; with the numbers [1/Å²]."""
     grids = read_grids(item)
     if grids is None:
         return None

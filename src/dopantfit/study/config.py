@@ -1,6 +1,7 @@
 """What people write to have a dopant studied: ``study.toml``. Units: Å, K, ps, bar, at% of all ions.
 
-A file names a preset (quick, desk, paper) and whatever it wants otherwise; every value of the preset can be overridden.
+A file names a preset (quick, night, desk, paper) and whatever it wants otherwise; every value of the preset can be
+overridden.
 """
 
 import os
@@ -12,12 +13,13 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from dopantfit.errors import ConfigError
+from dopantfit.statistics.sequential import MOST_LOOKS
 from dopantfit.strict_toml import Count, Positive, Table, parse_strict, parse_toml, read_text
 from dopantfit.structures.hosts import DEFAULT_HOST
 from dopantfit.study.systems import System
 
 STUDY_FILE = "study.toml"
-PRESETS = ("quick", "desk", "paper")
+PRESETS = ("quick", "night", "desk", "paper")
 #: What the study's own potential is called beside those of an ensemble.
 OWN = "study"
 
@@ -45,6 +47,9 @@ class Boundary(Table):
 
     #: A size that ships with the package, or a boundary.toml beside the study.
     build: Text
+    #: Boundaries built and quenched independently of one another. Each has its own walkers and glasses: doped and
+    #: undoped glasses of one quench are compared, and quenches show the spread.
+    quenches: Repeats = 1
 
 
 class Doping(Table):
@@ -52,7 +57,7 @@ class Doping(Table):
 
     #: Dopant in the amorphous domain, one number for each GB_i [at%].
     concentrations: Annotated[tuple[Annotated[float, Field(gt=0.0, le=30.0)], ...], Field(min_length=1, max_length=100)]
-    #: Random realisations of each, which are the walkers of the Monte Carlo; two or more show a spread.
+    #: Random realisations of each in every boundary, the walkers of its Monte Carlo; two or more show a spread.
     realisations: Repeats
     #: Relaxation of each by molecular dynamics at constant pressure [ps], [K].
     relaxation: Positive
@@ -113,12 +118,15 @@ class Crystals(Table):
     heating: Positive
     production: Positive
     temperature: Positive
+    #: Arrangements of the partners and the dopant. C_i and C_ref of one number share that of the partners and are
+    #: compared; arrangements show the spread.
+    arrangements: Repeats = 1
     #: Independent runs of each cell; two or more show the spread between runs.
     replicas: Repeats
 
 
 class AmorphousCells(Table):
-    """The amorphous cells A_ref, A_1 ... A_N, cut from the walkers, and T_0 without Ti."""
+    """The amorphous cells A_ref, A_1 ... A_N, cut from the walkers, and T_0 without the reducible ion."""
 
     #: Ions nearer than this to the edge of the amorphous domain stay out of the cut [Å].
     margin: Annotated[float, Field(ge=0.0)]
@@ -128,15 +136,15 @@ class AmorphousCells(Table):
     heating: Positive
     production: Positive
     temperature: Positive
-    #: Cells per composition, from its walkers of lowest energy; two or more show a spread.
+    #: Cells per composition and boundary, from its walkers of lowest energy.
     cells: Repeats
     #: Number i of the A_i that is run at other temperatures, and these temperatures [K].
     arrhenius_of: Count
     arrhenius_temperatures: tuple[Positive, ...]
-    #: Whether T_0 is run, and the part of its Ti that becomes dopant, the rest Al. 0.81 gives the 6.1 at% of the
-    #: published Ti-free glass.
-    titanium_free: bool
-    titanium_free_dopant: Fraction
+    #: Whether T_0 is run, and the part of its reducible ions that becomes dopant, the rest the partner. 0.81 gives
+    #: the 6.1 at% of the published Ti-free glass.
+    reducible_free: bool
+    reducible_free_dopant: Fraction
 
 
 class Rules(Table):
@@ -152,16 +160,18 @@ class Rules(Table):
     attempts_per_dopant: Positive
     #: Equilibration at constant pressure below which a volume is not settled [ps]: ten times the barostat's 1 ps.
     equilibration: Positive
-    #: σ(Li) of C_i over that of C_ref, at least: what a grain may lose at most.
+    #: σ of the mobile ion in C_i over that in C_ref, at least: what a grain may lose at most.
     bulk_conductivity: Fraction
     #: |V(C_i) / V(C_ref) - 1|, at most: more than thermal expansion between synthesis and use would strain a grain.
     volume_change: Positive
-    #: σ(Li) of A_i over that of A_ref, at least: a gain.
+    #: σ of the mobile ion in A_i over that in A_ref, at least: a gain.
     boundary_conductivity: Positive
-    #: Number density of Ti in A_i over that in A_ref, at most.
-    titanium_density: Positive
+    #: Number density of the reducible ion in A_i over that in A_ref, at most.
+    reducible_density: Positive
     #: Fewer independent structures or runs than this show no spread, and no answer is given.
     structures: Count
+    #: Looks at a study that grows until it can tell; their errors add up to those of one 95 % interval.
+    looks: Annotated[int, Field(ge=1, le=MOST_LOOKS)] = 4
 
 
 class Ensemble(Table):
@@ -186,13 +196,16 @@ class Ensemble(Table):
 class StudyConfig(Table):
     """Everything that a study needs to know."""
 
-    preset: Literal["quick", "desk", "paper"]
+    preset: Literal["quick", "night", "desk", "paper"]
     #: What is doped: a name of the library of hosts, or a TOML file beside the study.
     host: Text = DEFAULT_HOST
     #: Of everything random; each task draws its own from it and its name.
     seed: Annotated[int, Field(ge=0)]
     #: Label of the dopant in the potential.
     dopant: Text
+    #: Host ions whose places it takes in the boundary, in proportion to their number there; the host's framework where
+    #: it is left out.
+    replaces: Annotated[tuple[Text, ...], Field(min_length=1)] | None = None
     #: The fitted potential, beside the study or a published set; and what its gates said.
     potential: Text
     validation: Text

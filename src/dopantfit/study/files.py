@@ -11,7 +11,7 @@ from dopantfit.workflow.provenance import write_text_atomic
 STRUCTURE = "structure.extxyz"
 #: Mean profile of a composition's walkers of lowest energy, and the first of them.
 PROFILE, LOWEST_WALKER = "profile.csv", "walker-1.extxyz"
-#: Grids of the Li density.
+#: Grids of the density of the mobile ion.
 GRIDS = "densities.npz"
 
 

@@ -181,7 +181,7 @@ SCHEMAS: Mapping[str, Schema] = {
         OccupancyFacts,
         ("system", "site", "count", "share", "volume_change", "volume_change_low", "volume_change_high"),
     ),
-    "05-li-density": Schema(DensityMapFacts, ("site", "from", "to", "difference", "error")),
+    "05-mobile-density": Schema(DensityMapFacts, ("site", "from", "to", "difference", "error")),
     "06-crystal-conductivities": _SIGMA,
     "07-ternary": Schema(TernaryFacts, ("system",)),
     "08-reducible-distance": Schema(VolumeFacts, ("system", "structures", *_number("nearest"), *_number("density"))),

@@ -112,7 +112,7 @@ def shell_change(item: Item[DensityMapFacts], site: str, low: float, high: float
 
 
 def read_grids(item: Item[DensityMapFacts]) -> dict[str, NDArray[np.float64]] | None:
-    """Li densities of the doped crystal and of the reference, their difference [1/Å³], and the cell [Å].
+    """Densities of the mobile ion in the doped crystal and of the reference, their difference [1/Å³], and the cell [Å].
 
     None where they were not kept; ConfigError where the file is not what a study writes.
     """
@@ -127,7 +127,7 @@ def read_grids(item: Item[DensityMapFacts]) -> dict[str, NDArray[np.float64]] | 
 
 
 def change_over_cell(item: Item[DensityMapFacts]) -> float | None:
-    """Change of the Li density over the whole cell [1/Å³]; None where the grids are not there."""
+    """Change of the mobile ion's density over the whole cell [1/Å³]; None where the grids are not there."""
     grids = read_grids(item)
     if grids is None:
         return None

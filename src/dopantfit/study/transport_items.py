@@ -47,7 +47,7 @@ class ArrheniusLine(Model):
 
 @typed_action(Conductivities, Gathered, version=4)
 def conductivities(here: Here, want: Conductivities) -> Product[Gathered]:
-    """Items 6 and 10: conductivity and D* of every cation in every system, and Li against the reference system."""
+    """Items 6 and 10: conductivity and D* of every cation in every system, the mobile ion's against the reference."""
     groups = {one.system: [made.result for made in here.all_made(one.transports)] for one in want.systems}
     groups = {system: runs for system, runs in groups.items() if runs}
     pooled_by = {

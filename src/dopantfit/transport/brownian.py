@@ -13,23 +13,23 @@ import numpy as np
 from dopantfit.transport.trajectory import Floats
 
 
-def msd_covariance(n_frames: int, lags: tuple[int, ...], step: float, rattle: float, part: float = 1.0) -> Floats:
+def msd_covariance(lags: tuple[int, ...], origins: tuple[int, ...], step: float, rattle: float) -> Floats:
     """Covariance of the MSD of one walker in one direction at `lags` [Å⁴], ``shape=(n_lags, n_lags)``.
 
     The walker's MSD is ``rattle + step m`` at lag m: a random walk, and an independent deviation (the vibration
     about the site) of variance rattle/2 at every frame.
-    step: [Å²] per lag. rattle: [Å²]. part: of the time origins that are averaged over, consecutive ones.
+    origins: consecutive time origins that each lag is averaged over; the first is the same for all lags.
+    step: [Å²] per lag. rattle: [Å²].
     """
-    walk, mixed, noise = _terms(n_frames, lags, part)
+    walk, mixed, noise = _terms(lags, origins)
     return step**2 * walk + step * rattle * mixed + rattle**2 * noise
 
 
 @lru_cache(maxsize=128)
-def _terms(n_frames: int, lags: tuple[int, ...], part: float) -> tuple[Floats, Floats, Floats]:
+def _terms(lags: tuple[int, ...], origins: tuple[int, ...]) -> tuple[Floats, Floats, Floats]:
     """Parts of the covariance that go with step², step × rattle and rattle²."""
     size = len(lags)
     terms = np.zeros((3, size, size))
-    origins = [max(1, round(part * (n_frames - lag))) for lag in lags]
     for a in range(size):
         for b in range(a, size):
             terms[:, a, b] = terms[:, b, a] = _pair_terms((lags[a], lags[b]), (origins[a], origins[b]))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from dopantfit.terminal import JsonOption, print_json
+from dopantfit.terminal import JsonOption, console, print_json
 
 if TYPE_CHECKING:
     from dopantfit.transport.trajectory import Trajectory
@@ -334,6 +334,5 @@ def _show(json: bool, sources: Sequence[Path], told: _Told, record: dict[str, An
         }
         print_json(whole)
         return
-    from rich.console import Console
 
-    Console(highlight=False).print(*table, sep="\n")
+    console().print(*table, sep="\n")

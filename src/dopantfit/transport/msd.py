@@ -29,7 +29,7 @@ class MeanSquareDisplacement:
     n_series: independent walkers averaged over: ions, or 1 for a collective displacement.
     interval: time between lags [ps].
     directional: along x, y, z [Å²] ([e² Å²] for a charge) at lags 0, 1, …, ``shape=(n_frames, 3)``.
-    resolved: the same by stretch of time and group of walkers, which the error comes from; None where it is not known.
+    resolved: its rises by batch of time origins and group of walkers, which the error comes from; None where unknown.
     """
 
     species: str

@@ -1,7 +1,8 @@
-"""Squared displacements before they are averaged over the run: by stretch of time origins, and by group of walkers.
+"""Rise of squared displacements from a lag to twice it, before it is averaged over the run and over the walkers.
 
 What a mean over the run is worth shows in how its parts scatter. Walkers are dealt into a few groups, which tells ions
-that move alone from ions that move together.
+that move alone from ions that move together. Both lags begin at the same origins, so that a part of the run is one of
+both, and every part is like every other.
 """
 
 from dataclasses import dataclass, field
@@ -10,14 +11,12 @@ import numpy as np
 
 from dopantfit.transport.trajectory import Floats
 
-#: Groups of walkers, and stretches of time origins of a run.
-_GROUPS, _STRETCHES = 8, 60
+#: Groups of walkers, and batches of time origins of a run at most; longer batches see slower changes.
+_GROUPS, _MOST_BATCHES = 8, 12
+#: Latest lag at which the rise is kept, as a part of the run: it leaves four batches.
+_LATEST = 1.0 / 8.0
 #: Fewest frames that are cut up.
 _FEWEST_FRAMES = 16
-#: Longest lag that is kept, as a part of the run; longer ones leave too few independent stretches.
-LONGEST = 0.25
-#: Origins per lag: a distance of an eighth of the lag between them leaves nothing out.
-_ORIGINS_PER_LAG = 8
 
 
 def lag_grid(last: float) -> tuple[int, ...]:
@@ -41,37 +40,45 @@ def stride_of(lag: int) -> int:
 
 @dataclass(frozen=True)
 class ResolvedMSD:
-    """MSD of one run by group of walkers, stretch of time origins and lag.
+    """Rise of the MSD of one run by lag, group of walkers and batch of time origins.
 
-    lags: ``shape=(n_lags,)``. shares: squared displacements, means over origins and summed over the walkers of a
-    group, over the number of all walkers [Å²], ``shape=(n_groups, n_stretches, n_lags, 3)``: groups add up to the MSD.
-    The origins of every lag are cut into equal stretches.
+    lags: ``shape=(n_lags,)``. rises: from a lag to twice it, means over the origins of a batch and summed over the
+    walkers of a group, over the number of all walkers [Å²], ``shape=(n_lags, n_groups, 12, 3)``: groups add up to the
+    rise of the MSD. The first batches of a lag are its own (`batches_of`), and the others zero.
     """
 
     lags: tuple[int, ...]
-    shares: Floats = field(repr=False)
+    rises: Floats = field(repr=False)
 
 
 def resolved_lags(n_frames: int) -> tuple[int, ...]:
-    """Lags that are resolved: a grid up to a quarter of the run; none where the run is too short."""
-    return lag_grid(LONGEST * n_frames) if n_frames >= _FEWEST_FRAMES else ()
+    """Lags that are resolved: the grid up to an eighth of the run; none where the run is too short."""
+    return lag_grid(_LATEST * n_frames) if n_frames >= _FEWEST_FRAMES else ()
+
+
+def batches_of(n_frames: int, lag: int) -> tuple[int, int]:
+    """Batches of a run at a lag of the grid, and consecutive origins of each, a stride of the lag apart.
+
+    As many batches as fit into the run with twice the lag, and 12 at most.
+    """
+    number, stride = min(_MOST_BATCHES, n_frames // (2 * lag)), stride_of(lag)
+    return number, ((n_frames - 2 * lag - 1) // stride + 1) // number
 
 
 def resolved_sums(series: Floats, first: int = 0) -> Floats:
-    """Squared displacements of walkers by group, stretch of origins and lag [Å²].
+    """Rises of the squared displacements of walkers by lag, group and batch [Å²].
 
-    ``shape=(n_groups, n_stretches, n_lags, 3)``. series: positions [Å], ``shape=(n_frames, n_walkers, 3)``. first: how
-    many walkers came before these.
+    ``shape=(n_lags, n_groups, 12, 3)``. series: positions [Å], ``shape=(n_frames, n_walkers, 3)``. first: how many
+    walkers came before these.
     """
-    n_frames = len(series)
-    lags, n_stretches = resolved_lags(n_frames), min(_STRETCHES, n_frames // 4)
-    sums = np.zeros((_GROUPS, n_stretches, len(lags), 3))
-    for column, lag in enumerate(lags):
-        stride = max(1, min(lag // _ORIGINS_PER_LAG, (n_frames - lag) // n_stretches))
-        squares = np.square(series[lag::stride] - series[: n_frames - lag : stride])
-        edges = np.arange(n_stretches) * len(squares) // n_stretches
-        counts = np.diff(np.append(edges, len(squares)))
-        means = np.add.reduceat(squares, edges, axis=0) / counts[:, None, None]
+    lags = resolved_lags(len(series))
+    sums = np.zeros((len(lags), _GROUPS, _MOST_BATCHES, 3))
+    for row, lag in enumerate(lags):
+        number, origins = batches_of(len(series), lag)
+        stride = stride_of(lag)
+        start, middle, end = (series[after::stride][: number * origins] for after in (0, lag, 2 * lag))
+        # |end - start|² - |middle - start|², as one product.
+        rises = ((end - middle) * (end + middle - 2.0 * start)).reshape(number, origins, -1, 3).mean(axis=1)
         for group in range(_GROUPS):
-            sums[group, :, column] = means[:, (group - first) % _GROUPS :: _GROUPS].sum(axis=1)
+            sums[row, group, :number] = rises[:, (group - first) % _GROUPS :: _GROUPS].sum(axis=1)
     return sums

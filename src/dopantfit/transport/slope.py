@@ -56,10 +56,14 @@ class Brownian:
         """MSD of one direction per stride [Å²]; in units of it squares neither overflow nor vanish."""
         return self.step * self.stride
 
-    def covariance(self, lags: Sequence[int], part: float = 1.0) -> Floats:
-        """Covariance of the MSD of one direction at multiples of the stride [unit²], of a part of the time origins."""
+    def covariance(self, lags: Sequence[int], origins: int | None = None) -> Floats:
+        """Covariance of the MSD of one direction at multiples of the stride [unit²].
+
+        origins: consecutive looks that all lags begin at; by default every look from which a lag ends within the run.
+        """
         coarse = tuple(lag // self.stride for lag in lags)
-        return msd_covariance(self.n_frames // self.stride, coarse, 1.0, self.rattle / self.unit, part)
+        counts = tuple(self.n_frames // self.stride - lag if origins is None else origins for lag in coarse)
+        return msd_covariance(coarse, counts, 1.0, self.rattle / self.unit)
 
 
 def fit_slope(run: MeanSquareDisplacement, lags: Sequence[int], stride: int = 1) -> Slope:

@@ -1,9 +1,9 @@
 """The window of the fit, found from the MSD itself: from the onset of diffusion, over one octave of lags.
 
 Below the onset an MSD is bent: ions rattle, and a hop is often followed by the hop back, so that its slope falls. The
-fit may begin where the MSD has passed two hops and its slope no longer falls by more than its error. It need not go
-far beyond: the lags of a run share their steps, and to a Brownian walker the octave above the onset m is worth as much
-as all lags from m on (within 1 % of the error for any window from 1.5 m to 8 m, by `brownian.msd_covariance`).
+fit may begin where the MSD has passed 1.4 squared hops and its slope no longer falls by more than its error. It need
+not go far beyond: the lags of a run share their steps, and to a Brownian walker the octave above the onset m is worth
+as much as all lags from m on (within 1 % of the error for any window from 1.5 m to 8 m, by `brownian.msd_covariance`).
 """
 
 from collections.abc import Sequence
@@ -25,9 +25,7 @@ FEWEST_LAGS = 10
 #: Lags taken out of a long window, evenly on a log scale; more add nothing, so strongly are they correlated.
 _FITTED_LAGS = 24
 #: Hops (squared lengths of them) that an MSD has passed at the onset: an ion that has not moved on shows no diffusion.
-_HOPS = 4.0 / 3.0
-#: Standard errors that may be left of what the slope falls by; coverage is 94 % still.
-_SHARE = 0.3
+_HOPS = 1.4
 #: Largest ratio of two neighbouring octaves of a decay; slower ones are none that a run shows. Rounds that settle it.
 _SLOWEST, _ROUNDS = 0.6, 6
 
@@ -74,9 +72,10 @@ def octave_lags(n_frames: int, onset: float) -> tuple[int, ...]:
 def find_onset(runs: Sequence[MeanSquareDisplacement], hop_length: float) -> float | None:
     """Lag [ps] from which on the MSD of runs of one system is diffusive; None where ions have not gone a hop.
 
-    It has passed four thirds of a hop there (or half of what the run shows, if that is less), and the slope of the
-    octave above is within 0.3 standard errors of its limit, by how it has fallen before. A falling slope moves the
-    onset to a tenth of the run at most, where the published window begins.
+    It has passed 1.4 squared hops there (or half of what the run shows, if that is less), and the slope of the octave
+    above is within a standard error of its limit, by how it has fallen before. To ask for less would move the onset of
+    one straight line in five, to where its slope happens to be low. A falling slope moves the onset to a tenth of the
+    run at most, where the published window begins.
     """
     mean = _mean(runs)
     end = int(LONGEST * mean.n_frames)
@@ -87,9 +86,9 @@ def find_onset(runs: Sequence[MeanSquareDisplacement], hop_length: float) -> flo
     target = min(_HOPS * hop_length**2, 0.5 * reached)
     passed = [lag for lag in grid if mean.total[lag] >= target] or [grid[-1]]
     scatter = scatter_of(runs, passed[0] * mean.interval)
-    share = _SHARE * (1.0 if scatter is None else scatter.scale)
+    scale = 1.0 if scatter is None else scatter.scale
     late = [
-        lag for lag in passed if lag > PUBLISHED[0] * mean.n_frames or _excess(mean, lag) < share * _error(mean, lag)
+        lag for lag in passed if lag > PUBLISHED[0] * mean.n_frames or _excess(mean, lag) < scale * _error(mean, lag)
     ]
     return (late or [grid[-1]])[0] * mean.interval
 

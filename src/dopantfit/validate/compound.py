@@ -1,6 +1,7 @@
 """Gate c: the simple compound of the dopant, at rest and at 300 K, against its reference crystal (Fig. S1)."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import ase.io
@@ -19,7 +20,7 @@ from dopantfit.validate import thresholds
 from dopantfit.validate.dynamics import Share, mean_with_error, run, seed_of, trajectory_of
 from dopantfit.validate.figures import COLOURS, label, new_figure, save_figure
 from dopantfit.validate.gate import Check, Gate, GateWork
-from dopantfit.validate.settings import Compound
+from dopantfit.validate.settings import SETTINGS_FILE, Compound, Settings
 from dopantfit.validate.structures import at_rest, bond_lengths, repeats_for
 from dopantfit.validate.subject import Subject
 
@@ -39,29 +40,39 @@ class FirstShell:
 
 
 def reference_crystal(subject: Subject) -> tuple[Atoms, str]:
-    """The compound's conventional cell, and where it comes from.
+    """The compound's conventional cell, and where it comes from; see `compound_of`."""
+    return compound_of(subject.settings, subject.dopant.label, subject.file.parent)
+
+
+def compound_of(settings: Settings, dopant: str, folder: Path) -> tuple[Atoms, str]:
+    """The simple compound of a dopant in its conventional cell, and where it comes from.
 
     Without ``[compound]`` in validate.toml: the structure of the library that holds only the dopant and the ions of
     the polyanion. Raises ConfigError when there is none, or when a file cannot be read.
     """
-    given = subject.settings.compound
+    given, unit = settings.compound, settings.host.polyanion
     if given is None:
-        wanted = {subject.dopant.label, subject.host.polyanion.centre, subject.host.polyanion.ligand}
+        wanted = {dopant, unit.centre, unit.ligand}
         found = [name for name in prototype_names() if set(labels_of(prototype(name))) == wanted]
         if not found:
             raise ConfigError(
-                f"{subject.file.parent / 'validate.toml'}: no structure of the library holds just "
+                f"{folder / SETTINGS_FILE}: no structure of the library holds just "
                 f"{', '.join(sorted(wanted))}; name one in [compound], with a prototype or a structure file"
             )
         given = Compound(prototype=found[0], source=f"structure library, {found[0]}")
-    atoms = prototype(given.prototype) if given.prototype else _read(subject, str(given.structure))
+    atoms = prototype(given.prototype) if given.prototype else _read(folder / str(given.structure))
+    missing = {dopant, unit.centre, unit.ligand} - set(labels_of(atoms))
+    if missing:
+        raise ConfigError(
+            f"{folder / SETTINGS_FILE}: compound: {atoms.get_chemical_formula()} holds no "
+            f"{', '.join(sorted(missing))}; name a compound of the dopant and the ions of the polyanion"
+        )
     if given.cell:
         atoms.set_cell(given.cell, scale_atoms=True)
     return atoms, given.source
 
 
-def _read(subject: Subject, name: str) -> Atoms:
-    path = subject.file.parent / name
+def _read(path: Path) -> Atoms:
     if path.suffix.lower() == ".cif":
         return read_cif(path)
     try:

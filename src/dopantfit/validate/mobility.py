@@ -1,6 +1,6 @@
 """Gate g: ion dynamics in the doped crystal (Fig. S3): the mobile ion diffuses, the framework does not."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import sqrt
 from typing import Any
 
@@ -30,12 +30,12 @@ def mobility(subject: Subject, work: GateWork) -> Gate:
     charges = {subject.mobile: float(subject.potential.species[subject.mobile].formal_charge)}
     summary = summarise(runs, charges, of.temperature, hop_length=of.hop_length)
     labels = dict.fromkeys(runs[0].species)
-    moved = {name: sum(hops(one, name, of.hop_length, subject.mobile) for one in runs) for name in labels}
+    moved = {name: sum(hops(one, name, of.hop_length, subject.movable) for one in runs) for name in labels}
     mobile = summary.diffusion[subject.mobile]
     finding = (
         f"{of.temperature:.0f} K: {moved[subject.mobile]} of {mobile.n_ions * len(runs)} {subject.mobile} "
         f"changed site, D* {mobile.cm2_per_s} cm²/s; "
-        f"framework MSD ≤ {max(o.reached for n, o in summary.diffusion.items() if n != subject.mobile):.2f} Å²"
+        f"framework MSD ≤ {max(o.reached for n, o in summary.diffusion.items() if n not in subject.movable):.2f} Å²"
     )
     return Gate(
         name="mobility",
@@ -62,14 +62,14 @@ def _run(subject: Subject, work: GateWork, number: int) -> Trajectory:
     return trajectory_of(run(ions, subject.potential, produce, work, share, start=first), skip=0.0)
 
 
-def hops(trajectory: Trajectory, species: str, hop_length: float, mobile: str) -> int:
+def hops(trajectory: Trajectory, species: str, hop_length: float, mobile: Sequence[str]) -> int:
     """Number of ions whose mean position moved by more than half a hop between the two ends of a run.
 
     Relative to all ions but the mobile ones; positions are averaged over a tenth of the run at each end.
     """
     ions = trajectory.ions_of([species])
     size = max(1, int(_ENDS * trajectory.n_frames))
-    series = trajectory.at_rest(slice(None), ions) - trajectory.framework_drift([mobile])[:, None, :]
+    series = trajectory.at_rest(slice(None), ions) - trajectory.framework_drift(mobile)[:, None, :]
     moved = series[-size:].mean(axis=0) - series[:size].mean(axis=0)
     return int(np.count_nonzero(np.linalg.norm(moved, axis=1) > 0.5 * hop_length))
 
@@ -84,7 +84,7 @@ def _checks(subject: Subject, summary: Summary, moved: Mapping[str, int]) -> lis
     elif coefficient.high < subject.limit("mobile_d").low:  # any other bound says that the run is too short
         checks.append(subject.limit("mobile_d").check(f"upper bound of D* of {subject.mobile}", coefficient.high))
     for name, one in summary.diffusion.items():
-        if name != subject.mobile:
+        if name not in subject.movable:
             checks.append(thresholds.FRAMEWORK_MSD.check(f"MSD of {name} at 70 % of the run", one.reached))
             checks.append(subject.limit("framework_hops").check(f"{name} that left their site", moved[name]))
     return checks

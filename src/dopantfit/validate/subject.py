@@ -94,6 +94,12 @@ class Subject:
         return self.host.mobile
 
     @property
+    def movable(self) -> tuple[str, ...]:
+        """Labels of what may leave its site: the mobile ion, and a dopant that takes its places."""
+        on_its_sites = self.host.site_of(self.dopant.formal_charge) == self.mobile
+        return (self.mobile, self.dopant.label) if on_its_sites else (self.mobile,)
+
+    @property
     def measured_cells(self) -> tuple[MeasuredCell, ...]:
         """Measured cells of the compositions that a conventional cell can have."""
         units = self.units((1, 1, 1))
@@ -119,8 +125,8 @@ class Subject:
         dopants = max(1, round(float(y) * units)) if y else 0
         changes = [self.host.partners(partners)]
         if dopants:
-            replaced = self.host.substitution.replaced
-            changes.append(Substitution(replaced, self.dopant.label, self.dopant.formal_charge, dopants))
+            charge = self.dopant.formal_charge
+            changes.append(Substitution(self.host.site_of(charge), self.dopant.label, charge, dopants))
         return substituted(self.host.conventional.repeated(repeats), changes, rng)
 
     def rng(self, gate: str) -> np.random.Generator:

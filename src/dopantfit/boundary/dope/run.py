@@ -57,7 +57,10 @@ class _Realisation:
             return {**result, "error": " ".join(str(problem).split())}
         write_text_atomic(folder / BOUNDARY, dump_frames([end]))
         # Without the dopant on its sites the amorphous domain would seem to have too few cations to judge by.
-        domains = find_domains(end, config.host, framework=(*config.replaces, config.dopant))
+        carriers = config.host.framework
+        if set(carriers) & set(config.replaces):
+            carriers = (*carriers, config.dopant)
+        domains = find_domains(end, config.host, framework=carriers)
         draw_boundary(end, domains, config.host, folder / "figures")
         result |= {"domains": describe(end, domains, config.host), "stages": [stage.as_dict() for stage in stages]}
         record = Provenance.of(

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dopantfit.terminal import JsonOption, at_a_time, print_json
+from dopantfit.terminal import JsonOption, at_a_time, console, print_json
 
 
 def swap(
@@ -75,7 +75,6 @@ def _say(report: Any) -> None:
 
 
 def _show(found: dict[str, Any], as_json: bool) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     if as_json:
@@ -88,7 +87,7 @@ def _show(found: dict[str, Any], as_json: bool) -> None:
         for partner, one in found[name].items():
             interval = f"{one['low']:.3f}-{one['high']:.3f}"
             table.add_row(partner, str(one["attempted"]), str(one["accepted"]), f"{one['share']:.3f}", interval)
-        Console(highlight=False).print(table)
+        console().print(table)
     for walker in found.get("walkers", []):
         deepest, sites = walker["penetration"]["deepest"], walker["sites"]
         sys.stdout.write(f"replica {walker['replica']}: {walker['energy_eV']:.3f} eV, {deepest:.1f} Å deep, {sites}\n")

@@ -1,6 +1,6 @@
 """Hosts: the solid electrolytes that are doped, each one TOML file."""
 
-from dopantfit.structures.hosts.load import DEFAULT_HOST, host_names, load_host, with_host
+from dopantfit.structures.hosts.load import DEFAULT_HOST, check_potential, host_names, load_host, with_host
 from dopantfit.structures.hosts.model import Host, Limit, MeasuredCell, MobilityRun, Polyanion, Run
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "MobilityRun",
     "Polyanion",
     "Run",
+    "check_potential",
     "host_names",
     "load_host",
     "with_host",

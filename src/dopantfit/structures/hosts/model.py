@@ -227,6 +227,14 @@ class Host(Table):
         """Cations that a dopant may change places with: the framework's and the mobile one."""
         return (*self.framework, self.mobile)
 
+    def places_of(self, formal_charge: int) -> tuple[str, ...]:
+        """Ions whose places a dopant takes: the mobile one where it has no more charge, else the framework's."""
+        return (self.mobile,) if formal_charge <= self.charges[self.mobile] else self.framework
+
+    def site_of(self, formal_charge: int) -> str:
+        """The ion of the crystal without partners that a dopant of this charge replaces."""
+        return self.mobile if formal_charge <= self.charges[self.mobile] else self.substitution.replaced
+
     @cached_property
     def conventional(self) -> Crystal:
         """The conventional cell with its empty sites."""
@@ -290,6 +298,7 @@ class Host(Table):
         units, most = self.units_of(cell), self.formula_unit[self.substitution.replaced]
         changes = [self.partners(whole_count("x", x, units, most))]
         if dopant is not None:
-            count = whole_count("y", y, units, most)
-            changes.append(Substitution(self.substitution.replaced, dopant, formal_charge, count))
+            site = self.site_of(formal_charge)
+            count = whole_count("y", y, units, self.formula_unit[site])
+            changes.append(Substitution(site, dopant, formal_charge, count))
         return substituted(cell, changes, rng)

@@ -1,4 +1,4 @@
-"""Where Li goes: its density in a doped crystal and in the reference, and their difference around the dopants."""
+"""Where the mobile ion goes: its density in a doped crystal and the reference, and the difference around dopants."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -7,9 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dopantfit.statistics import TWO_SIDED_95, student_quantile
-from dopantfit.study.conduction import trajectory_of
+from dopantfit.study.conduction import Segments, trajectory_of
 from dopantfit.study.crystals import BuiltCrystal
-from dopantfit.study.dynamics import Produced
 from dopantfit.study.files import GRIDS
 from dopantfit.study.item import Cell
 from dopantfit.study.item_schemas import DensityMapFacts, RunCounts, RunTimes
@@ -24,7 +23,7 @@ Floats = NDArray[np.float64]
 
 #: Largest distance between voxels [Å], and the width of the smoothing that makes differences readable [Å].
 _SPACING, _SMOOTHING = 0.4, 0.6
-#: Shells around a dopant that Li is counted in [Å]: 5 Å holds the nearest Li sites of a framework cation.
+#: Shells around a dopant that mobile ions are counted in [Å]: 5 Å holds the nearest Li sites of a framework cation.
 _SHELLS = (0.0, 2.5, 5.0, 7.5)
 
 
@@ -35,19 +34,19 @@ class DensityMap(Model):
     mobile: str
     system: System
     crystal: TaskOutput[BuiltCrystal]
-    doped: tuple[TaskOutput[Produced], ...]
-    reference: tuple[TaskOutput[Produced], ...]
+    doped: tuple[Segments, ...]
+    reference: tuple[Segments, ...]
 
 
-@typed_action(DensityMap, Gathered, version=3)
-def li_density(here: Here, want: DensityMap) -> Product[Gathered]:
-    """Item 5: Li density of the crystal with the most dopants, and its difference to C_ref, over all runs of both.
+@typed_action(DensityMap, Gathered, version=4)
+def mobile_density(here: Here, want: DensityMap) -> Product[Gathered]:
+    """Item 5: density of the mobile ion in the crystal with most dopants, and its difference to C_ref, over all runs.
 
     The grids go to ``densities.npz``.
     """
     kinds = here.made(want.crystal).result.dopant_sites
-    doped = [trajectory_of(here.made(run), want.dopant, kinds) for run in want.doped]
-    reference = [trajectory_of(here.made(run), want.dopant, {}) for run in want.reference]
+    doped = [trajectory_of(here.all_made(run), want.dopant, kinds) for run in want.doped]
+    reference = [trajectory_of(here.all_made(run), want.dopant, {}) for run in want.reference]
     there, before = densities(doped, reference, want.mobile)
     _write_grids(here, there, before)
     rows: list[tuple[Cell, ...]] = []
@@ -65,7 +64,7 @@ def li_density(here: Here, want: DensityMap) -> Product[Gathered]:
         runs_ps=RunTimes(doped=sum(r.duration for r in doped), reference=sum(r.duration for r in reference)),
     )
     title = f"{want.mobile} density around dopants, against the undoped crystal"
-    product = finish(here, title, columns, rows, facts, name="li-density")
+    product = finish(here, title, columns, rows, facts, name="mobile-density")
     return Product(product.result, (*product.files, GRIDS))
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dopantfit.study.li_density import changes_around, densities, mean_density
+from dopantfit.study.mobile_density import changes_around, densities, mean_density
 from dopantfit.transport.trajectory import Trajectory
 
 PLACE = np.array([6.0, 6.0, 6.0])

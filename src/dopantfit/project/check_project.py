@@ -1,0 +1,110 @@
+"""``dopantfit check`` as a Python function: everything that the steps to come will read, looked at together.
+
+Nothing is computed. What a step would refuse after minutes of work stands in one list, with the file that is wrong.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from dopantfit.errors import DopantFitError
+from dopantfit.fit.budget import check_budget
+from dopantfit.fit.config import FIT_FILE, FitConfig, load_config
+from dopantfit.fit.data import load_targets
+from dopantfit.fit.preoptimise import check_parameters, reference_cell
+from dopantfit.fit.record import POTENTIAL_FILE
+from dopantfit.fit.run import check_compared, informed_by, load_potential, untold
+from dopantfit.fit.variables import Space, make_space
+from dopantfit.project.check_sets import is_labelled, set_findings
+from dopantfit.project.check_study import study_findings
+from dopantfit.project.finding import ProjectFinding, Severity
+from dopantfit.strict_toml import file_in
+from dopantfit.validate.compound import compound_of
+from dopantfit.validate.settings import SETTINGS_FILE, Settings, load_settings
+
+Value = TypeVar("Value")
+
+
+class _Findings(list[ProjectFinding]):
+    """What was found so far."""
+
+    def attempt(self, where: Path, do: Callable[[], Value]) -> Value | None:
+        """Do something; where it is refused, note why."""
+        try:
+            return do()
+        except DopantFitError as problem:
+            self.note("error", where, str(problem))
+            return None
+
+    def note(self, severity: Severity, where: Path, what: str) -> None:
+        """Note a finding once; a message that begins with its own file stands under that."""
+        what = what.removeprefix(f"{where}: ")
+        found = ProjectFinding(severity, str(where), what)
+        if found not in self:
+            self.append(found)
+
+
+def check(folder: str | Path) -> tuple[ProjectFinding, ...]:
+    """Look at ``fit.toml`` in a folder and everything that it, the gates and the study name; never raises for these."""
+    found = _Findings()
+    file = file_in(folder, FIT_FILE)
+    read = found.attempt(file, lambda: load_config(folder))
+    here = file.parent
+    if read is not None:
+        config = read[0]
+        space = _fit(found, config, file)
+        settings = found.attempt(here / SETTINGS_FILE, lambda: load_settings(here))
+        if settings is not None:
+            _gates(found, config, settings, here)
+        found.extend(study_findings(config, space, settings, here))
+    return tuple(found)
+
+
+def _fit(found: _Findings, config: FitConfig, file: Path) -> Space | None:
+    """The potential's start and its frames."""
+    for one in config.sets:
+        found.extend(set_findings(one, config, file))
+    host = found.attempt(file, lambda: load_potential(config.host, file))
+    space = None if host is None else found.attempt(file, lambda: make_space(config, host, str(file)))
+    if host is not None:
+        found.attempt(file, lambda: check_budget(config, host, str(file)))
+    if space is None:
+        return None
+    if config.compare_with is not None:
+        name = config.compare_with
+        found.attempt(file, lambda: check_compared(load_potential(name, file), space.base, str(file)))
+    if config.preoptimisation is not None:
+        settings = config.preoptimisation
+        found.attempt(file, lambda: check_parameters(space, settings, str(file)))
+        named = file.parent / settings.path if settings.path else None
+        if named is None or is_labelled(named):
+            found.attempt(file, lambda: reference_cell(settings, file.parent))
+    if all(is_labelled(file.parent / one.path) for one in config.sets):
+        _frames(found, config, space, file)
+    if not (file.parent / POTENTIAL_FILE).is_file():
+        found.note("to do", file.parent / POTENTIAL_FILE, f"is not there yet; run `dopantfit fit {file.parent}`")
+    return space
+
+
+def _frames(found: _Findings, config: FitConfig, space: Space, file: Path) -> None:
+    """What the frames that are there can tell of the free parameters."""
+    targets = found.attempt(file, lambda: load_targets(config, space.base, file.parent, str(file)))
+    if targets is None:
+        return
+    for variable in space.variables:
+        if informed_by(variable, space, targets).frames == 0:
+            found.note("error", file, untold(variable, space))
+    if not any(target.held_out for target in targets):
+        found.note("error", file, "no frame is held out, so nothing shows what a fit is worth; name held_out_families")
+
+
+def _gates(found: _Findings, config: FitConfig, settings: Settings, here: Path) -> None:
+    """The simple compound, and whether host and dopant go together."""
+    where = here / SETTINGS_FILE
+    if config.dopant is None:
+        found.note("error", here / FIT_FILE, "names no [dopant]; the gates and the study are about a dopant in a host")
+        return
+    label = config.dopant.label
+    if label in settings.host.charges:
+        found.note("error", where, f"the host {settings.host.name} holds {label} itself; name another host")
+    found.attempt(where, lambda: compound_of(settings, label, here))

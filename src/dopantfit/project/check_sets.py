@@ -1,0 +1,102 @@
+"""What speaks against a reference set before its frames are computed: its plan, its manifest, its families."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from dopantfit.errors import DopantFitError
+from dopantfit.fit.config import FitConfig, ReferenceSet
+from dopantfit.potential import Potential
+from dopantfit.potential.files import named_in
+from dopantfit.project.finding import ProjectFinding
+from dopantfit.reference.frames import load_set
+from dopantfit.reference.generate import start_ions
+from dopantfit.reference.manifest import MANIFEST_FILE, load_manifest
+from dopantfit.reference.plan import PLAN_FILE, MolecularDynamics, Plan, load_plan
+
+
+def is_labelled(folder: Path) -> bool:
+    """Whether a set has frames; a folder with only a manifest, or none, has not."""
+    try:
+        return (folder / MANIFEST_FILE).is_file() and bool(load_manifest(folder).files)
+    except DopantFitError:
+        return True  # what is wrong with the manifest is told by whoever loads the frames
+
+
+def set_findings(one: ReferenceSet, config: FitConfig, file: Path) -> Iterator[ProjectFinding]:
+    """What is wrong with a set that ``fit.toml`` names, and what is still to do."""
+    folder = Path(os.path.normpath(file.parent / one.path))
+    if not folder.is_dir():
+        yield ProjectFinding("error", str(file), f"sets: there is no folder {folder}; mend the path, or make the set")
+        return
+    plan = None
+    if (folder / PLAN_FILE).is_file():
+        try:
+            plan = load_plan(folder)
+            yield from _plan_findings(plan, config, folder)
+        except DopantFitError as problem:
+            yield ProjectFinding("error", str(folder / PLAN_FILE), str(problem).removeprefix(f"{folder / PLAN_FILE}: "))
+    if is_labelled(folder):
+        try:
+            families = load_set(folder).families
+        except DopantFitError as problem:
+            yield ProjectFinding("error", str(folder), str(problem).removeprefix(f"{folder}: "))
+            return
+    else:
+        yield ProjectFinding("to do", str(folder), _unlabelled(folder, plan))
+        families = families_of(plan) if plan is not None else ()
+    for family in one.held_out_families or ():
+        if families and family not in families:
+            what = f"sets: {one.path}: held_out_families names {family!r}; the set has {', '.join(families)}"
+            yield ProjectFinding("error", str(file), what)
+
+
+def families_of(plan: Plan) -> tuple[str, ...]:
+    """Families that the frames of a plan will have, in its order."""
+    found: dict[str, str] = {}
+    for item in plan.configurations:
+        inherited = found.get(item.start.end_of or "")
+        found[item.name] = item.family or inherited or item.name
+    return tuple(dict.fromkeys(found.values()))
+
+
+def _unlabelled(folder: Path, plan: Plan | None) -> str:
+    if plan is None:
+        return "holds no frames and no plan; import frames with `dopantfit reference import`, or write a plan"
+    count = sum(item.count for item in plan.configurations)
+    return f"is not labelled yet ({count} frames are planned); run `dopantfit reference run {folder}`, or import them"
+
+
+def _plan_findings(plan: Plan, config: FitConfig, folder: Path) -> Iterator[ProjectFinding]:
+    """Every start that cannot be made, and every potential of a run that lacks an ion."""
+    where = str(folder / PLAN_FILE)
+    manifest = load_manifest(folder) if (folder / MANIFEST_FILE).is_file() else None
+    for item in plan.configurations:
+        if item.start.frame is not None or item.start.end_of is not None:
+            continue
+        try:
+            held = set(start_ions(item, folder).symbols)
+        except DopantFitError as problem:
+            yield ProjectFinding("error", where, str(problem))
+            continue
+        if manifest is not None and (unnamed := sorted(held - set(manifest.pseudopotentials))):
+            what = f"{item.name} holds {', '.join(unnamed)}, for which pseudopotentials names none; add it"
+            yield ProjectFinding("error", str(folder / MANIFEST_FILE), what)
+        if isinstance(item, MolecularDynamics):
+            yield from _dynamics_findings(item, held, folder)
+    if config.dopant is not None and plan.set != folder.name:
+        yield ProjectFinding("warning", where, f"set = {plan.set!r}, and its folder is {folder.name!r}")
+
+
+def _dynamics_findings(item: MolecularDynamics, held: set[str], folder: Path) -> Iterator[ProjectFinding]:
+    where = str(folder / PLAN_FILE)
+    try:
+        potential = Potential.load(named_in(folder, item.potential))
+    except DopantFitError as problem:
+        yield ProjectFinding("error", where, f"{item.name}: {problem}")
+        return
+    missing = sorted(held - set(potential.species))
+    if missing:
+        yield ProjectFinding(
+            "error", where, f"{item.name}: potential {potential.name} has no {', '.join(missing)}; name another"
+        )

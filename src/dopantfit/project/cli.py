@@ -1,0 +1,79 @@
+"""``dopantfit new`` and ``check``: the files of a new dopant, and a look at all of them before any work."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dopantfit.reference.cli import Code
+from dopantfit.terminal import JsonOption, print_json, print_parts
+
+
+def new(
+    dopant: Annotated[str, typer.Argument(help="Element of the dopant, such as Ga.")],
+    charge: Annotated[int, typer.Option(help="Its formal charge, such as 3.")],
+    like: Annotated[str, typer.Option(help="The cation of the host that it is most like: where its pairs start.")],
+    host: Annotated[str, typer.Option(help="A host of the library, or its TOML file.")] = "latp",
+    potential: Annotated[
+        str | None, typer.Option(help="The host's force field.", show_default="that of the library")
+    ] = None,
+    structure: Annotated[
+        Path | None,
+        typer.Option(help="The dopant's simple compound, a CIF.", show_default="from the library"),
+    ] = None,
+    code: Annotated[Code, typer.Option(help="What computes the frames; all but cp2k run elsewhere.")] = Code.cp2k,
+    into: Annotated[Path, typer.Option(help="Folder that gets reference_dft/ and fits/.")] = Path(),
+    json: JsonOption = False,
+) -> None:
+    """Write everything that a new dopant needs: reference sets to be computed, fit.toml, validate.toml, study.toml."""
+    from rich.table import Table
+
+    from dopantfit.project.new_dopant import new as do
+
+    made = do(
+        dopant,
+        charge=charge,
+        like=like,
+        host=host,
+        potential=potential,
+        structure=structure,
+        code=code.value,
+        root=into,
+    )
+    if json:
+        print_json(made.as_dict())
+        return
+    sys.stdout.writelines(f"{file}\n" for file in made.files)
+    sys.stdout.write(f"simple compound: {made.compound}\n")
+    table = Table("command", "cost", title="what comes next")
+    for one in made.commands:
+        table.add_row(one.text, one.cost)
+    print_parts(table)
+
+
+def check(
+    folder: Annotated[Path, typer.Argument(help="Folder of a fit, with fit.toml.")],
+    json: JsonOption = False,
+) -> None:
+    """Look at a fit, its sets, gates and study together, before any work; exit status 2 if there is an error."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    from dopantfit.project.check_project import check as look
+
+    findings = look(folder)
+    errors = [one for one in findings if one.severity == "error"]
+    if json:
+        print_json({"errors": len(errors), "findings": [one.as_dict() for one in findings]})
+    elif findings:
+        table = Table("", "where", "what")
+        table.columns[2].overflow = "fold"
+        for one in findings:
+            table.add_row(one.severity, escape(one.where), escape(one.what))
+        print_parts(table)
+    if not json:
+        steps = [one for one in findings if one.severity == "to do"]
+        sys.stdout.write(f"{folder}: {len(errors)} errors, {len(steps)} steps to do\n")
+    if errors:
+        raise typer.Exit(2)

@@ -1,0 +1,155 @@
+"""The folder of a new dopant's fit as people would write it: fit.toml, validate.toml, study.toml."""
+
+from collections.abc import Mapping
+
+from dopantfit.potential import Buckingham, Potential
+from dopantfit.potential.checks import Pair
+from dopantfit.project.compound import SimpleCompound
+from dopantfit.project.request import DopantRequest
+from dopantfit.project.start import bond_change, rounded, size_change
+from dopantfit.strict_toml import quoted
+
+#: How far the search may go from a start: with the ligand, with the centre of the polyanion, with other cations, which
+#: no frame brings near and whose box is as narrow as the host's own cation pairs are alike.
+_A_FACTOR = {"ligand": 10.0, "centre": 20.0, "cation": 5.0}
+_RHO = {"ligand": (0.72, 1.4), "centre": (0.75, 2.5), "cation": (0.75, 1.5)}
+#: Upper bound of C beside what the start has [eV Å⁶].
+_C = {"ligand": 60.0, "centre": 150.0, "cation": 15.0}
+_WEIGHT = 3.0
+
+
+def fit_text(request: DopantRequest, start: Potential, sets: Mapping[str, tuple[str, ...]], host_potential: str) -> str:
+    """``fit.toml``. sets: path → families that are held out; the last is that of the compound."""
+    dopant, name = request.dopant, f"{request.host.name}-{request.dopant.lower()}"
+    compound = list(sets)[-1]
+    written = "\n".join(_set_text(path, held_out) for path, held_out in sets.items())
+    pairs = {pair: term for pair, term in start.pairs.items() if dopant in pair}
+    preoptimised = [f"rho {'-'.join(sorted(pair))}" for pair in _of_compound(request, pairs)]
+    unit, change = request.host.polyanion, f"{size_change(request):+.3f} Å by ionic radii{_bond_words(request)}"
+    return f"""\
+# Fit of the {dopant} pairs in {request.host.formula}. A in eV, rho in Å, C in eV Å⁶ of A exp(-r/rho) - C/r⁶.
+name = {quoted(name)}
+host = {quoted(host_potential)}  # everything without {dopant}, frozen
+compare_with = "start.toml"  # where the fit starts: its errors stand beside the fitted ones
+seed = 1
+
+[dopant]
+label = {quoted(dopant)}
+formal_charge = {request.charge}  # e; its charge is {start.charge_scale} times this
+mass = {start.species[dopant].mass!r}  # u
+
+# An error counts as one residual; what the host itself is off by is about 0.5 eV/Å. Whole families are held out.
+{written}
+[force_weights]
+{dopant} = {_WEIGHT}  # few {dopant} among many ions: without a weight the fit would hardly see their forces
+
+# Starts: {request.like} of the host, moved by the difference in size, {change}.
+# Bounds with {unit.ligand} and {unit.centre} are wide; other cations touch {dopant} in no frame, and theirs are narrow.
+{_pair_texts(request, pairs)}
+# The compound's relaxed cell is brought to the minimum of the equation of state in its frames. Where a basis makes
+# crystals too large, give a measured cell of a crystal of the library here instead.
+[preoptimisation]
+reference = "frames"
+path = {quoted(compound)}
+family = "volumes"
+parameters = {quoted_list(preoptimised)}
+
+[guards]
+turn_over_radius = 1.5  # Å; below it ions fall together
+turn_over_error = 0.05  # Å
+
+[swarm]
+particles = 40
+generations = 20
+
+[local]
+starts = 3
+max_iterations = 10
+gauss_newton_steps = 20
+
+[ensemble]
+draws = 20
+"""
+
+
+def quoted_list(texts: list[str]) -> str:
+    """A list of strings as TOML has it."""
+    return f"[{', '.join(map(quoted, texts))}]"
+
+
+def _set_text(path: str, held_out: tuple[str, ...]) -> str:
+    return f"""\
+[[sets]]
+path = {quoted(path)}
+force_error = 0.5     # eV/Å
+energy_error = 0.005  # eV/atom, within a composition
+held_out_families = {quoted_list(list(held_out))}
+"""
+
+
+def _bond_words(request: DopantRequest) -> str:
+    change = bond_change(request)
+    return "" if change is None else f" ({change:+.3f} Å by bond valences)"
+
+
+def _pair_texts(request: DopantRequest, pairs: Mapping[Pair, Buckingham]) -> str:
+    return "\n".join(_pair_text(request, pair, term) for pair, term in pairs.items())
+
+
+def _pair_text(request: DopantRequest, pair: Pair, term: Buckingham) -> str:
+    kind = _kind(request, pair)
+    low, high = (rounded(factor * term.rho) for factor in _RHO[kind])
+    factor = _A_FACTOR[kind]
+    return f"""\
+[pairs.{quoted("-".join(pair))}]
+A = {{ start = {term.A!r}, bounds = [{rounded(term.A / factor)}, {rounded(term.A * factor)}] }}
+rho = {{ start = {term.rho!r}, bounds = [{low}, {high}] }}
+C = {{ start = {term.C!r}, bounds = [0.0, {max(_C[kind], rounded(1.5 * term.C))}] }}
+"""
+
+
+def _kind(request: DopantRequest, pair: Pair) -> str:
+    other = pair[0] if pair[1] == request.dopant else pair[1]
+    unit = request.host.polyanion
+    return {unit.ligand: "ligand", unit.centre: "centre"}.get(other, "cation")
+
+
+def _of_compound(request: DopantRequest, pairs: Mapping[Pair, Buckingham]) -> list[Pair]:
+    """The pairs that the simple compound holds: with the ligand, the centre, and the dopant itself."""
+    wanted = {request.host.polyanion.ligand, request.host.polyanion.centre, request.dopant}
+    return [pair for pair in pairs if set(pair) <= wanted]
+
+
+def validate_text(request: DopantRequest, compound: SimpleCompound, structure: str, host: str) -> str:
+    """``validate.toml``. structure: path of the compound's crystal. host: as the file must name it."""
+    where = f"prototype = {quoted(compound.prototype)}" if compound.prototype else f"structure = {quoted(structure)}"
+    warning = (
+        "# Its cell is an estimate, and no potential should be held against that: give the measured one with `cell`.\n"
+        if compound.is_scaled
+        else ""
+    )
+    cell = [round(float(x), 4) for x in compound.atoms.cell.cellpar()]
+    return f"""\
+# What the potential is held against; tables that are not here keep the host's values.
+host = {quoted(host)}
+
+{warning}[compound]
+{where}
+# cell = {cell}  # Å and degrees; that of the structure by default
+source = {quoted(compound.source)}
+"""
+
+
+def study_text(request: DopantRequest, host: str) -> str:
+    """``study.toml``."""
+    return f"""\
+# Should {request.dopant} go into the grain boundary of {request.host.formula}?
+# Every value of a preset (quick, desk, paper) can be written here instead.
+preset = "quick"
+host = {quoted(host)}
+seed = 1
+dopant = {quoted(request.dopant)}
+replaces = {quoted_list(list(request.replaced))}  # whose places it takes in the boundary, in proportion to their number
+potential = "potential.toml"     # what `dopantfit fit` writes
+validation = "validation.json"   # what `dopantfit validate` writes
+"""

@@ -1,0 +1,84 @@
+"""`dopantfit check` tells everything that is wrong at once, each with the file that is wrong, before any work."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from dopantfit.cli import app
+from dopantfit.project import check, new
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    root = tmp_path_factory.mktemp("project")
+    new("Ga", charge=3, like="Al", root=root)
+    return root
+
+
+@pytest.fixture
+def project(made, tmp_path):
+    shutil.copytree(made, tmp_path / "p")
+    return tmp_path / "p"
+
+
+def changed(file, old, new_text):
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new_text))
+
+
+def test_a_new_dopant_has_steps_to_do_and_no_error(made):
+    found = check(made / "fits" / "Ga")
+    assert {one.severity for one in found} == {"to do"}
+    assert [Path(one.where).name for one in found] == ["Ga-latp", "Ga-compound", "potential.toml", "validation.json"]
+    assert "dopantfit reference run" in found[0].what and "dopantfit fit" in found[2].what
+
+
+@pytest.mark.slow
+def test_the_fit_that_comes_with_the_project_has_nothing_against_it():
+    assert check(ROOT / "fits" / "Mg") == ()
+
+
+def test_all_that_is_wrong_is_told_at_once_under_its_own_file(project):
+    fit, sets = project / "fits" / "Ga", project / "reference_dft"
+    (sets / "Ga-compound" / "start.extxyz").unlink()
+    changed(fit / "fit.toml", 'compare_with = "start.toml"', 'compare_with = "latp-2021"')
+    changed(fit / "fit.toml", '"relax-large-Al"', '"relax-huge"')
+    changed(fit / "validate.toml", "[compound]\nstructure", "[compound]\n# structure")
+    changed(fit / "validate.toml", "source =", 'prototype = "AlPO4"\nsource =')
+    changed(fit / "study.toml", '["Ti", "Al"]', '["Ti", "Zr"]')
+    (fit / "start.toml").unlink()
+    errors = [(Path(one.where).name, one.what) for one in check(fit) if one.severity == "error"]
+
+    def told(file, words):
+        return any(where == file and words in what for where, what in errors)
+
+    compound = [what for where, what in errors if where == "plan.toml" and "start.extxyz" in what]
+    assert len(compound) == 1  # of the four items, three depart from the relaxation
+    runs = [what for where, what in errors if where == "plan.toml" and "start.toml: no such file" in what]
+    assert len(runs) == 3
+    assert told("fit.toml", "compare_with = 'latp-2021' has no Ga")
+    assert told("fit.toml", "held_out_families names 'relax-huge'")
+    assert told("validate.toml", "holds no Ga")
+    assert told("study.toml", "replaces = 'Zr' is no cation")
+
+
+def test_a_missing_compound_is_told_before_any_gate(project):
+    (project / "fits" / "Ga" / "validate.toml").unlink()
+    (found,) = [one for one in check(project / "fits" / "Ga") if one.severity == "error"]
+    assert found.where.endswith("validate.toml") and "name one in [compound]" in found.what
+
+
+def test_the_verb_prints_json_and_ends_with_two_where_there_is_an_error(project):
+    fit = project / "fits" / "Ga"
+    result = CliRunner().invoke(app, ["check", str(fit), "--json"])
+    assert result.exit_code == 0 and json.loads(result.stdout)["errors"] == 0
+    changed(fit / "study.toml", 'dopant = "Ga"', 'dopant = "In"')
+    result = CliRunner().invoke(app, ["check", str(fit), "--json"])
+    printed = json.loads(result.stdout)
+    assert result.exit_code == 2 and printed["errors"] == len(printed["findings"]) - 4

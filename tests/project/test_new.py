@@ -1,0 +1,168 @@
+"""`dopantfit new` writes what every step to come reads, all of it or nothing."""
+
+import math
+import os
+import tomllib
+from pathlib import Path
+
+import ase.io
+import pytest
+
+from dopantfit.errors import ConfigError
+from dopantfit.fit.config import load_config
+from dopantfit.potential import Potential
+from dopantfit.project import new
+from dopantfit.reference.plan import load_plan
+from dopantfit.study.config import load_study
+from dopantfit.validate.settings import load_settings
+
+HOST = Potential.load("latp-2021")
+
+
+@pytest.fixture(scope="module")
+def gallium(tmp_path_factory):
+    root = tmp_path_factory.mktemp("project")
+    new("Ga", charge=3, like="Al", root=root)
+    return root
+
+
+def test_every_pair_of_the_dopant_has_a_start_and_bounds_around_it(gallium):
+    config, _ = load_config(gallium / "fits" / "Ga")
+    assert {frozenset(pair.split("-")) for pair in config.pairs} == {
+        frozenset(("Ga", other)) for other in ("Li", "Al", "Ti", "P", "O", "Ga")
+    }
+    for pair in config.pairs.values():
+        for quantity in (pair.A, pair.rho, pair.C):
+            low, high = quantity.bounds
+            assert low <= quantity.start <= high
+
+
+def test_a_start_repels_at_the_longer_bond_as_the_like_ion_does_at_its_own(gallium):
+    start = Potential.load(gallium / "fits" / "Ga" / "start.toml")
+    like, ours = HOST.pair("Al", "O"), start.pair("Ga", "O")
+    # Shannon's radii in six-fold coordination: Ga3+ 0.620, Al3+ 0.535 Å.
+    bond = 1.9
+    repelled = [term.A * math.exp(-r / term.rho) for term, r in ((like, bond), (ours, bond + 0.085))]
+    assert repelled[1] == pytest.approx(repelled[0], rel=1e-4)  # starts have five digits
+    assert start.species["Ga"].charge == pytest.approx(3 * 0.549)
+
+
+def test_plans_gates_and_study_are_about_the_dopant_and_its_compound(gallium):
+    fit = gallium / "fits" / "Ga"
+    assert load_config(fit)[0].compare_with == "start.toml"
+    assert load_study(fit)[0].replaces == ("Ti", "Al")
+    compound = load_settings(fit).compound
+    crystal = ase.io.read(fit / compound.structure)
+    assert sorted(set(crystal.symbols)) == ["Ga", "O", "P"]
+    # AlPO4 of the library has 231.74 Å³; (Ga + P + 4 O) / (Al + P + 4 O) of Shannon's cubed crystal radii is 1.0156.
+    assert crystal.get_volume() == pytest.approx(231.74 * 1.0156, rel=1e-4)
+    cells = [item.start for item in load_plan(gallium / "reference_dft" / "Ga-latp").configurations if item.start.host]
+    assert {start.primitive for start in cells} == {True, False}
+    assert any({"Al", "Ga"} == {one.dopant for one in start.substitutions} for start in cells)
+
+
+def test_a_dopant_without_more_charge_than_the_mobile_ion_takes_its_places(tmp_path):
+    new("Na", charge=1, like="Li", root=tmp_path)
+    assert load_study(tmp_path / "fits" / "Na")[0].replaces == ("Li",)
+    plan = load_plan(tmp_path / "reference_dft" / "Na-latp")
+    sites = {s.replaced for item in plan.configurations for s in item.start.substitutions if s.dopant == "Na"}
+    assert sites == {"Li"}
+
+
+def test_a_code_that_runs_elsewhere_gets_manifests_with_every_pseudopotential(tmp_path):
+    new("Ge", charge=4, like="Ti", code="vasp", root=tmp_path)
+    with (tmp_path / "reference_dft" / "Ge-latp" / "manifest.toml").open("rb") as file:
+        manifest = tomllib.load(file)
+    # Those of the Materials Project's relaxations.
+    assert manifest["pseudopotentials"]["Ge"] == "PAW_PBE Ge_d"
+    assert sorted(manifest["pseudopotentials"]) == ["Al", "Ge", "Li", "O", "P", "Ti"]
+
+
+PARTIAL = """\
+data_x
+_cell_length_a 5
+_cell_length_b 5
+_cell_length_c 5
+_cell_angle_alpha 90
+_cell_angle_beta 90
+_cell_angle_gamma 90
+_space_group_IT_number 1
+loop_
+_atom_site_label
+_atom_site_type_symbol
+_atom_site_fract_x
+_atom_site_fract_y
+_atom_site_fract_z
+_atom_site_occupancy
+"""
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"dopant": "Xx"}, "no chemical element"),
+        ({"dopant": "Ti"}, "is an ion of the host"),
+        ({"dopant": "Fe"}, "no closed-shell GTH-PBE pseudopotential"),
+        ({"like": "Mg"}, "--like Mg: the host latp has no cation Mg; name one of Li, Al, Ti"),
+        ({"like": "P"}, "--like P: the host latp has no cation P"),
+        ({"charge": 7}, "no ionic radius is known for the charge +7, only for +3"),
+        ({"charge": -2}, "give a positive charge"),
+        ({"host": "nowhere.toml"}, "there is no file nowhere.toml"),
+        ({"structure": "nowhere.cif"}, "nowhere.cif"),
+        ({"code": "abinit"}, "--code abinit: expected one of"),
+        ({"potential": "latp-mg-2022", "dopant": "Mg", "charge": 2}, "has Mg already"),
+    ],
+)
+def test_what_cannot_be_made_is_one_line_and_writes_nothing(asked, said, tmp_path):
+    arguments = {"dopant": "Ga", "charge": 3, "like": "Al", "root": tmp_path} | asked
+    with pytest.raises(ConfigError) as caught:
+        new(arguments.pop("dopant"), **arguments)
+    assert said in str(caught.value) and "\n" not in str(caught.value)
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ("Ga1 Ga 0 0 0 0.5\nP1 P .5 .5 .5 1\nO1 O .5 0 0 1", "partly occupied"),
+        ("Ga1 Ga 0 0 0 1\nP1 P .5 .5 .5 1\nO1 O .5 0 0 1", r"GaOP has the charge \+6 e with Ga \+3, P \+5, O -2"),
+        ("Ga1 Ga 0 0 0 1\nO1 O .5 0 0 1", "expected a compound of just Ga, O, P"),
+    ],
+)
+def test_a_structure_that_is_no_ordered_neutral_compound_is_refused(rows, said, tmp_path):
+    cif = tmp_path / "x.cif"
+    cif.write_text(PARTIAL + rows + "\n")
+    with pytest.raises(ConfigError, match=said):
+        new("Ga", charge=3, like="Al", structure=cif, root=tmp_path)
+    assert list(tmp_path.iterdir()) == [cif]
+
+
+def test_a_charge_that_mobile_ions_cannot_balance_is_refused(tmp_path):
+    host = tmp_path / "divalent.toml"
+    # The host of LATP with a mobile ion of +3: a dopant of +3 on Ti4+ leaves one charge, and no whole ion balances it.
+    with pytest.raises(ConfigError, match="cannot be balanced by whole Li"):
+        text = (Path(__file__).parents[2] / "src/dopantfit/structures/hosts/latp.toml").read_text()
+        host.write_text(text.replace("Li = 1\n", "Li = 2\n", 1))
+        new("Ga", charge=3, like="Al", host=str(host), root=tmp_path)
+
+
+def test_folders_that_are_there_stay_as_they_are(gallium, tmp_path):
+    (tmp_path / "fits" / "Ga").mkdir(parents=True)
+    with pytest.raises(ConfigError, match="is there already; nothing was written"):
+        new("Ga", charge=3, like="Al", root=tmp_path)
+    assert [path.name for path in tmp_path.rglob("*")] == ["fits", "Ga"]
+
+
+def test_a_failure_at_the_last_folder_takes_the_others_back(monkeypatch, tmp_path):
+    rename, moved = os.rename, []
+
+    def full(source, target):
+        if len(moved) == 2:
+            raise OSError(28, "No space left on device", str(target))
+        moved.append(target)
+        rename(source, target)
+
+    monkeypatch.setattr("dopantfit.project.new_dopant.os.rename", full)
+    with pytest.raises(ConfigError, match="No space left on device; nothing was written"):
+        new("Ga", charge=3, like="Al", root=tmp_path)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]

@@ -32,6 +32,7 @@ name = {quoted(name)}
 host = {quoted(host_potential)}  # everything without {dopant}, frozen
 compare_with = "start.toml"  # where the fit starts: its errors stand beside the fitted ones
 seed = 1
+hold_unseen = true  # pairs that no frame brings near keep their starts
 
 [dopant]
 label = {quoted(dopant)}
@@ -115,9 +116,9 @@ def _kind(request: DopantRequest, pair: Pair) -> str:
 
 
 def _of_compound(request: DopantRequest, pairs: Mapping[Pair, Buckingham]) -> list[Pair]:
-    """The pairs that the simple compound holds: with the ligand, the centre, and the dopant itself."""
+    """The pairs that shape the simple compound: with the ligand and the centre; two dopants never touch in it."""
     wanted = {request.host.polyanion.ligand, request.host.polyanion.centre, request.dopant}
-    return [pair for pair in pairs if set(pair) <= wanted]
+    return [pair for pair in pairs if set(pair) <= wanted and len(set(pair)) == 2]
 
 
 def validate_text(request: DopantRequest, compound: SimpleCompound, structure: str, host: str) -> str:

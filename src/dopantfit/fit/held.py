@@ -19,7 +19,7 @@ WEAK = 5e-3
 
 @dataclass(frozen=True)
 class Held:
-    """A parameter at its start. closest: nearest distance of its ions in the training frames [Å], None beyond the cutoff."""
+    """A parameter at its start. closest: nearest distance of its ions in the frames [Å], None beyond the cutoff."""
 
     name: str
     unit: str

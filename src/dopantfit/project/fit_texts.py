@@ -83,14 +83,14 @@ parameters = {quoted_list(parameters)}
 """.splitlines()
     if compound.is_scaled:
         lines = [
-            "# The compound is an estimate, and may be no minimum of the start potential; its frames are fitted all the",
+            "# The compound is an estimate, and may be no minimum of the start; its frames are fitted all the",
             "# same. With these lines its relaxed cell is first brought to the minimum of its equation of state.",
             *(f"# {line}" for line in lines),
         ]
     else:
         lines = [
-            "# The compound's relaxed cell is brought to the minimum of its equation of state. Where a basis makes crystals",
-            "# too large, give a measured cell of a crystal of the library here instead.",
+            "# The compound's relaxed cell is brought to the minimum of its equation of state. Where a basis makes",
+            "# crystals too large, give a measured cell of a crystal of the library here instead.",
             *lines,
         ]
     return "\n".join(lines) + "\n"

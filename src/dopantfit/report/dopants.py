@@ -161,8 +161,8 @@ _PAGE = """\
 <style>body{{font-family:sans-serif;margin:2em}}table{{border-collapse:collapse}}
 td,th{{border:1px solid #bbb;padding:.3em .6em;text-align:left;vertical-align:top}}</style></head>
 <body><h1>Dopants side by side</h1>
-<p>Those first of which most is decided. Errors are RMS on held-out frames, numbers 95 % intervals at the highest dose of
-the kept study; an interval that holds its limit decides nothing.</p>
+<p>Those first of which most is decided. Errors are RMS on held-out frames, numbers 95 % intervals at the highest dose
+of the kept study; an interval that holds its limit decides nothing.</p>
 <table><thead><tr>{head}</tr></thead><tbody>
 {body}
 </tbody></table></body></html>

@@ -255,8 +255,8 @@ def test_formal_charges_come_from_the_potential_where_one_is_given(tmp_path: Pat
     ours = Potential.load("latp-mg-2022")
     wrong = ours.species["Mg"].model_copy(update={"formal_charge": 3})
     odd = type("Odd", (), {"species": {**ours.species, "Mg": wrong}})()
-    kinds = {finding.kind for finding in check_set(SAMPLE, odd).errors}
-    assert kinds == {"charge"}
+    report = check_set(SAMPLE, odd)
+    assert report.errors == () and "charge" in {finding.kind for finding in report.warnings}
 
 
 def test_a_label_s_own_charge_goes_before_its_element_s() -> None:

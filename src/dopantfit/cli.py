@@ -15,7 +15,7 @@ from dopantfit.fit.cli import fit
 from dopantfit.pipeline.cli import run, trace
 from dopantfit.project.cli import check, new
 from dopantfit.reference.cli import reference_app
-from dopantfit.report.cli import report
+from dopantfit.report.cli import compare, report
 from dopantfit.study.cli import plan, study
 from dopantfit.terminal import JsonOption, leave_standard_output, prepare_streams, print_json, print_parts, refusal
 from dopantfit.transport.cli import transport_app
@@ -45,6 +45,7 @@ app.command("run")(run)
 app.command("trace")(trace)
 app.command("ceramic")(ceramic)
 app.command("report")(report)
+app.command("compare")(compare)
 app.add_typer(transport_app, name="transport")
 app.command("validate")(validate)
 app.add_typer(boundary_app, name="boundary")

@@ -123,7 +123,7 @@ def test_a_finished_gate_is_kept_and_a_damaged_or_stale_one_is_judged_again(fold
 def test_gates_that_run_dynamics_are_stale_after_a_change_of_its_settings_and_no_others(folder, monkeypatch):
     def keys() -> dict[str, str]:
         subject = load_subject(folder, "latp-mg-2022", "quick")
-        return {name: subject.key(name, one.frames, one.peer, one.dynamics) for name, one in GATES.items()}
+        return {name: subject.key(name, one.frames, one.peer, one.dynamics, one.tables) for name, one in GATES.items()}
 
     before = keys()
     monkeypatch.setattr(Dynamics.__dataclass_fields__["timestep"], "default", 0.0004)

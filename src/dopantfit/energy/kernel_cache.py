@@ -60,11 +60,25 @@ class _KernelCache(FunctionCache):
     _impl_class = _KeyedByAllSources
 
 
+#: Kernels that keep what is compiled, in the order in which they were defined.
+_KEPT: list[Any] = []
+
+
+def is_compiled() -> bool:
+    """Whether kernels of these sources were compiled on this machine before; if not, the first call takes a while."""
+    for kept in _KEPT:
+        path, digest = Path(kept._impl.locator.get_cache_path()), digest_of_sources(Path(__file__).parent)
+        if any(path.glob(f"*{digest}*.nbi")):
+            return True
+    return not _KEPT  # without a folder to keep them in nobody can tell
+
+
 def kernel(function: Function) -> Function:
     """The function, compiled when it is first called, or taken from the cache; see the module."""
     compiled = njit(**OPTIONS)(function)
     # Without a folder that can be written nothing is kept: every process compiles for itself.
     with suppress(RuntimeError, OSError):
         compiled._cache = _KernelCache(function)
+        _KEPT.append(compiled._cache)
     result: Function = compiled
     return result

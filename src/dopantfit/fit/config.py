@@ -98,6 +98,8 @@ class ReferenceSet(Table):
     stress_error: Positive | None = None
     #: Families that are kept out of the fit; those of the manifest where it is left out.
     held_out_families: tuple[Text, ...] | None = None
+    #: Frames and families of the set, by name, that are neither fitted nor held out.
+    left_out: tuple[Text, ...] = ()
 
 
 class Guards(Table):
@@ -236,6 +238,8 @@ class FitConfig(Table):
     #: Potential whose residuals stand beside the fitted one's: a TOML file, or the name of a published set.
     compare_with: str | None = None
     seed: Annotated[int, Field(ge=0)] = 0
+    #: Hold pairs that no training frame brings near (whose term is below 5 meV there at its start) at their starts.
+    hold_unseen: bool = False
     #: Fit although all frames have one composition, so that nothing shows whether the result carries over.
     one_composition: bool = False
     dopant: Dopant | None = None

@@ -10,6 +10,7 @@ from ase import Atoms
 
 from dopantfit.energy import Frame, make_frame
 from dopantfit.energy.arrays import Floats
+from dopantfit.energy.frame import background_energy
 from dopantfit.energy.neighbours import find_pairs
 from dopantfit.errors import ConfigError
 from dopantfit.fit.config import FitConfig, ReferenceSet
@@ -19,6 +20,9 @@ from dopantfit.reference.frames import FRAMES_FILE, FrameSet, calculated, load_s
 from dopantfit.reference.split import train_and_held_out
 from dopantfit.structures import labels_of
 from dopantfit.units import EV_PER_A3_IN_GPA
+
+#: A pressure as a stress, in Voigt order.
+HYDROSTATIC = np.array([1.0, 1.0, 1.0, 0.0, 0.0, 0.0])
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,8 @@ class Target:
     energy [eV]. forces (n_ions, 3) [eV/Å]. stress (6,) [eV/Å³], None where DFT gave none.
     force_weight: what multiplies a difference of forces, ``shape=(n_ions,)`` [Å/eV]. energy_weight [1/eV].
     stress_weight [Å³/eV]. All are zero where that kind is not fitted.
+    background: what a uniform background adds to the energy of a charged cell [eV]; taken off energy and stress, which
+    are then those of the sums over ions.
     """
 
     name: str
@@ -45,6 +51,7 @@ class Target:
     energy_weight: float
     stress_weight: float
     held_out: bool
+    background: float = 0.0
 
     @property
     def composition(self) -> str:
@@ -109,6 +116,7 @@ def _targets_of(
             )
         split = frames.manifest.split.model_copy(update={"held_out_families": one.held_out_families})
         frames = FrameSet(frames.name, frames.frames, frames.manifest.model_copy(update={"split": split}))
+    frames = _without(one, frames, source)
     held_out = {id(atoms) for atoms in train_and_held_out(frames)[1]}
     _refuse_unknown_species(frames, base, f"{source}: sets: {one.path}")
     if config.dopant and not any(config.dopant.label in labels_of(atoms) for atoms in frames.frames):
@@ -118,6 +126,25 @@ def _targets_of(
         )
     for atoms in frames.frames:
         yield make_target(atoms, frames.name, one, base, config.force_weights, id(atoms) in held_out)
+
+
+def _without(one: ReferenceSet, frames: FrameSet, source: str) -> FrameSet:
+    """The set without the frames and families that the file leaves out; ConfigError for a name that is none of it."""
+    names = {str(atoms.info["frame_id"]): str(atoms.info["family"]) for atoms in frames.frames}
+    for name in one.left_out:
+        if name not in names and name not in frames.families:
+            raise ConfigError(
+                f"{source}: sets: {one.path}: left_out names {name!r}, which is no frame and no family of the set; its "
+                f"families are {', '.join(frames.families)}"
+            )
+    gone = {name for name, family in names.items() if {name, family} & set(one.left_out)}
+    if len(gone) == len(names):
+        raise ConfigError(f"{source}: sets: {one.path}: left_out leaves no frame; remove the set")
+    kept = tuple(atoms for atoms in frames.frames if atoms.info["frame_id"] not in gone)
+    families = {names[str(atoms.info["frame_id"])] for atoms in kept}
+    held_out = tuple(one for one in frames.manifest.split.held_out_families if one in families)
+    split = frames.manifest.split.model_copy(update={"held_out_families": held_out})
+    return FrameSet(frames.name, kept, frames.manifest.model_copy(update={"split": split}))
 
 
 def _refuse_unknown_species(frames: FrameSet, base: Potential, where: str) -> None:
@@ -145,19 +172,25 @@ def make_target(
     if weights.stress_error is not None and stress is None:
         raise ConfigError(f"sets: {name} has no stress; leave out stress_error for {weights.path}")
     of_species = np.array([force_weights.get(label, 1.0) for label in labels_of(atoms)])
+    frame = make_frame(atoms, potential, name, background=True)
+    background = background_energy(frame, potential)
     return Target(
         name=name,
         set=set_name,
         family=str(atoms.info["family"]),
         group=f"{set_name}:{atoms.info['composition']}",
-        frame=make_frame(atoms, potential, name),
-        energy=float(results["energy"]),
+        frame=frame,
+        energy=float(results["energy"]) - background,
         forces=np.asarray(results["forces"], dtype=np.float64),
-        stress=None if stress is None else np.asarray(stress, dtype=np.float64),
+        # The background's energy goes as 1/V.
+        stress=None
+        if stress is None
+        else np.asarray(stress, dtype=np.float64) + background / frame.volume * HYDROSTATIC,
         force_weight=of_species * (root / weights.force_error if weights.force_error else 0.0),
         energy_weight=root / (weights.energy_error * len(atoms)) if weights.energy_error else 0.0,
         stress_weight=root * EV_PER_A3_IN_GPA / weights.stress_error if weights.stress_error else 0.0,
         held_out=held_out,
+        background=background,
     )
 
 

@@ -8,10 +8,12 @@ import numpy as np
 
 from dopantfit.energy import ShellProblem, evaluate, species_table
 from dopantfit.energy.arrays import Flags, Floats
+from dopantfit.energy.frame import background_energy
 from dopantfit.energy.neighbours import find_pairs
 from dopantfit.errors import CollapseError, ConfigError, ConvergenceError
-from dopantfit.fit.data import Target
+from dopantfit.fit.data import HYDROSTATIC, Target
 from dopantfit.potential import Potential
+from dopantfit.units import EV_PER_A3_IN_GPA
 
 #: The first shell of an ion: its neighbours of opposite charge closer than this many times the nearest of them. Bonds
 #: of one polyhedron differ by less, and the next anions are 1.5 bonds away or more.
@@ -22,11 +24,15 @@ REACH = 6.0
 
 @dataclass(frozen=True)
 class FrameComparison:
-    """One frame as DFT and a potential have it: energies [eV], forces (n_ions, 3) [eV/Å]; None where it collapsed."""
+    """One frame as DFT and a potential have it: energies [eV], forces (n_ions, 3) [eV/Å]; None where it collapsed.
+
+    stress: (6,) [eV/Å³], None where it was not computed.
+    """
 
     target: Target
     energy: float | None
     forces: Floats | None
+    stress: Floats | None = None
 
 
 def compare(potential: Potential, targets: Sequence[Target]) -> list[FrameComparison]:
@@ -44,7 +50,10 @@ def compare(potential: Potential, targets: Sequence[Target]) -> list[FrameCompar
             )
         try:
             result = evaluate(ShellProblem(frame, species_table(frame.labels, potential)))
-            found.append(FrameComparison(target, result.energy, result.forces))
+            # The target's energy and stress are without the background of the potential that the frame was made for.
+            energy = result.energy + background_energy(frame, potential) - target.background
+            stress = result.stress - (energy - result.energy) / frame.volume * HYDROSTATIC
+            found.append(FrameComparison(target, energy, result.forces, stress))
         except (CollapseError, ConvergenceError):
             found.append(FrameComparison(target, None, None))
     return found
@@ -134,6 +143,18 @@ def energy_errors(
     return entries
 
 
+def stress_errors(comparisons: Sequence[FrameComparison]) -> list[dict[str, Any]]:
+    """RMS errors of the stresses that are fitted, all and by set and composition [GPa]; empty where none is."""
+    selections: dict[tuple[str, str], list[tuple[Floats, Floats]]] = {}
+    for one in comparisons:
+        target = one.target
+        if one.stress is None or target.stress is None or not target.stress_weight:
+            continue
+        for key in (("all", "all"), ("set", target.set), ("composition", target.composition)):
+            selections.setdefault(key, []).append((EV_PER_A3_IN_GPA * one.stress, EV_PER_A3_IN_GPA * target.stress))
+    return [_force_entry(key, parts) for key, parts in selections.items()]
+
+
 def _energies(comparisons: Sequence[FrameComparison], group: str) -> Floats:
     """Energies of the potential and of DFT [eV/atom] in one group, ``shape=(n, 2)``."""
     chosen = [
@@ -169,6 +190,7 @@ def error_tables(
         tables[side] = {
             "forces": force_errors(chosen, dopant, charges),
             "energies": energy_errors(chosen, training if held_out else ()),
+            "stresses": stress_errors(chosen),
             "collapsed": [one.target.name for one in chosen if one.forces is None],
         }
     return tables, comparisons

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +158,7 @@ def _payload(
             "held_out": [target.name for target in plan.targets if target.held_out],
         },
         "seconds": result.seconds,
+        "held": [asdict(one) for one in plan.held],
         "record": Provenance.of(
             fit_files(config, plan.file), config.model_dump(mode="json"), seed=config.seed, started=started
         ).as_dict(),

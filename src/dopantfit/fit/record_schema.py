@@ -105,11 +105,25 @@ class EnergyError(Model):
     rms_reference: float
 
 
+class StressError(Model):
+    """RMS error of the stresses of one group, and the RMS of DFT [GPa]."""
+
+    kind: str
+    name: str
+    components: int
+    rms_error: float
+    rms_reference: float
+
+
 class SideErrors(Model):
-    """Errors of the frames of one side, training or held out; collapsed: names of frames without any."""
+    """Errors of the frames of one side, training or held out; collapsed: names of frames without any.
+
+    stresses: where some are fitted.
+    """
 
     forces: tuple[ForceError, ...]
     energies: tuple[EnergyError, ...]
+    stresses: tuple[StressError, ...] = ()
     collapsed: tuple[str, ...]
 
 
@@ -154,6 +168,18 @@ class FrameNames(Model):
     held_out: tuple[str, ...]
 
 
+class HeldParameter(Model):
+    """A parameter that was kept at its start, since its ions do not come near in the frames.
+
+    closest: their nearest distance [Å], null beyond the cutoff.
+    """
+
+    name: str
+    unit: str
+    value: float
+    closest: float | None
+
+
 class FitRecord(VersionedRecord):
     """A fit: parameters with errors, how they were found, and how good the potential is.
 
@@ -183,3 +209,4 @@ class FitRecord(VersionedRecord):
     record: Provenance
     budget: tuple[LevelErrors, ...]
     potential_sha256: str
+    held: tuple[HeldParameter, ...] = ()

@@ -12,12 +12,14 @@ from typing import Any
 import numpy as np
 
 from dopantfit.energy.arrays import Floats
+from dopantfit.energy.kernel_cache import is_compiled
 from dopantfit.errors import CollapseError, ConfigError, ConvergenceError
 from dopantfit.fit.budget import FittedLevel, check_budget, run_budget
 from dopantfit.fit.cell import RelaxedCell, relax_cell
 from dopantfit.fit.config import FitConfig, load_config
 from dopantfit.fit.data import Information, Target, information, load_targets
 from dopantfit.fit.ensemble import Member, make_ensemble
+from dopantfit.fit.held import Held, hold_unseen
 from dopantfit.fit.local import Refined
 from dopantfit.fit.objective import KINDS, Objective
 from dopantfit.fit.preoptimise import Preoptimised, ReferenceCell, check_parameters, preoptimise, reference_cell
@@ -26,7 +28,7 @@ from dopantfit.fit.sensitivity import Sensitivity, sensitivity_at
 from dopantfit.fit.surrogate import Evaluated
 from dopantfit.fit.uncertainty import Uncertainty, uncertainty_at
 from dopantfit.fit.variables import Space, Variable, make_space
-from dopantfit.fit.workers import evaluate_all, refine_all, worker_pool
+from dopantfit.fit.workers import evaluate_all, refine_all, told, worker_pool
 from dopantfit.potential import Potential
 from dopantfit.potential.files import named_in
 from dopantfit.workflow.lock import held, run_folder
@@ -47,6 +49,7 @@ class FitPlan:
     targets: tuple[Target, ...]
     informed: tuple[Information, ...]
     reference_cell: ReferenceCell | None = None
+    held: tuple[Held, ...] = ()
 
     @property
     def training(self) -> tuple[Target, ...]:
@@ -120,9 +123,13 @@ def plan_fit(path: str | Path) -> FitPlan:
     space = make_space(config, host, str(file))
     targets = load_targets(config, space.base, file.parent, str(file))
     informed = tuple(informed_by(variable, space, targets) for variable in space.variables)
+    held: tuple[Held, ...] = ()
+    if config.hold_unseen:
+        space, informed, held = hold_unseen(space, informed)
     for variable, about in zip(space.variables, informed, strict=True):
         if about.frames == 0:
             raise ConfigError(f"{file}: {untold(variable, space)}")
+    refuse_moving_background(config, targets, str(file))
     cell = None
     check_budget(config, host, str(file))
     if config.compare_with is not None:
@@ -130,7 +137,7 @@ def plan_fit(path: str | Path) -> FitPlan:
     if config.preoptimisation is not None:
         check_parameters(space, config.preoptimisation, str(file))
         cell = reference_cell(config.preoptimisation, file.parent)
-    return FitPlan(config, file, host, space, targets, informed, cell)
+    return FitPlan(config, file, host, space, targets, informed, cell, held)
 
 
 def untold(variable: Variable, space: Space) -> str:
@@ -146,6 +153,17 @@ def informed_by(variable: Variable, space: Space, targets: Sequence[Target]) -> 
     """What tells a variable; one that moves several species is told by every frame."""
     of = {parameter.of for parameter, _ in variable.effects}
     return information(of.pop() if len(of) == 1 else (), space.base.cutoff, targets)
+
+
+def refuse_moving_background(config: FitConfig, targets: Sequence[Target], source: str) -> None:
+    """Raise ConfigError where charges are free and a cell is charged: its background would change with them."""
+    levels = config.budget.levels if config.budget is not None else ()
+    charged = [target.name for target in targets if target.background]
+    if charged and (config.charge_scale.is_free or any(level.charges for level in levels)):
+        raise ConfigError(
+            f"{source}: charges are free, and {charged[0]} is a charged cell, whose background would change with them; "
+            "leave it out (left_out), or freeze the charges"
+        )
 
 
 def check_compared(compared: Potential, base: Potential, source: str) -> None:
@@ -188,6 +206,8 @@ def _run_fit(
     say: Callable[[str], None],
 ) -> FitResult:
     watch = _Stopwatch(say)
+    if not is_compiled():
+        say("the engine is compiled for this machine, once: about half a minute")
     objective = Objective(plan.space, plan.training, plan.config.guards)
     start_cost = objective.cost(plan.space.start)
     watch.begin("preoptimisation")
@@ -198,7 +218,8 @@ def _run_fit(
         watch.begin("local")
         survived = found.costs < objective.penalty
         starts = best_apart(found.points[survived], found.costs[survived], plan.config.local.starts)
-        refined = sorted(refine_all(pool, starts, plan.config.local), key=lambda one: one.cost)
+        with told(work / "local", say) as folder:
+            refined = sorted(refine_all(pool, starts, plan.config.local, folder), key=lambda one: one.cost)
     return _finish(plan, objective, tuple(refined), found, start_cost, before, watch)
 
 

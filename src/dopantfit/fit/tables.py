@@ -1,15 +1,16 @@
 """The tables that people read: what would be fitted, what was found, how far it is from DFT, where the error lives."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from dopantfit.fit.record_schema import EnergyError, FitRecord, ForceError, LevelErrors, SideErrors
+from dopantfit.fit.record_schema import EnergyError, FitRecord, ForceError, LevelErrors, SideErrors, StressError
 from dopantfit.fit.run import FitPlan
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-GroupError = ForceError | EnergyError
+GroupError = ForceError | EnergyError | StressError
 
 
 def plan_as_json(plan: FitPlan) -> dict[str, Any]:
@@ -33,6 +34,7 @@ def plan_as_json(plan: FitPlan) -> dict[str, Any]:
             "train": sum(not target.held_out for target in plan.targets),
             "held_out": sum(target.held_out for target in plan.targets),
         },
+        "held": [asdict(one) for one in plan.held],
         "evaluations": plan.config.swarm.particles * (plan.config.swarm.generations + 1),
     }
 
@@ -51,6 +53,9 @@ def plan_table(shown: Mapping[str, Any]) -> "Table":
             table, one["name"], f"{one['start']:.6g}", *bounds, one["unit"], one["scale"], str(one["frames"]),
             str(one["numbers"]), closest,
         )  # fmt: skip
+    for one in shown["held"]:
+        value, closest = f"{one['value']:.6g}", "" if one["closest"] is None else f"{one['closest']:.2f}"
+        _add_row(table, one["name"], value, "held", "", one["unit"], "", "", "", closest)
     return table
 
 
@@ -66,24 +71,41 @@ def result_tables(record: FitRecord) -> list["Table"]:
         flags = [word for word, on in (("at bound", one.at_bound), ("unidentified", not one.identified)) if on]
         linked = f"{one.correlated_with} {one.correlation:+.2f}"
         _add_row(parameters, one.name, f"{one.value:.6g}", error, one.unit, linked, ", ".join(flags))
+    held = [_held_table(record)] if record.held else []
     roles = list(record.errors)
     errors = _table(
-        "RMS error, forces in eV/Å and energies within a composition in meV/atom",
+        "RMS error, forces in eV/Å, energies within a composition in meV/atom, fitted stresses in GPa",
         ("side", "kind", "of", "DFT rms", *roles),
     )
     for side, first in record.errors[roles[0]].items():
-        for kind, scale in (("forces", 1.0), ("energies", 1000.0)):
+        for kind, scale in (("forces", 1.0), ("energies", 1000.0), ("stresses", 1.0)):
             for entry in _of_kind(first, kind):
                 values = [_same(_of_kind(record.errors[role][side], kind), entry) for role in roles]
                 texts = ["collapsed" if v is None else f"{scale * v:.4f}" for v in values]
                 reference = f"{scale * entry.rms_reference:.4f}"
-                _add_row(errors, side.replace("_", " "), entry.kind, entry.name, reference, *texts)
+                of = f"{entry.name} (stress)" if kind == "stresses" else entry.name
+                _add_row(errors, side.replace("_", " "), entry.kind, of, reference, *texts)
     budget = [_budget_table(record.budget)] if record.budget else []
-    return [parameters, errors, *budget]
+    return [parameters, *held, errors, *budget]
+
+
+def _held_table(record: FitRecord) -> "Table":
+    """What was kept at its start."""
+    table = _table(
+        "Held at their starts: their ions do not come near in the frames", ("parameter", "value", "unit", "Å")
+    )
+    for one in record.held:
+        _add_row(table, one.name, f"{one.value:.6g}", one.unit, "" if one.closest is None else f"{one.closest:.2f}")
+    return table
 
 
 def _of_kind(errors: SideErrors, kind: str) -> Sequence[GroupError]:
-    return errors.forces if kind == "forces" else errors.energies
+    found: dict[str, Sequence[GroupError]] = {
+        "forces": errors.forces,
+        "energies": errors.energies,
+        "stresses": errors.stresses,
+    }
+    return found[kind]
 
 
 def _budget_table(levels: Sequence[LevelErrors]) -> "Table":

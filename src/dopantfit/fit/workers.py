@@ -3,9 +3,12 @@
 One worker is this process, and goes through the same functions: what is computed does not depend on how many there are.
 """
 
+import shutil
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import repeat
+from itertools import count, repeat
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,10 +21,14 @@ from dopantfit.fit.local import Refined, refine
 from dopantfit.fit.objective import Objective
 from dopantfit.fit.surrogate import Evaluated, Surrogate
 from dopantfit.fit.variables import Space
+from dopantfit.workflow.folders import make_folder
 from dopantfit.workflow.pool import Pool, local_pool
+from dopantfit.workflow.progress import WorkProgress, progress_of, write_progress
 
 #: Candidates whose estimates are computed together.
 BLOCK = 20
+#: Seconds between two words on the local refinements.
+_TELL = 10.0
 
 _surrogate: Surrogate | None = None
 
@@ -47,8 +54,39 @@ def _exact(point: Floats, anchor: Floats) -> Evaluated:
     return _here().exact(point)
 
 
-def _refine(start: Floats, settings: Local) -> Refined:
-    return refine(_here().objective, start, settings)
+def _refine(start: Floats, settings: Local, folder: Path | None, number: int) -> Refined:
+    steps = count(1)
+
+    def report(cost: float) -> None:
+        if folder is not None:
+            text = f"start {number + 1} at step {(step := next(steps))}, cost {cost:.6g}"
+            write_progress(make_folder(folder / str(number)), WorkProgress(float(step), text=text))
+
+    return refine(_here().objective, start, settings, report)
+
+
+@contextmanager
+def told(folder: Path, say: Callable[[str], None]) -> Iterator[Path]:
+    """Yield a folder in which refinements write how far they are; meanwhile that is said now and then."""
+    shutil.rmtree(folder, ignore_errors=True)
+    ended = threading.Event()
+
+    def tell() -> None:
+        last = ""
+        while not ended.wait(_TELL):
+            found = [progress_of(one) for one in sorted(folder.glob("*"))]
+            text = "local: " + "; ".join(one.text for one in found if one is not None)
+            if text != last and any(found):
+                say(text)
+            last = text
+
+    teller = threading.Thread(target=tell, daemon=True)
+    teller.start()
+    try:
+        yield folder
+    finally:
+        ended.set()
+        teller.join()
 
 
 @contextmanager
@@ -86,9 +124,11 @@ def evaluate_all(pool: Pool | None, points: Floats, anchor: Floats, lowest: floa
         results[best] = exact._replace(estimate=results[best].estimate)
 
 
-def refine_all(pool: Pool | None, starts: Sequence[Floats], settings: Local) -> list[Refined]:
-    """A local refinement from every start, in their order."""
-    return _mapped(pool, _refine, starts, repeat(settings))
+def refine_all(
+    pool: Pool | None, starts: Sequence[Floats], settings: Local, folder: Path | None = None
+) -> list[Refined]:
+    """A local refinement from every start, in their order. folder: where each writes how far it is."""
+    return _mapped(pool, _refine, starts, repeat(settings), repeat(folder), range(len(starts)))
 
 
 def _mapped(pool: Pool | None, function: Callable[..., Any], first: Iterable[Any], *more: Iterable[Any]) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import isfinite
 from types import TracebackType
 from typing import Self
 
@@ -27,11 +28,11 @@ class DynamicsProgress:
     pressure: float
 
     def __str__(self) -> str:
+        state = f"{self.temperature:.0f} K, {self.density:.3f} g/cm³"
+        if not isfinite(self.seconds_left):  # no step has been told of yet, so there is no rate
+            return f"{self.time:.2f} of {self.duration:g} ps, begins, {state}"
         left = f"{self.seconds_left / 3600.0:.1f} h" if self.seconds_left > 5400.0 else f"{self.seconds_left:.0f} s"
-        return (
-            f"{self.time:.2f} of {self.duration:g} ps, {self.rate:.3g} ps/hour, {left} left, "
-            f"{self.temperature:.0f} K, {self.density:.3f} g/cm³"
-        )
+        return f"{self.time:.2f} of {self.duration:g} ps, {self.rate:.3g} ps/hour, {left} left, {state}"
 
 
 Report = Callable[[DynamicsProgress], None]

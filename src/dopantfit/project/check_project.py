@@ -91,8 +91,9 @@ def _frames(found: _Findings, config: FitConfig, space: Space, file: Path) -> No
     targets = found.attempt(file, lambda: load_targets(config, space.base, file.parent, str(file)))
     if targets is None:
         return
-    for variable in space.variables:
-        if informed_by(variable, space, targets).frames == 0:
+    informed = [informed_by(variable, space, targets) for variable in space.variables]
+    for variable, about in zip(space.variables, informed, strict=True):
+        if about.frames == 0 and not config.hold_unseen:
             found.note("error", file, untold(variable, space))
     if not any(target.held_out for target in targets):
         found.note("error", file, "no frame is held out, so nothing shows what a fit is worth; name held_out_families")

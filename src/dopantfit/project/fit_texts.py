@@ -18,10 +18,16 @@ _C = {"ligand": 60.0, "centre": 150.0, "cation": 15.0}
 _WEIGHT = 3.0
 
 
-def fit_text(request: DopantRequest, start: Potential, sets: Mapping[str, tuple[str, ...]], host_potential: str) -> str:
+def fit_text(
+    request: DopantRequest,
+    start: Potential,
+    sets: Mapping[str, tuple[str, ...]],
+    host_potential: str,
+    compound: SimpleCompound,
+) -> str:
     """``fit.toml``. sets: path → families that are held out; the last is that of the compound."""
     dopant, name = request.dopant, f"{request.host.name}-{request.dopant.lower()}"
-    compound = list(sets)[-1]
+    path = list(sets)[-1]
     written = "\n".join(_set_text(path, held_out) for path, held_out in sets.items())
     pairs = {pair: term for pair, term in start.pairs.items() if dopant in pair}
     preoptimised = [f"rho {'-'.join(sorted(pair))}" for pair in _of_compound(request, pairs)]
@@ -32,6 +38,7 @@ name = {quoted(name)}
 host = {quoted(host_potential)}  # everything without {dopant}, frozen
 compare_with = "start.toml"  # where the fit starts: its errors stand beside the fitted ones
 seed = 1
+hold_unseen = true  # pairs that no frame brings near keep their starts
 
 [dopant]
 label = {quoted(dopant)}
@@ -46,14 +53,7 @@ mass = {start.species[dopant].mass!r}  # u
 # Starts: {request.like} of the host, moved by the difference in size, {change}.
 # Bounds with {unit.ligand} and {unit.centre} are wide; other cations touch {dopant} in no frame, and theirs are narrow.
 {_pair_texts(request, pairs)}
-# The compound's relaxed cell is brought to the minimum of the equation of state in its frames. Where a basis makes
-# crystals too large, give a measured cell of a crystal of the library here instead.
-[preoptimisation]
-reference = "frames"
-path = {quoted(compound)}
-family = "volumes"
-parameters = {quoted_list(preoptimised)}
-
+{_preoptimisation(compound, path, preoptimised)}
 [guards]
 turn_over_radius = 1.5  # Å; below it ions fall together
 turn_over_error = 0.05  # Å
@@ -70,6 +70,30 @@ gauss_newton_steps = 20
 [ensemble]
 draws = 20
 """
+
+
+def _preoptimisation(compound: SimpleCompound, path: str, parameters: list[str]) -> str:
+    """The table of the pre-optimisation; in comments where the crystal is an estimate, which may not be stable."""
+    lines = f"""\
+[preoptimisation]
+reference = "frames"
+path = {quoted(path)}
+family = "volumes"
+parameters = {quoted_list(parameters)}
+""".splitlines()
+    if compound.is_scaled:
+        lines = [
+            "# The compound is an estimate, and may be no minimum of the start; its frames are fitted all the",
+            "# same. With these lines its relaxed cell is first brought to the minimum of its equation of state.",
+            *(f"# {line}" for line in lines),
+        ]
+    else:
+        lines = [
+            "# The compound's relaxed cell is brought to the minimum of its equation of state. Where a basis makes",
+            "# crystals too large, give a measured cell of a crystal of the library here instead.",
+            *lines,
+        ]
+    return "\n".join(lines) + "\n"
 
 
 def quoted_list(texts: list[str]) -> str:
@@ -115,9 +139,9 @@ def _kind(request: DopantRequest, pair: Pair) -> str:
 
 
 def _of_compound(request: DopantRequest, pairs: Mapping[Pair, Buckingham]) -> list[Pair]:
-    """The pairs that the simple compound holds: with the ligand, the centre, and the dopant itself."""
+    """The pairs that shape the simple compound: with the ligand and the centre; two dopants never touch in it."""
     wanted = {request.host.polyanion.ligand, request.host.polyanion.centre, request.dopant}
-    return [pair for pair in pairs if set(pair) <= wanted]
+    return [pair for pair in pairs if set(pair) <= wanted and len(set(pair)) == 2]
 
 
 def validate_text(request: DopantRequest, compound: SimpleCompound, structure: str, host: str) -> str:

@@ -131,7 +131,7 @@ def _texts(
     texts = {
         folders.host / PLAN_FILE: host_plan(request, folders.host.name, start_there, host_there),
         folders.compound / PLAN_FILE: compound_plan(request, compound, folders.compound.name),
-        folders.fit / FIT_FILE: fit_text(request, start, sets, force_field),
+        folders.fit / FIT_FILE: fit_text(request, start, sets, force_field, compound),
         folders.fit / START_FILE: start.dumps(),
         folders.fit / SETTINGS_FILE: validate_text(request, compound, crystal, host_here),
         folders.fit / STUDY_FILE: study_text(request, host_here),

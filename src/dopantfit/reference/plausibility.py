@@ -99,7 +99,8 @@ def charge_findings(atoms: Atoms, charges: Mapping[str, int] | None = None) -> I
     low, high = (sum(ion[k] for ion in ions if ion) for k in (0, 1))
     if not low <= 0 <= high:
         total = f"{low:+d} e" if low == high else f"{low:+d} to {high:+d} e"
-        yield _error(atoms, "charge", f"formal charges add to {total}: an ion is missing or one too many")
+        what = f"formal charges add to {total}: an ion is missing or one too many, or the cell is charged"
+        yield _warning(atoms, "charge", f"{what}; a fit takes it with a uniform background")
 
 
 def distance_findings(atoms: Atoms) -> tuple[Shortest, list[Finding]]:

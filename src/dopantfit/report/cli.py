@@ -39,3 +39,29 @@ def report_lines(record: "ReportRecord", page: Path) -> list[str]:
         escape(line)
         for line in (*lines, f"page     {page} ({record.bytes / 1e6:.1f} MB, {len(record.figures)} figures)")
     ]
+
+
+def compare(
+    folders: Annotated[list[Path], typer.Argument(help="Folders of fits, as in fits/*.")],
+    output: Annotated[
+        Path | None, typer.Option(help="Page to write.", show_default="compare.html beside the first folder")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Put dopants side by side: errors, gates, verdicts, numbers and cost; a table, and one HTML page."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    from dopantfit.report import dopants
+
+    rows = dopants.compare_dopants(folders)
+    page = output or folders[0].resolve().parent / "compare.html"
+    dopants.write_page(rows, page)
+    if json:
+        print_json({"dopants": [row.as_dict() for row in rows], "page": str(page)})
+        return
+    columns = dopants.columns_of(rows)
+    table = Table(*columns)
+    for row in rows:
+        table.add_row(*map(escape, dopants.cells_of(row, columns)))
+    print_parts(table, escape(f"page     {page}"))

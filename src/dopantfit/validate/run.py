@@ -38,17 +38,19 @@ class Station:
     frames: bool = False
     peer: bool = False
     dynamics: bool = False
+    #: Tables of validate.toml that it reads.
+    tables: tuple[str, ...] = ()
 
 
 #: The gates, in the order in which they are reported.
 GATES: dict[str, Station] = {
-    "parity": Station(parity, frames=True),
+    "parity": Station(parity, frames=True, tables=("hot",)),
     "correlation": Station(correlation, frames=True, peer=True),
-    "compound": Station(compound, peer=True, dynamics=True),
+    "compound": Station(compound, peer=True, dynamics=True, tables=("compound",)),
     "host": Station(host_crystal, dynamics=True),
-    "stability": Station(stability, dynamics=True),
+    "stability": Station(stability, dynamics=True, tables=("hot",)),
     "turn-over": Station(turn_over),
-    "mobility": Station(mobility, dynamics=True),
+    "mobility": Station(mobility, dynamics=True, tables=("mobility",)),
 }
 #: The longest first, so that the last process to finish is not left alone for long.
 _ORDER = ("host", "stability", "compound", "correlation", "parity", "turn-over")
@@ -179,7 +181,7 @@ def _one(request: Request, name: str, observe: Observe) -> Gate:
     """Judge one gate, or return what the work folder has of it."""
     subject = request.subject()
     station = GATES[name]
-    key = subject.key(name, station.frames, station.peer, station.dynamics)
+    key = subject.key(name, station.frames, station.peer, station.dynamics, station.tables)
     # A gate is judged again when a threshold changes, from the runs that are there.
     step = Step(request.work / f"{name}.json", {"key": hash_of([key, thresholds.sha256(subject.host)])})
     kept = step.kept()

@@ -1,6 +1,7 @@
 """What is validated: a potential, the one it stands beside, the frames that it has not seen, and the crystals."""
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -133,17 +134,17 @@ class Subject:
         """Random numbers of a gate, from the seed of the fit."""
         return np.random.default_rng([self.config.seed, *gate.encode()])
 
-    def key(self, gate: str, frames: bool, peer: bool, dynamics: bool) -> str:
+    def key(self, gate: str, frames: bool, peer: bool, dynamics: bool, tables: Sequence[str] = ()) -> str:
         """Hash of everything that a gate's runs depend on, 16 hex digits.
 
         frames, peer, dynamics: whether it looks at the reference frames, at the potential compared with, and at
-        molecular dynamics.
+        molecular dynamics. tables: of validate.toml that it reads beside the host; others may change.
         """
         content = [
             gate,
             self.potential.dumps(),
             self.peer.dumps() if peer and self.peer else None,
-            self.settings.model_dump_json(),
+            self.settings.model_dump_json(include={"host", *tables}),
             str(self.level),
             self.config.seed,
             self.config.model_dump_json(include={"dopant"}),

@@ -1,0 +1,169 @@
+"""Dopants side by side: what is known of each fit, its gates and its study, those first of which most is decided."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from html import escape
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+from dopantfit.errors import ConfigError
+from dopantfit.fit.config import FIT_FILE
+from dopantfit.fit.record import RECORD_FILE
+from dopantfit.fit.record_schema import FitRecord, SideErrors
+from dopantfit.study.record import StudyRecord
+from dopantfit.study.verdict import Criterion
+from dopantfit.validate.record_schema import ValidationRecord
+from dopantfit.workflow.provenance import write_text_atomic
+
+VALIDATION_FILE = "validation.json"
+
+
+@dataclass(frozen=True)
+class DopantRow:
+    """One dopant. forces: RMS errors of held-out frames [eV/Å] by what they are of. energies: [meV/atom].
+
+    gates: what they said, in words. requirements: answers by name. numbers: of the highest dose, by quantity, as an
+    interval in words. hours: that the records of fit, gates and study name together, tasks of the study one by one.
+    """
+
+    folder: str
+    dopant: str
+    formal_charge: int | None
+    forces: dict[str, float]
+    energies: float | None
+    gates: str
+    verdict: str
+    requirements: dict[str, str]
+    numbers: dict[str, str]
+    hours: float
+
+    @property
+    def decided(self) -> int:
+        """How many requirements have an answer."""
+        return sum(answer in ("yes", "no") for answer in self.requirements.values())
+
+    def as_dict(self) -> dict[str, Any]:
+        """Ready for JSON."""
+        return {**asdict(self), "decided": self.decided}
+
+
+_ORDER = {"yes": 0, "no": 1, "undecided": 2}
+
+
+def compare_dopants(folders: Sequence[str | Path]) -> tuple[DopantRow, ...]:
+    """Return what is known of the fits in these folders, those first of which most is decided; yes before no.
+
+    Raises ConfigError for a folder that holds no fit.toml, and for a record that is not whole.
+    """
+    rows = [_row(Path(folder)) for folder in folders]
+    return tuple(sorted(rows, key=lambda row: (-row.decided, _ORDER.get(row.verdict, 3), row.dopant, row.folder)))
+
+
+def _row(folder: Path) -> DopantRow:
+    if not (folder / FIT_FILE).is_file():
+        raise ConfigError(f"{folder}: holds no {FIT_FILE}; name folders of fits, as in fits/*")
+    fit = FitRecord.read_if_there(folder / RECORD_FILE)
+    gates = ValidationRecord.read_if_there(folder / VALIDATION_FILE)
+    found = StudyRecord.in_folder(folder)
+    study = None if found is None else found[1]
+    dopant = {} if fit is None else dict(fit.record.configuration.get("dopant") or {})
+    errors = None if fit is None else fit.errors["fitted"].get("held_out")
+    seconds = sum(one.record.wall_seconds for one in (fit, gates, study) if one is not None)
+    verdict = None if study is None else study.verdict
+    return DopantRow(
+        folder=str(folder),
+        dopant=str(dopant.get("label", folder.name)),
+        formal_charge=dopant.get("formal_charge"),
+        forces={} if errors is None else _forces(errors, str(dopant.get("label"))),
+        energies=None if errors is None or not errors.energies else 1000.0 * errors.energies[0].rms_error,
+        gates=_gates(gates),
+        verdict="no fit yet" if fit is None else "no study yet" if verdict is None else verdict.answer,
+        requirements={} if verdict is None else {name: str(one) for name, one in verdict.requirements.items()},
+        numbers={} if verdict is None else _numbers(list(verdict.compositions.values())[-1].requirements),
+        hours=seconds / 3600.0,
+    )
+
+
+def _forces(errors: SideErrors, dopant: str) -> dict[str, float]:
+    wanted = {("species", dopant): dopant, ("neighbourhood", f"{dopant} and its first shell"): "first shell"}
+    wanted[("all", "all")] = "all ions"
+    found = {(one.kind, one.name): one.rms_error for one in errors.forces}
+    return {name: found[key] for key, name in wanted.items() if key in found}
+
+
+def _gates(record: ValidationRecord | None) -> str:
+    if record is None:
+        return "not validated"
+    failed = [one.name for one in record.gates if not one.passed]
+    told = f"failed: {', '.join(failed)}" if failed else f"{len(record.gates)} passed"
+    return f"{told} ({record.level})"
+
+
+def _numbers(requirements: Iterable[Any]) -> dict[str, str]:
+    checks: list[Criterion] = [check for one in requirements for check in one.checks]
+    return {_quantity(check.quantity): _interval(check) for check in checks}
+
+
+def _quantity(name: str) -> str:
+    """The quantity without the number of its dose, so that dopants with other doses have the same columns."""
+    words = [word.split("_")[0] if word[:2] in ("C_", "A_") and word[2:].isdigit() else word for word in name.split()]
+    return " ".join(words)
+
+
+def _interval(check: Criterion) -> str:
+    low, high = check.interval.low, check.interval.high
+    unit = f" {check.unit}" if check.unit else ""
+    known_low, known_high = low is not None and isfinite(low), high is not None and isfinite(high)
+    if not known_high:
+        return f"≥ {low:.3g}{unit}" if known_low and low else "unknown"
+    if not known_low:
+        return f"≤ {high:.3g}{unit}"
+    return f"≤ {high:.3g}{unit}" if not low else f"{low:.3g} to {high:.3g}{unit}"
+
+
+def columns_of(rows: Sequence[DopantRow]) -> tuple[str, ...]:
+    """The columns of the table: those of every dopant, and each quantity that some study has."""
+    return (
+        *("dopant", "verdict", "decided", "gates", "force error (eV/Å)", "energy error (meV/atom)"),
+        *dict.fromkeys(name for row in rows for name in row.numbers),
+        "hours of work",
+    )
+
+
+def cells_of(row: DopantRow, columns: Sequence[str]) -> list[str]:
+    """The cells of a row in the order of the columns."""
+    charge = "" if row.formal_charge is None else f" {row.formal_charge:+d}"
+    known = {
+        "dopant": f"{row.dopant}{charge}",
+        "verdict": row.verdict,
+        "decided": f"{row.decided} of {len(row.requirements)}" if row.requirements else "",
+        "gates": row.gates,
+        "force error (eV/Å)": ", ".join(f"{name} {error:.2f}" for name, error in row.forces.items()),
+        "energy error (meV/atom)": "" if row.energies is None else f"{row.energies:.0f}",
+        "hours of work": f"{row.hours:.2f}",
+    }
+    return [known.get(name, row.numbers.get(name, "")) for name in columns]
+
+
+def write_page(rows: Sequence[DopantRow], path: Path) -> None:
+    """Write one HTML page with the table; it opens without a network."""
+    columns = columns_of(rows)
+    head = "".join(f"<th>{escape(name)}</th>" for name in columns)
+    cells = ("".join(f"<td>{escape(cell)}</td>" for cell in cells_of(row, columns)) for row in rows)
+    body = "\n".join(f"<tr>{row}</tr>" for row in cells)
+    write_text_atomic(path, _PAGE.format(head=head, body=body))
+
+
+_PAGE = """\
+<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>Dopants side by side</title>
+<style>body{{font-family:sans-serif;margin:2em}}table{{border-collapse:collapse}}
+td,th{{border:1px solid #bbb;padding:.3em .6em;text-align:left;vertical-align:top}}</style></head>
+<body><h1>Dopants side by side</h1>
+<p>Those first of which most is decided. Errors are RMS on held-out frames, numbers 95 % intervals at the highest dose
+of the kept study; an interval that holds its limit decides nothing.</p>
+<table><thead><tr>{head}</tr></thead><tbody>
+{body}
+</tbody></table></body></html>
+"""

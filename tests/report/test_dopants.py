@@ -1,0 +1,42 @@
+"""Dopants side by side: those first of which most is decided, from records only."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from dopantfit.cli import app
+from dopantfit.errors import ConfigError
+from dopantfit.report.dopants import compare_dopants
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_a_fit_without_a_record_comes_after_one_with_a_verdict(tmp_path):
+    new = tmp_path / "Zz"
+    new.mkdir()
+    shutil.copy(ROOT / "fits" / "Mg" / "fit.toml", new)
+    rows = compare_dopants([new, ROOT / "fits" / "Mg"])
+    assert [row.dopant for row in rows] == ["Mg", "Zz"]
+    record = json.loads((ROOT / "fits" / "Mg" / "fit.json").read_text())
+    forces = record["errors"]["fitted"]["held_out"]["forces"]
+    (of_mg,) = [one["rms_error"] for one in forces if one["kind"] == "species" and one["name"] == "Mg"]
+    assert rows[0].forces["Mg"] == of_mg
+    study = json.loads((ROOT / "fits" / "Mg" / "study" / "study.json").read_text())
+    assert rows[0].verdict == study["verdict"]["answer"] and len(rows[0].requirements) == 3
+    assert rows[1].verdict == "no fit yet" and rows[1].gates == "not validated"
+
+
+def test_the_verb_writes_a_page_and_prints_json(tmp_path):
+    page = tmp_path / "page.html"
+    result = CliRunner().invoke(app, ["compare", str(ROOT / "fits" / "Mg"), "--output", str(page), "--json"])
+    assert result.exit_code == 0, result.output
+    (row,) = json.loads(result.stdout)["dopants"]
+    assert f"<td>{row['dopant']} +2</td>" in page.read_text()
+
+
+def test_a_folder_that_is_no_fit_is_named(tmp_path):
+    with pytest.raises(ConfigError, match=r"holds no fit\.toml"):
+        compare_dopants([tmp_path])

@@ -7,7 +7,7 @@ from typing import Any
 
 from dopantfit.fit.ensemble import MEMBERS, save_ensemble
 from dopantfit.fit.errors_by_group import FrameComparison, error_tables
-from dopantfit.fit.inputs import fit_files
+from dopantfit.fit.inputs import fit_files, label_sources
 from dopantfit.fit.preoptimise import table_entries
 from dopantfit.fit.record_schema import FitRecord
 from dopantfit.fit.run import FitPlan, FitResult, load_potential, starts_as_json
@@ -156,6 +156,7 @@ def _payload(
             "train": [target.name for target in plan.targets if not target.held_out],
             "held_out": [target.name for target in plan.targets if target.held_out],
         },
+        "labels": label_sources(plan.config, plan.file.parent),
         "seconds": result.seconds,
         "record": Provenance.of(
             fit_files(config, plan.file), config.model_dump(mode="json"), seed=config.seed, started=started

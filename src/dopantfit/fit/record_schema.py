@@ -154,6 +154,14 @@ class FrameNames(Model):
     held_out: tuple[str, ...]
 
 
+class LabelSource(Model):
+    """What made the labels of a set. held_against_dft: whether they are DFT's, or were compared with DFT."""
+
+    set: str
+    code: str
+    held_against_dft: bool
+
+
 class FitRecord(VersionedRecord):
     """A fit: parameters with errors, how they were found, and how good the potential is.
 
@@ -179,6 +187,7 @@ class FitRecord(VersionedRecord):
     sensitivity: Sensitivities
     ensemble: tuple[EnsembleMember, ...]
     frames: FrameNames
+    labels: tuple[LabelSource, ...] = ()
     seconds: dict[str, float]
     record: Provenance
     budget: tuple[LevelErrors, ...]

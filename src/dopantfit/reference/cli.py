@@ -223,7 +223,7 @@ def compare(
     from dopantfit.reference.label_check import compare_labels, lines_of
     from dopantfit.reference.manifest import load_manifest
 
-    told = (lambda line: sys.stderr.write(f"{line}\n")) if sys.stderr.isatty() else None
+    console = _console(stderr=True)
     check = compare_labels(
         folder,
         dft,
@@ -231,7 +231,7 @@ def compare(
         work=work,
         around=tuple(around or ()),
         calculator=_calculator(calculator, options),
-        report=told,
+        report=(lambda line: console.print(line, markup=False)) if sys.stderr.isatty() else None,
     )
     if json:
         print_json(check.model_dump(mode="json"))

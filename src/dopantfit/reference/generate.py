@@ -243,7 +243,7 @@ class _Source:
                 temperature=item.temperature,
                 duration=item.duration,
                 snapshots=1,
-                seed=item.seed + k,
+                seed=item.seed + k + 1,  # LAMMPS takes none below 1
             )
             said = f"{what}, {item.dopant} on a place of {item.mobile} (choice {k})"
             yield from self.dynamics(run, atoms, said)

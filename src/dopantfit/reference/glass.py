@@ -47,7 +47,7 @@ def quenched(item: Glass, unit: Polyanion, folder: Path, work: Path, rng: np.ran
         atoms.set_cell(np.eye(3) * float((volume * len(atoms)) ** (1 / 3)), scale_atoms=True)
         place = work / f"leg-{number}"
         frames = md_snapshots(
-            atoms, potential, kelvin, duration, snapshots, item.seed + number, place, Launcher(ranks=1)
+            atoms, potential, kelvin, duration, snapshots, item.seed + number + 1, place, Launcher(ranks=1)
         )
     return frames
 

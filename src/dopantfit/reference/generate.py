@@ -20,9 +20,9 @@ from dopantfit.reference.environments import exchanged_pairs, in_channel, with_e
 from dopantfit.reference.frames import composition_of, dump_frames, read_frames
 from dopantfit.reference.glass import quenched, require_polyanions
 from dopantfit.reference.plan import (
+    CationExchange,
     Channel,
     Departing,
-    Exchange,
     Glass,
     Item,
     MolecularDynamics,
@@ -148,7 +148,7 @@ class _Source:
         family = item.family or str(start.info.get("family", item.name))
         if isinstance(item, Relaxation):
             return self.relaxation(item, start, what, family)
-        if isinstance(item, Exchange):
+        if isinstance(item, CationExchange):
             return self.exchange(item, start, what, family, rng)
         if isinstance(item, MolecularDynamics):
             made = [(atoms, text, item.temperature) for atoms, text in self.dynamics(item, start, what)]
@@ -209,7 +209,9 @@ class _Source:
             steps.append(_labelled(atoms, f"{item.name}-{number:03d}", family, text, 0.0, start))
         return steps
 
-    def exchange(self, item: Exchange, start: Atoms, what: str, family: str, rng: np.random.Generator) -> list[Atoms]:
+    def exchange(
+        self, item: CationExchange, start: Atoms, what: str, family: str, rng: np.random.Generator
+    ) -> list[Atoms]:
         """Return the relaxations of the start and of every exchange, as far as they are."""
         cells = [("start", start, what)]
         for partner in item.partners:

@@ -167,7 +167,7 @@ class MolecularDynamics(_Item):
         return self.snapshots
 
 
-class Exchange(_Item):
+class CationExchange(_Item):
     """A dopant exchanged with cations of the start: every one relaxed in the fixed cell, and the start as it is.
 
     Start and last step of each relaxation join the set; they have one composition, so that their differences count.
@@ -256,7 +256,7 @@ class Recompute(_Item):
 
 
 #: What departs from a start.
-Departing = Volumes | Strains | Rattle | Relaxation | MolecularDynamics | Exchange | Channel | Recompute
+Departing = Volumes | Strains | Rattle | Relaxation | MolecularDynamics | CationExchange | Channel | Recompute
 Item = Annotated[Departing | Glass, Field(discriminator="kind")]
 
 

@@ -1,5 +1,6 @@
 """A set is told from another by where it lies and what it holds, never by a name that two may have."""
 
+import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -8,12 +9,14 @@ import pytest
 
 from dopantfit import Potential
 from dopantfit.errors import ConfigError
-from dopantfit.fit.config import parse_config
+from dopantfit.fit.config import FitConfig, parse_config
 from dopantfit.fit.data import load_targets
-from dopantfit.fit.inputs import fit_files, set_files
+from dopantfit.fit.inputs import fit_files, label_sources, set_files
 from dopantfit.fit.residuals import energy_groups
 from dopantfit.pipeline.steps import stale_fit
 from dopantfit.reference.frames import load_set, write_set
+from dopantfit.reference.manifest import CalculatorRecord, Manifest, save_manifest
+from dopantfit.workflow.folders import make_folder
 from dopantfit.workflow.provenance import sha256_of
 
 SAMPLE = Path(__file__).parents[1] / "data" / "reference" / "lamtp-sample"
@@ -95,3 +98,19 @@ def test_a_set_given_twice_by_another_spelling_is_refused(folder: Path, other: s
     config = parse_config(TEXT.replace("../two/frames", other))
     with pytest.raises(ConfigError, match=r"\.\./one/frames and .* hold the same frames; each set counts once"):
         load_targets(config, Potential.load("latp-mg-2022"), folder, "fit.toml")
+
+
+def test_labels_that_were_never_held_against_dft_are_named(tmp_path: Path) -> None:
+    calculator = CalculatorRecord(make="own.py:make", version="own 1.0")
+    common = {"purpose": "a test", "licence": "CC0", "code_version": "1"}
+    save_manifest(
+        make_folder(tmp_path / "guessed"), Manifest(name="guessed", code="own.py:make", calculator=calculator, **common)
+    )
+    dft = {"functional": "PBE", "basis_or_cutoff": "DZVP", "k_mesh": (1, 1, 1), "scf_tolerance": 1e-6}
+    save_manifest(
+        make_folder(tmp_path / "dft"), Manifest(name="dft", code="CP2K", pseudopotentials={}, **dft, **common)
+    )
+    sets = [{"path": name, "force_error": 0.1} for name in ("guessed", "dft")]
+    config = FitConfig.model_validate_json(json.dumps({"name": "x", "host": "latp-2021", "sets": sets}))
+    found = {one["set"]: one["held_against_dft"] for one in label_sources(config, tmp_path)}
+    assert found == {"guessed": False, "dft": True}

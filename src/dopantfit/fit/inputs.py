@@ -4,10 +4,11 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from dopantfit.fit.config import FitConfig
 from dopantfit.reference.frames import FRAMES_FILE
-from dopantfit.reference.manifest import MANIFEST_FILE
+from dopantfit.reference.manifest import MANIFEST_FILE, load_manifest
 
 
 def fit_files(config: FitConfig, file: Path) -> dict[str, Path]:
@@ -29,6 +30,20 @@ def set_files(config: FitConfig, folder: Path) -> dict[str, Path]:
         for name, path in zip(names, paths, strict=True)
         for file in (FRAMES_FILE, MANIFEST_FILE)
     }
+
+
+def label_sources(config: FitConfig, folder: Path) -> list[dict[str, Any]]:
+    """What made the labels of every set, and whether they are DFT's or were held against DFT; see ``LabelSource``."""
+    manifests = [load_manifest(folder / one.path) for one in config.sets]
+    names = told_apart([manifest.name for manifest in manifests], [one.path for one in config.sets])
+    return [
+        {
+            "set": name,
+            "code": f"{manifest.code} {manifest.code_version}",
+            "held_against_dft": manifest.labels_are_measured,
+        }
+        for name, manifest in zip(names, manifests, strict=True)
+    ]
 
 
 def told_apart(names: Sequence[str], paths: Sequence[str]) -> list[str]:

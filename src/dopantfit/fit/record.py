@@ -8,7 +8,7 @@ from typing import Any
 
 from dopantfit.fit.ensemble import MEMBERS, save_ensemble
 from dopantfit.fit.errors_by_group import FrameComparison, error_tables
-from dopantfit.fit.inputs import fit_files
+from dopantfit.fit.inputs import fit_files, label_sources
 from dopantfit.fit.preoptimise import table_entries
 from dopantfit.fit.record_schema import FitRecord
 from dopantfit.fit.run import FitPlan, FitResult, load_potential, starts_as_json
@@ -157,6 +157,7 @@ def _payload(
             "train": [target.name for target in plan.targets if not target.held_out],
             "held_out": [target.name for target in plan.targets if target.held_out],
         },
+        "labels": label_sources(plan.config, plan.file.parent),
         "seconds": result.seconds,
         "held": [asdict(one) for one in plan.held],
         "record": Provenance.of(

@@ -180,6 +180,14 @@ class HeldParameter(Model):
     closest: float | None
 
 
+class LabelSource(Model):
+    """What made the labels of a set. held_against_dft: whether they are DFT's, or were compared with DFT."""
+
+    set: str
+    code: str
+    held_against_dft: bool
+
+
 class FitRecord(VersionedRecord):
     """A fit: parameters with errors, how they were found, and how good the potential is.
 
@@ -205,6 +213,7 @@ class FitRecord(VersionedRecord):
     sensitivity: Sensitivities
     ensemble: tuple[EnsembleMember, ...]
     frames: FrameNames
+    labels: tuple[LabelSource, ...] = ()
     seconds: dict[str, float]
     record: Provenance
     budget: tuple[LevelErrors, ...]

@@ -12,7 +12,7 @@ from dopantfit.project.finding import ProjectFinding
 from dopantfit.reference.frames import load_set
 from dopantfit.reference.generate import start_ions
 from dopantfit.reference.manifest import MANIFEST_FILE, load_manifest
-from dopantfit.reference.plan import PLAN_FILE, MolecularDynamics, Plan, load_plan
+from dopantfit.reference.plan import PLAN_FILE, Glass, MolecularDynamics, Plan, load_plan
 
 
 def is_labelled(folder: Path) -> bool:
@@ -55,7 +55,7 @@ def families_of(plan: Plan) -> tuple[str, ...]:
     """Families that the frames of a plan will have, in its order."""
     found: dict[str, str] = {}
     for item in plan.configurations:
-        inherited = found.get(item.start.end_of or "")
+        inherited = None if isinstance(item, Glass) else found.get(item.start.end_of or "")
         found[item.name] = item.family or inherited or item.name
     return tuple(dict.fromkeys(found.values()))
 
@@ -72,14 +72,14 @@ def _plan_findings(plan: Plan, config: FitConfig, folder: Path) -> Iterator[Proj
     where = str(folder / PLAN_FILE)
     manifest = load_manifest(folder) if (folder / MANIFEST_FILE).is_file() else None
     for item in plan.configurations:
-        if item.start.frame is not None or item.start.end_of is not None:
+        if isinstance(item, Glass) or item.start.frame is not None or item.start.end_of is not None:
             continue
         try:
             held = set(start_ions(item, folder).symbols)
         except DopantFitError as problem:
             yield ProjectFinding("error", where, str(problem))
             continue
-        if manifest is not None and (unnamed := sorted(held - set(manifest.pseudopotentials))):
+        if manifest is not None and (unnamed := manifest.unnamed(held)):
             what = f"{item.name} holds {', '.join(unnamed)}, for which pseudopotentials names none; add it"
             yield ProjectFinding("error", str(folder / MANIFEST_FILE), what)
         if isinstance(item, MolecularDynamics):

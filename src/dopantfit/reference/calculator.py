@@ -11,6 +11,7 @@ import importlib.util
 import io
 import json
 import os
+import re
 import sys
 import tomllib
 from collections.abc import Callable, Iterator
@@ -22,7 +23,7 @@ from typing import Annotated, Any
 import numpy as np
 from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
-from pydantic import Field, JsonValue
+from pydantic import AfterValidator, Field, JsonValue
 
 from dopantfit.errors import ConfigError, DopantFitError, EngineError, ReferenceDataError
 from dopantfit.reference.manifest import CalculatorRecord, sha256_of
@@ -34,11 +35,17 @@ WEIGHTS = frozenset(".pt .pth .ckpt .model .pkl .npz .npy .h5 .hdf5 .safetensors
 _LONGEST = 300
 
 
+def _module_and_name(make: str) -> str:
+    if not re.match(r"^[^:\s][^:]*:[A-Za-z_][A-Za-z0-9_.]*$", make):
+        raise ValueError("expected module:Class, as ase.calculators.emt:EMT, or ./file.py:function")
+    return make
+
+
 class CalculatorSettings(Table):
     """Which ASE calculator makes the labels."""
 
     #: What makes it: ``module:Class``, or ``./file.py:function`` relative to the folder of the set.
-    make: Annotated[str, Field(pattern=r"^[^:\s][^:]*:[A-Za-z_][A-Za-z0-9_.]*$")]
+    make: Annotated[str, AfterValidator(_module_and_name)]
     #: Its arguments by name; a file that one names is part of what the labels are.
     options: dict[str, JsonValue] = Field(default_factory=dict)
 
@@ -91,6 +98,7 @@ class LabelCalculator:
         """
         frame = atoms.copy()
         frame.calc = None
+        frame.set_constraint()  # a held ion's force is not zero
         work = frame.copy()
         work.calc = self.calculator
         found = {
@@ -119,13 +127,15 @@ class LabelCalculator:
         try:
             with _quiet():
                 return get()
-        except (PropertyNotImplementedError, NotImplementedError):
-            raise EngineError(
-                f"calculator {self.name}: gives no {what}; labels need energy, forces and stress: wrap it in a file of "
-                "your own that adds it (ase.calculators.fd), and give ./file.py:function"
-            ) from None
         except BaseException as problem:
             _let_through(problem)
+            # Calculators say of elements, too, that these are not implemented; the energy is asked for first.
+            lacking = NotImplementedError if what != "energy" else PropertyNotImplementedError
+            if isinstance(problem, lacking):
+                raise EngineError(
+                    f"calculator {self.name}: gives no {what}; labels need energy, forces and stress: wrap it in a "
+                    "file of your own that adds it (ase.calculators.fd), and give ./file.py:function"
+                ) from None
             elements = ", ".join(sorted(set(atoms.symbols)))
             raise EngineError(
                 f"calculator {self.name}: frame {name} ({elements}): {in_words(problem)}; does it know these elements?"

@@ -209,6 +209,39 @@ def run(
         raise typer.Exit(1)
 
 
+@reference_app.command("compare")
+def compare(
+    folder: SetArgument,
+    dft: Annotated[Path, typer.Argument(help="Folder of a set of DFT, which the labels are held against.")],
+    jobs: Annotated[int, typer.Option(min=1, help="Frames to compute at a time.")] = 1,
+    around: Annotated[
+        list[str] | None, typer.Option(help="A dopant whose first shell is told by itself; once for each.")
+    ] = None,
+    calculator: CalculatorOption = None,
+    options: OptionsOption = None,
+    work: WorkOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Hold the calculator that labelled a set against DFT, and write how far it is into the manifest."""
+    from dopantfit.reference.label_check import compare_labels, lines_of
+    from dopantfit.reference.manifest import load_manifest
+
+    console = _console(stderr=True)
+    check = compare_labels(
+        folder,
+        dft,
+        jobs=jobs,
+        work=work,
+        around=tuple(around or ()),
+        calculator=_calculator(calculator, options),
+        report=(lambda line: console.print(line, markup=False)) if sys.stderr.isatty() else None,
+    )
+    if json:
+        print_json(check.model_dump(mode="json"))
+        return
+    sys.stdout.writelines(f"{line}\n" for line in lines_of(str(folder), load_manifest(dft).name, check))
+
+
 def _calculator(make: str | None, options: str | None) -> "CalculatorSettings | None":
     """Return the calculator of a command line; a file of it is relative to where the command is given."""
     from dopantfit.errors import ConfigError

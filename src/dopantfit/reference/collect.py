@@ -7,6 +7,7 @@ import numpy as np
 from ase import Atoms
 
 from dopantfit.errors import ReferenceDataError
+from dopantfit.reference.cp2k import Mesh
 from dopantfit.reference.cp2k_process import BOOKKEEPING, read_result
 from dopantfit.reference.frames import append_frames, load_set, write_set
 from dopantfit.reference.generate import Generated
@@ -36,10 +37,18 @@ def finished_frames(plan: Plan, folder: Path, work: Path, labels: Labels | None 
         if frame is None:
             continue
         name = str(frame.info["frame_id"])
-        mesh = meshes.get(name, meshes.get(name.rsplit("-", 1)[0], plan.k_mesh))
+        mesh = _mesh_of(name, meshes, plan.k_mesh)
         if frame.info.get("input_sha256") == labels.fingerprint(frame, mesh):
             frames[name] = frame
     return frames | frames_of_the_set(folder)
+
+
+def _mesh_of(frame_id: str, meshes: Mapping[str, Mesh], default: Mesh) -> Mesh:
+    """Return the mesh of the item whose name the frame_id begins with."""
+    name = frame_id
+    while name not in meshes and "-" in name:
+        name = name.rpartition("-")[0]
+    return meshes.get(name, default)
 
 
 def frames_of_the_set(folder: Path) -> dict[str, Atoms]:

@@ -6,7 +6,7 @@ relaxation, and the next step of that relaxation, appear once the frames before 
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +16,14 @@ from ase.io import read as ase_read
 
 from dopantfit.errors import ConfigError, ReferenceDataError
 from dopantfit.reference.cp2k import Mesh
+from dopantfit.reference.environments import exchanged_pairs, in_channel, with_exchange
 from dopantfit.reference.frames import composition_of, dump_frames, read_frames
+from dopantfit.reference.glass import quenched, require_polyanions
 from dopantfit.reference.plan import (
+    CationExchange,
+    Channel,
+    Departing,
+    Glass,
     Item,
     MolecularDynamics,
     Plan,
@@ -91,16 +97,17 @@ def configurations(
     made: list[Configuration] = []
     waiting: list[str] = []
     for item in plan.items(only):
+        source = _Source(plan, folder, results, work)
         try:
-            frames = _Source(plan, folder, results, work).frames(item)
+            frames = source.frames(item)
         except _NotYet as reason:
             waiting.append(f"{item.name}: waits for {reason}")
             continue
-        collect = item.collect if isinstance(item, Recompute) else True
         for atoms in frames:
             name = str(atoms.info["frame_id"])
-            if not isinstance(item, MolecularDynamics):
+            if not isinstance(item, MolecularDynamics | Channel | Glass):
                 _check_same(atoms, results.get(name), folder)
+            collect = item.collect if isinstance(item, Recompute) else name not in source.between
             made.append(Configuration(name, atoms, item.k_mesh or plan.k_mesh, collect))
     return Generated(tuple(made), tuple(waiting))
 
@@ -125,22 +132,29 @@ def near_duplicates(frames: Sequence[Atoms], min_distance: float) -> list[tuple[
 
 @dataclass(frozen=True)
 class _Source:
-    """What configurations are made from."""
+    """What configurations are made from. between: frames that lead to others and do not join the set."""
 
     plan: Plan
     folder: Path
     results: Mapping[str, Atoms]
     work: Path
+    between: set[str] = field(default_factory=set)
 
     def frames(self, item: Item) -> list[Atoms]:
         """Return the configurations of an item that can be made now."""
         rng = np.random.default_rng(item.seed)
+        if isinstance(item, Glass):
+            return self.glass(item, rng)
         start, what = self.start(item, rng)
         family = item.family or str(start.info.get("family", item.name))
         if isinstance(item, Relaxation):
             return self.relaxation(item, start, what, family)
+        if isinstance(item, CationExchange):
+            return self.exchange(item, start, what, family, rng)
         if isinstance(item, MolecularDynamics):
             made = [(atoms, text, item.temperature) for atoms, text in self.dynamics(item, start, what)]
+        elif isinstance(item, Channel):
+            made = [(atoms, text, item.temperature) for atoms, text in self.channel(item, start, what, rng)]
         else:
             made = [(atoms, text, 0.0) for atoms, text in _variants(item, start, what, rng)]
         number = "{}" if isinstance(item, Recompute) else "{}-{:02d}"
@@ -149,7 +163,7 @@ class _Source:
             for k, (atoms, text, temperature) in enumerate(made)
         ]
 
-    def start(self, item: Item, rng: np.random.Generator) -> tuple[Atoms, str]:
+    def start(self, item: Departing, rng: np.random.Generator) -> tuple[Atoms, str]:
         """Return where an item departs from, and in words."""
         start = item.start
         if start.frame is not None:
@@ -196,6 +210,64 @@ class _Source:
             steps.append(_labelled(atoms, f"{item.name}-{number:03d}", family, text, 0.0, start))
         return steps
 
+    def exchange(
+        self, item: CationExchange, start: Atoms, what: str, family: str, rng: np.random.Generator
+    ) -> list[Atoms]:
+        """Return the relaxations of the start and of every exchange, as far as they are."""
+        cells = [("start", start, what)]
+        for partner in item.partners:
+            for k, (i, j) in enumerate(exchanged_pairs(start, item.dopant, partner, item.pairs, rng)):
+                said = f"{what}, {item.dopant} {i} and {partner} {j} exchanged"
+                cells.append((f"{partner}{k}", with_exchange(start, i, j), said))
+        frames = []
+        for label, atoms, said in cells:
+            relaxation = Relaxation(
+                kind="relaxation",
+                name=f"{item.name}-{label}",
+                start=item.start,
+                steps=item.steps,
+                force_tolerance=item.force_tolerance,
+            )
+            steps = self.relaxation(relaxation, atoms, said, family)
+            names = [str(step.info["frame_id"]) for step in steps]
+            self.between.update(names[1:-1] if names[-1] in self.results else names[1:])
+            frames += steps
+        return frames
+
+    def channel(self, item: Channel, start: Atoms, what: str, rng: np.random.Generator) -> Iterator[tuple[Atoms, str]]:
+        """Yield the end of a short run from each choice of places."""
+        for k in range(item.configurations):
+            atoms = in_channel(start, item.dopant, item.formal_charge, item.mobile, item.mobile_charge, rng)
+            run = MolecularDynamics(
+                kind="md",
+                name=f"{item.name}-{k:02d}",
+                start=item.start,
+                potential=item.potential,
+                temperature=item.temperature,
+                duration=item.duration,
+                snapshots=1,
+                seed=item.seed + k + 1,  # LAMMPS takes none below 1
+            )
+            said = f"{what}, {item.dopant} on a place of {item.mobile} (choice {k})"
+            yield from self.dynamics(run, atoms, said)
+
+    def glass(self, item: Glass, rng: np.random.Generator) -> list[Atoms]:
+        """Return the configurations of a glass, which is melted and quenched once and kept in the work folder."""
+        host = load_host(item.host, self.folder)
+        kept = self.work / "md" / f"{item.name}-{_short_hash(item.model_dump_json())}" / "glass.extxyz"
+        if not kept.is_file():
+            frames = quenched(item, host.polyanion, self.folder, kept.parent, rng)
+            write_text_atomic(kept, dump_frames([_bare(frame) for frame in frames]))
+        how = (
+            f"glass of {item.units} {host.polyanion.formula}, {item.melt:g} to {item.temperature:g} K, {item.potential}"
+        )
+        made = []
+        for k, atoms in enumerate(read_frames(kept)):
+            require_polyanions(atoms, host.polyanion, f"{self.folder}: {item.name}")
+            name, text = f"{item.name}-{k:02d}", f"{how}, seed {item.seed}"
+            made.append(_labelled(atoms, name, item.family or item.name, text, item.temperature, atoms))
+        return made
+
     def dynamics(self, item: MolecularDynamics, start: Atoms, what: str) -> Iterator[tuple[Atoms, str]]:
         """Yield snapshots of a run, which is made once and kept in the work folder."""
         # Imported here: everything else works where LAMMPS is not installed.
@@ -204,7 +276,7 @@ class _Source:
         from dopantfit.potential import Potential
         from dopantfit.potential.files import named_in
 
-        key = hashlib.sha256((item.model_dump_json() + dump_frames([_bare(start)])).encode()).hexdigest()[:12]
+        key = _short_hash(item.model_dump_json() + dump_frames([_bare(start)]))
         folder = self.work / "md" / f"{item.name}-{key}"
         kept = folder / "snapshots.extxyz"
         if not kept.is_file():
@@ -216,6 +288,10 @@ class _Source:
         how = f"{item.duration:g} ps at {item.temperature:g} K, {item.potential}, seed {item.seed}, from {what}"
         for k, atoms in enumerate(read_frames(kept)):
             yield atoms, f"snapshot {k + 1} of {item.snapshots} in {how}"
+
+
+def _short_hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _variants(
@@ -243,7 +319,7 @@ def _variants(
         yield start.copy(), what
 
 
-def start_ions(item: Item, folder: Path) -> Atoms:
+def start_ions(item: Departing, folder: Path) -> Atoms:
     """The ions that an item departs from, of a crystal; ConfigError where they cannot be made.
 
     folder: of the set. Not for items that depart from a frame or the end of a relaxation.
@@ -251,7 +327,7 @@ def start_ions(item: Item, folder: Path) -> Atoms:
     return _crystal_start(item, folder, np.random.default_rng(item.seed))[0]
 
 
-def _crystal_start(item: Item, folder: Path, rng: np.random.Generator) -> tuple[Atoms, str]:
+def _crystal_start(item: Departing, folder: Path, rng: np.random.Generator) -> tuple[Atoms, str]:
     """The ions of a crystal, repeated and doped, and what they are in words."""
     start = item.start
     crystal, what = _crystal(start, folder, item.name)

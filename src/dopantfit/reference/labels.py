@@ -210,8 +210,12 @@ class CalculatorLabels:
                 raise _two_settings(folder, f"calculator.{what}", getattr(there, what), getattr(self.record, what))
 
     def _now(self, function: Callable[..., _T], *arguments: object) -> _T:
+        return self.result(self._pool.submit(function, *arguments))
+
+    def result(self, future: "Future[_T]") -> _T:
+        """Return what a worker answered; EngineError where its process died."""
         try:
-            return self._pool.submit(function, *arguments).result()
+            return future.result()
         except BrokenExecutor:
             raise EngineError(
                 f"calculator {self.settings.make}: its process died (out of memory, or a crash of its own); "

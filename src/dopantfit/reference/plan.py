@@ -167,6 +167,81 @@ class MolecularDynamics(_Item):
         return self.snapshots
 
 
+class CationExchange(_Item):
+    """A dopant exchanged with cations of the start: every one relaxed in the fixed cell, and the start as it is.
+
+    Start and last step of each relaxation join the set; they have one composition, so that their differences count.
+    """
+
+    kind: Literal["exchange"]
+    dopant: str
+    #: Cations it changes places with.
+    partners: Annotated[tuple[str, ...], Field(min_length=1)]
+    #: Pairs of sites of each partner, drawn.
+    pairs: Count = 1
+    #: At most, of each relaxation.
+    steps: Count = 100
+    #: A relaxation ends when no force is larger [eV/Å].
+    force_tolerance: Positive = 0.05
+
+    @property
+    def count(self) -> int:
+        """How many configurations, if no relaxation ends early."""
+        return (1 + len(self.partners) * self.pairs) * (self.steps + 1)
+
+
+class Channel(_Item):
+    """A dopant on the place of a mobile ion, others removed for its charge; the end of a short run of each."""
+
+    kind: Literal["channel"]
+    dopant: str
+    #: Of the dopant and of the mobile ion [e].
+    formal_charge: FormalCharge
+    mobile: str
+    mobile_charge: FormalCharge = 1
+    #: How many, each with places of its own.
+    configurations: Count
+    potential: str
+    temperature: Positive
+    duration: Positive
+
+    @property
+    def count(self) -> int:
+        """How many configurations."""
+        return self.configurations
+
+
+class Glass(Table):
+    """Melt and quench of a small cell with a force field: polyanions and cations at random, compressed, melted, cooled.
+
+    The end of the run at ``temperature`` and ``snapshots`` - 1 configurations before it are taken.
+    """
+
+    kind: Literal["glass"]
+    name: Name
+    family: Name | None = None
+    seed: Annotated[int, Field(ge=0)] = 0
+    k_mesh: Mesh | None = None
+    #: Host whose polyanions are placed; its name in the library, or a file.
+    host: str = "latp"
+    #: How many polyanions, and how many of each cation.
+    units: Annotated[int, Field(ge=1, le=50)]
+    cations: Annotated[dict[str, Count], Field(min_length=1)]
+    potential: str
+    #: At the end [Å³ per ion]; glasses of LATP have 13, crystals 12.
+    volume: Annotated[float, Field(ge=8.0, le=19.0)] = 13.0
+    melt: Positive = 1800.0
+    temperature: Positive = 300.0
+    #: Of each leg of the run [ps].
+    duration: Positive = 2.0
+    snapshots: Count = 1
+
+    @property
+    def count(self) -> int:
+        """How many configurations."""
+        return self.snapshots
+
+
 class Recompute(_Item):
     """A configuration as it is: to compute it anew, or with another k-mesh."""
 
@@ -180,10 +255,9 @@ class Recompute(_Item):
         return 1
 
 
-Item = Annotated[
-    Volumes | Strains | Rattle | Relaxation | MolecularDynamics | Recompute,
-    Field(discriminator="kind"),
-]
+#: What departs from a start.
+Departing = Volumes | Strains | Rattle | Relaxation | MolecularDynamics | CationExchange | Channel | Recompute
+Item = Annotated[Departing | Glass, Field(discriminator="kind")]
 
 
 class PlaneWaves(Table):
@@ -218,7 +292,7 @@ class Plan(Table):
         for item in self.configurations:
             if item.name in seen:
                 raise ValueError(f"two items are called {item.name!r}; give each its own name")
-            target = item.start.end_of
+            target = None if isinstance(item, Glass) else item.start.end_of
             if target is not None and not isinstance(seen.get(target), Relaxation):
                 raise ValueError(f"{item.name}: end_of = {target!r} is no relaxation above it in the plan")
             if self.calculator is not None and item.k_mesh is not None:

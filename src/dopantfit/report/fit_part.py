@@ -38,7 +38,7 @@ class GateView:
 
 def fit_part(fit: FitRecord, folder: Path) -> FitPart:
     """Draw and describe a fit; figures go to `folder`."""
-    caption, (errors_caption, errors) = _parameters_said(fit), _errors(fit, folder)
+    caption, (errors_caption, errors) = _parameters_said(fit) + _labels_said(fit), _errors(fit, folder)
     return FitPart(caption, _parameter_table(fit.parameters), _positions(fit, folder, caption), errors_caption, errors)
 
 
@@ -50,6 +50,12 @@ def _parameters_said(fit: FitRecord) -> str:
     if unsure:
         told += f"; not {listed(unsure)}"
     return told + (f"; at a bound: {listed(bound)}." if bound else "; none is at a bound.")
+
+
+def _labels_said(fit: FitRecord) -> str:
+    """Which sets are not DFT's word, nor were held against it; nothing where all are."""
+    believed = [f"{one.set} ({one.code})" for one in fit.labels if not one.held_against_dft]
+    return f" Labels that were never held against DFT: {listed(believed)}." if believed else ""
 
 
 def _parameter_table(parameters: Sequence[FittedParameter]) -> TableView:

@@ -1,7 +1,7 @@
 """What is validated: a potential, the one it stands beside, the frames that it has not seen, and the crystals."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from dopantfit.boundary.swap.acceptance import Statistics
+from dopantfit.boundary.swap.config import Layers
 from dopantfit.statistics import Estimate
-from dopantfit.study.bleeding_stage import Accepted, Bled
+from dopantfit.study.bleeding_stage import Accepted, Bled, WalkerGrain
 from dopantfit.study.conduction import NearestNeighbours, SpeciesTransport, Transported
 from dopantfit.study.dynamics import Equilibrated
 from dopantfit.workflow.records import Record
@@ -70,6 +71,8 @@ def bled(**changes):
         "sites": {"Ti": 1, "Al": 1, "Li": 0},
         "between_sites": 0,
         "attempts_per_dopant": 100.0,
+        "grains": (WalkerGrain(dopants=1, size=1000, elsewhere=0.05, depth=35.0),) * 2,
+        "layers": Layers(interface=12.0, into_grain=1, reservoir=12.0, width=3.5, count=15, rounds_per_layer=1),
     }
     return Bled(**plain | changes)
 

@@ -150,5 +150,5 @@ def test_what_cannot_be_built_is_one_clear_line(old, new, message):
 
 
 def test_a_missing_file_names_the_sizes():
-    with pytest.raises(ConfigError, match="tiny, quick, desk, paper"):
+    with pytest.raises(ConfigError, match="tiny, quick, night, desk, paper"):
         load_build("nowhere.toml")

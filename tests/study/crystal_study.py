@@ -8,7 +8,7 @@ from dopantfit.structures import load_host
 from dopantfit.study.conduction import TransportAnalysis, transport
 from dopantfit.study.config import Engine
 from dopantfit.study.crystals import CrystalBuild, build_crystal
-from dopantfit.study.dynamics import Equilibration, Production, conduct, equilibrate
+from dopantfit.study.dynamics import Continuation, Equilibration, Production, conduct, equilibrate, go_on
 from dopantfit.workflow.driver import run_graph
 from dopantfit.workflow.graph import Graph
 from dopantfit.workflow.pool import local_pool
@@ -32,8 +32,11 @@ def crystal_graph() -> Graph:
     npt = TypedTask("npt", "crystals", equilibrate, relax, POTENTIAL)
     run = Production(engine=ENGINE, temperature=700.0, heating=0.04, duration=0.4, seed=5, structure=npt.output)
     nvt = TypedTask("nvt", "crystals", conduct, run, POTENTIAL, 0.44, "ps")
-    analysis = TransportAnalysis(temperature=700.0, dopant="Mg", centre="P", runs=(nvt.output,), crystal=build.output)
-    jobs = (build, npt, nvt, TypedTask("transport", "crystals", transport, analysis, POTENTIAL))
+    more = Continuation(engine=ENGINE, temperature=700.0, duration=0.2, seed=6, before=nvt.output)
+    later = TypedTask("nvt.2", "crystals", go_on, more, POTENTIAL, 0.2, "ps")
+    segments = ((nvt.output, later.output),)
+    analysis = TransportAnalysis(temperature=700.0, dopant="Mg", centre="P", runs=segments, crystal=build.output)
+    jobs = (build, npt, nvt, later, TypedTask("transport", "crystals", transport, analysis, POTENTIAL))
     return Graph(job.task() for job in jobs)
 
 

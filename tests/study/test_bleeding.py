@@ -7,7 +7,7 @@ from scipy.stats import poisson
 from dopantfit.boundary.swap.config import Layers
 from dopantfit.boundary.swap.temper import Ladder, RoundResult
 from dopantfit.structures import labels_of, load_host, with_labels
-from dopantfit.study.bleeding_stage import DopedGrain, depth_of, grain_of, share_of, why_no_depth
+from dopantfit.study.bleeding_stage import WalkerGrain, depth_of, grain_of, share_of, why_no_depth
 from dopantfit.study.boundary_stage import DomainSpans
 from dopantfit.study.swap_stage import history_of
 
@@ -28,7 +28,7 @@ def walker(n_amorphous, n_grain):
 
 
 def grain(count, size=1000, elsewhere=0.05, depth=5.0):
-    return DopedGrain(np.arange(count), size, elsewhere, depth)
+    return WalkerGrain(dopants=count, size=size, elsewhere=elsewhere, depth=depth)
 
 
 def test_the_grain_of_a_walker_is_counted_ion_by_ion():

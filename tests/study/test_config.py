@@ -53,7 +53,7 @@ def test_the_preset_of_the_command_line_wins():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('preset = "fast"', "preset = 'fast' is not one of quick, desk, paper"),
+        ('preset = "fast"', "preset = 'fast' is not one of quick, night, desk, paper"),
         ("[crystals]\nedges = 2", "crystals.edges is no known key"),
         ("[crystals]\nedge = 2.5", "crystals.edge = 2.5"),
         ("[crystals]\nproduction = -1.0", "crystals.production = -1.0"),

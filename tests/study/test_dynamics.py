@@ -11,11 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dopantfit.errors import ConvergenceError
+from dopantfit.errors import ConfigError, ConvergenceError
+from dopantfit.study.conduction import joined, trajectory_of
 from dopantfit.study.config import Engine
-from dopantfit.study.dynamics import block_mean, dynamics_settings
+from dopantfit.study.dynamics import Produced, block_mean, dynamics_settings
 from dopantfit.study.files import read_structure, write_structure
 from dopantfit.workflow.records import read_record
+from dopantfit.workflow.typed import Made
+from dopantfit.workflow.work import Finished
 
 TABLE = "transport/msd.csv"
 
@@ -44,6 +47,27 @@ def test_transport_is_read_from_the_run(undisturbed):
     assert set(result["species"]) == {"Li", "Al", "Ti", "P", "O"}
     # 0.4 ps show no hop: a bound, not a number.
     assert "upper_bound_95" in result["species"]["Li"]["tracer_conductivity_S_per_cm"]
+
+
+def segment(folder, name):
+    record = read_record(folder / name)
+    return Made(Finished(folder / name, record), Produced)
+
+
+def test_segments_of_a_run_are_one_trajectory(undisturbed):
+    first, second = segment(undisturbed, "nvt"), segment(undisturbed, "nvt.2")
+    one, whole = trajectory_of([first], "Mg", {}), trajectory_of([first, second], "Mg", {})
+    # 0.4 and 0.2 ps, a frame every 0.02 ps; the second begins with the last frame of the first.
+    assert (one.n_frames, whole.n_frames) == (21, 31)
+    steps = np.sqrt(np.square(np.diff(whole.positions, axis=0)).sum(axis=2).mean(axis=1))
+    # Velocities go on: the step over the joint is one among the others, not that of another start.
+    assert steps[20] == pytest.approx(np.mean(steps[15:25]), rel=0.25)
+
+
+def test_a_segment_that_begins_elsewhere_is_refused(undisturbed):
+    parts = [trajectory_of([segment(undisturbed, name)], "Mg", {}) for name in ("nvt", "nvt.2")]
+    with pytest.raises(ConfigError, match="does not begin where"):
+        joined(parts[::-1])
 
 
 def descendants(pid):

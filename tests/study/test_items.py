@@ -154,7 +154,7 @@ def test_exchanges_across_the_interface_are_rows_of_their_own(tmp_path):
         penetration_A=None,
         grain_share=None,
     )
-    settings = Bleedings(boundaries=(BledSystem(system=boundary(1), bleeding=TaskOutput[Bled](task="bleeding")),))
+    settings = Bleedings(boundaries=(BledSystem(system=boundary(1), bleedings=(TaskOutput[Bled](task="bleeding"),)),))
     rows, _ = table_of(boundary_items.acceptance, settings, {"bleeding": found}, tmp_path)
     assert [(row["sites"], row["attempts"]) for row in rows] == [("all", "40"), ("across the interface", "10")]
 
@@ -166,9 +166,11 @@ def test_sites_and_growth_of_doped_crystals(tmp_path):
         "GB_1": bled(sites={"Al": 2, "Ti": 1, "Li": 0}, between_sites=1, attempts_per_dopant=8.0),
     }
     grown = GrownCrystal(
-        system=crystal(1), bleeding=TaskOutput[Bled](task="GB_1"), volume=TaskOutput[Equilibrated](task="C_1")
+        system=crystal(1),
+        bleedings=(TaskOutput[Bled](task="GB_1"),),
+        volumes=(TaskOutput[Equilibrated](task="C_1"),),
     )
-    settings = SiteOccupancy(reference=TaskOutput[Equilibrated](task="C_ref"), crystals=(grown,))
+    settings = SiteOccupancy(references=(TaskOutput[Equilibrated](task="C_ref"),), crystals=(grown,))
     rows, caption = table_of(boundary_items.site_occupancy, settings, results, tmp_path)
     # A dopant between sites is in the grain as well.
     assert {row["site"]: float(row["share"]) for row in rows} == {"Al": 0.5, "Ti": 0.25, "Li": 0.0, "between": 0.25}

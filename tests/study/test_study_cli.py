@@ -68,8 +68,8 @@ def call(monkeypatch, capsys, *words):
 @pytest.mark.parametrize(
     ("change", "words", "message"),
     [
-        (("quick", "fast"), [], "is not one of quick, desk, paper"),
-        (("", ""), ["--preset", "huge"], "is not one of quick, desk, paper"),
+        (("quick", "fast"), [], "is not one of quick, night, desk, paper"),
+        (("", ""), ["--preset", "huge"], "is not one of quick, night, desk, paper"),
         (('"Mg"', '"B"'), [], "B is not in potential"),
         (("latp-mg-2022", "none.toml"), [], "none.toml: no such file"),
         (("accept_failed_gates", "# accept"), [], "none.json: there is no validation"),

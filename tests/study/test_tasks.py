@@ -32,7 +32,7 @@ def planner(text=LEAST, preset="quick", base=FIT):
     return Planner(parse_study(text, preset=preset), base)
 
 
-@pytest.mark.parametrize("preset", ["quick", "desk", "paper"])
+@pytest.mark.parametrize("preset", ["quick", "night", "desk", "paper"])
 def test_every_task_has_an_action_that_exists(preset):
     graph = planner(preset=preset).graph()
     for task in graph.tasks.values():

@@ -76,13 +76,13 @@ def question(count):
         rules=RULES,
         mobile="Li",
         reducible="Ti",
-        crystal=runs_of(crystal(), "C_ref"),
+        crystals=(runs_of(crystal(), "C_ref"),),
         glasses=cells_of(None),
         compositions=tuple(
             CompositionRuns(
                 index=i,
-                bleeding=TaskOutput[Bled](task=f"bleeding:GB_{i}"),
-                crystal=runs_of(crystal(i), f"C_{i}"),
+                bleedings=(TaskOutput[Bled](task=f"bleeding:GB_{i}"),),
+                crystals=(runs_of(crystal(i), f"C_{i}"),),
                 glasses=cells_of(i),
             )
             for i in range(1, count + 1)

@@ -27,7 +27,9 @@ UnvalidatedOption = Annotated[
 
 @boundary_app.command("build")
 def build(
-    config: Annotated[str, typer.Argument(help="boundary.toml, its folder, or a size: tiny, quick, desk, paper.")],
+    config: Annotated[
+        str, typer.Argument(help="boundary.toml, its folder, or a size (tiny, quick, night, desk, paper).")
+    ],
     output: Annotated[Path | None, typer.Option(help="Folder of the run.", show_default="runs/boundary-<name>")] = None,
     potential: PotentialOption = "latp-2021",
     ranks: RanksOption = None,

@@ -5,6 +5,7 @@ Every 1.96 and every Student's t of the project stands here.
 
 from dopantfit.statistics.counts import poisson_interval, poisson_limit, wilson_interval
 from dopantfit.statistics.estimate import Estimate, Interval, estimate_from, interval_of
+from dopantfit.statistics.paired import TAIL_95, LogRatio, half_width, log_ratio, ratio_of, widened_to
 from dopantfit.statistics.pooling import mean_of, pooled, standard_error, standard_errors, weighted_sum
 from dopantfit.statistics.quantiles import (
     ONE_SIDED_95,
@@ -19,23 +20,29 @@ from dopantfit.statistics.sequential import Looks
 
 __all__ = [
     "ONE_SIDED_95",
+    "TAIL_95",
     "TWO_SIDED_95",
     "Estimate",
     "Interval",
+    "LogRatio",
     "Looks",
     "chi_squared_quantile",
     "chi_squared_tail",
     "estimate_from",
     "f_tail",
+    "half_width",
     "interval_of",
+    "log_ratio",
     "mean_of",
     "poisson_interval",
     "poisson_limit",
     "pooled",
+    "ratio_of",
     "ratio_of_squares",
     "standard_error",
     "standard_errors",
     "student_quantile",
     "weighted_sum",
+    "widened_to",
     "wilson_interval",
 ]

@@ -5,17 +5,17 @@ from math import sqrt
 from dopantfit.statistics.quantiles import TWO_SIDED_95, chi_squared_quantile
 
 
-def poisson_interval(count: float) -> tuple[float, float]:
-    """Exact 95 % interval of the expectation of a count (Garwood, Biometrika 28, 437 (1936)).
+def poisson_interval(count: float, tail: float = 0.025) -> tuple[float, float]:
+    """Exact interval of the expectation of a count (Garwood, Biometrika 28, 437 (1936)), a 95 % one by default.
 
-    count: at least 1; `poisson_limit` says what no event says.
+    count: at least 1; `poisson_limit` says what no event says. tail: probability beyond each end.
     """
-    return 0.5 * chi_squared_quantile(0.025, 2.0 * count), 0.5 * chi_squared_quantile(0.975, 2.0 * count + 2.0)
+    return 0.5 * chi_squared_quantile(tail, 2.0 * count), 0.5 * chi_squared_quantile(1.0 - tail, 2.0 * count + 2.0)
 
 
-def poisson_limit(count: float) -> float:
-    """One-sided 95 % limit of the expectation of a count: 3.0 where nothing was seen."""
-    return 0.5 * chi_squared_quantile(0.95, 2.0 * count + 2.0)
+def poisson_limit(count: float, tail: float = 0.025) -> float:
+    """One-sided limit of the expectation of a count, at twice the tail of an interval: 3.0 where nothing was seen."""
+    return 0.5 * chi_squared_quantile(1.0 - 2.0 * tail, 2.0 * count + 2.0)
 
 
 def wilson_interval(share: float, trials: float) -> tuple[float, float]:

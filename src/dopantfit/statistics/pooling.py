@@ -68,7 +68,7 @@ def pooled(estimates: Sequence[Estimate]) -> Estimate | None:
     relative = errors / values
     # A logarithm is lower on average than that of the mean, by half the variance.
     logarithms = np.log(values) + 0.5 * relative**2
-    variances = relative**2 + _between(logarithms, relative**2) + _EXACT**2
+    variances = relative**2 + between(logarithms, relative**2) + _EXACT**2
     if limits:
         middle, low, high = _censored(logarithms, variances, np.log(limits))
     else:
@@ -78,12 +78,15 @@ def pooled(estimates: Sequence[Estimate]) -> Estimate | None:
     return Estimate(value, error, exp(low), exp(high))
 
 
-def _between(values: Floats, variances: Floats) -> float:
+def between(values: Floats, variances: Floats) -> float:
     """Variance between structures by the method of moments of DerSimonian and Laird; 0 where errors explain all."""
     weights = 1.0 / (variances + _EXACT**2)
     whole = weights.sum()
     excess = float(weights @ (values - weights @ values / whole) ** 2) - (len(values) - 1)
-    return max(0.0, excess / float(whole - np.square(weights).sum() / whole))
+    scale = float(whole - np.square(weights).sum() / whole)
+    if scale <= _EXACT * whole:  # one value is exact, and its weight is all there is: the plain spread of all
+        return max(0.0, float(values.var(ddof=1) - variances.mean()))
+    return max(0.0, excess / scale)
 
 
 def _hartung_knapp(values: Floats, variances: Floats) -> tuple[float, float, float]:

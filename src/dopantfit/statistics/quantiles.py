@@ -2,7 +2,7 @@
 
 from math import inf
 
-from scipy.special import fdtrc, fdtri, gammaincc, gammainccinv, gammaincinv, stdtrit
+from scipy.special import fdtrc, fdtri, gammaincc, gammainccinv, gammaincinv, ndtri, stdtrit
 
 #: Half width of a 95 % interval in standard errors.
 TWO_SIDED_95 = 1.959963984540054
@@ -14,7 +14,12 @@ def student_quantile(freedom: float, probability: float = 0.975) -> float:
     """Return t that Student's t of `freedom` degrees stays below with `probability`; normal for infinitely many."""
     if freedom == inf and probability == 0.975:
         return TWO_SIDED_95
-    return float(stdtrit(freedom, probability))
+    return float(ndtri(probability) if freedom == inf else stdtrit(freedom, probability))
+
+
+def normal_widening(tail: float) -> float:
+    """Half width of a normal interval with probability `tail` beyond each end, over that of a 95 % one."""
+    return -float(ndtri(tail)) / TWO_SIDED_95
 
 
 def chi_squared_quantile(probability: float, freedom: float) -> float:

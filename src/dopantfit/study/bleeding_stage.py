@@ -13,6 +13,7 @@ from dopantfit.boundary.swap.bleeding import acceptance, mean_profiles, occupied
 from dopantfit.boundary.swap.config import Layers
 from dopantfit.boundary.swap.layers import depths
 from dopantfit.statistics import (
+    TAIL_95,
     TWO_SIDED_95,
     Estimate,
     poisson_interval,
@@ -51,6 +52,19 @@ class Accepted(Model):
     share: Number
 
 
+class WalkerGrain(Model):
+    """The explored part of one walker's grain.
+
+    dopants: in it. size: all its ions. elsewhere: dopant fraction of the amorphous domain. depth: below the interface
+    that 95 % of these dopants stay above [Å]; 0 without any.
+    """
+
+    dopants: int
+    size: int
+    elsewhere: float
+    depth: float
+
+
 class Bled(Model):
     """How much dopant the walkers of lowest energy have in their grain, how deep, and on which sites.
 
@@ -71,9 +85,20 @@ class Bled(Model):
     sites: dict[str, int]
     between_sites: int
     attempts_per_dopant: float
+    #: Of every walker, for what is read of several ladders together.
+    grains: tuple[WalkerGrain, ...]
+    layers: Layers
+
+    def share(self, tail: float = TAIL_95) -> Estimate | None:
+        """The grain share, with so much probability beyond each end."""
+        return self.grain_share if tail == TAIL_95 else share_of(self.grains, tail)
+
+    def depth(self, tail: float = TAIL_95) -> Estimate | None:
+        """The penetration depth, with so much probability beyond each end [Å]."""
+        return self.penetration_A if tail == TAIL_95 else depth_of(self.grains, self.layers, tail)
 
 
-@typed_action(BleedingAnalysis, Bled, version=4)
+@typed_action(BleedingAnalysis, Bled, version=5)
 def bleed(here: Here, want: BleedingAnalysis) -> Product[Bled]:
     """Analyse the end of a composition's walkers.
 
@@ -83,8 +108,8 @@ def bleed(here: Here, want: BleedingAnalysis) -> Product[Bled]:
     chosen, layers = swaps.result.lowest[: want.lowest], swaps.result.layers
     walkers = [read_structure(swaps.file(walker_file(replica))) for replica in chosen]
     reference = read_structure(boundary.file(STRUCTURE))
-    found = [grain_of(atoms, boundary.result.domains, layers, reference, want.dopant) for atoms in walkers]
-    sites = _sites(walkers, found, reference, want)
+    ions = [grain_of(atoms, boundary.result.domains, layers, reference, want.dopant) for atoms in walkers]
+    sites, found = _sites(walkers, ions, reference, want), [one.counted for one in ions]
     counts = swaps.result.statistics
     dopants = [labels_of(atoms).count(want.dopant) for atoms in walkers]
     tried = counts.total.attempted / len(swaps.result.lowest)
@@ -93,7 +118,7 @@ def bleed(here: Here, want: BleedingAnalysis) -> Product[Bled]:
         acceptance=_accepted(counts.pairs),
         acceptance_across=_accepted(counts.across),
         statistics=counts,
-        grain_fraction=sum(len(one.ions) for one in found) / max(1, sum(one.size for one in found)),
+        grain_fraction=fraction_of(found),
         grain_share=share_of(found),
         penetration_A=depth_of(found, layers),
         penetration_unknown=why_no_depth(found, layers),
@@ -101,6 +126,8 @@ def bleed(here: Here, want: BleedingAnalysis) -> Product[Bled]:
         sites={label: sites[label] for label in want.partners},
         between_sites=sites["between"],
         attempts_per_dopant=tried / float(np.mean(dopants)),
+        grains=tuple(found),
+        layers=layers,
     )
     return Product(result, (*_write(here, walkers, want.dopant), PROFILE))
 
@@ -116,15 +143,44 @@ def _sites(
     return sites
 
 
-class DopedGrain:
-    """The explored part of one walker's grain.
+def merged(found: Sequence[Bled]) -> Bled | None:
+    """What bled of several ladders together, each of its own boundary; None for none.
 
-    ions: indices of the dopants in it. size: all its ions. elsewhere: dopant fraction of the amorphous domain.
-    depth: below the interface that 95 % of these dopants stay above [Å]; 0 without any.
+    Each was tried as often as the least of them. walkers: of the first ladder.
     """
+    if len(found) < 2:
+        return found[0] if found else None
+    first, grains = found[0], [grain for one in found for grain in one.grains]
+    counts = Statistics()
+    for one in found:
+        counts.add(one.statistics)
+    return first.model_copy(
+        update={
+            "acceptance": _accepted(counts.pairs),
+            "acceptance_across": _accepted(counts.across),
+            "statistics": counts,
+            "grain_fraction": fraction_of(grains),
+            "grain_share": share_of(grains),
+            "penetration_A": depth_of(grains, first.layers),
+            "penetration_unknown": why_no_depth(grains, first.layers),
+            "sites": {label: sum(one.sites[label] for one in found) for label in first.sites},
+            "between_sites": sum(one.between_sites for one in found),
+            "attempts_per_dopant": min(one.attempts_per_dopant for one in found),
+            "grains": tuple(grains),
+        }
+    )
+
+
+class DopedGrain:
+    """The explored part of one walker's grain. ions: indices of the dopants in it; the others as in `WalkerGrain`."""
 
     def __init__(self, ions: NDArray[np.intp], size: int, elsewhere: float, depth: float) -> None:
         self.ions, self.size, self.elsewhere, self.depth = ions, size, elsewhere, depth
+
+    @property
+    def counted(self) -> WalkerGrain:
+        """The numbers."""
+        return WalkerGrain(dopants=len(self.ions), size=self.size, elsewhere=self.elsewhere, depth=self.depth)
 
 
 def grain_of(atoms: Atoms, domains: DomainSpans, layers: Layers, reference: Atoms, dopant: str) -> DopedGrain:
@@ -141,42 +197,54 @@ def grain_of(atoms: Atoms, domains: DomainSpans, layers: Layers, reference: Atom
     )
 
 
-def share_of(grains: Sequence[DopedGrain]) -> Estimate | None:
+def fraction_of(grains: Sequence[WalkerGrain]) -> float:
+    """Dopants among all ions of the explored grains."""
+    return sum(one.dopants for one in grains) / max(1, sum(one.size for one in grains))
+
+
+def unit_share(grains: Sequence[WalkerGrain]) -> float | None:
+    """Grain share that one dopant ion is worth; None where there is nothing to compare."""
+    size = sum(one.size for one in grains)
+    elsewhere = float(np.mean([one.elsewhere for one in grains])) if grains else 0.0
+    return 1.0 / size / elsewhere if size and elsewhere else None
+
+
+def share_of(grains: Sequence[WalkerGrain], tail: float = TAIL_95) -> Estimate | None:
     """Dopant fraction of the grain over that of the amorphous domain, over walkers.
 
     The interval is the wider of Poisson's, for the number of ions counted, and Student's, for the spread of walkers;
     with no ion at all it is the limit that 3.0 of them would have passed in 5 of 100 cases. None where there is nothing
-    to compare.
+    to compare. tail: probability beyond each end.
     """
-    count, size = sum(len(one.ions) for one in grains), sum(one.size for one in grains)
-    elsewhere = float(np.mean([one.elsewhere for one in grains]))
-    if size == 0 or elsewhere == 0.0:
+    count, unit = sum(one.dopants for one in grains), unit_share(grains)
+    if unit is None:
         return None
-    unit = 1.0 / size / elsewhere
     if count == 0:
-        return Estimate.upper_bound(poisson_limit(0) * unit)
-    low, high = (end * unit for end in poisson_interval(count))
+        return Estimate.upper_bound(poisson_limit(0, tail) * unit)
+    low, high = (end * unit for end in poisson_interval(count, tail))
     value, error = count * unit, sqrt(count) * unit
-    shares = [len(one.ions) / max(1, one.size) / one.elsewhere for one in grains if one.elsewhere]
+    shares = [one.dopants / max(1, one.size) / one.elsewhere for one in grains if one.elsewhere]
     if len(shares) > 1:
         spread = standard_error(shares)
-        half = spread * student_quantile(len(shares) - 1)
+        half = spread * student_quantile(len(shares) - 1, 1.0 - tail)
         low, high, error = min(low, max(0.0, value - half)), max(high, value + half), max(error, spread)
     return Estimate(value, error, low, high)
 
 
-def depth_of(grains: Sequence[DopedGrain], layers: Layers) -> Estimate | None:
+def depth_of(grains: Sequence[WalkerGrain], layers: Layers, tail: float = TAIL_95) -> Estimate | None:
     """Mean penetration depth of the walkers [Å], Student's interval; None where `why_no_depth` says why."""
     if why_no_depth(grains, layers):
         return None
     found = [one.depth for one in grains]
-    return Estimate.symmetric(float(np.mean(found)), standard_error(found), len(found) - 1, least=0.0)
+    mean, error = float(np.mean(found)), standard_error(found)
+    half = student_quantile(len(found) - 1, 1.0 - tail) * error
+    return Estimate(mean, error, max(0.0, mean - half), mean + half)
 
 
-def why_no_depth(grains: Sequence[DopedGrain], layers: Layers) -> str:
+def why_no_depth(grains: Sequence[WalkerGrain], layers: Layers) -> str:
     """Why the true depth may be anything; empty where the walkers give one."""
     open_to = layers.count * layers.width
-    if not any(len(one.ions) for one in grains):
+    if not any(one.dopants for one in grains):
         return "no dopant in the grain whose depth could be measured"
     if max(one.depth for one in grains) > open_to - layers.width:
         return f"a walker's dopant reached the last layer that was open, which ends at {open_to:g} Å"

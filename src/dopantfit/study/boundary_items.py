@@ -6,12 +6,11 @@ import numpy as np
 from ase import Atoms
 
 from dopantfit.boundary.profile.profiles import profiles
-from dopantfit.statistics import Interval, interval_of
-from dopantfit.study.bleeding_stage import Bled
+from dopantfit.statistics import Interval, ratio_of
+from dopantfit.study.bleeding_stage import Bled, merged
 from dopantfit.study.boundary_stage import BuiltBoundary, DopedBoundary
 from dopantfit.study.dynamics import Equilibrated
 from dopantfit.study.files import STRUCTURE, read_structure
-from dopantfit.study.glass_items import shortest
 from dopantfit.study.item import Cell
 from dopantfit.study.item_schemas import (
     ACROSS,
@@ -29,7 +28,7 @@ from dopantfit.study.items import Gathered, finish, number, number_columns
 from dopantfit.study.swap_stage import Tempered
 from dopantfit.study.systems import System
 from dopantfit.workflow.schema import Model
-from dopantfit.workflow.typed import Here, Made, Product, TaskOutput, typed_action
+from dopantfit.workflow.typed import Here, Product, TaskOutput, typed_action
 
 
 class DopedSystem(Model):
@@ -47,10 +46,10 @@ class DopantProfiles(Model):
 
 
 class BledSystem(Model):
-    """What bled of one GB_i."""
+    """What bled of one GB_i, out of every boundary."""
 
     system: System
-    bleeding: TaskOutput[Bled]
+    bleedings: tuple[TaskOutput[Bled], ...]
 
 
 class Bleedings(Model):
@@ -80,17 +79,17 @@ class HostProfile(Model):
 
 
 class GrownCrystal(Model):
-    """One C_i: what bled into it, and its volume."""
+    """One C_i: what bled into it, out of every boundary, and its volume in every arrangement."""
 
     system: System
-    bleeding: TaskOutput[Bled]
-    volume: TaskOutput[Equilibrated]
+    bleedings: tuple[TaskOutput[Bled], ...]
+    volumes: tuple[TaskOutput[Equilibrated], ...]
 
 
 class SiteOccupancy(Model):
     """Crystals against the reference."""
 
-    reference: TaskOutput[Equilibrated]
+    references: tuple[TaskOutput[Equilibrated], ...]
     crystals: tuple[GrownCrystal, ...]
 
 
@@ -132,15 +131,14 @@ def profile_rows(system: str, structures: Sequence[Atoms], label: str) -> list[S
     ]
 
 
-@typed_action(Bleedings, Gathered, version=2)
+@typed_action(Bleedings, Gathered, version=3)
 def acceptance(here: Here, want: Bleedings) -> Product[Gathered]:
     """Item 2: acceptance of relaxed exchanges, and the profile of the dopant in the walkers of lowest energy."""
     rows: list[Sequence[Cell]] = []
     facts: dict[str, SystemBleeding] = {}
     for one in want.boundaries:
-        if (made := here.if_made(one.bleeding)) is None:
+        if (bled := merged([made.result for made in here.all_made(one.bleedings)])) is None:
             continue
-        bled = made.result
         for sites, pairs in ((ALL_SITES, bled.acceptance), (ACROSS, bled.acceptance_across)):
             for label, pair in pairs.items():
                 rows.append((one.system.name, sites, label, pair.attempts, pair.accepted, *number(pair.share)))
@@ -152,32 +150,35 @@ def acceptance(here: Here, want: Bleedings) -> Product[Gathered]:
     return finish(here, "Acceptance of exchanges of the dopant by partner", columns, rows, AcceptanceFacts(facts))
 
 
-@typed_action(SiteOccupancy, Gathered, version=2)
+@typed_action(SiteOccupancy, Gathered, version=3)
 def site_occupancy(here: Here, want: SiteOccupancy) -> Product[Gathered]:
     """Item 4: which sites the dopant took in the grain, or that it sits between them, and how much the crystal grew."""
-    before = here.if_made(want.reference)
+    before = [made.result for made in here.all_made(want.references)]
     rows: list[Sequence[Cell]] = []
     attempts, settled = dict[str, float](), dict[str, float]()
     for one in want.crystals:
-        if (bleeding := here.if_made(one.bleeding)) is None:
+        if (bled := merged([made.result for made in here.all_made(one.bleedings)])) is None:
             continue
-        name, bled, after = one.system.name, bleeding.result, here.if_made(one.volume)
+        name, after = one.system.name, [made.result for made in here.all_made(one.volumes)]
         counts = {**bled.sites, BETWEEN: bled.between_sites}
-        change, whole = _less_one(_volume(after).over(_volume(before))), sum(counts.values())
+        change, whole = _less_one(growth(before, after)), sum(counts.values())
         for label, count in counts.items():
             share = count / whole if whole else None
             rows.append((name, label, count, share, change.value, change.low, change.high))
         attempts[name] = bled.attempts_per_dopant
-        settled[name] = shortest([volume for volume in (before, after) if volume is not None])
+        settled[name] = min((volume.duration_ps for volume in (*before, *after)), default=0.0)
     columns = {"system": "", "site": "", "count": "", "share": ""}
     columns |= {"volume_change": "", "volume_change_low": "", "volume_change_high": ""}
     facts = OccupancyFacts(attempts_per_dopant=attempts, constant_pressure_ps=settled)
     return finish(here, "Sites of the dopant in the grain, and the volume of the crystal", columns, rows, facts)
 
 
-def _volume(need: Made[Equilibrated] | None) -> Interval:
-    """Volume per cell; doped and reference cells have the same host sites, so that volumes compare directly."""
-    return interval_of(None if need is None else need.result.volume_A3)
+def growth(before: Sequence[Equilibrated], after: Sequence[Equilibrated]) -> Interval:
+    """Volume of doped crystals over that of reference ones, arrangement by arrangement.
+
+    Both have the same host sites, so that volumes compare directly.
+    """
+    return ratio_of([one.volume_A3 for one in after], [one.volume_A3 for one in before])[0]
 
 
 def _less_one(ratio: Interval) -> Interval:

@@ -10,10 +10,18 @@ import typer
 from dopantfit.terminal import JsonOption, print_json, print_parts
 
 FolderArgument = Annotated[Path, typer.Argument(help="Folder with study.toml, or such a file.")]
-PresetOption = Annotated[str | None, typer.Option(help="quick, desk or paper, instead of the one the file names.")]
+PresetOption = Annotated[
+    str | None, typer.Option(help="quick, night, desk or paper, instead of the one the file names.")
+]
 RunOption = Annotated[Path | None, typer.Option("--run", help="Run folder.", show_default="runs/study-<name>")]
 WorkersOption = Annotated[int | None, typer.Option(min=1, help="Tasks at a time.", show_default="cores")]
 SiteOption = Annotated[Path | None, typer.Option(help="Site file (TOML): run through Slurm, PBS or Kubernetes.")]
+UntilOption = Annotated[
+    bool, typer.Option("--until-decided", help="Go on, round by round, with what answers the checks that are open.")
+]
+BudgetOption = Annotated[
+    float, typer.Option("--core-hours", min=0.0, help="Budget of --until-decided, by the model of costs.")
+]
 KeepOption = Annotated[
     bool, typer.Option("--keep", help="Copy the summary to <folder>/study, to be kept with the fit and reported from.")
 ]
@@ -26,6 +34,8 @@ def study(
     workers: WorkersOption = None,
     site: SiteOption = None,
     keep: KeepOption = False,
+    until_decided: UntilOption = False,
+    core_hours: BudgetOption = 25.0,
     json: JsonOption = False,
 ) -> None:
     """Study a dopant in the grain boundary: build, dope, exchange, run, analyse, answer. Goes on where it was ended."""
@@ -35,7 +45,17 @@ def study(
     from dopantfit.study.tables import verdict_lines
     from dopantfit.workflow.overview import Overview
 
-    record = verb.study(folder, preset=preset, run=run, workers=workers, site=site, keep=keep, watch=Overview)
+    record = verb.study(
+        folder,
+        preset=preset,
+        run=run,
+        workers=workers,
+        site=site,
+        keep=keep,
+        until_decided=until_decided,
+        core_hours=core_hours,
+        watch=Overview,
+    )
     if json:
         print_json(record.as_dict())
     else:

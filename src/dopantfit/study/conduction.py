@@ -2,17 +2,18 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
 
 from dopantfit.boundary.profile.profiles import nearest_distances
+from dopantfit.errors import ConfigError
 from dopantfit.potential import Potential
 from dopantfit.statistics import standard_error
 from dopantfit.study.crystals import BuiltCrystal
-from dopantfit.study.dynamics import IONS, TRAJECTORY, Produced
+from dopantfit.study.dynamics import IONS, PRODUCTION, TRAJECTORY, Produced
 from dopantfit.study.values import Number
 from dopantfit.transport.reading import read_trajectory, species_of
 from dopantfit.transport.summary import summarise, write_msd
@@ -21,7 +22,10 @@ from dopantfit.workflow.schema import Model
 from dopantfit.workflow.typed import Here, Made, Product, TaskOutput, typed_action
 
 MSD = "msd.csv"
-PRODUCTION = Path("production")
+#: Segments of one run, the first one first.
+Segments: TypeAlias = tuple[TaskOutput[Produced], ...]
+#: Part of a cell that rounding to single precision moves an ion by, far from the origin.
+_SAME_PLACE = 1e-4
 #: Frames of a run that structure is averaged over; neighbouring ones say the same.
 _FRAMES = 20
 
@@ -36,7 +40,7 @@ class TransportAnalysis(Model):
     temperature: float
     dopant: str
     centre: str
-    runs: tuple[TaskOutput[Produced], ...]
+    runs: tuple[Segments, ...]
     crystal: TaskOutput[BuiltCrystal] | None = None
 
 
@@ -80,12 +84,12 @@ class NearestNeighbours(Model):
     nearest_error_A: float | None
 
 
-@typed_action(TransportAnalysis, Transported, version=4)
+@typed_action(TransportAnalysis, Transported, version=5)
 def transport(here: Here, want: TransportAnalysis) -> Product[Transported]:
     """Diffusion and conductivity of every cation; independent runs together."""
     potential, crystal = Potential.load(here.path("potential")), here.if_made(want.crystal)
     sites = {} if crystal is None else crystal.result.dopant_sites
-    runs = [trajectory_of(here.made(run), want.dopant, sites) for run in want.runs]
+    runs = [trajectory_of(here.all_made(run), want.dopant, sites) for run in want.runs]
     charges = cation_charges(runs[0].species, potential, want.centre)
     summary = summarise(runs, charges, want.temperature)
     write_msd(here.folder / MSD, summary)
@@ -95,7 +99,7 @@ def transport(here: Here, want: TransportAnalysis) -> Product[Transported]:
 @typed_action(GlassStructure, NearestNeighbours, version=1)
 def glass_structure(here: Here, want: GlassStructure) -> Product[NearestNeighbours]:
     """Distance of every ion of a label to the nearest other one, averaged over a run and then over the ions."""
-    distances = mean_nearest(trajectory_of(here.made(want.run), "", {}), want.label)
+    distances = mean_nearest(trajectory_of([here.made(want.run)], "", {}), want.label)
     count, known = len(distances), len(distances) > 1
     mean, error = (float(distances.mean()), standard_error(distances)) if known else (None, None)
     return Product(NearestNeighbours(ions=count, nearest_A=mean, nearest_error_A=error))
@@ -116,13 +120,32 @@ def mean_nearest(run: Trajectory, label: str) -> NDArray[np.float64]:
     return np.asarray(np.mean(found, axis=0))
 
 
-def trajectory_of(run: Made[Produced], dopant: str, sites: Mapping[str, Sequence[int]]) -> Trajectory:
-    """Read the trajectory of a production run; dopants on known sites get labels such as ``Mg on Ti``."""
-    species = list(species_of(run.file(str(PRODUCTION / IONS))))
+def trajectory_of(segments: Sequence[Made[Produced]], dopant: str, sites: Mapping[str, Sequence[int]]) -> Trajectory:
+    """Read the segments of a production run as one; dopants on known sites get labels such as ``Mg on Ti``."""
+    species = list(species_of(segments[0].file(f"{PRODUCTION}/{IONS}")))
     for site, ions in sites.items():
         for ion in ions:
             species[ion] = f"{dopant} on {site}"
-    return read_trajectory(run.file(str(PRODUCTION / TRAJECTORY)), tuple(species))
+    return joined([read_trajectory(one.file(f"{PRODUCTION}/{TRAJECTORY}"), tuple(species)) for one in segments])
+
+
+def joined(segments: Sequence[Trajectory]) -> Trajectory:
+    """Return segments, each of which begins with the last frame of the one before, as one trajectory.
+
+    Raises ConfigError where one does not: an ion may lie whole cells away from where it was, and nowhere else.
+    """
+    first, *others = segments
+    if not others:
+        return first
+    parts = [np.asarray(first.positions, dtype=np.float64)]
+    for one in others:
+        positions, last = np.asarray(one.positions, dtype=np.float64), parts[-1][-1]
+        moved = (positions[0] - last) @ np.linalg.inv(one.cells[0])
+        if np.abs(moved - np.round(moved)).max() > _SAME_PLACE or one.interval != first.interval:
+            raise ConfigError(f"{one.source}: does not begin where {first.source} ended; run the study again")
+        parts.append((positions - np.round(moved) @ one.cells[0])[1:])
+    cells = np.concatenate([first.cells, *(one.cells[1:] for one in others)])
+    return Trajectory.from_arrays(np.concatenate(parts), first.species, cells, first.interval, first.source)
 
 
 def cation_charges(species: Sequence[str], potential: Potential, centre: str) -> dict[str, float]:

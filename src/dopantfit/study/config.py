@@ -1,6 +1,7 @@
 """What people write to have a dopant studied: ``study.toml``. Units: Å, K, ps, bar, at% of all ions.
 
-A file names a preset (quick, desk, paper) and whatever it wants otherwise; every value of the preset can be overridden.
+A file names a preset (quick, night, desk, paper) and whatever it wants otherwise; every value of the preset can be
+overridden.
 """
 
 import os
@@ -12,12 +13,13 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from dopantfit.errors import ConfigError
+from dopantfit.statistics.sequential import MOST_LOOKS
 from dopantfit.strict_toml import Count, Positive, Table, parse_strict, parse_toml, read_text
 from dopantfit.structures.hosts import DEFAULT_HOST
 from dopantfit.study.systems import System
 
 STUDY_FILE = "study.toml"
-PRESETS = ("quick", "desk", "paper")
+PRESETS = ("quick", "night", "desk", "paper")
 #: What the study's own potential is called beside those of an ensemble.
 OWN = "study"
 
@@ -45,6 +47,9 @@ class Boundary(Table):
 
     #: A size that ships with the package, or a boundary.toml beside the study.
     build: Text
+    #: Boundaries built and quenched independently of one another. Each has its own walkers and glasses: doped and
+    #: undoped glasses of one quench are compared, and quenches show the spread.
+    quenches: Repeats = 1
 
 
 class Doping(Table):
@@ -52,7 +57,7 @@ class Doping(Table):
 
     #: Dopant in the amorphous domain, one number for each GB_i [at%].
     concentrations: Annotated[tuple[Annotated[float, Field(gt=0.0, le=30.0)], ...], Field(min_length=1, max_length=100)]
-    #: Random realisations of each, which are the walkers of the Monte Carlo; two or more show a spread.
+    #: Random realisations of each in every boundary, the walkers of its Monte Carlo; two or more show a spread.
     realisations: Repeats
     #: Relaxation of each by molecular dynamics at constant pressure [ps], [K].
     relaxation: Positive
@@ -113,6 +118,9 @@ class Crystals(Table):
     heating: Positive
     production: Positive
     temperature: Positive
+    #: Arrangements of the partners and the dopant. C_i and C_ref of one number share that of the partners and are
+    #: compared; arrangements show the spread.
+    arrangements: Repeats = 1
     #: Independent runs of each cell; two or more show the spread between runs.
     replicas: Repeats
 
@@ -128,7 +136,7 @@ class AmorphousCells(Table):
     heating: Positive
     production: Positive
     temperature: Positive
-    #: Cells per composition, from its walkers of lowest energy; two or more show a spread.
+    #: Cells per composition and boundary, from its walkers of lowest energy.
     cells: Repeats
     #: Number i of the A_i that is run at other temperatures, and these temperatures [K].
     arrhenius_of: Count
@@ -162,6 +170,8 @@ class Rules(Table):
     reducible_density: Positive
     #: Fewer independent structures or runs than this show no spread, and no answer is given.
     structures: Count
+    #: Looks at a study that grows until it can tell; their errors add up to those of one 95 % interval.
+    looks: Annotated[int, Field(ge=1, le=MOST_LOOKS)] = 4
 
 
 class Ensemble(Table):
@@ -186,7 +196,7 @@ class Ensemble(Table):
 class StudyConfig(Table):
     """Everything that a study needs to know."""
 
-    preset: Literal["quick", "desk", "paper"]
+    preset: Literal["quick", "night", "desk", "paper"]
     #: What is doped: a name of the library of hosts, or a TOML file beside the study.
     host: Text = DEFAULT_HOST
     #: Of everything random; each task draws its own from it and its name.

@@ -131,13 +131,24 @@ def calibrate(planner: Planner, folder: Path) -> Rates:
     return Rates(3600.0 / rate / len(atoms), _SWAP_SECONDS, f"{settings.duration:g} ps of {len(atoms)} ions, just now")
 
 
+#: What work costs when no measurement may enter, so that decisions are the same on any machine: as measured on one core
+#: of a workstation, 160 to 2,700 ions.
+MODEL = Rates(0.0125, _SWAP_SECONDS, "the model of costs")
+
+
+def seconds_of(planner: Planner, graph: Graph, rates: Rates = MODEL) -> dict[str, float]:
+    """Core seconds of every task."""
+    ions = dict.fromkeys(graph.order, Sizes.of(planner).boundary) | Sizes.of(planner).by_task(planner.planned)
+    swaps = planner.study.swaps
+    between = swaps.rounds_per_layer * swaps.layers * swaps.relaxation * planner.study.doping.realisations
+    return {name: _seconds(task, ions[name], rates, between) for name, task in graph.tasks.items()}
+
+
 def cost_of(planner: Planner, graph: Graph, rates: Rates, cores: int, ranks: int = 1) -> Cost:
     """Return the cost of a study on `cores` cores, `ranks` of which work on one task."""
     sizes = Sizes.of(planner)
     ions = dict.fromkeys(graph.order, sizes.boundary) | sizes.by_task(planner.planned)
-    swaps = planner.study.swaps
-    between = swaps.rounds_per_layer * swaps.layers * swaps.relaxation * planner.study.doping.realisations
-    seconds = {name: _seconds(task, ions[name], rates, between) for name, task in graph.tasks.items()}
+    seconds = seconds_of(planner, graph, rates)
     begins, ends = schedule(graph, seconds, cores, ranks, planner.study.doping.realisations)
     stages: dict[str, list[str]] = {}
     for name in graph.order:

@@ -9,7 +9,7 @@ from dopantfit.errors import ConfigError
 from dopantfit.potential import Potential
 from dopantfit.potential.checks import element_of
 from dopantfit.structures import Host, Substitution, labels_of, substituted, with_labels
-from dopantfit.study.bleeding_stage import Bled
+from dopantfit.study.bleeding_stage import Bled, merged
 from dopantfit.study.files import STRUCTURE, write_structure
 from dopantfit.workflow.schema import Model
 from dopantfit.workflow.typed import Here, Product, TaskOutput, typed_action
@@ -18,8 +18,8 @@ from dopantfit.workflow.typed import Here, Product, TaskOutput, typed_action
 class CrystalBuild(Model):
     """One crystal cell: C_ref, or with `bleeding` C_i.
 
-    edge: pseudo-cubic cells along each edge. x: partners per formula unit. seed: the same for all, so that all have the
-    same partners.
+    edge: pseudo-cubic cells along each edge. x: partners per formula unit. seed: the same for all of one arrangement,
+    so that they have the same partners. bleeding: of every ladder of walkers.
     """
 
     host: Host
@@ -27,7 +27,7 @@ class CrystalBuild(Model):
     x: float
     dopant: str
     seed: int
-    bleeding: TaskOutput[Bled] | None = None
+    bleeding: tuple[TaskOutput[Bled], ...] = ()
 
 
 class BuiltCrystal(Model):
@@ -39,14 +39,17 @@ class BuiltCrystal(Model):
     dopant_sites: dict[str, tuple[int, ...]]
 
 
-@typed_action(CrystalBuild, BuiltCrystal, version=1)
+@typed_action(CrystalBuild, BuiltCrystal, version=2)
 def build_crystal(here: Here, want: CrystalBuild) -> Product[BuiltCrystal]:
-    """Build C_ref, or C_i with as much dopant on such sites as the bleeding analysis found."""
+    """Build C_ref, or C_i with as much dopant on such sites as the bleeding analysis found.
+
+    C_i has one dopant at least: without any it would be C_ref once more, and say nothing of what a dopant does.
+    """
     charge = Potential.load(here.path("potential")).species[want.dopant].formal_charge
     sites: dict[str, int] = {}
-    if want.bleeding is not None:
-        found = here.made(want.bleeding).result
-        total = round(found.grain_fraction * reference_size(want.host, want.edge, want.x))
+    found = merged([made.result for made in here.all_made(want.bleeding)])
+    if found is not None:
+        total = max(1, round(found.grain_fraction * reference_size(want.host, want.edge, want.x)))
         sites = shares(total, site_weights(found))
     rng = np.random.default_rng(want.seed)
     atoms, kinds = doped_crystal(want.host, want.edge, want.x, want.dopant, charge, sites, rng)
@@ -60,11 +63,13 @@ def site_weights(found: Bled) -> dict[str, int]:
     """Return in what proportion dopants sit on the kinds of site.
 
     Where all that are in the grain sit between sites, as beside a complexion, they count by the partners that they have
-    changed places with; where none has, and dynamics brought them there, by the partners that were tried.
+    changed places with; where none has, and dynamics brought them there, by the partners that were tried; alike where
+    nothing was tried.
     """
     accepted = {label: one.accepted for label, one in found.acceptance.items()}
     tried = {label: one.attempts for label, one in found.acceptance.items()}
-    return next((one for one in (found.sites, accepted, tried) if any(one.values())), found.sites)
+    alike = dict.fromkeys(found.sites, 1)
+    return next((one for one in (found.sites, accepted, tried) if any(one.values())), alike)
 
 
 def reference_size(host: Host, edge: int, x: float) -> int:

@@ -21,6 +21,8 @@ from dopantfit.workflow.schema import Model
 from dopantfit.workflow.typed import Here, Product, TaskOutput, typed_action
 
 TRAJECTORY, IONS = "trajectory.dcd", "ions.extxyz"
+#: Folder of the run that transport is read from, inside that of its task; and sites and velocities at its end.
+PRODUCTION, END_STATE = "production", "sites.dump"
 #: Part of an equilibration that is left out of means.
 _SETTLING = 0.5
 #: Blocks that the error of a mean comes from.
@@ -65,6 +67,16 @@ class Production(Model):
     duration: float
     seed: int
     structure: TaskOutput[Model]
+
+
+class Continuation(Model):
+    """Molecular dynamics that goes on from the end of a production run, as its next segment: duration [ps]."""
+
+    engine: Engine
+    temperature: float
+    duration: float
+    seed: int
+    before: TaskOutput["Produced"]
 
 
 class Produced(Model):
@@ -119,26 +131,44 @@ def equilibrate(here: Here, want: Equilibration) -> Product[Equilibrated]:
     return Product(result, (STRUCTURE,), _rates(run, len(atoms)))
 
 
-@typed_action(Production, Produced, version=1)
+@typed_action(Production, Produced, version=2)
 def conduct(here: Here, want: Production) -> Product[Produced]:
     """Run a structure at constant volume: heated first, then the trajectory that transport is read from."""
     atoms = read_structure(here.made(want.structure).file(STRUCTURE))
     heating = dynamics_settings(want.engine, want.seed, want.temperature, want.heating)
     run_here(here, atoms, heating, "heating")
     production = dynamics_settings(want.engine, want.seed, want.temperature, want.duration)
-    run = run_here(here, atoms, production, "production", start="heating")
-    files = tuple(str(path.relative_to(here.folder)) for path in (run.trajectory, run.ions, run.thermo))
+    return _produced(here, run_here(here, atoms, production, PRODUCTION, here.folder / "heating"), production)
+
+
+@typed_action(Continuation, Produced, version=1)
+def go_on(here: Here, want: Continuation) -> Product[Produced]:
+    """Run the next segment of a production run: from its last positions, shells and velocities, at its volume."""
+    before = here.made(want.before)
+    atoms = read_structure(before.file(f"{PRODUCTION}/{IONS}"))
+    settings = dynamics_settings(want.engine, want.seed, want.temperature, want.duration)
+    start = before.file(f"{PRODUCTION}/{END_STATE}").parent
+    return _produced(here, run_here(here, atoms, settings, PRODUCTION, start), settings)
+
+
+def _produced(here: Here, run: DynamicsResult, settings: Dynamics) -> Product[Produced]:
+    """What a production run is to others: trajectory, ions, table, and the end that the next segment goes on from."""
+    ends = (run.record, run.record.with_name(END_STATE))
+    files = tuple(str(path.relative_to(here.folder)) for path in (run.trajectory, run.ions, run.thermo, *ends[1:]))
     result = Produced(
-        temperature_K=want.temperature,
+        temperature_K=settings.temperature,
         volume_A3=float(run.atoms.get_volume()),
         counts=counts_of(run.atoms),
-        frame_interval_ps=production.dump_every * production.timestep,
+        frame_interval_ps=settings.dump_every * settings.timestep,
     )
-    return Product(result, files, _rates(run, len(atoms)))
+    return Product(result, files, _rates(run, len(run.atoms)))
 
 
-def run_here(here: Here, atoms: Atoms, settings: Dynamics, name: str, start: str | None = None) -> DynamicsResult:
-    """Run (or go on with) molecular dynamics in a folder of the task, with its potential and resources."""
+def run_here(here: Here, atoms: Atoms, settings: Dynamics, name: str, start: Path | None = None) -> DynamicsResult:
+    """Run (or go on with) molecular dynamics in a folder of the task, with its potential and resources.
+
+    start: folder of the run that it goes on from.
+    """
 
     def report(progress: DynamicsProgress) -> None:
         here.report(progress.time, progress.rate)
@@ -150,7 +180,7 @@ def run_here(here: Here, atoms: Atoms, settings: Dynamics, name: str, start: str
         here.folder / name,
         launcher=launcher_of(here),
         report=report,
-        start=None if start is None else here.folder / start,
+        start=start,
     )
 
 

@@ -1,6 +1,7 @@
 """Results 7 to 9: composition, structure and density of the glasses."""
 
 from collections.abc import Sequence
+from math import inf
 
 from dopantfit.statistics import Estimate, pooled
 from dopantfit.study.conduction import NearestNeighbours
@@ -97,13 +98,14 @@ def number_density(cells: Sequence[Equilibrated], label: str | None) -> Estimate
 
 def _per_volume(found: Sequence[tuple[float, Estimate]]) -> Estimate | None:
     """Amounts over volumes [1/Å³], pooled; cells whose volume has no error are left out."""
-    return pooled(
-        [
-            Estimate.symmetric(amount / volume.value, amount * volume.error / volume.value**2)
-            for amount, volume in found
-            if volume.value and volume.error is not None
-        ]
-    )
+    return pooled([density_of(amount, volume) for amount, volume in found if volume.value and volume.error is not None])
+
+
+def density_of(amount: float, volume: Estimate) -> Estimate:
+    """An exact amount over a volume [1/Å³]; a volume without an error, of which nothing follows, makes a bound."""
+    if not volume.value or volume.error is None:
+        return Estimate.upper_bound(inf)
+    return Estimate.symmetric(amount / volume.value, amount * volume.error / volume.value**2)
 
 
 @typed_action(Densities, Gathered, version=3)

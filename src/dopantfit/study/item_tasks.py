@@ -26,51 +26,55 @@ from dopantfit.study.verdict_stage import CompositionRuns, Question, verdict
 from dopantfit.workflow.typed import Action, Settings, TypedTask
 
 
-def result_jobs(study: StudyConfig, planned: Planned) -> Iterator[AnyJob]:
+def result_jobs(study: StudyConfig, planned: Planned, tail: float) -> Iterator[AnyJob]:
     """Return one task for each result; each makes do with what finished."""
+    # Profiles and walkers are shown of the first boundary: others have other heights, and tell the same story.
     profiles = tuple(
-        DopedSystem(system=one.system, structures=tuple(job.output for job in one.doped)) for one in planned.boundaries
+        DopedSystem(system=one.system, structures=tuple(job.output for job in one.ladders[0].doped))
+        for one in planned.doped
     )
     yield _item(
         "01-dopant-profiles",
         boundary_items.dopant_profiles,
         DopantProfiles(dopant=study.dopant, boundaries=profiles),
     )
-    bled = tuple(BledSystem(system=one.system, bleeding=one.bleeding.output) for one in planned.boundaries)
+    bled = tuple(BledSystem(system=one.system, bleedings=one.bleedings) for one in planned.doped)
     yield _item("02-acceptance", boundary_items.acceptance, Bleedings(boundaries=bled))
-    host = HostProfile(label=planned.host.substitution.partner, boundary=planned.boundary.output)
+    host = HostProfile(label=planned.host.substitution.partner, boundary=planned.boundaries[0].output)
     yield _item("03-host-profile", boundary_items.host_profile, host)
     yield from _crystal_jobs(study, planned)
     yield from _glass_jobs(study, planned)
-    tempered = tuple(TemperedSystem(system=one.system, swaps=one.swaps.output) for one in planned.boundaries)
+    tempered = tuple(TemperedSystem(system=one.system, swaps=one.ladders[0].swaps.output) for one in planned.doped)
     yield _item("11-walkers", boundary_items.walkers, Walkers(boundaries=tempered))
     if study.ensemble.members:
         yield _item("ensemble", ensemble.ensemble, _ensemble(study, planned))
-    yield TypedTask(places.VERDICT, "verdict", verdict, _question(study, planned), tolerant=True)
+    yield TypedTask(places.VERDICT, "verdict", verdict, _question(study, planned, tail), tolerant=True)
 
 
 def _crystal_jobs(study: StudyConfig, planned: Planned) -> Iterator[AnyJob]:
-    reference, last = planned.crystals[crystal()], planned.crystals[crystal(study.compositions[-1])]
+    volumes = {
+        system: tuple(one.runs.equilibrated.output for one in found) for system, found in planned.crystals.items()
+    }
     grown = []
-    for one in planned.boundaries:
+    for one in planned.doped:
         system = one.system.as_kind(Kind.CRYSTAL)
-        volume = planned.crystals[system].runs.equilibrated.output
-        grown.append(GrownCrystal(system=system, bleeding=one.bleeding.output, volume=volume))
-    occupancy = SiteOccupancy(reference=reference.runs.equilibrated.output, crystals=tuple(grown))
+        grown.append(GrownCrystal(system=system, bleedings=one.bleedings, volumes=volumes[system]))
+    occupancy = SiteOccupancy(references=volumes[crystal()], crystals=tuple(grown))
     yield _item("04-site-occupancy", boundary_items.site_occupancy, occupancy)
+    reference, last = planned.crystals[crystal()][0], planned.crystals[crystal(study.compositions[-1])][0]
     density = DensityMap(
         dopant=study.dopant,
         mobile=planned.host.mobile,
         system=last.runs.system,
         crystal=last.built.output,
-        doped=tuple(run.output for run in last.runs.produced),
-        reference=tuple(run.output for run in reference.runs.produced),
+        doped=last.runs.segments,
+        reference=reference.runs.segments,
     )
     # A density that some of the runs lack would not be the same density: this one waits for all of them.
     yield TypedTask(places.item("05-mobile-density"), "items", mobile_density, density)
     systems = tuple(
-        ConductingSystem(system=system, transports=(one.runs.transport.output,))
-        for system, one in planned.crystals.items()
+        ConductingSystem(system=system, transports=tuple(one.runs.transport.output for one in found))
+        for system, found in planned.crystals.items()
     )
     conductivities = Conductivities(reference=crystal(), mobile=planned.host.mobile, systems=systems)
     yield _item("06-crystal-conductivities", transport_items.conductivities, conductivities)
@@ -115,24 +119,25 @@ def _other_potentials(planned: Planned) -> tuple[PotentialRuns, ...]:
     )
 
 
-def _question(study: StudyConfig, planned: Planned) -> Question:
+def _question(study: StudyConfig, planned: Planned, tail: float) -> Question:
     """The three requirements."""
     return Question(
         rules=study.rules,
         mobile=planned.host.mobile,
         reducible=planned.host.reducible,
-        crystal=planned.crystals[crystal()].runs.outputs,
+        crystals=tuple(one.runs.outputs for one in planned.crystals[crystal()]),
         glasses=tuple(one.runs.outputs for one in planned.glasses[glass()]),
         compositions=tuple(
             CompositionRuns(
                 index=i,
-                bleeding=dosed.bleeding.output,
-                crystal=planned.crystals[crystal(i)].runs.outputs,
+                bleedings=dosed.bleedings,
+                crystals=tuple(one.runs.outputs for one in planned.crystals[crystal(i)]),
                 glasses=tuple(one.runs.outputs for one in planned.glasses[glass(i)]),
             )
-            for i, dosed in zip(study.compositions, planned.boundaries, strict=True)
+            for i, dosed in zip(study.compositions, planned.doped, strict=True)
         ),
         ensemble=_other_potentials(planned),
+        tail=tail,
     )
 
 

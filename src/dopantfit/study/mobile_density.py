@@ -7,9 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dopantfit.statistics import TWO_SIDED_95, student_quantile
-from dopantfit.study.conduction import trajectory_of
+from dopantfit.study.conduction import Segments, trajectory_of
 from dopantfit.study.crystals import BuiltCrystal
-from dopantfit.study.dynamics import Produced
 from dopantfit.study.files import GRIDS
 from dopantfit.study.item import Cell
 from dopantfit.study.item_schemas import DensityMapFacts, RunCounts, RunTimes
@@ -35,8 +34,8 @@ class DensityMap(Model):
     mobile: str
     system: System
     crystal: TaskOutput[BuiltCrystal]
-    doped: tuple[TaskOutput[Produced], ...]
-    reference: tuple[TaskOutput[Produced], ...]
+    doped: tuple[Segments, ...]
+    reference: tuple[Segments, ...]
 
 
 @typed_action(DensityMap, Gathered, version=4)
@@ -46,8 +45,8 @@ def mobile_density(here: Here, want: DensityMap) -> Product[Gathered]:
     The grids go to ``densities.npz``.
     """
     kinds = here.made(want.crystal).result.dopant_sites
-    doped = [trajectory_of(here.made(run), want.dopant, kinds) for run in want.doped]
-    reference = [trajectory_of(here.made(run), want.dopant, {}) for run in want.reference]
+    doped = [trajectory_of(here.all_made(run), want.dopant, kinds) for run in want.doped]
+    reference = [trajectory_of(here.all_made(run), want.dopant, {}) for run in want.reference]
     there, before = densities(doped, reference, want.mobile)
     _write_grids(here, there, before)
     rows: list[tuple[Cell, ...]] = []

@@ -5,24 +5,31 @@ from dopantfit.study.systems import Kind, System
 BOUNDARY, VERDICT = "boundary", "verdict"
 
 
-def doped(system: System, realisation: int) -> str:
+def of_quench(name: str, quench: int) -> str:
+    """Where what is made of a quench lies: that of the first as if it were the only one."""
+    return name if quench == 1 else f"quench-{quench}/{name}"
+
+
+def doped(system: System, realisation: int, quench: int = 1) -> str:
     """One realisation of a GB_i before any exchange."""
-    return f"doping/{system.name}/{realisation}"
+    return of_quench(f"doping/{system.name}/{realisation}", quench)
 
 
-def swaps(system: System) -> str:
+def swaps(system: System, quench: int = 1) -> str:
     """The exchange of a GB_i."""
-    return f"swaps/{system.name}"
+    return of_quench(f"swaps/{system.name}", quench)
 
 
-def bleeding(system: System) -> str:
+def bleeding(system: System, quench: int = 1) -> str:
     """What bled of a GB_i."""
-    return f"bleeding/{system.name}"
+    return of_quench(f"bleeding/{system.name}", quench)
 
 
 def runs(system: System) -> str:
-    """Folder of the runs of a crystal, or of one cell of a glass."""
-    return f"crystals/{system.name}" if system.kind is Kind.CRYSTAL else f"amorphous/{system.name}/{system.cell}"
+    """Folder of the runs of one arrangement of a crystal, the first as if it were the only one, or cell of a glass."""
+    if system.kind is Kind.CRYSTAL:
+        return f"crystals/{system.name}" if system.cell == 1 else f"crystals/{system.name}/{system.cell}"
+    return f"amorphous/{system.name}/{system.cell}"
 
 
 def runs_with(potential: str, system: System) -> str:

@@ -6,23 +6,23 @@ from dataclasses import dataclass
 from dopantfit.structures import Host
 from dopantfit.study.bleeding_stage import Bled
 from dopantfit.study.boundary_stage import BuiltBoundary, DopedBoundary
-from dopantfit.study.conduction import NearestNeighbours, Transported
+from dopantfit.study.conduction import NearestNeighbours, Segments, Transported
 from dopantfit.study.crystals import BuiltCrystal
 from dopantfit.study.dynamics import Equilibrated, Ions, Produced
 from dopantfit.study.ensemble import SystemRuns
 from dopantfit.study.swap_stage import Tempered
 from dopantfit.study.systems import Kind, System
 from dopantfit.workflow.schema import Model
-from dopantfit.workflow.typed import TypedTask
+from dopantfit.workflow.typed import TaskOutput, TypedTask
 
 AnyJob = TypedTask[Model]
 
 
 @dataclass(frozen=True)
-class BoundaryTasks:
-    """One GB_i: its realisations, their exchange, and what bled."""
+class LadderTasks:
+    """One ladder of walkers of a GB_i, out of one boundary: its realisations, their exchange, and what bled."""
 
-    system: System
+    boundary: TypedTask[BuiltBoundary]
     doped: tuple[TypedTask[DopedBoundary], ...]
     swaps: TypedTask[Tempered]
     bleeding: TypedTask[Bled]
@@ -33,12 +33,33 @@ class BoundaryTasks:
 
 
 @dataclass(frozen=True)
+class BoundaryTasks:
+    """One GB_i: a ladder of walkers for every boundary."""
+
+    system: System
+    ladders: tuple[LadderTasks, ...]
+
+    def __iter__(self) -> Iterator[AnyJob]:
+        """In the order of the work."""
+        for ladder in self.ladders:
+            yield from ladder
+
+    @property
+    def bleedings(self) -> tuple[TaskOutput[Bled], ...]:
+        """References to what bled, by boundary."""
+        return tuple(one.bleeding.output for one in self.ladders)
+
+
+@dataclass(frozen=True)
 class RunTasks:
-    """Molecular dynamics of one structure of a system, and what it says of transport."""
+    """Molecular dynamics of one structure of a system, and what it says of transport.
+
+    produced: segments of each run.
+    """
 
     system: System
     equilibrated: TypedTask[Equilibrated]
-    produced: tuple[TypedTask[Produced], ...]
+    produced: tuple[tuple[TypedTask[Produced], ...], ...]
     transport: TypedTask[Transported]
 
     @property
@@ -48,12 +69,17 @@ class RunTasks:
 
     def __iter__(self) -> Iterator[AnyJob]:
         """In the order of the work."""
-        yield from (self.equilibrated, *self.produced, self.transport)
+        yield from (self.equilibrated, *(one for segments in self.produced for one in segments), self.transport)
+
+    @property
+    def segments(self) -> tuple[Segments, ...]:
+        """References to the segments of every run."""
+        return tuple(tuple(one.output for one in segments) for segments in self.produced)
 
 
 @dataclass(frozen=True)
 class CrystalTasks:
-    """C_ref or C_i."""
+    """One arrangement of C_ref or C_i."""
 
     built: TypedTask[BuiltCrystal]
     runs: RunTasks
@@ -83,25 +109,26 @@ class GlassTasks:
 class Planned:
     """All tasks that study a system; those of the results come on top.
 
+    boundaries: undoped, one for each quench. doped: by composition. crystals: arrangements by system.
     glasses: cells by system. hotter: production and transport of one glass at other temperatures.
     ensemble: by other potential and system.
     """
 
     host: Host
-    boundary: TypedTask[BuiltBoundary]
-    boundaries: tuple[BoundaryTasks, ...]
-    crystals: Mapping[System, CrystalTasks]
+    boundaries: tuple[TypedTask[BuiltBoundary], ...]
+    doped: tuple[BoundaryTasks, ...]
+    crystals: Mapping[System, tuple[CrystalTasks, ...]]
     glasses: Mapping[System, tuple[GlassTasks, ...]]
     hotter: tuple[tuple[TypedTask[Produced], TypedTask[Transported]], ...]
     ensemble: Mapping[str, Mapping[System, RunTasks]]
 
     def runs_of(self, system: System) -> RunTasks:
         """Runs of the first structure of a system, with the study's own potential."""
-        return self.crystals[system].runs if system in self.crystals else self.glasses[system][0].runs
+        return (self.crystals[system] if system in self.crystals else self.glasses[system])[0].runs
 
     def by_kind(self) -> Iterator[tuple[Kind, Iterable[AnyJob]]]:
         """Tasks of crystals and of glasses, by what they work on."""
-        for crystal in self.crystals.values():
+        for crystal in (one for found in self.crystals.values() for one in found):
             yield Kind.CRYSTAL, crystal
         for cell in (cell for cells in self.glasses.values() for cell in cells):
             yield Kind.AMORPHOUS, cell
@@ -112,10 +139,10 @@ class Planned:
 
     def __iter__(self) -> Iterator[AnyJob]:
         """In the order of the work."""
-        yield self.boundary
-        for dosed in self.boundaries:
+        yield from self.boundaries
+        for dosed in self.doped:
             yield from dosed
-        for crystal in self.crystals.values():
+        for crystal in (one for found in self.crystals.values() for one in found):
             yield from crystal
         for cells in self.glasses.values():
             for cell in cells:

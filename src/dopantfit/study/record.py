@@ -8,6 +8,7 @@ from pydantic import Field
 
 from dopantfit.structures import Host, load_host
 from dopantfit.study.config import StudyConfig
+from dopantfit.study.round_record import Rounds
 from dopantfit.study.verdict import Verdict
 from dopantfit.validate.record_schema import ValidationStatus
 from dopantfit.workflow.provenance import Provenance
@@ -49,6 +50,8 @@ class StudyRecord(VersionedRecord):
     stages: dict[str, str]
     done_now: tuple[str, ...]
     record: Provenance
+    #: Of a study that grows until it can tell.
+    rounds: Rounds | None = None
 
     @cached_property
     def config(self) -> StudyConfig:

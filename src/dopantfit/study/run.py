@@ -10,9 +10,11 @@ from pathlib import Path
 
 from dopantfit.errors import ConfigError
 from dopantfit.lammps import Launcher
+from dopantfit.statistics import TAIL_95
 from dopantfit.structures import Host
 from dopantfit.study import places
 from dopantfit.study.config import StudyConfig
+from dopantfit.study.extent import Extent
 from dopantfit.study.files import LOWEST_WALKER, PROFILE, STRUCTURE
 from dopantfit.study.record import KEPT, STUDY_RECORD, SUMMARY, FinishedTask, StudyRecord
 from dopantfit.study.systems import boundary, crystal
@@ -41,12 +43,15 @@ class CheckedStudy:
     potentials: dict[str, Path]
 
 
-def plan_study(config: StudyConfig, file: Path) -> CheckedStudy:
+def plan_study(config: StudyConfig, file: Path, extent: Extent | None = None, tail: float = TAIL_95) -> CheckedStudy:
     """Make the graph of a study and check its potential.
+
+    extent: how far it has grown; that of a study of fixed size by default. tail: probability beyond each end of the
+    intervals of its verdict.
 
     Raises ConfigError when a file it names is not there, the potential has no dopant, or its gates say no.
     """
-    planner = Planner(config, file.parent)
+    planner = Planner(config, file.parent, extent, tail)
     graph = planner.graph()
     path = planner.own_potential["potential"]
     status = require_valid(path, planner.base / config.validation, config.accept_failed_gates or None)

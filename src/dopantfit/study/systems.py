@@ -93,9 +93,9 @@ class System(Model):
         return _ORDER.index(self.kind), self.composition or 0, self.cell
 
 
-def crystal(composition: int | None = None) -> System:
-    """Return C_i, or C_ref."""
-    return System(kind=Kind.CRYSTAL, composition=composition)
+def crystal(composition: int | None = None, cell: int = 1) -> System:
+    """Return C_i, or C_ref; cell: number of the arrangement."""
+    return System(kind=Kind.CRYSTAL, composition=composition, cell=cell)
 
 
 def boundary(composition: int | None = None) -> System:

@@ -1,28 +1,22 @@
 """The graph of a study: which tasks there are and what each needs, in the order of the science."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from dopantfit.boundary.build.config import SIZES, BuildConfig, load_build
-from dopantfit.boundary.build.stages import Anneal, total_duration
-from dopantfit.boundary.dope.config import DopeConfig
-from dopantfit.errors import ConfigError
-from dopantfit.potential import Potential
-from dopantfit.potential.files import locate, named_in
-from dopantfit.structures import Host, load_host
+from dopantfit.boundary.build.stages import total_duration
 from dopantfit.study import amorphous_stage, boundary_stage, conduction, dynamics, places
 from dopantfit.study.amorphous_stage import GlassCut, GlassExchange
-from dopantfit.study.bleeding_stage import BleedingAnalysis, bleed
+from dopantfit.study.bleeding_stage import Bled, BleedingAnalysis, bleed
 from dopantfit.study.boundary_stage import BoundaryBuild, BoundaryDoping, BuiltBoundary
 from dopantfit.study.conduction import GlassStructure, TransportAnalysis, Transported
-from dopantfit.study.config import AmorphousCells, Crystals, StudyConfig
+from dopantfit.study.config import AmorphousCells, Crystals
 from dopantfit.study.crystals import BuiltCrystal, CrystalBuild, build_crystal
-from dopantfit.study.dynamics import Equilibration, Ions, Produced, Production
-from dopantfit.study.files import seed_of
+from dopantfit.study.dynamics import Continuation, Equilibration, Ions, Produced, Production
+from dopantfit.study.inputs import StudyInputs
 from dopantfit.study.item_tasks import result_jobs
-from dopantfit.study.planned import AnyJob, BoundaryTasks, CrystalTasks, GlassTasks, Planned, RunTasks
+from dopantfit.study.planned import AnyJob, BoundaryTasks, CrystalTasks, GlassTasks, LadderTasks, Planned, RunTasks
 from dopantfit.study.swap_stage import Tempering, temper_walkers
 from dopantfit.study.systems import EXCHANGED, Kind, System, boundary, crystal, glass
 from dopantfit.workflow.graph import Graph
@@ -33,16 +27,8 @@ Files = Mapping[str, Path]
 
 
 @dataclass(frozen=True)
-class Planner:
-    """Makes the tasks of one study. base: the folder that names in the study are relative to."""
-
-    study: StudyConfig
-    base: Path
-
-    @cached_property
-    def host(self) -> Host:
-        """What is doped; ConfigError when there is no such host, or its file contradicts itself."""
-        return load_host(self.study.host, self.base)
+class Planner(StudyInputs):
+    """Makes the tasks of one study."""
 
     @cached_property
     def planned(self) -> Planned:
@@ -51,121 +37,43 @@ class Planner:
         Raises ConfigError when a potential or boundary that is named is not there, or the dopant cannot be one.
         """
         self.check_dopant()
-        built = self.boundary()
-        boundaries = tuple(self.dosed(boundary(i), built) for i in self.study.compositions)
-        crystals = self.crystals(boundaries)
-        glasses = self.glasses(built, boundaries)
+        quenches = range(1, self.extent.of(boundary()).quenches + 1)
+        built = tuple(self.boundary(quench) for quench in quenches)
+        doped = tuple(self.dosed(boundary(i), built) for i in self.study.compositions)
+        crystals = self.crystals(doped)
+        glasses = self.glasses(built, doped)
         return Planned(
-            self.host, built, boundaries, crystals, glasses, self.hotter(glasses), self.ensemble(crystals, glasses)
+            self.host, built, doped, crystals, glasses, self.hotter(glasses), self.ensemble(crystals, glasses)
         )
 
     @cached_property
     def jobs(self) -> tuple[AnyJob, ...]:
         """All tasks, those that gather results last."""
-        return (*self.planned, *result_jobs(self.study, self.planned))
+        return (*self.planned, *result_jobs(self.study, self.planned, self.tail))
 
     def graph(self) -> Graph:
         """Return all tasks as a graph; ConfigError as `planned`."""
         return Graph(job.task() for job in self.jobs)
 
-    def potential(self, name: str) -> dict[str, Path]:
-        """Return the potential as the file of a task."""
-        return {"potential": Path(str(locate(named_in(self.base, name))))}
-
-    @cached_property
-    def own_potential(self) -> dict[str, Path]:
-        """The study's own potential as the file of a task."""
-        return self.potential(self.study.potential)
-
-    def host_ions(self) -> tuple[str, ...]:
-        """Labels of the ions of the undoped boundary and crystal."""
-        build = self.build_config()
-        return tuple(sorted({*build.host.charges, *build.cations}))
-
-    def check_dopant(self) -> None:
-        """Raise ConfigError when the dopant is no cation of every potential of the study, or an ion of the host."""
-        dopant, host_ions = self.study.dopant, self.host_ions()
-        cations = [ion for ion, z in self.host.charges.items() if z > 0 and ion != self.host.polyanion.centre]
-        wrong = [ion for ion in self.study.replaces or () if ion not in cations]
-        if wrong:
-            raise ConfigError(
-                f"study: replaces = {wrong[0]!r} is no cation of the host {self.host.name} beside its "
-                f"{self.host.polyanion.formula}; name some of {', '.join(cations)}"
-            )
-        for name in (self.study.potential, *self.study.ensemble.potentials):
-            potential = Potential.load(self.potential(name)["potential"])
-            if dopant not in potential.species:
-                raise ConfigError(
-                    f"study: {dopant} is not in potential {potential.name!r} ({', '.join(potential.species)}); "
-                    "name a potential with the dopant"
-                )
-            if dopant in host_ions or potential.species[dopant].formal_charge <= 0:
-                what = "an ion of the host" if dopant in host_ions else "no cation"
-                raise ConfigError(
-                    f"study: dopant = {dopant!r} is {what}; name a cation of the potential that the host "
-                    f"({', '.join(host_ions)}) does not hold"
-                )
-
-    def seed(self, name: str) -> int:
-        """Seed of a task."""
-        return seed_of(self.study.seed, name)
-
-    def boundary(self) -> TypedTask[BuiltBoundary]:
-        """The undoped boundary."""
-        config = self.build_config()
+    def boundary(self, quench: int) -> TypedTask[BuiltBoundary]:
+        """One undoped boundary."""
+        config, name = self.build_config(quench), places.of_quench(places.BOUNDARY, quench)
         settings = BoundaryBuild(build=config, reducible=self.host.reducible)
         cost = total_duration(config.stages)
-        return TypedTask(places.BOUNDARY, "boundary", boundary_stage.build, settings, self.own_potential, cost, "ps")
+        return TypedTask(name, "boundary", boundary_stage.build, settings, self.own_potential, cost, "ps")
 
-    def build_config(self) -> BuildConfig:
-        """Return the build of the boundary, with a seed of this study."""
-        name = self.study.boundary.build
-        config = load_build(name if name in SIZES else self.base / name, self.host)
-        if config.host != self.host:
-            raise ConfigError(
-                f"{self.base / name}: is about the host {config.host.name}, the study about {self.host.name}; "
-                "name the same host in both"
-            )
-        return config.model_copy(update={"seed": self.seed("boundary")})
+    def dosed(self, system: System, built: tuple[TypedTask[BuiltBoundary], ...]) -> BoundaryTasks:
+        """Dope every boundary at one concentration, exchange, and see what bled."""
+        count = self.extent.of(system).quenches
+        return BoundaryTasks(system, tuple(self.ladder(system, k, one) for k, one in enumerate(built[:count], 1)))
 
-    @property
-    def replaces(self) -> tuple[str, ...]:
-        """Host ions whose places the dopant takes in the boundary."""
-        if self.study.replaces is not None:
-            return self.study.replaces
-        potential = Potential.load(self.own_potential["potential"])
-        return self.host.places_of(potential.species[self.study.dopant].formal_charge)
-
-    def dope_config(self) -> DopeConfig:
-        """Return the doping of the study as boundary/ has it."""
-        doping = self.study.doping
-        relaxation = Anneal(
-            name="relax",
-            reason="energetic relaxation of the doped structure",
-            kind="anneal",
-            temperature=doping.temperature,
-            duration=doping.relaxation,
-            ensemble="npt",
-            cell="aniso",
-            pressure=self.study.engine.pressure,
-        )
-        return DopeConfig(
-            host=self.host,
-            dopant=self.study.dopant,
-            replaces=self.replaces,
-            concentrations=doping.concentrations,
-            realisations=doping.realisations,
-            seed=self.seed("doping"),
-            stages=(relaxation,),
-        )
-
-    def dosed(self, system: System, built: TypedTask[BuiltBoundary]) -> BoundaryTasks:
-        """Dope the boundary at one concentration, exchange, and see what bled."""
-        study, files, config = self.study, self.own_potential, self.dope_config()
+    def ladder(self, system: System, quench: int, built: TypedTask[BuiltBoundary]) -> LadderTasks:
+        """One boundary doped at one concentration, with its walkers."""
+        study, files, config = self.study, self.own_potential, self.dope_config(quench)
         partners, index = self.host.exchangeable, system.composition or 0
         doped = tuple(
             TypedTask(
-                places.doped(system, k),
+                places.doped(system, k, quench),
                 "doping",
                 boundary_stage.dope,
                 BoundaryDoping(dope=config, level=index, realisation=k, boundary=built.output),
@@ -175,19 +83,18 @@ class Planner:
             )
             for k in range(1, study.doping.realisations + 1)
         )
+        name = places.swaps(system, quench)
         tempering = Tempering(
             swaps=study.swaps,
             pressure=study.engine.pressure,
             dopant=study.dopant,
             partners=partners,
-            seed=self.seed(places.swaps(system)),
+            seed=self.seed(name),
             boundary=built.output,
             walkers=tuple(one.output for one in doped),
         )
         cost = float(study.swaps.attempts * study.doping.realisations)
-        swaps = TypedTask(
-            places.swaps(system), "swaps", temper_walkers, tempering, files, cost, "swaps", coordinates=True
-        )
+        swaps = TypedTask(name, "swaps", temper_walkers, tempering, files, cost, "swaps", coordinates=True)
         analysis = BleedingAnalysis(
             lowest=study.swaps.lowest_walkers,
             dopant=study.dopant,
@@ -195,29 +102,39 @@ class Planner:
             boundary=built.output,
             swaps=swaps.output,
         )
-        return BoundaryTasks(
-            system, doped, swaps, TypedTask(places.bleeding(system), "bleeding", bleed, analysis, files)
+        return LadderTasks(
+            built, doped, swaps, TypedTask(places.bleeding(system, quench), "bleeding", bleed, analysis, files)
         )
 
-    def crystals(self, boundaries: tuple[BoundaryTasks, ...]) -> dict[System, CrystalTasks]:
-        """C_ref, and C_i with what bled of GB_i."""
-        settings, found = self.study.crystals, dict[System, CrystalTasks]()
-        bleedings = {crystal(): None} | {one.system.as_kind(Kind.CRYSTAL): one.bleeding.output for one in boundaries}
-        for system, bleeding in bleedings.items():
-            # One seed for all, so that all have their partners on the same sites.
-            want = CrystalBuild(
-                host=self.host,
-                edge=settings.edge,
-                x=settings.x,
-                dopant=self.study.dopant,
-                seed=self.seed("C"),
-                bleeding=bleeding,
-            )
-            name = places.runs(system)
-            built = TypedTask(f"{name}/build", "crystals", build_crystal, want, self.own_potential)
-            runs = self.runs(name, "crystals", system, built, built.output)
-            found[system] = CrystalTasks(built, runs)
-        return found
+    def crystals(self, doped: tuple[BoundaryTasks, ...]) -> dict[System, tuple[CrystalTasks, ...]]:
+        """C_ref, and C_i with what bled of GB_i, in several arrangements.
+
+        What bled is that of the first ladders: more of them, later, leave the crystals as they are.
+        """
+        first = self.study.boundary.quenches
+        bleedings: dict[System, tuple[TaskOutput[Bled], ...]] = {crystal(): ()}
+        for one in doped:
+            bleedings[one.system.as_kind(Kind.CRYSTAL)] = tuple(each.bleeding.output for each in one.ladders[:first])
+        return {
+            system: tuple(self.crystal(system, k, bled) for k in range(1, self.extent.of(system).arrangements + 1))
+            for system, bled in bleedings.items()
+        }
+
+    def crystal(self, system: System, number: int, bleeding: tuple[TaskOutput[Bled], ...]) -> CrystalTasks:
+        """One arrangement of a crystal."""
+        settings, system = self.study.crystals, system.model_copy(update={"cell": number})
+        want = CrystalBuild(
+            host=self.host,
+            edge=settings.edge,
+            x=settings.x,
+            dopant=self.study.dopant,
+            # One seed for all of a number, so that all have their partners on the same sites.
+            seed=self.seed("C" if number == 1 else f"C/{number}"),
+            bleeding=bleeding,
+        )
+        name = places.runs(system)
+        built = TypedTask(f"{name}/build", "crystals", build_crystal, want, self.own_potential)
+        return CrystalTasks(built, self.runs(name, "crystals", system, built, built.output))
 
     def runs(
         self,
@@ -246,84 +163,133 @@ class Planner:
         equilibrated = TypedTask(
             f"{name}/equilibrate", stage, dynamics.equilibrate, equilibration, files, settings.equilibration, "ps"
         )
+        segments = self.segments_of(system) if files == self.own_potential else 1
         produced = tuple(
-            self.production(f"{name}/run{k}", stage, system, settings.temperature, equilibrated.output, files)
+            self.production(f"{name}/run{k}", stage, system, settings.temperature, equilibrated.output, files, segments)
             for k in range(1, replicas + 1)
         )
         transport = self.transport(f"{name}/transport", stage, settings.temperature, produced, sites, files)
         return RunTasks(system, equilibrated, produced, transport)
+
+    def segments_of(self, system: System) -> int:
+        """Of how many segments a production run of a system consists."""
+        if system.kind is Kind.EXCHANGED:
+            return 1
+        extent = self.extent.of(system)
+        return extent.crystal_segments if system.kind is Kind.CRYSTAL else extent.glass_segments
 
     def settings_of(self, system: System) -> Crystals | AmorphousCells:
         """Return the table of the study that a system runs by."""
         return self.study.crystals if system.kind is Kind.CRYSTAL else self.study.amorphous
 
     def production(
-        self, name: str, stage: str, system: System, temperature: float, source: TaskOutput[Model], files: Files
-    ) -> TypedTask[Produced]:
-        """Molecular dynamics at constant volume."""
-        settings = self.settings_of(system)
+        self,
+        name: str,
+        stage: str,
+        system: System,
+        temperature: float,
+        source: TaskOutput[Model],
+        files: Files,
+        segments: int = 1,
+    ) -> tuple[TypedTask[Produced], ...]:
+        """Molecular dynamics at constant volume, in segments that go on from one another."""
+        settings, engine = self.settings_of(system), self.study.engine
         want = Production(
-            engine=self.study.engine,
+            engine=engine,
             temperature=temperature,
             heating=settings.heating,
             duration=settings.production,
             seed=self.seed(name),
             structure=source,
         )
-        return TypedTask(name, stage, dynamics.conduct, want, files, settings.heating + settings.production, "ps")
+        found = [TypedTask(name, stage, dynamics.conduct, want, files, settings.heating + settings.production, "ps")]
+        for number in range(2, segments + 1):
+            next_one = Continuation(
+                engine=engine,
+                temperature=temperature,
+                duration=settings.production,
+                seed=self.seed(f"{name}.{number}"),
+                before=found[-1].output,
+            )
+            found.append(
+                TypedTask(f"{name}.{number}", stage, dynamics.go_on, next_one, files, settings.production, "ps")
+            )
+        return tuple(found)
 
     def transport(
         self,
         name: str,
         stage: str,
         temperature: float,
-        runs: tuple[TypedTask[Produced], ...],
+        runs: tuple[tuple[TypedTask[Produced], ...], ...],
         sites: TaskOutput[BuiltCrystal] | None,
         files: Files,
     ) -> TypedTask[Transported]:
-        """Transport out of independent runs of one structure."""
+        """Transport out of independent runs of one structure, each in segments."""
         want = TransportAnalysis(
             temperature=temperature,
             dopant=self.study.dopant,
             centre=self.host.polyanion.centre,
-            runs=tuple(run.output for run in runs),
+            runs=tuple(tuple(one.output for one in segments) for segments in runs),
             crystal=sites,
         )
         return TypedTask(name, stage, conduction.transport, want, files)
 
     def glasses(
-        self, built: TypedTask[BuiltBoundary], boundaries: tuple[BoundaryTasks, ...]
+        self, built: tuple[TypedTask[BuiltBoundary], ...], doped: tuple[BoundaryTasks, ...]
     ) -> dict[System, tuple[GlassTasks, ...]]:
-        """A_ref, A_1 ... A_N, and T_0; A_ref and T_0 are repeated with other velocities, A_i with other walkers."""
-        cells = range(1, self.study.amorphous.cells + 1)
-        reference = self.cut(glass(), built, None)
-        found = {glass(): tuple(self.glass(glass(cell=k), reference, k == 1) for k in cells)}
-        for dosed in boundaries:
-            own = [glass(dosed.system.composition, cell=k) for k in cells]
-            found[own[0]] = tuple(self.glass(one, self.cut(one, built, dosed), True) for one in own)
+        """A_ref, A_1 ... A_N, and T_0, with so many cells out of every boundary.
+
+        Those of A_ref and T_0 of one boundary are one structure with other velocities, those of A_i other walkers.
+        """
+        references = [self.cut(glass(cell=self.cell(q, 1)), one, None) for q, one in enumerate(built, 1)]
+        found = {glass(): self.repeated(glass(), references)}
+        for one in doped:
+            pairs = [(q, each, rank) for q, each in enumerate(one.ladders, 1) for rank in self.ranks]
+            own = [(glass(one.system.composition, self.cell(q, rank)), each, rank) for q, each, rank in pairs]
+            found[glass(one.system.composition)] = tuple(
+                self.glass(system, self.cut(system, each.boundary, each, rank), True) for system, each, rank in own
+            )
         if self.study.amorphous.reducible_free:
-            exchanged = self.exchanged(reference)
-            own = [EXCHANGED.model_copy(update={"cell": k}) for k in cells]
-            found[EXCHANGED] = tuple(self.glass(one, exchanged, one.cell == 1) for one in own)
+            exchanged = [self.exchanged(one, q) for q, one in enumerate(references[: self.study.boundary.quenches], 1)]
+            found[EXCHANGED] = self.repeated(EXCHANGED, exchanged)
         return found
 
+    @property
+    def ranks(self) -> range:
+        """Numbers of the cells out of one boundary."""
+        return range(1, self.study.amorphous.cells + 1)
+
+    def cell(self, quench: int, rank: int) -> int:
+        """Number of a cell among all of its system."""
+        return (quench - 1) * self.study.amorphous.cells + rank
+
+    def repeated(self, system: System, built: Sequence[TypedTask[Ions]]) -> tuple[GlassTasks, ...]:
+        """Glasses that are one structure for each boundary, run with several velocities."""
+        return tuple(
+            self.glass(system.model_copy(update={"cell": self.cell(q, rank)}), one, rank == 1)
+            for q, one in enumerate(built, 1)
+            for rank in self.ranks
+        )
+
     def cut(
-        self, system: System, built: TypedTask[BuiltBoundary], dosed: BoundaryTasks | None
+        self, system: System, built: TypedTask[BuiltBoundary], ladder: LadderTasks | None, rank: int = 1
     ) -> TypedTask[amorphous_stage.CutGlass]:
-        """Cut a cell out of the undoped boundary, or out of a walker of a doped one."""
+        """Cut a cell out of an undoped boundary, or out of a walker of a doped one."""
         want = GlassCut(
-            rank=system.cell,
+            rank=rank,
             margin=self.study.amorphous.margin,
             host=self.host,
             boundary=built.output,
-            bleeding=None if dosed is None else dosed.bleeding.output,
+            bleeding=None if ladder is None else ladder.bleeding.output,
         )
         name = f"{places.runs(system)}/build"
         return TypedTask(name, "amorphous", amorphous_stage.build_amorphous, want, self.own_potential)
 
-    def exchanged(self, reference: TypedTask[amorphous_stage.CutGlass]) -> TypedTask[Ions]:
+    def exchanged(self, reference: TypedTask[amorphous_stage.CutGlass], quench: int) -> TypedTask[Ions]:
         """T_0: the reference without its reducible ion."""
-        name = f"{places.runs(EXCHANGED)}/build"
+        system = EXCHANGED.model_copy(update={"cell": self.cell(quench, 1)})
+        name = f"{places.runs(system)}/build"
         want = GlassExchange(
             host=self.host,
             dopant=self.study.dopant,
@@ -337,7 +303,7 @@ class Planner:
         """Runs of one amorphous cell."""
         name = places.runs(system)
         runs = self.runs(name, "amorphous", system, built, None)
-        want = GlassStructure(label=self.host.reducible, run=runs.produced[0].output)
+        want = GlassStructure(label=self.host.reducible, run=runs.produced[0][0].output)
         return GlassTasks(
             built, is_new, runs, TypedTask(f"{name}/glass", "amorphous", conduction.glass_structure, want)
         )
@@ -351,20 +317,20 @@ class Planner:
         name, source = places.runs(system), glasses[system][0].runs.equilibrated.output
         for kelvin in amorphous.arrhenius_temperatures:
             if kelvin != amorphous.temperature:
-                run = self.production(f"{name}/run1_{kelvin:g}K", "amorphous", system, kelvin, source, files)
-                transport = self.transport(f"{name}/transport_{kelvin:g}K", "amorphous", kelvin, (run,), None, files)
+                (run,) = self.production(f"{name}/run1_{kelvin:g}K", "amorphous", system, kelvin, source, files)
+                transport = self.transport(f"{name}/transport_{kelvin:g}K", "amorphous", kelvin, ((run,),), None, files)
                 found.append((run, transport))
         return tuple(found)
 
     def ensemble(
-        self, crystals: Mapping[System, CrystalTasks], glasses: Mapping[System, tuple[GlassTasks, ...]]
+        self, crystals: Mapping[System, tuple[CrystalTasks, ...]], glasses: Mapping[System, tuple[GlassTasks, ...]]
     ) -> dict[str, dict[System, RunTasks]]:
         """The systems asked for, again with other potentials of the fit, from the same built structures."""
 
         def again(label: str, system: System, files: Files) -> RunTasks:
             name = places.runs_with(label, system)
             if system.kind is Kind.CRYSTAL:
-                built = crystals[system].built
+                built = crystals[system][0].built
                 return self.runs(name, "ensemble", system, built, built.output, files)
             return self.runs(name, "ensemble", system, glasses[system][0].built, None, files)
 

@@ -6,11 +6,12 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Protocol
 
+from dopantfit.study import rounds
 from dopantfit.study.config import StudyConfig, load_study
 from dopantfit.study.cost import Cost, calibrated_rates, cost_of, rates_of
 from dopantfit.study.record import KEPT, SUMMARY, StudyRecord
+from dopantfit.study.run import CheckedStudy, plan_study, run_study
 from dopantfit.study.run import keep as keep_summary
-from dopantfit.study.run import plan_study, run_study
 from dopantfit.study.tasks import Planner
 from dopantfit.workflow.driver import Event
 from dopantfit.workflow.graph import Graph
@@ -18,6 +19,9 @@ from dopantfit.workflow.names import default_run
 from dopantfit.workflow.pool import local_pool, site_pool
 from dopantfit.workflow.site import load_site
 from dopantfit.workflow.work import Resources
+
+#: Budget of a study that grows [core-hours].
+CORE_HOURS = 25.0
 
 
 class Watcher(Protocol):
@@ -57,25 +61,37 @@ def study(
     workers: int | None = None,
     site: str | Path | None = None,
     keep: bool = False,
+    until_decided: bool = False,
+    core_hours: float = CORE_HOURS,
     watch: StudyWatch = unwatched,
 ) -> StudyRecord:
     """Study a dopant in the grain boundary: build, dope, exchange, run, analyse, answer. Goes on where it was ended.
 
-    folder: with ``study.toml``, or such a file. preset: quick, desk or paper, instead of the one the file names.
+    folder: with ``study.toml``, or such a file. preset: quick, night, desk or paper, instead of the one the file names.
     run: run folder, ``runs/study-<folder>-<preset>`` by default. workers: tasks at a time, as many as there are cores
     by default. site: file (TOML) of a cluster. keep: copy the summary to ``study`` beside ``study.toml``.
+    until_decided: add what answers the checks that are open, round by round, until every composition has its answer or
+    `core_hours` do not carry farther.
     Raises ConfigError, one line, for bad input; a task that fails stands in the record.
     """
     config, file = load_study(folder, preset)
-    checked, place = plan_study(config, file), run_folder(config, file, run)
-    if site is None:
-        pool, resources = local_pool(workers or len(os.sched_getaffinity(0))), Resources()
-    else:
-        described = load_site(Path(site))
+    place, described = run_folder(config, file, run), None if site is None else load_site(Path(site))
+    if described is not None:
         described.check(str(site))
-        pool, resources = site_pool(described, place / "parsl"), described.resources
-    with watch(checked.graph, place) as watcher:
-        record = run_study(checked, place, pool, resources, watcher.observe, watcher.tick)
+
+    def run_once(checked: CheckedStudy) -> StudyRecord:
+        if described is None:
+            pool, resources = local_pool(workers or len(os.sched_getaffinity(0))), Resources()
+        else:
+            pool, resources = site_pool(described, place / "parsl"), described.resources
+        with watch(checked.graph, place) as watcher:
+            return run_study(checked, place, pool, resources, watcher.observe, watcher.tick)
+
+    if until_decided:
+        record = rounds.until_decided(config, file, place, core_hours, run_once)
+    else:
+        # A study that has grown is not made smaller again.
+        record = rounds.with_rounds(run_once(plan_study(config, file, *rounds.grown(place, config))), place, config)
     if keep:
         keep_summary(place, file.parent)
     return record

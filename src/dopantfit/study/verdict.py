@@ -10,17 +10,41 @@ from collections.abc import Iterable
 from math import isinf
 from typing import Literal, Self
 
-from dopantfit.statistics import Interval
+from dopantfit.statistics import TAIL_95, Interval
 from dopantfit.study.config import Rules
 from dopantfit.study.values import Range
 from dopantfit.workflow.schema import Model
 
 Answer = Literal["yes", "no", "undecided"]
+#: What an interval narrows with.
+Source = Literal["walkers", "share", "depths", "crystals", "crystal runs", "glasses", "glass runs"]
 _ORDER: tuple[Answer, ...] = ("no", "undecided", "yes")
 
 
+class Basis(Model):
+    """What an interval comes from, for what more of it would be worth.
+
+    source: what the interval narrows with; "share": it has none of its own, and is answered with the dopant's share.
+    count: independent pairs of structures, or walkers. mean: of the logarithms
+    of their ratios, spread: variance of one, within: the part of it that is of single runs and falls with their length;
+    None where a ratio is not known from pairs; of depths [Å], not of logarithms. dopants, exposure: counted in the
+    grains, and what one of them is worth.
+    """
+
+    source: Source
+    count: int
+    mean: float | None = None
+    spread: float | None = None
+    within: float | None = None
+    dopants: int | None = None
+    exposure: float | None = None
+
+
 class Criterion(Model):
-    """One quantity held against one number. reason: why there is no answer, or what must be known to read it."""
+    """One quantity held against one number. reason: why there is no answer, or what must be known to read it.
+
+    limit: that number; at_most: whether the quantity must stay below it.
+    """
 
     quantity: str
     unit: str
@@ -28,6 +52,13 @@ class Criterion(Model):
     rule: str
     answer: Answer
     reason: str = ""
+    limit: float | None = None
+    at_most: bool = True
+    basis: Basis | None = None
+
+    def resting_on(self, basis: Basis) -> Self:
+        """The same with what its interval comes from."""
+        return self.model_copy(update={"basis": basis})
 
     def answering(self, answer: Answer, reason: str) -> Self:
         """The same with another answer and reason."""
@@ -65,6 +96,8 @@ class Verdict(Model):
     requirements: dict[str, Answer]
     compositions: dict[str, CompositionAnswer]
     limits: Rules
+    #: Probability beyond each end of the intervals: 0.025 of a study that is looked at once.
+    tail: float = TAIL_95
 
 
 def all_of(answers: Iterable[Answer]) -> Answer:
@@ -82,13 +115,13 @@ def any_of(answers: Iterable[Answer]) -> Answer:
 def at_most(quantity: str, unit: str, interval: Interval, limit: float) -> Criterion:
     """Check that a quantity is at most `limit`."""
     answer: Answer = "yes" if interval.high <= limit else "no" if interval.low > limit else "undecided"
-    return _criterion(quantity, unit, interval, f"≤ {limit:g}", answer)
+    return _criterion(quantity, unit, interval, f"≤ {limit:g}", answer, limit, True)
 
 
 def at_least(quantity: str, unit: str, interval: Interval, limit: float) -> Criterion:
     """Check that a quantity is at least `limit`."""
     answer: Answer = "yes" if interval.low >= limit else "no" if interval.high < limit else "undecided"
-    return _criterion(quantity, unit, interval, f"≥ {limit:g}", answer)
+    return _criterion(quantity, unit, interval, f"≥ {limit:g}", answer, limit, False)
 
 
 def only_if(check: Criterion, holds: bool, reason: str) -> Criterion:
@@ -96,9 +129,19 @@ def only_if(check: Criterion, holds: bool, reason: str) -> Criterion:
     return check if holds else check.answering("undecided", reason)
 
 
-def _criterion(quantity: str, unit: str, interval: Interval, rule: str, answer: Answer) -> Criterion:
-    why = _why(interval, answer)
-    return Criterion(quantity=quantity, unit=unit, interval=interval, rule=rule, answer=answer, reason=why)
+def _criterion(
+    quantity: str, unit: str, interval: Interval, rule: str, answer: Answer, limit: float, below: bool
+) -> Criterion:
+    return Criterion(
+        quantity=quantity,
+        unit=unit,
+        interval=interval,
+        rule=rule,
+        answer=answer,
+        reason=_why(interval, answer),
+        limit=limit,
+        at_most=below,
+    )
 
 
 def _why(interval: Interval, answer: Answer) -> str:

@@ -1,18 +1,20 @@
 """The three requirements of the published work, held against the numbers of a study."""
 
 from collections.abc import Mapping, Sequence
+from typing import Literal, TypeVar
 
-from dopantfit.statistics import Interval, interval_of
-from dopantfit.study.bleeding_stage import Bled
+from dopantfit.statistics import TAIL_95, Interval, LogRatio, interval_of, ratio_of, standard_error
+from dopantfit.study.bleeding_stage import Bled, merged, unit_share
 from dopantfit.study.conduction import Transported
 from dopantfit.study.config import Rules
 from dopantfit.study.dynamics import Equilibrated
 from dopantfit.study.ensemble import PotentialRuns, SystemRuns
-from dopantfit.study.glass_items import number_density
+from dopantfit.study.glass_items import density_of
 from dopantfit.study.systems import boundary
 from dopantfit.study.transport_items import conductivity
 from dopantfit.study.verdict import (
     Answer,
+    Basis,
     CompositionAnswer,
     Criterion,
     Requirement,
@@ -28,6 +30,7 @@ from dopantfit.workflow.schema import Model
 from dopantfit.workflow.typed import Here, Product, TaskOutput, typed_action
 
 VERDICT = "verdict.json"
+Result = TypeVar("Result", bound=Model)
 
 
 def names(reducible: str) -> tuple[str, str, str]:
@@ -40,24 +43,29 @@ def names(reducible: str) -> tuple[str, str, str]:
 
 
 class CompositionRuns(Model):
-    """What is known of composition `index`: what bled, its crystal, and its glasses."""
+    """What is known of composition `index`: what bled of every boundary, its crystals, and its glasses."""
 
     index: int
-    bleeding: TaskOutput[Bled]
-    crystal: SystemRuns
+    bleedings: tuple[TaskOutput[Bled], ...]
+    crystals: tuple[SystemRuns, ...]
     glasses: tuple[SystemRuns, ...]
 
 
 class Question(Model):
-    """All that the verdict rests on. crystal, glasses: the references. ensemble: other potentials of the fit."""
+    """All that the verdict rests on.
+
+    crystals, glasses: the references, one for each of a composition, with which it is compared; a composition may have
+    fewer. ensemble: other potentials of the fit. tail: probability beyond each end of the intervals.
+    """
 
     rules: Rules
     mobile: str
     reducible: str
-    crystal: SystemRuns
+    crystals: tuple[SystemRuns, ...]
     glasses: tuple[SystemRuns, ...]
     compositions: tuple[CompositionRuns, ...]
     ensemble: tuple[PotentialRuns, ...] = ()
+    tail: float = TAIL_95
 
 
 @typed_action(Question, Verdict, version=4)
@@ -75,6 +83,7 @@ def verdict(here: Here, want: Question) -> Product[Verdict]:
         requirements={name: all_of(three[i].answer for three in found.values()) for i, name in enumerate(called)},
         compositions=answers,
         limits=want.rules,
+        tail=want.tail,
     )
     write_json_atomic(here.folder / VERDICT, result.model_dump(mode="json"))
     return Product(result, (VERDICT,))
@@ -82,32 +91,46 @@ def verdict(here: Here, want: Question) -> Product[Verdict]:
 
 def requirements(runs: CompositionRuns, here: Here, want: Question) -> tuple[Requirement, ...]:
     """Return the three requirements for one composition."""
-    bled = here.if_made(runs.bleeding)
+    bled = merged([made.result for made in here.all_made(runs.bleedings)])
     called = names(want.reducible)
     return (
-        Requirement.of(called[0], _confinement(None if bled is None else bled.result, want.rules)),
+        Requirement.of(called[0], _confinement(bled, want.rules, want.tail)),
         Requirement.of(called[1], _bulk(runs, here, want)),
         Requirement.of(called[2], _boundary(runs, here, want)),
     )
 
 
-def _confinement(bled: Bled | None, rules: Rules) -> tuple[Criterion, ...]:
-    share = interval_of(None if bled is None else bled.grain_share)
+def _confinement(bled: Bled | None, rules: Rules, tail: float) -> tuple[Criterion, ...]:
+    share = interval_of(None if bled is None else bled.share(tail))
     tried = 0.0 if bled is None else bled.attempts_per_dopant
     enough = tried >= rules.attempts_per_dopant
     reason = f"{tried:.3g} of the {rules.attempts_per_dopant:g} attempts per dopant ion and walker that are asked for"
     less = only_if(at_most("dopant fraction, grain over boundary", "", share, rules.grain_share), enough, reason)
-    depth = _depth(bled, less.answer, rules)
-    return less, only_if(depth, enough or depth.answer == "undecided", reason)
+    depth = _depth(bled, less.answer, rules, tail)
+    depth = only_if(depth, enough or depth.answer == "undecided", reason)
+    if bled is None:
+        return less, depth
+    dopants, worth = sum(one.dopants for one in bled.grains), unit_share(bled.grains)
+    basis = Basis(source="walkers", count=len(bled.grains), dopants=dopants, exposure=worth)
+    return less.resting_on(basis), depth.resting_on(_of_depths(bled))
 
 
-def _depth(bled: Bled | None, share: Answer, rules: Rules) -> Criterion:
+def _of_depths(bled: Bled) -> Basis:
+    """What the interval of a depth comes from; without any in the grain it is answered with the share."""
+    depths = [one.depth for one in bled.grains]
+    if not bled.grain_fraction or len(depths) < 2:
+        return Basis(source="share", count=len(depths))
+    variance = standard_error(depths) ** 2 * len(depths)
+    return Basis(source="depths", count=len(depths), mean=sum(depths) / len(depths), spread=variance, within=0.0)
+
+
+def _depth(bled: Bled | None, share: Answer, rules: Rules, tail: float) -> Criterion:
     """Check of the depth of the dopant in the grain. share: what the check of its fraction says.
 
     Without any dopant there no depth can break the rule, so that it follows the fraction: however long a run is, it
     could never measure one.
     """
-    depth = interval_of(None if bled is None else bled.penetration_A)
+    depth = interval_of(None if bled is None else bled.depth(tail))
     check = at_most("depth of 95 % of the dopant in the grain", "Å", depth, rules.penetration)
     if bled is None:
         return check
@@ -122,41 +145,81 @@ def _depth(bled: Bled | None, share: Answer, rules: Rules) -> Criterion:
 
 
 def _bulk(runs: CompositionRuns, here: Here, want: Question) -> tuple[Criterion, ...]:
-    rules, name, pair = want.rules, runs.crystal.system.name, (want.crystal, runs.crystal)
-    transports = [_transports(here, [one]) for one in pair]
-    ratio = _ratio(*(interval_of(conductivity(one, want.mobile)) for one in transports))
-    fewest = min(sum(run.runs for run in one) for one in transports)
+    rules, name, pairs = want.rules, runs.crystals[0].system.name, _pairs(runs.crystals, want.crystals)
+    transports = _both(here, [(one.transport, other.transport) for one, other in pairs])
+    ratio, why = _conductivities(transports, want)
     check = at_least(f"σ({want.mobile}) of {name} over C_ref", "", ratio, rules.bulk_conductivity)
-    check = agreed(check, _by_potential(runs.crystal, here, want), rules.bulk_conductivity)
-    volumes = [_volumes(here, [one]) for one in pair]
-    growth = _ratio(*(interval_of(one[0].volume_A3 if one else None) for one in volumes))
+    check = agreed(check, _by_potential(runs.crystals[0], here, want), rules.bulk_conductivity)
+    volumes = _both(here, [(one.volume, other.volume) for one, other in pairs])
+    after, before = ([one.volume_A3 for one in side] for side in volumes)
+    growth, wider = ratio_of(after, before, want.tail)
     size = at_most(f"|volume change| of {name}", "", _magnitude(growth), rules.volume_change)
+    fewest = min(sum(run.runs for run in side) for side in transports)
     return (
-        only_if(check, fewest >= rules.structures, _few(fewest, "run", rules)),
-        _settled(size, [cell for one in volumes for cell in one], rules),
+        only_if(check, fewest >= rules.structures, _few(fewest, "run", rules)).resting_on(
+            _basis("crystal runs", why, transports)
+        ),
+        _settled(size, [cell for side in volumes for cell in side], rules).resting_on(
+            _basis("crystals", wider, volumes)
+        ),
     )
 
 
 def _boundary(runs: CompositionRuns, here: Here, want: Question) -> tuple[Criterion, ...]:
-    rules, name, pair = want.rules, runs.glasses[0].system.name, (want.glasses, runs.glasses)
-    transports, volumes = [_transports(here, one) for one in pair], [_volumes(here, one) for one in pair]
-    sigma = _ratio(*(interval_of(conductivity(one, want.mobile)) for one in transports))
-    amount = _ratio(*(interval_of(number_density(one, want.reducible)) for one in volumes))
-    fewest = min(len(one) for kind in (transports, volumes) for one in kind)
+    rules, name, pairs = want.rules, runs.glasses[0].system.name, _pairs(runs.glasses, want.glasses)
+    transports = _both(here, [(one.transport, other.transport) for one, other in pairs])
+    volumes = _both(here, [(one.volume, other.volume) for one, other in pairs])
+    sigma, why = _conductivities(transports, want)
+    label = want.reducible
+    densities = [[density_of(one.counts.get(label, 0), one.volume_A3) for one in side] for side in volumes]
+    amount, denser = ratio_of(densities[0], densities[1], want.tail)
+    fewest = min(len(side) for kind in (transports, volumes) for side in kind)
     enough, reason = fewest >= rules.structures, _few(fewest, "structure", rules)
     gain = at_least(f"σ({want.mobile}) of {name} over A_ref", "", sigma, rules.boundary_conductivity)
     gain = agreed(gain, _by_potential(runs.glasses[0], here, want), rules.boundary_conductivity)
-    less = at_most(f"{want.reducible} per volume of {name} over A_ref", "", amount, rules.reducible_density)
-    cells = [cell for one in volumes for cell in one]
-    return _settled(only_if(less, enough, reason), cells, rules), only_if(gain, enough, reason)
+    less = at_most(f"{label} per volume of {name} over A_ref", "", amount, rules.reducible_density)
+    cells = [cell for side in volumes for cell in side]
+    return (
+        _settled(only_if(less, enough, reason), cells, rules).resting_on(_basis("glasses", denser, volumes)),
+        only_if(gain, enough, reason).resting_on(_basis("glass runs", why, transports)),
+    )
+
+
+def _pairs(doped: Sequence[SystemRuns], references: Sequence[SystemRuns]) -> list[tuple[SystemRuns, SystemRuns]]:
+    """Runs of a composition, and of the reference with the same number: the same quench, the same arrangement."""
+    by_number = {one.system.cell: one for one in references}
+    return [(one, by_number[one.system.cell]) for one in doped if one.system.cell in by_number]
+
+
+def _both(
+    here: Here, pairs: Sequence[tuple[TaskOutput[Result], TaskOutput[Result]]]
+) -> tuple[list[Result], list[Result]]:
+    """What the tasks of pairs made, of those that both finished."""
+    found = [(here.if_made(one), here.if_made(other)) for one, other in pairs]
+    known = [(one.result, other.result) for one, other in found if one is not None and other is not None]
+    return [one for one, _ in known], [other for _, other in known]
+
+
+def _conductivities(sides: Sequence[Sequence[Transported]], want: Question) -> tuple[Interval, LogRatio | None]:
+    """Conductivity of a composition over that of its reference."""
+    found = [[conductivity([run], want.mobile) for run in side] for side in sides]
+    known = [[one for one in side if one is not None] for side in found]
+    return ratio_of(known[0], known[1], want.tail)
+
+
+def _basis(
+    source: Literal["crystals", "crystal runs", "glasses", "glass runs"],
+    found: LogRatio | None,
+    sides: Sequence[Sequence[object]],
+) -> Basis:
+    count = min(len(side) for side in sides)
+    if found is None:
+        return Basis(source=source, count=count)
+    return Basis(source=source, count=count, mean=found.mean, spread=found.spread, within=found.within)
 
 
 def _transports(here: Here, runs: Sequence[SystemRuns]) -> list[Transported]:
     return [made.result for made in here.all_made(one.transport for one in runs)]
-
-
-def _volumes(here: Here, runs: Sequence[SystemRuns]) -> list[Equilibrated]:
-    return [made.result for made in here.all_made(one.volume for one in runs)]
 
 
 def _settled(check: Criterion, volumes: Sequence[Equilibrated], rules: Rules) -> Criterion:
@@ -182,12 +245,9 @@ def _by_potential(runs: SystemRuns, here: Here, want: Question) -> dict[str, Int
         pair = one.of(runs.system.reference), one.of(runs.system.first_cell)
         made = [_transports(here, [part]) if part else [] for part in pair]
         if all(made):
-            found[one.potential] = _ratio(*(interval_of(conductivity(part, want.mobile)) for part in made))
+            after, before = (interval_of(conductivity(part, want.mobile)) for part in reversed(made))
+            found[one.potential] = after.over(before)
     return found
-
-
-def _ratio(reference: Interval, doped: Interval) -> Interval:
-    return doped.over(reference)
 
 
 def _magnitude(ratio: Interval) -> Interval:

@@ -17,7 +17,7 @@ from dopantfit.structures.hosts import Host, load_host
 from dopantfit.structures.hosts.load import check_potential
 
 BUILD_FILE = "boundary.toml"
-SIZES = ("tiny", "quick", "desk", "paper")
+SIZES = ("tiny", "quick", "night", "desk", "paper")
 #: An amorphous domain thinner than two polyanions (about 5 Å each) beside the placement's clearances [Å].
 THINNEST = 10.0
 

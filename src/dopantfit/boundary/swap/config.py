@@ -83,7 +83,7 @@ class Layers(Table):
 
 
 class SwapConfig(Table):
-    """One ladder of walkers. ``name`` of the presets: tiny (tests), quick, desk, paper."""
+    """One ladder of walkers. ``name`` of the presets: tiny (tests), quick, night, desk, paper."""
 
     #: The host whose cations are exchanged: a name of the library, or a TOML file beside this one.
     host: Text = DEFAULT_HOST
@@ -123,16 +123,17 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "tiny": {"attempts": 3, "walkers": 2, "dynamics": {"duration": 0.02}, "burst": {"calibration": 1}},
         "quick": {"attempts": 20, "walkers": 4, "dynamics": {"duration": 0.2}, "burst": {"calibration": 3}},
+        "night": {"attempts": 100, "walkers": 2, "dynamics": {"duration": 1.0}},
         "desk": {"attempts": 50, "walkers": 6, "dynamics": {"duration": 1.0}},
         "paper": {},
     }
 )
 #: Layers and rounds of a layer of each size.
-_LAYERS = {"tiny": (1, 2), "quick": (3, 2), "desk": (10, 4), "paper": (15, 10)}
+_LAYERS = {"tiny": (1, 2), "quick": (3, 2), "night": (4, 2), "desk": (10, 4), "paper": (15, 10)}
 
 
 def preset(name: str, dopant: str, interface: float, into_grain: int, reservoir: float, **changes: Any) -> SwapConfig:
-    """The configuration of a size: tiny, quick, desk or paper; ``changes`` of its top-level keys come last.
+    """The configuration of a size: tiny, quick, night, desk or paper; ``changes`` of its top-level keys come last.
 
     Raises ConfigError for an unknown size or key.
     """

@@ -1,0 +1,166 @@
+"""A study that grows until it can tell: rounds, each a look at the verdict, and what is added after it.
+
+After a round the checks that are open are known, with what would answer each of them (`outlook`). What is added
+(`growth`) depends on results and on a model of costs, never on the clock, so that the same study takes the same rounds
+wherever it runs and whenever it is killed. A look spends its part of the error of 5 % that all looks share.
+"""
+
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+
+from dopantfit.errors import ConfigError
+from dopantfit.statistics import TAIL_95, Looks
+from dopantfit.study.config import StudyConfig
+from dopantfit.study.cost import MODEL, seconds_of
+from dopantfit.study.extent import Extent
+from dopantfit.study.growth import CostOf, Decision, decide, open_checks
+from dopantfit.study.record import STUDY_RECORD, SUMMARY, StudyRecord
+from dopantfit.study.round_record import Round, RoundCheck, Rounds
+from dopantfit.study.run import CheckedStudy, plan_study
+from dopantfit.study.tasks import Planner
+from dopantfit.study.verdict import Verdict
+from dopantfit.workflow.provenance import hash_of, read_sealed, write_sealed
+from dopantfit.workflow.schema import parse_content
+
+#: File of a run folder with the rounds that its study has taken.
+ROUNDS = "rounds.json"
+#: Runs all tasks of a study, and returns its record.
+RunStudy = Callable[[CheckedStudy], StudyRecord]
+
+
+def tail_of(looks: int, number: int) -> float:
+    """Return the probability beyond each end of the intervals at a look, from 1, of so many."""
+    return TAIL_95 if looks == 1 else Looks.doubling(looks, spending="even").tail(number)
+
+
+def cost_function(config: StudyConfig, base: Path) -> CostOf:
+    """Return the core-hours of a study by its extent, from the model of costs."""
+
+    @cache
+    def cost(extent: Extent) -> float:
+        planner = Planner(config, base, extent)
+        return sum(seconds_of(planner, planner.graph()).values()) / 3600.0
+
+    return cost
+
+
+def until_decided(config: StudyConfig, file: Path, folder: Path, budget: float, run: RunStudy) -> StudyRecord:
+    """Take rounds until every composition has its answer, or the budget [core-hours] does not carry farther.
+
+    Goes on where the rounds in `folder` ended. Raises ConfigError for a budget below what has been spent.
+    """
+    cost_of, known = cost_function(config, file.parent), read_rounds(folder, config)
+    looks = config.rules.looks if known is None else known.looks
+    done = [] if known is None else list(known.rounds)
+    extent = Extent.first(config)
+    if done:
+        spent, following = cost_of(done[-1].extent), done[-1].following
+        check_budget(spent, budget, "the rounds so far")
+        extent = following or extent
+        # A look that nothing followed, that other rules answered, or that a smaller budget must decide on comes again.
+        if following is None or done[-1].rules != config.rules or cost_of(following) > budget:
+            extent = done.pop().extent
+    check_budget(cost_of(extent), budget, "the first round alone")
+    while True:
+        number = len(done) + 1
+        record = run(plan_study(config, file, extent, tail_of(looks, number)))
+        if record.verdict is None or record.failed:
+            return record  # what failed is tried again before anything is concluded from what there is
+        done.append(look(record.verdict, number, looks, extent, cost_of, budget))
+        rounds = Rounds(
+            looks=looks,
+            seconds_per_ion_ps=MODEL.dynamics,
+            seconds_per_swap_of_1000_ions=MODEL.swaps,
+            rounds=tuple(done),
+        )
+        write_sealed(folder / ROUNDS, {"of": _key(config), **rounds.model_dump(mode="json")})
+        record = with_rounds(record, folder, config)
+        if done[-1].following is None:
+            return record
+        extent = done[-1].following
+
+
+def with_rounds(record: StudyRecord, folder: Path, config: StudyConfig) -> StudyRecord:
+    """Return the record with the rounds that its study has taken, and have it so in the run folder and its summary."""
+    known = read_rounds(folder, config)
+    if known is None:
+        return record
+    record = record.model_copy(update={"rounds": known})
+    for place in (folder, folder / SUMMARY):
+        record.write(place / STUDY_RECORD)
+    return record
+
+
+def look(verdict: Verdict, number: int, looks: int, extent: Extent, cost_of: CostOf, budget: float) -> Round:
+    """Return a round: what its checks say, what would answer those that are open, and what follows."""
+    last = number >= looks
+    tail = tail_of(looks, min(number + 1, looks))
+    decision = decide(verdict, extent, cost_of, budget, tail)
+    if last and decision.ended != "answered":
+        decision = Decision(None, (), "looks", f"{looks} looks were taken: no more would keep the 5 % of wrong answers")
+    return Round(
+        number=number,
+        extent=extent,
+        tail=verdict.tail,
+        core_hours=cost_of(extent),
+        answer=verdict.answer,
+        rules=verdict.limits,
+        checks=tuple(checks_of(verdict, extent, cost_of, tail)),
+        added=decision.added,
+        following=decision.following,
+        ended=decision.ended,
+        words=decision.words,
+    )
+
+
+def checks_of(verdict: Verdict, extent: Extent, cost_of: CostOf, tail: float) -> Iterator[RoundCheck]:
+    """Return every check of a verdict, with what would answer it where it is open and matters."""
+    opened = open_checks(verdict, extent, cost_of, tail)
+    for index, (name, composition) in enumerate(verdict.compositions.items(), 1):
+        outlooks = {one.check.quantity: one.outlook for one in opened.get(index, [])}
+        for check in (check for part in composition.requirements for check in part.checks):
+            yield RoundCheck(
+                composition=name,
+                quantity=check.quantity,
+                interval=check.interval,
+                limit=check.limit,
+                at_most=check.at_most,
+                answer=check.answer,
+                outlook=outlooks.get(check.quantity),
+            )
+
+
+def check_budget(spent: float, budget: float, what: str) -> None:
+    """Raise ConfigError where a budget [core-hours] is less than what has been spent, or has to be."""
+    if budget < spent:
+        raise ConfigError(
+            f"--core-hours {budget:g}: {what} takes {spent:.3g} core-hours by the model of costs; give more, or a "
+            "smaller study"
+        )
+
+
+def read_rounds(folder: Path, config: StudyConfig) -> Rounds | None:
+    """Return the rounds that the study in a folder has taken; None where there are none, or of other settings.
+
+    Rules may change: they decide what results mean, not what they are.
+    """
+    content = read_sealed(folder / ROUNDS)
+    if content is None or content.pop("of", None) != _key(config):
+        return None
+    try:
+        return parse_content(Rounds, content)
+    except ValueError:
+        return None  # of another version: taken anew, of the same results
+
+
+def grown(folder: Path, config: StudyConfig) -> tuple[Extent | None, float]:
+    """Return how far the study in a folder has grown, and the tail of its last look; for one that has not, neither."""
+    known = read_rounds(folder, config)
+    if known is None or not known.rounds:
+        return None, TAIL_95
+    return known.last.extent, known.last.tail
+
+
+def _key(config: StudyConfig) -> str:
+    return hash_of({name: value for name, value in config.model_dump(mode="json").items() if name != "rules"})

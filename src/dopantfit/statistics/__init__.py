@@ -17,6 +17,7 @@ from dopantfit.statistics.quantiles import (
 )
 from dopantfit.statistics.ratios import ratio_of_squares
 from dopantfit.statistics.sequential import Looks
+from dopantfit.statistics.twofold import TwofoldRatio, twofold_ratio
 
 __all__ = [
     "ONE_SIDED_95",
@@ -26,6 +27,7 @@ __all__ = [
     "Interval",
     "LogRatio",
     "Looks",
+    "TwofoldRatio",
     "chi_squared_quantile",
     "chi_squared_tail",
     "estimate_from",
@@ -42,6 +44,7 @@ __all__ = [
     "standard_error",
     "standard_errors",
     "student_quantile",
+    "twofold_ratio",
     "weighted_sum",
     "widened_to",
     "wilson_interval",

@@ -40,6 +40,20 @@ class Basis(Model):
     exposure: float | None = None
 
 
+class Hotter(Model):
+    """A ratio at the second temperature of a study, beside the one at its own.
+
+    ratio: there. alone: at the own temperature, from nothing else. energy_eV: activation energy of the composition less
+    that of the reference; None where it is not known from pairs. joined: whether both temperatures are in the answer.
+    """
+
+    temperature_K: float
+    ratio: Range
+    alone: Range
+    energy_eV: Range | None
+    joined: bool
+
+
 class Criterion(Model):
     """One quantity held against one number. reason: why there is no answer, or what must be known to read it.
 
@@ -55,6 +69,12 @@ class Criterion(Model):
     limit: float | None = None
     at_most: bool = True
     basis: Basis | None = None
+    hotter: Hotter | None = None
+
+    def beside(self, hotter: Hotter | None, remark: str) -> Self:
+        """The same with what a second temperature says, and a remark on it added to the reason."""
+        reason = "; ".join(part for part in (self.reason, remark) if part)
+        return self.model_copy(update={"hotter": hotter, "reason": reason})
 
     def resting_on(self, basis: Basis) -> Self:
         """The same with what its interval comes from."""

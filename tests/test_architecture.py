@@ -27,6 +27,7 @@ ROOMS = [
     "validate",
     "boundary",
     "study",
+    "ceramic",
     "project",
     "report",
     "pipeline",

@@ -11,7 +11,19 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "src" / "dopantfit"
-ROOMS = ("boundary", "energy", "fit", "pipeline", "report", "statistics", "structures", "study", "validate", "workflow")
+ROOMS = (
+    "boundary",
+    "ceramic",
+    "energy",
+    "fit",
+    "pipeline",
+    "report",
+    "statistics",
+    "structures",
+    "study",
+    "validate",
+    "workflow",
+)
 #: Ions of LATP and of its dopants alone, the units and names of them; in a sentence or as a label.
 NAMES = re.compile(r"(?<![\w-])(Li|Al|Ti|Zr|Na|Sc|Mg|P|O|PO4|PO₄|LATP|LTP|LiTi2P3O12|[Pp]hosphates?)(?![\w])")
 #: Words that show people what may be written, the marker P of matplotlib, the centring P of crystals, a reason.

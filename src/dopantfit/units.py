@@ -20,3 +20,5 @@ HARTREE = 27.211386245988
 BOHR = 0.529177210903
 #: 1 u Å²/ps² in eV, as LAMMPS has it in ``units metal`` (its ``force->mvv2e``).
 AMU_A2_PER_PS2 = 1.0364269e-4
+#: Permittivity of the vacuum [F/cm].
+VACUUM_PERMITTIVITY_F_PER_CM = 8.8541878128e-14

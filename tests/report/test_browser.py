@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs the browser chro
 
 MG = Path(__file__).parents[2] / "fits" / "Mg"
 #: Figures of every page, beside those of its gates.
-FIGURES = {*RESULTS, "boundary-side", "mobile-density-map", "fit-parameters", "fit-errors"}
+FIGURES = {*RESULTS, "pellet", "boundary-side", "mobile-density-map", "fit-parameters", "fit-errors"}
 #: Notes every error from the first byte on; at the end tells the frame around the page what was found.
 WATCH = """<script>
 const seen = [];

@@ -16,6 +16,7 @@ from dopantfit.report.page import write_report
 from dopantfit.report.results import RESULTS
 from dopantfit.report.sources import read_sources
 from dopantfit.structures import load_host
+from dopantfit.study.item import read_table
 from dopantfit.study.item_schemas import SCHEMAS
 from dopantfit.workflow.provenance import sha256_of
 from made_up_records import GATE, write_made_up_fit, write_validation_record
@@ -74,6 +75,29 @@ def test_acceptance_is_shown_in_percent_and_set_apart_from_what_was_accepted(who
     assert ",0.08," in (output / "figures" / "02-acceptance.csv").read_text()
 
 
+def test_a_pellet_follows_from_the_grains_and_glasses_of_the_study(whole, study_folder):
+    """Grains of 0.10 S/cm; boundaries of 0.02 and 0.024 over the 0.4 of a cell of 28 Å: φ is 0.0112 at 0.1 µm."""
+    _, page, output = whole
+    table = read_table(output / "figures" / "pellet.csv")
+    row = next(one for one in table if one["system"] == "A_1" and one["grain_size_um"] == 0.1)
+    part = 0.4 * 28.0 / 1000.0
+    found = {
+        sigma: (1 - part) ** 2 / ((1 - part) / 0.10 + part / sigma) + (1 - (1 - part) ** 2) * sigma
+        for sigma in (0.02, 0.024)
+    }
+    assert row["total_S_per_cm_value"] == pytest.approx(found[0.024], rel=1e-9)
+    assert row["gain_value"] == pytest.approx(found[0.024] / found[0.02], rel=1e-9)
+    assert row["gain_low"] < row["gain_value"] < row["gain_high"]
+    assert page.index('id="10-arrhenius"') < page.index('id="pellet"') and "Measured at room temperature" in page
+
+
+def test_without_its_crystals_a_pellet_is_missing_with_the_reason(tmp_path):
+    run = write_study(tmp_path / "run", leave_out=("06-crystal-conductivities",))
+    record, page = page_of(run, tmp_path / "out")
+    (line,) = (one for one in record.missing if one.startswith("12 A pellet"))
+    assert "a pellet needs the result 06-crystal-conductivities" in line and 'id="pellet"' in page
+
+
 def test_tables_beside_figures_have_full_precision(whole, study_folder):
     _, _, output = whole
     for name in RESULTS:
@@ -95,6 +119,7 @@ def test_tables_beside_figures_have_full_precision(whole, study_folder):
         ("06-crystal-conductivities-ratios", "system,ratio,ratio_low,ratio_high", "C_1,0.7,0.68,0.72"),
         ("07-ternary-means", "system,x_Ti,x_Al,x_Mg", "A_1,0.6,0.15,0.25"),
         ("10-amorphous-conductivities-ratios", "system,ratio,ratio_low,ratio_high", "T_0,0.01,0.004,0.02"),
+        ("10-amorphous-conductivities-ratios-1000K", "system,ratio,ratio_low,ratio_high", "A_1,1.25,1.1,1.4"),
         ("10-arrhenius-lines", "species,temperature_K,sigma,sigma_low,sigma_high", "Li,850.0,0.053,0.047,0.06"),
     ],
 )

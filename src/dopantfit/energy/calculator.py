@@ -8,7 +8,7 @@ from ase.calculators.calculator import Calculator, all_changes
 
 from dopantfit.energy.arrays import Floats
 from dopantfit.energy.evaluation import Evaluation, evaluate
-from dopantfit.energy.frame import ACCURACY, Frame, make_frame, species_table
+from dopantfit.energy.frame import ACCURACY, Frame, background_energy, make_frame, species_table
 from dopantfit.energy.relaxation import TOLERANCE
 from dopantfit.energy.shell_problem import ShellProblem
 from dopantfit.errors import CollapseError, ConfigError, ConvergenceError
@@ -25,7 +25,8 @@ class ShellModel(Calculator):
 
     potential: a ``Potential`` or what ``Potential.load`` takes, a path or the name of a published set.
     tolerance: largest force component on a relaxed shell [eV/Å]. accuracy: requested rms error of the forces from the
-    Ewald sum [eV/Å]. coulomb: e²/4πε0 [eV Å]. structure_name: what error messages call the structure.
+    Ewald sum [eV/Å]. coulomb: e²/4πε0 [eV Å]. structure_name: what error messages call the structure. background:
+    whether a charged cell is taken, with a uniform background that makes it neutral, instead of refused.
 
     The atoms hold ions only. ``results`` has energy [eV], forces [eV/Å], stress [eV/Å³] and shells: the positions of
     the shells [Å], ``shape=(n_shells, 3)``, in the order of the ions that have one.
@@ -43,6 +44,7 @@ class ShellModel(Calculator):
         accuracy: float = ACCURACY,
         coulomb: float = COULOMB,
         structure_name: str = "structure",
+        background: bool = False,
     ) -> None:
         super().__init__()
         if not tolerance > 0:
@@ -54,6 +56,7 @@ class ShellModel(Calculator):
         self._accuracy = accuracy
         self._coulomb = coulomb
         self._structure_name = structure_name
+        self._background = background
         self.evaluation: Evaluation | None = None
         self._positions: Floats = np.empty((0, 3))
         self._cell: Floats = np.empty((0, 0))
@@ -89,13 +92,16 @@ class ShellModel(Calculator):
         self.evaluation = evaluation
         self._positions, self._cell = self.atoms.positions.copy(), self.atoms.cell.array.copy()
         self._labels = labels_of(self.atoms)
-        shell_ions = evaluation.relaxed.problem.frame.shell_ions
+        frame = evaluation.relaxed.problem.frame
+        balancing = background_energy(frame, self.potential, self._coulomb) if self._background else 0.0
+        energy = evaluation.energy + balancing
         self.results = {
-            "energy": evaluation.energy,
-            "free_energy": evaluation.energy,
+            "energy": energy,
+            "free_energy": energy,
             "forces": evaluation.forces.copy(),
-            "stress": evaluation.stress,
-            "shells": self._positions[shell_ions] + evaluation.relaxed.displacement,
+            # The background's energy goes as 1/V.
+            "stress": evaluation.stress - balancing / frame.volume * np.array([1.0, 1.0, 1.0, 0.0, 0.0, 0.0]),
+            "shells": self._positions[frame.shell_ions] + evaluation.relaxed.displacement,
         }
 
     def _evaluate(self, atoms: ase.Atoms) -> Evaluation:
@@ -107,7 +113,7 @@ class ShellModel(Calculator):
                 return evaluate(problem, previous.relaxed.start, self._tolerance)
             except (ConvergenceError, CollapseError):
                 pass  # The old shells were a bad start; whether the structure is bad shows below.
-        frame = make_frame(atoms, self.potential, self._structure_name, self._accuracy, self._coulomb)
+        frame = self._new_frame(atoms)
         table = species_table(frame.labels, self.potential, self._coulomb)
         return evaluate(ShellProblem(frame, table), tolerance=self._tolerance)
 
@@ -123,4 +129,8 @@ class ShellModel(Calculator):
     def _frame(self, atoms: ase.Atoms, previous: Evaluation) -> Frame:
         if np.array_equal(atoms.cell.array, self._cell):
             return previous.relaxed.problem.frame.moved(atoms.positions)
-        return make_frame(atoms, self.potential, self._structure_name, self._accuracy, self._coulomb)
+        return self._new_frame(atoms)
+
+    def _new_frame(self, atoms: ase.Atoms) -> Frame:
+        given = self._structure_name, self._accuracy, self._coulomb, self._background
+        return make_frame(atoms, self.potential, *given)

@@ -85,15 +85,17 @@ def make_frame(
     name: str = "structure",
     accuracy: float = ACCURACY,
     coulomb: float = COULOMB,
+    background: bool = False,
 ) -> Frame:
     """Prepares ions (no shells) for a potential.
 
-    accuracy: requested rms error of the forces [eV/Å]. coulomb: e²/4πε0 [eV Å].
+    accuracy: requested rms error of the forces [eV/Å]. coulomb: e²/4πε0 [eV Å]. background: whether a charged cell is
+    taken, made neutral by a uniform background: forces are those in it, for energies see ``background_energy``.
     Raises ConfigError for a species that the potential lacks, NaN or overlapping positions, a cell that is not
     periodic, is charged, or is smaller than a bond.
     """
     check_geometry(atoms, name)
-    labels, species = species_of(atoms, potential, name)
+    labels, species = species_of(atoms, potential, name, background)
     has_shell = np.array([potential.species[label].shell is not None for label in labels])
     cell = np.ascontiguousarray(atoms.cell.array, dtype=np.float64)
     positions = np.ascontiguousarray(atoms.get_positions(wrap=True), dtype=np.float64)
@@ -122,8 +124,17 @@ def make_frame(
     return _with_lists(frame)
 
 
-def species_of(atoms: ase.Atoms, potential: Potential, name: str) -> tuple[tuple[str, ...], Integers]:
-    """The distinct species and each ion's index among them; refuses unknown species and a charged cell."""
+def background_energy(frame: Frame, potential: Potential, coulomb: float = COULOMB) -> float:
+    """Energy [eV] of a charged cell with its uniform background, beyond what the sums over ions hold: -πKQ²/(2Vα²)."""
+    charges = np.array([potential.species[label].total_charge for label in frame.labels])
+    charge = float(charges[frame.species].sum())
+    return -np.pi * coulomb * charge**2 / (2.0 * frame.volume * frame.plan.alpha**2)
+
+
+def species_of(
+    atoms: ase.Atoms, potential: Potential, name: str, background: bool = False
+) -> tuple[tuple[str, ...], Integers]:
+    """The distinct species and each ion's index among them; refuses unknown species, and a charged cell without one."""
     ion_labels = labels_of(atoms)
     labels = tuple(sorted(set(ion_labels)))
     missing = [label for label in labels if label not in potential.species]
@@ -135,7 +146,7 @@ def species_of(atoms: ase.Atoms, potential: Potential, name: str) -> tuple[tuple
     species = np.array([labels.index(label) for label in ion_labels], dtype=np.int64)
     charges = np.array([potential.species[label].total_charge for label in labels])
     charge = float(charges[species].sum())
-    if abs(charge) > 1e-6:
+    if abs(charge) > 1e-6 and not background:
         counts = zip(np.bincount(species), labels, charges, strict=True)
         raise ConfigError(
             f"{name}: the cell ({', '.join(f'{n} {label} of {q:+.6g} e' for n, label, q in counts)}) has charge "

@@ -11,6 +11,7 @@ from dopantfit.errors import ConfigError
 from dopantfit.report import scene, style
 from dopantfit.report.compare import published, size_of
 from dopantfit.report.fit_part import fit_part, gate_views
+from dopantfit.report.pellet_part import pellet_section
 from dopantfit.report.record import ReportRecord
 from dopantfit.report.results import other_potentials, sections
 from dopantfit.report.sources import Sources, as_json
@@ -65,7 +66,7 @@ def write_report(sources: Sources, output: Path) -> ReportRecord:
 def contents(sources: Sources, folder: Path) -> dict[str, Any]:
     """Return everything that the template shows; figures go to `folder`."""
     study, known = sources.study, published()
-    parts = sections(study, known, folder) if study else []
+    parts = [*sections(study, known, folder), pellet_section(study, folder)] if study else []
     views = [boundary_view(study, folder), density_view(study, folder)] if study else []
     gates = sources.validation
     gate_folder = sources.validation_folder

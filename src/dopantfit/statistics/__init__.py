@@ -7,6 +7,7 @@ from dopantfit.statistics.counts import poisson_interval, poisson_limit, wilson_
 from dopantfit.statistics.estimate import Estimate, Interval, estimate_from, interval_of
 from dopantfit.statistics.paired import TAIL_95, LogRatio, half_width, log_ratio, ratio_of, widened_to
 from dopantfit.statistics.pooling import mean_of, pooled, standard_error, standard_errors, weighted_sum
+from dopantfit.statistics.propagation import carried, carried_positive
 from dopantfit.statistics.quantiles import (
     ONE_SIDED_95,
     TWO_SIDED_95,
@@ -28,6 +29,8 @@ __all__ = [
     "LogRatio",
     "Looks",
     "TwofoldRatio",
+    "carried",
+    "carried_positive",
     "chi_squared_quantile",
     "chi_squared_tail",
     "estimate_from",

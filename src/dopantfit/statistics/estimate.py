@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import exp, hypot, inf, isinf, log
 from typing import Any
 
-from dopantfit.statistics.quantiles import chi_squared_quantile, student_quantile
+from dopantfit.statistics.quantiles import TWO_SIDED_95, chi_squared_quantile, student_quantile
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +95,12 @@ class Interval:
     def of(cls, estimate: Estimate) -> "Interval":
         """Return the interval of an estimate; an upper bound begins at zero."""
         return cls(estimate.low, estimate.high, estimate.value)
+
+    @classmethod
+    def of_logarithm(cls, value: float, error: float) -> "Interval":
+        """Return the interval of a positive quantity whose logarithm has the normal error ``error / value``."""
+        factor = exp(TWO_SIDED_95 * error / value) if error else 1.0
+        return cls(value / factor, value * factor, value)
 
     @classmethod
     def unknown(cls) -> "Interval":

@@ -174,14 +174,13 @@ def decide(verdict: Verdict, extent: Extent, cost_of: CostOf, budget: float, tai
 
 
 def _wanted(checks: Sequence[OpenCheck]) -> list[OpenCheck]:
-    """Return the checks that the answer of a composition hangs on: the cheapest that leans to no, or all.
-
-    Empty where one of them cannot be answered, and none leans to no.
-    """
+    """Return the checks to be answered next: the cheapest that leans to no, which is enough, or all that can be."""
     against = [one for one in checks if one.outlook.leans == "no" and one.target is not None]
     if against:
         return [min(against, key=lambda one: (one.outlook.optimistic or 0.0, one.check.quantity))]
-    return [] if any(one.target is None for one in checks) else list(checks)
+    known = [one for one in checks if one.target is not None]
+    # What is answered with the share alone asks for nothing of its own.
+    return known if any(one.check.basis and one.check.basis.source != "share" for one in known) else []
 
 
 def _dearest(wanted: Sequence[OpenCheck]) -> list[OpenCheck]:

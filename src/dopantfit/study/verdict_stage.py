@@ -124,6 +124,8 @@ def _of_depths(bled: Bled) -> Basis:
     depths = [one.depth for one in bled.grains]
     if not bled.grain_fraction or len(depths) < 2:
         return Basis(source="share", count=len(depths))
+    if bled.penetration_unknown:
+        return Basis(source="depths", count=len(depths))
     variance = standard_error(depths) ** 2 * len(depths)
     return Basis(source="depths", count=len(depths), mean=sum(depths) / len(depths), spread=variance, within=0.0)
 

@@ -1,6 +1,6 @@
 """Speed and honesty of the transport tools, each against a named peer or a known truth, on one thread.
 
-    python benchmarks/transport.py          everything (about seven minutes)
+    python benchmarks/transport.py          everything (2.5 minutes on an idle core)
     python benchmarks/transport.py --quick  fewer frames and trials (20 seconds), too few to hold against limits
 
 The MSD of 1,000 ions × 20,000 frames at all lags is timed against the direct double sum, which is timed on a few lags

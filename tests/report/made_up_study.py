@@ -175,7 +175,12 @@ def amorphous_items() -> list[Item[Any]]:
             "Conductivities",
             columns("system", "species", "structures", number="sigma", unit="S/cm"),
             sigma,
-            {"ratios": ratios, "runs": dict.fromkeys(ratios, 2)},
+            {
+                "ratios": ratios,
+                "runs": dict.fromkeys(ratios, 2),
+                "second_temperature_K": 1000.0,
+                "second_ratios": {"A_ref": interval(1.0, 0.9, 1.1), "A_1": interval(1.25, 1.1, 1.4)},
+            },
         ),
         made(
             "10-arrhenius",

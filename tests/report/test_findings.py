@@ -39,6 +39,16 @@ def test_a_gain_within_its_error_is_undecided(study):
     assert "T_0: 0.010 times (0.0040 to 0.020), undecided from one structure each" in text
 
 
+def test_a_second_temperature_is_told_beside_the_first(study):
+    facts = facts_of(study, "06-crystal-conductivities")
+    second = {"C_ref": facts["ratios"]["C_ref"], "C_1": {"value": 0.8, "low": 0.75, "high": 0.85}}
+    text = said(
+        study, "06-crystal-conductivities", facts=facts | {"second_temperature_K": 1000.0, "second_ratios": second}
+    )
+    assert "At 1000 K: −20 % (−25 to −15 %) in C_1." in text
+    assert "K:" not in said(study, "06-crystal-conductivities")
+
+
 def test_bounds_alone_decide_nothing(study):
     unknown = {"value": None, "low": None, "high": None}
     ratios = {"C_ref": unknown, "C_1": unknown | {"low": 0.0}}

@@ -83,6 +83,27 @@ def test_conductivities_stand_beside_the_reference(tmp_path):
     assert caption["facts"]["runs"] == {"C_ref": 2, "C_1": 2, "C_2": 2}
 
 
+def test_conductivities_at_a_second_temperature_stand_in_columns_of_their_own(tmp_path):
+    settings = conductivities(["C_ref", "C_1"])
+    hot = [
+        one.model_copy(update={"hotter": (TaskOutput[Transported](task=f"hot {one.system.name}"),)})
+        for one in settings.systems
+    ]
+    results = {
+        "C_ref": transported(number(2e-2, 1e-4)),
+        "C_1": transported(number(1e-2, 1e-4)),
+        "hot C_ref": transported(number(4e-2, 1e-4), temperature=1000.0),
+        "hot C_1": transported(number(3e-2, 1e-4), temperature=1000.0),
+    }
+    settings = settings.model_copy(update={"systems": tuple(hot)})
+    rows, caption = table_of(transport_items.conductivities, settings, results, tmp_path)
+    assert [float(row["sigma_value"]) for row in rows] == [0.02, 0.01]
+    assert [float(row["sigma_1000K_value"]) for row in rows] == [0.04, 0.03]
+    assert caption["facts"]["second_temperature_K"] == 1000.0
+    assert caption["facts"]["ratios"]["C_1"]["value"] == pytest.approx(0.5)
+    assert caption["facts"]["second_ratios"]["C_1"]["value"] == pytest.approx(0.75)
+
+
 def test_what_failed_is_named_in_the_caption(tmp_path):
     settings = conductivities(["C_ref", "C_1"])
     _, caption = table_of(transport_items.conductivities, settings, {"C_1": transported(number(1.0, 0.1))}, tmp_path)

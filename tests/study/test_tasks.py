@@ -50,6 +50,27 @@ def test_the_paper_has_as_many_runs_as_it_says():
     assert sum("/run1" in name and name.startswith("amorphous/") for name in names) == 9 * 6 + 3
 
 
+def test_a_second_temperature_runs_every_system_that_is_compared_once_more():
+    plain, both = planner().graph(), planner("second_temperature = 1000.0\n" + LEAST).graph()
+    added = set(both.order) - set(plain.order)
+    assert added and all(name.endswith("_1000K") for name in added)
+    runs = {name.removesuffix("/transport") for name in plain.order if name.endswith("/transport")}
+    compared = {name for name in runs if "/T_0/" not in name}
+    again = {name.removesuffix("/transport_1000K") for name in both.order if name.endswith("/transport_1000K")}
+    # The one that was to be run at 1000 K for its Arrhenius line is so already.
+    assert again == compared != runs
+    produced = both.tasks["crystals/C_1/run1_1000K"]
+    assert produced.settings["temperature"] == 1000.0
+    assert produced.needs == both.tasks["crystals/C_1/run1"].needs
+    assert "crystals/C_1/transport_1000K" in both.tasks["verdict"].needs
+    assert "crystals/C_1/transport_1000K" in both.tasks["items/06-crystal-conductivities"].needs
+
+
+def test_a_second_temperature_below_the_first_is_refused():
+    with pytest.raises(ConfigError, match=r"second_temperature = 600 K must be above 700 K"):
+        parse_study("second_temperature = 600.0\n" + LEAST)
+
+
 def test_no_two_tasks_share_a_seed():
     seeds = [t.settings["seed"] for t in planner().graph().tasks.values() if t.unit == "ps" and "seed" in t.settings]
     assert len(set(seeds)) == len(seeds) > 10

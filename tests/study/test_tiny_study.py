@@ -24,6 +24,7 @@ dopant = "Mg"
 potential = "potential.toml"
 validation = "validation.json"
 accept_failed_gates = "a test of the machinery, not of the dopant"
+second_temperature = 1000.0
 [engine]
 frame_interval = 0.02
 [boundary]

@@ -59,6 +59,7 @@ def runs_of(system, name, kind=""):
         system=system,
         volume=TaskOutput[Equilibrated](task=f"volume:{kind}{name}"),
         transport=TaskOutput[Transported](task=f"transport:{kind}{name}"),
+        hotter=None if kind else TaskOutput[Transported](task=f"hotter:{name}"),
     )
 
 
@@ -223,3 +224,45 @@ def test_one_good_composition_is_enough_for_the_dopant(tmp_path):
     assert found["answer"] == "yes"
     assert found["requirements"][NAMES[0]] == "no"
     assert (found["compositions"]["GB_1"]["answer"], found["compositions"]["GB_2"]["answer"]) == ("no", "yes")
+
+
+GAIN = "σ(Li) of A_1 over A_ref"
+
+
+def at_1000(*gains, error=0.01):
+    """Glasses at 1000 K whose conductivities are so many times those of the reference."""
+    found = {}
+    for k, gain in enumerate(gains, 1):
+        for name, value in ((f"hotter:A_ref#{k}", 1e-2), (f"hotter:A_1#{k}", 1e-2 * gain)):
+            found[name] = transported(number(value, error * value), 1, temperature=1000.0)
+    return found
+
+
+def test_a_second_temperature_is_in_the_answer_where_the_mechanism_is_the_same(tmp_path):
+    results = good()
+    results["transport:A_1#2"] = transport(number(1.32e-3, 2e-5), 1)
+    alone = checks(answer(results, tmp_path))[GAIN]
+    both = checks(answer(results | at_1000(1.315, 1.304), tmp_path))[GAIN]
+    assert alone["hotter"] is None and both["hotter"]["joined"]
+    assert both["hotter"]["alone"] == alone["interval"]
+    # Mean of 1.3 with 1.315 and of 1.32 with 1.304: closer together than 1.3 and 1.32.
+    assert both["interval"]["low"] > alone["interval"]["low"] and both["interval"]["high"] < alone["interval"]["high"]
+    assert "at 1000 K" in both["reason"] and "both in the answer" in both["reason"]
+
+
+def test_a_second_temperature_with_another_activation_energy_is_told_and_not_joined(tmp_path):
+    results = good()
+    alone = checks(answer(results, tmp_path))[GAIN]
+    other = checks(answer(results | at_1000(0.65, 0.651), tmp_path))[GAIN]
+    assert other["interval"] == alone["interval"] and other["answer"] == "yes"
+    assert not other["hotter"]["joined"] and other["hotter"]["ratio"]["value"] == pytest.approx(0.65, rel=0.01)
+    # ln(0.65 / 1.3) over the difference of 1/kT at 700 and at 1000 K, 4.973 per eV.
+    assert other["hotter"]["energy_eV"]["value"] == pytest.approx(-0.693 / 4.973, rel=0.01)
+    assert "another mechanism" in other["reason"]
+
+
+def test_a_second_temperature_that_not_all_structures_ran_at_is_not_joined(tmp_path):
+    results = good() | at_1000(1.3, 1.3)
+    del results["hotter:A_1#2"]
+    check = checks(answer(results, tmp_path))[GAIN]
+    assert not check["hotter"]["joined"] and "not in the answer" in check["reason"]

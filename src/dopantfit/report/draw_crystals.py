@@ -83,7 +83,13 @@ def conductivities(item: Item[ConductivityFacts], study: StudySummary) -> Figure
     _species(sigma, item, groups, style.palette(study))
     if known:
         colour = style.palette(study).colour(study.host.mobile)
-        style.points(panels[1], range(len(ratios)), list(ratios.values()), colour, "o")
+        style.points(panels[1], range(len(ratios)), list(ratios.values()), colour, "o", "at the study's temperature")
+        second = _second_ratios(item)
+        if second:
+            places = [list(ratios).index(name) + 0.2 for name in second]
+            kelvin = f"at {item.facts.second_temperature_K:g} K"
+            style.points(panels[1], places, list(second.values()), colour, "s", kelvin)
+            style.legend(panels[1])
         panels[1].axhline(1.0, color=style.GREY, linewidth=0.7, linestyle="--")
         style.named_ticks(panels[1], list(ratios))
         style.label(panels[1], "", f"σ({study.host.mobile}) over the reference")
@@ -98,7 +104,16 @@ def against_reference(item: Item[ConductivityFacts]) -> dict[str, Interval]:
 def ratio_numbers(item: Item[ConductivityFacts], study: StudySummary) -> dict[str, style.Numbers]:
     """Numbers of the panel of the mobile ion against the reference; nothing where none of them is known."""
     rows = [(name, one.value, one.low, one.high) for name, one in against_reference(item).items() if is_known(one)]
-    return {"ratios": (("system", "ratio", "ratio_low", "ratio_high"), rows)} if rows else {}
+    second = [(name, one.value, one.low, one.high) for name, one in _second_ratios(item).items()]
+    heads = ("system", "ratio", "ratio_low", "ratio_high")
+    found = {"ratios": rows, f"ratios-{item.facts.second_temperature_K or 0.0:g}K": second}
+    return {name: (heads, lines) for name, lines in found.items() if lines}
+
+
+def _second_ratios(item: Item[ConductivityFacts]) -> dict[str, Interval]:
+    """Known ratios at the second temperature of the systems that are held against the reference."""
+    shown = against_reference(item)
+    return {name: one for name, one in item.facts.second_ratios.items() if name in shown and is_known(one)}
 
 
 def _species(sigma: Any, item: Item[ConductivityFacts], groups: Any, palette: style.Palette) -> None:

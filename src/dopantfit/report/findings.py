@@ -209,8 +209,17 @@ def conductivities(item: Item[ConductivityFacts], study: StudySummary) -> str:
     more = "".join(f"; {name}: {percent_change(ratios[name])}, undecided from one structure each" for name in rest)
     return (
         f"The {study.host.mobile} conductivity against {reference} is {told} of {counted(len(doped), 'system')}{why}; "
-        f"{last}: {percent_change(ratios[last])}{more}.{_without_dopant(item, study)}"
+        f"{last}: {percent_change(ratios[last])}{more}.{_hotter(item, doped)}{_without_dopant(item, study)}"
     )
+
+
+def _hotter(item: Item[ConductivityFacts], doped: Sequence[str]) -> str:
+    """The same ratios at the second temperature, where there is one."""
+    found = {name: item.facts.second_ratios[name] for name in doped if name in item.facts.second_ratios}
+    if item.facts.second_temperature_K is None or not found:
+        return ""
+    told = listed([f"{percent_change(ratio)} in {name}" for name, ratio in found.items()])
+    return f" At {item.facts.second_temperature_K:g} K: {told}."
 
 
 def _few_runs(item: Item[ConductivityFacts], study: StudySummary, *names: str) -> str:

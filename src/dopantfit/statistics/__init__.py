@@ -18,6 +18,7 @@ from dopantfit.statistics.quantiles import (
 )
 from dopantfit.statistics.ratios import ratio_of_squares
 from dopantfit.statistics.sequential import Looks
+from dopantfit.statistics.twofold import TwofoldRatio, twofold_ratio
 
 __all__ = [
     "ONE_SIDED_95",
@@ -27,6 +28,7 @@ __all__ = [
     "Interval",
     "LogRatio",
     "Looks",
+    "TwofoldRatio",
     "carried",
     "carried_positive",
     "chi_squared_quantile",
@@ -45,6 +47,7 @@ __all__ = [
     "standard_error",
     "standard_errors",
     "student_quantile",
+    "twofold_ratio",
     "weighted_sum",
     "widened_to",
     "wilson_interval",

@@ -11,7 +11,7 @@ from math import exp, inf, log, sqrt
 import numpy as np
 
 from dopantfit.statistics.estimate import Estimate, Interval
-from dopantfit.statistics.pooling import between, pooled
+from dopantfit.statistics.pooling import Floats, between, pooled
 from dopantfit.statistics.quantiles import normal_widening, student_quantile
 
 #: Probability beyond each end of a 95 % interval.
@@ -57,6 +57,12 @@ def log_ratio(above: Sequence[Estimate], below: Sequence[Estimate]) -> LogRatio 
 
     Weights are those of errors and the spread beyond them, the error that of Hartung & Knapp; see `pooled`.
     """
+    found = logarithms(above, below)
+    return None if found is None else mean_logarithm(*found)
+
+
+def logarithms(above: Sequence[Estimate], below: Sequence[Estimate]) -> tuple[Floats, Floats] | None:
+    """Logarithms of the ratios of pairs, and their variances by the errors; None without two pairs of numbers."""
     if len(above) != len(below) or len(above) < 2:
         return None
     numbers = [(e.value, e.error) for e in (*above, *below) if e.value and e.error is not None and e.value > 0.0]
@@ -66,7 +72,11 @@ def log_ratio(above: Sequence[Estimate], below: Sequence[Estimate]) -> LogRatio 
     # A logarithm is lower on average than that of the mean, by half the variance.
     squares = np.square(known / values)
     corrected = (np.log(values) + 0.5 * squares).reshape(2, -1)
-    ratios, errors = corrected[0] - corrected[1], squares.reshape(2, -1).sum(axis=0)
+    return corrected[0] - corrected[1], squares.reshape(2, -1).sum(axis=0)
+
+
+def mean_logarithm(ratios: Floats, errors: Floats) -> LogRatio:
+    """Mean of two or more logarithms with these variances, by errors and the spread beyond them; see `log_ratio`."""
     weights = 1.0 / (errors + between(ratios, errors) + 1e-24)
     mean = float(weights @ ratios / weights.sum())
     count = len(ratios)

@@ -223,6 +223,8 @@ class StudyConfig(Table):
     validation: Text
     #: Words that say why a potential that did not pass its gates is used all the same; they stand in the report.
     accept_failed_gates: str = ""
+    #: Crystals and glasses, but T_0, are run at this temperature too [K]: hotter, where ions move more.
+    second_temperature: Positive | None = None
     engine: Engine
     boundary: Boundary
     doping: Doping
@@ -244,6 +246,11 @@ class StudyConfig(Table):
         ):
             if count > self.doping.realisations:
                 raise ValueError(f"{name} = {count}, but there are {self.doping.realisations} walkers")
+        own = max(self.crystals.temperature, self.amorphous.temperature)
+        if self.second_temperature is not None and self.second_temperature <= own:
+            raise ValueError(
+                f"second_temperature = {self.second_temperature:g} K must be above {own:g} K, that of the other runs"
+            )
         self._ensemble_fits(n)
         return self
 

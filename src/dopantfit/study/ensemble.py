@@ -20,11 +20,15 @@ Quantity = tuple[str, str]
 
 
 class SystemRuns(Model):
-    """What ran of one structure of a system: its equilibration, and the transport out of its runs."""
+    """What ran of one structure of a system: its equilibration, and the transport out of its runs.
+
+    hotter: that at the second temperature of the study, where it has one.
+    """
 
     system: System
     volume: TaskOutput[Equilibrated]
     transport: TaskOutput[Transported]
+    hotter: TaskOutput[Transported] | None = None
 
 
 class PotentialRuns(Model):

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, JsonValue, RootModel
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, RootModel
 
 from dopantfit.errors import ConfigError
 from dopantfit.study.boundary_stage import DomainSpans
@@ -77,10 +77,15 @@ class DensityMapFacts(Model):
 
 
 class ConductivityFacts(Model):
-    """ratios: of the mobile ion's conductivity to the reference's, by system. runs: how many each system has."""
+    """ratios: of the mobile ion's conductivity to the reference's, by system. runs: how many each system has.
+
+    second_temperature_K, second_ratios: the same at the study's second temperature, where it has one.
+    """
 
     ratios: dict[str, Range]
     runs: dict[str, int]
+    second_temperature_K: float | None = None
+    second_ratios: dict[str, Range] = Field(default_factory=dict)
 
 
 class NoLine(Model):

@@ -1,6 +1,6 @@
 """The tasks that gather the results of a study, in the order of the published figures, and the verdict."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from dopantfit.study import boundary_items, ensemble, glass_items, places, transport_items
 from dopantfit.study.boundary_items import (
@@ -15,12 +15,12 @@ from dopantfit.study.boundary_items import (
     Walkers,
 )
 from dopantfit.study.config import OWN, StudyConfig
-from dopantfit.study.ensemble import EnsembleTable, PotentialRuns
+from dopantfit.study.ensemble import EnsembleTable, PotentialRuns, SystemRuns
 from dopantfit.study.glass_items import Densities, GlassCells, ReducibleDistance, Ternary
 from dopantfit.study.items import Gathered
 from dopantfit.study.mobile_density import DensityMap, mobile_density
 from dopantfit.study.planned import AnyJob, Planned
-from dopantfit.study.systems import Kind, crystal, glass
+from dopantfit.study.systems import Kind, System, crystal, glass
 from dopantfit.study.transport_items import ArrheniusLine, ConductingSystem, Conductivities
 from dopantfit.study.verdict import Look
 from dopantfit.study.verdict_stage import CompositionRuns, Question, verdict
@@ -74,8 +74,7 @@ def _crystal_jobs(study: StudyConfig, planned: Planned) -> Iterator[AnyJob]:
     # A density that some of the runs lack would not be the same density: this one waits for all of them.
     yield TypedTask(places.item("05-mobile-density"), "items", mobile_density, density)
     systems = tuple(
-        ConductingSystem(system=system, transports=tuple(one.runs.transport.output for one in found))
-        for system, found in planned.crystals.items()
+        _conducting(system, [one.runs.outputs for one in found]) for system, found in planned.crystals.items()
     )
     conductivities = Conductivities(reference=crystal(), mobile=planned.host.mobile, systems=systems)
     yield _item("06-crystal-conductivities", transport_items.conductivities, conductivities)
@@ -96,14 +95,24 @@ def _glass_jobs(study: StudyConfig, planned: Planned) -> Iterator[AnyJob]:
     yield _item("08-reducible-distance", glass_items.reducible_distance, distance)
     yield _item("09-densities", glass_items.densities, Densities(glasses=cells))
     systems = tuple(
-        ConductingSystem(system=system, transports=tuple(one.runs.transport.output for one in found))
-        for system, found in planned.glasses.items()
+        _conducting(system, [one.runs.outputs for one in found]) for system, found in planned.glasses.items()
     )
     conductivities = Conductivities(reference=glass(), mobile=planned.host.mobile, systems=systems)
     yield _item("10-amorphous-conductivities", transport_items.conductivities, conductivities)
     system = glass(study.amorphous.arrhenius_of)
-    points = (planned.runs_of(system).transport.output, *(transport.output for _, transport in planned.hotter))
+    own = planned.runs_of(system).outputs
+    second = () if own.hotter is None else (own.hotter,)
+    points = (own.transport, *second, *(transport.output for _, transport in planned.hotter))
     yield _item("10-arrhenius", transport_items.arrhenius, ArrheniusLine(system=system, points=points))
+
+
+def _conducting(system: System, structures: Sequence[SystemRuns]) -> ConductingSystem:
+    """A system with the transport of all its structures."""
+    return ConductingSystem(
+        system=system,
+        transports=tuple(one.transport for one in structures),
+        hotter=tuple(one.hotter for one in structures if one.hotter is not None),
+    )
 
 
 def _ensemble(study: StudyConfig, planned: Planned) -> EnsembleTable:

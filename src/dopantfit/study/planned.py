@@ -61,27 +61,46 @@ class BoundaryTasks:
 class RunTasks:
     """Molecular dynamics of one structure of a system, and what it says of transport.
 
-    produced: segments of each run.
+    produced: segments of each run. hotter: the same at the second temperature of the study, where it has one.
     """
 
     system: System
     equilibrated: TypedTask[Equilibrated]
     produced: tuple[tuple[TypedTask[Produced], ...], ...]
     transport: TypedTask[Transported]
+    hotter: "HotterTasks | None" = None
 
     @property
     def outputs(self) -> SystemRuns:
         """References to what it makes."""
-        return SystemRuns(system=self.system, volume=self.equilibrated.output, transport=self.transport.output)
+        return SystemRuns(
+            system=self.system,
+            volume=self.equilibrated.output,
+            transport=self.transport.output,
+            hotter=None if self.hotter is None else self.hotter.transport.output,
+        )
 
     def __iter__(self) -> Iterator[AnyJob]:
         """In the order of the work."""
         yield from (self.equilibrated, *(one for segments in self.produced for one in segments), self.transport)
+        yield from self.hotter or ()
 
     @property
     def segments(self) -> tuple[Segments, ...]:
         """References to the segments of every run."""
         return tuple(tuple(one.output for one in segments) for segments in self.produced)
+
+
+@dataclass(frozen=True)
+class HotterTasks:
+    """Runs of one structure at the second temperature, from the same equilibration."""
+
+    produced: tuple[tuple[TypedTask[Produced], ...], ...]
+    transport: TypedTask[Transported]
+
+    def __iter__(self) -> Iterator[AnyJob]:
+        """In the order of the work."""
+        yield from (*(one for segments in self.produced for one in segments), self.transport)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,16 @@ from dopantfit.study.crystals import BuiltCrystal, CrystalBuild, build_crystal
 from dopantfit.study.dynamics import Continuation, Equilibration, Ions, Produced, Production
 from dopantfit.study.inputs import StudyInputs
 from dopantfit.study.item_tasks import result_jobs
-from dopantfit.study.planned import AnyJob, BoundaryTasks, CrystalTasks, GlassTasks, LadderTasks, Planned, RunTasks
+from dopantfit.study.planned import (
+    AnyJob,
+    BoundaryTasks,
+    CrystalTasks,
+    GlassTasks,
+    HotterTasks,
+    LadderTasks,
+    Planned,
+    RunTasks,
+)
 from dopantfit.study.spectrum_stage import SETTLED, ExchangeSpectrum, SpectrumOfExchanges, find_spectrum
 from dopantfit.study.swap_stage import Tempered, Tempering, temper_walkers
 from dopantfit.study.systems import EXCHANGED, Kind, System, boundary, crystal, glass
@@ -190,12 +199,20 @@ class Planner(StudyInputs):
             f"{name}/equilibrate", stage, dynamics.equilibrate, equilibration, files, settings.equilibration, "ps"
         )
         segments = self.segments_of(system) if files == self.own_potential else 1
-        produced = tuple(
-            self.production(f"{name}/run{k}", stage, system, settings.temperature, equilibrated.output, files, segments)
-            for k in range(1, replicas + 1)
-        )
-        transport = self.transport(f"{name}/transport", stage, settings.temperature, produced, sites, files)
-        return RunTasks(system, equilibrated, produced, transport)
+
+        def at(kelvin: float, mark: str) -> HotterTasks:
+            produced = tuple(
+                self.production(f"{name}/run{k}{mark}", stage, system, kelvin, equilibrated.output, files, segments)
+                for k in range(1, replicas + 1)
+            )
+            return HotterTasks(
+                produced, self.transport(f"{name}/transport{mark}", stage, kelvin, produced, sites, files)
+            )
+
+        own, kelvin = at(settings.temperature, ""), self.study.second_temperature
+        again = kelvin is not None and system.kind is not Kind.EXCHANGED and files == self.own_potential
+        hotter = at(kelvin, f"_{kelvin:g}K") if again and kelvin is not None else None
+        return RunTasks(system, equilibrated, own.produced, own.transport, hotter)
 
     def segments_of(self, system: System) -> int:
         """Of how many segments a production run of a system consists."""
@@ -341,7 +358,7 @@ class Planner(StudyInputs):
         system = glass(amorphous.arrhenius_of)
         name, source = places.runs(system), glasses[system][0].runs.equilibrated.output
         for kelvin in amorphous.arrhenius_temperatures:
-            if kelvin != amorphous.temperature:
+            if kelvin not in (amorphous.temperature, self.study.second_temperature):
                 (run,) = self.production(f"{name}/run1_{kelvin:g}K", "amorphous", system, kelvin, source, files)
                 transport = self.transport(f"{name}/transport_{kelvin:g}K", "amorphous", kelvin, ((run,),), None, files)
                 found.append((run, transport))

@@ -1,6 +1,6 @@
 """Results 6 and 10: conductivities of crystals and glasses, and their activation energies."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -24,10 +24,11 @@ _LINE = 21
 
 
 class ConductingSystem(Model):
-    """The structures of one system."""
+    """The structures of one system; hotter: at the second temperature of the study, where it has one."""
 
     system: System
     transports: tuple[TaskOutput[Transported], ...]
+    hotter: tuple[TaskOutput[Transported], ...] = ()
 
 
 class Conductivities(Model):
@@ -45,30 +46,56 @@ class ArrheniusLine(Model):
     points: tuple[TaskOutput[Transported], ...]
 
 
-@typed_action(Conductivities, Gathered, version=4)
+@typed_action(Conductivities, Gathered, version=5)
 def conductivities(here: Here, want: Conductivities) -> Product[Gathered]:
-    """Items 6 and 10: conductivity and D* of every cation in every system, the mobile ion's against the reference."""
-    groups = {one.system: [made.result for made in here.all_made(one.transports)] for one in want.systems}
-    groups = {system: runs for system, runs in groups.items() if runs}
-    pooled_by = {
-        system: {name: conductivity(runs, name) for name in sorted({n for run in runs for n in run.species})}
-        for system, runs in groups.items()
-    }
-    reference = interval_of(pooled_by.get(want.reference, {}).get(want.mobile))
+    """Items 6 and 10: conductivity and D* of every cation in every system, the mobile ion's against the reference.
+
+    Conductivities at a second temperature stand beside those at the study's own, in columns that name it.
+    """
+    groups = _results(here, {one.system: one.transports for one in want.systems})
+    hotter = _results(here, {one.system: one.hotter for one in want.systems})
+    kelvin = next((runs[0].temperature_K for runs in hotter.values()), None)
+    pooled_by, hot = _conductivities(groups), _conductivities(hotter)
     rows: list[Sequence[Cell]] = []
-    ratios: dict[str, Interval] = {}
     for system, found in pooled_by.items():
         for name, sigma in found.items():
             if sigma is None:  # the framework that the others move against
                 continue
             diffusion = pooled([one.D_cm2_per_s for one in _of_species(groups[system], name)])
-            rows.append((system.name, name, len(groups[system]), *number(sigma), *number(diffusion)))
-        ratios[system.name] = interval_of(found.get(want.mobile)).over(reference)
+            row = (system.name, name, len(groups[system]), *number(sigma), *number(diffusion))
+            rows.append((*row, *(() if kelvin is None else number(hot.get(system, {}).get(name)))))
     columns = {"system": "", "species": "", "structures": ""}
     columns |= {**number_columns("sigma", "S/cm"), **number_columns("D", "cm²/s")}
-    runs = {system.name: sum(one.runs for one in found) for system, found in groups.items()}
-    title = f"Conductivities, {want.mobile} against {want.reference.name}"
-    return finish(here, title, columns, rows, ConductivityFacts(ratios=ratios, runs=runs))
+    columns |= {} if kelvin is None else number_columns(f"sigma_{kelvin:g}K", "S/cm")
+    facts = ConductivityFacts(
+        ratios=_ratios(pooled_by, want),
+        runs={system.name: sum(one.runs for one in found) for system, found in groups.items()},
+        second_temperature_K=kelvin,
+        second_ratios=_ratios(hot, want),
+    )
+    return finish(here, f"Conductivities, {want.mobile} against {want.reference.name}", columns, rows, facts)
+
+
+def _results(
+    here: Here, transports: Mapping[System, Sequence[TaskOutput[Transported]]]
+) -> dict[System, list[Transported]]:
+    """What finished, of the systems that anything did of."""
+    found = {system: [made.result for made in here.all_made(one)] for system, one in transports.items()}
+    return {system: runs for system, runs in found.items() if runs}
+
+
+def _conductivities(groups: Mapping[System, Sequence[Transported]]) -> dict[System, dict[str, Estimate | None]]:
+    """Conductivities of every species of every system; None for the framework that the others move against."""
+    return {
+        system: {name: conductivity(runs, name) for name in sorted({n for run in runs for n in run.species})}
+        for system, runs in groups.items()
+    }
+
+
+def _ratios(found: Mapping[System, Mapping[str, Estimate | None]], want: Conductivities) -> dict[str, Interval]:
+    """Conductivity of the mobile ion of every system over that of the reference."""
+    reference = interval_of(found.get(want.reference, {}).get(want.mobile))
+    return {system.name: interval_of(one.get(want.mobile)).over(reference) for system, one in found.items()}
 
 
 def conductivity(runs: Sequence[Transported], species: str) -> Estimate | None:

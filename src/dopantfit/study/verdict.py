@@ -42,11 +42,25 @@ class Basis(Model):
     exposure: float | None = None
 
 
+class Hotter(Model):
+    """A ratio at the second temperature of a study, beside the one at its own.
+
+    ratio: there. alone: at the own temperature, from nothing else. energy_eV: activation energy of the composition less
+    that of the reference; None where it is not known from pairs. joined: whether both temperatures are in the answer.
+    """
+
+    temperature_K: float
+    ratio: Range
+    alone: Range
+    energy_eV: Range | None
+    joined: bool
+
+
 class Criterion(Model):
     """One quantity held against one number. reason: why there is no answer, or what must be known to read it.
 
     limit: that number; at_most: whether the quantity must stay below it. compared: of a quantity that is known in two
-    ways, the interval of each.
+    ways, the interval of each. hotter: what the second temperature of the study says of it.
     """
 
     quantity: str
@@ -58,7 +72,13 @@ class Criterion(Model):
     limit: float | None = None
     at_most: bool = True
     basis: Basis | None = None
+    hotter: Hotter | None = None
     compared: dict[str, Range] = Field(default_factory=dict)
+
+    def beside(self, hotter: Hotter | None, remark: str) -> Self:
+        """The same with what a second temperature says, and a remark on it added to the reason."""
+        reason = "; ".join(part for part in (self.reason, remark) if part)
+        return self.model_copy(update={"hotter": hotter, "reason": reason})
 
     def comparing(self, intervals: dict[str, Interval]) -> Self:
         """The same with the intervals of both ways in which the quantity is known."""

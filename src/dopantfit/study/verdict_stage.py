@@ -1,9 +1,9 @@
 """The three requirements of the published work, held against the numbers of a study."""
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, TypeVar
+from typing import Literal, TypeAlias, TypeVar
 
-from dopantfit.statistics import Interval, LogRatio, interval_of, ratio_of
+from dopantfit.statistics import Estimate, Interval, LogRatio, interval_of, ratio_of
 from dopantfit.study.bleeding_stage import Bled, merged
 from dopantfit.study.conduction import Transported
 from dopantfit.study.config import Rules
@@ -11,6 +11,7 @@ from dopantfit.study.confinement import confinement
 from dopantfit.study.dynamics import Equilibrated
 from dopantfit.study.ensemble import PotentialRuns, SystemRuns
 from dopantfit.study.glass_items import density_of
+from dopantfit.study.second_temperature import ratio_at_both, remark
 from dopantfit.study.spectrum_stage import ExchangeSpectrum
 from dopantfit.study.systems import boundary
 from dopantfit.study.transport_items import conductivity
@@ -19,6 +20,7 @@ from dopantfit.study.verdict import (
     Basis,
     CompositionAnswer,
     Criterion,
+    Hotter,
     Look,
     Requirement,
     Verdict,
@@ -34,6 +36,8 @@ from dopantfit.workflow.typed import Here, Product, TaskOutput, typed_action
 
 VERDICT = "verdict.json"
 Result = TypeVar("Result", bound=Model)
+#: Transport of both sides of pairs.
+Transports: TypeAlias = tuple[list[Transported], list[Transported]]
 
 
 def names(reducible: str) -> tuple[str, str, str]:
@@ -72,7 +76,7 @@ class Question(Model):
     look: Look = ONE_LOOK
 
 
-@typed_action(Question, Verdict, version=5)
+@typed_action(Question, Verdict, version=6)
 def verdict(here: Here, want: Question) -> Product[Verdict]:
     """Answer the three requirements for every composition, and the question for the dopant."""
     found = {one.index: as_answered(one.index, requirements(one, here, want), want.look) for one in want.compositions}
@@ -121,7 +125,7 @@ def _spectra(runs: CompositionRuns, here: Here) -> list[ExchangeSpectrum]:
 def _bulk(runs: CompositionRuns, here: Here, want: Question) -> tuple[Criterion, ...]:
     rules, name, pairs = want.rules, runs.crystals[0].system.name, _pairs(runs.crystals, want.crystals)
     transports = _both(here, [(one.transport, other.transport) for one, other in pairs])
-    ratio, why = _conductivities(transports, want)
+    ratio, why, hotter = _conductivities(here, pairs, transports, want)
     check = at_least(f"σ({want.mobile}) of {name} over C_ref", "", ratio, rules.bulk_conductivity)
     check = agreed(check, _by_potential(runs.crystals[0], here, want), rules.bulk_conductivity)
     volumes = _both(here, [(one.volume, other.volume) for one, other in pairs])
@@ -130,9 +134,9 @@ def _bulk(runs: CompositionRuns, here: Here, want: Question) -> tuple[Criterion,
     size = at_most(f"|volume change| of {name}", "", _magnitude(growth), rules.volume_change)
     fewest = min(sum(run.runs for run in side) for side in transports)
     return (
-        only_if(check, fewest >= rules.structures, _few(fewest, "run", rules)).resting_on(
-            _basis("crystal runs", why, transports)
-        ),
+        only_if(check, fewest >= rules.structures, _few(fewest, "run", rules))
+        .resting_on(_basis("crystal runs", why, transports))
+        .beside(hotter, remark(hotter)),
         _settled(size, [cell for side in volumes for cell in side], rules).resting_on(
             _basis("crystals", wider, volumes)
         ),
@@ -143,7 +147,7 @@ def _boundary(runs: CompositionRuns, here: Here, want: Question) -> tuple[Criter
     rules, name, pairs = want.rules, runs.glasses[0].system.name, _pairs(runs.glasses, want.glasses)
     transports = _both(here, [(one.transport, other.transport) for one, other in pairs])
     volumes = _both(here, [(one.volume, other.volume) for one, other in pairs])
-    sigma, why = _conductivities(transports, want)
+    sigma, why, hotter = _conductivities(here, pairs, transports, want)
     label = want.reducible
     densities = [[density_of(one.counts.get(label, 0), one.volume_A3) for one in side] for side in volumes]
     amount, denser = ratio_of(densities[0], densities[1], want.look.tail)
@@ -155,7 +159,7 @@ def _boundary(runs: CompositionRuns, here: Here, want: Question) -> tuple[Criter
     cells = [cell for side in volumes for cell in side]
     return (
         _settled(only_if(less, enough, reason), cells, rules).resting_on(_basis("glasses", denser, volumes)),
-        only_if(gain, enough, reason).resting_on(_basis("glass runs", why, transports)),
+        only_if(gain, enough, reason).resting_on(_basis("glass runs", why, transports)).beside(hotter, remark(hotter)),
     )
 
 
@@ -174,11 +178,26 @@ def _both(
     return [one for one, _ in known], [other for _, other in known]
 
 
-def _conductivities(sides: Sequence[Sequence[Transported]], want: Question) -> tuple[Interval, LogRatio | None]:
-    """Conductivity of a composition over that of its reference."""
-    found = [[conductivity([run], want.mobile) for run in side] for side in sides]
-    known = [[one for one in side if one is not None] for side in found]
-    return ratio_of(known[0], known[1], want.look.tail)
+def _conductivities(
+    here: Here, pairs: Sequence[tuple[SystemRuns, SystemRuns]], own: Transports, want: Question
+) -> tuple[Interval, LogRatio | None, Hotter | None]:
+    """Conductivity of a composition over that of its reference, and what a second temperature says of it.
+
+    own: transport of those of the pairs that ran at the study's own temperature.
+    """
+    at_own = _sides(own, want.mobile)
+    hot = _both(here, [(one.hotter, other.hotter) for one, other in pairs if one.hotter and other.hotter])
+    if not own[0] or not hot[0]:
+        return *ratio_of(*at_own, want.look.tail), None
+    whole = len(own[0]) == len(hot[0]) == len(pairs)
+    temperatures = own[0][0].temperature_K, hot[0][0].temperature_K
+    return ratio_at_both(at_own, _sides(hot, want.mobile), temperatures, want.look.tail, joinable=whole)
+
+
+def _sides(transports: Transports, mobile: str) -> tuple[list[Estimate], list[Estimate]]:
+    """Conductivities of the mobile ion of both sides of pairs."""
+    above, below = ([conductivity([run], mobile) for run in side] for side in transports)
+    return [one for one in above if one is not None], [one for one in below if one is not None]
 
 
 def _basis(

@@ -33,6 +33,7 @@ def test_build_and_domains_print_records(tmp_path):
     [
         (("build", "huge"), "name a size"),
         (("domains", "nowhere"), "name a folder"),
+        (("spectrum", "nowhere", "--dopant", "Mg", "--potential", "latp-mg-2022"), "name a folder"),
         (("dope", "nowhere", "--config", "nowhere", "--potential", "latp-mg-2022"), "cannot be read"),
     ],
 )

@@ -42,7 +42,7 @@ def a_set(folder: Path, code: str, elements: str) -> Path:
         code_version="0",
         functional="none",
         basis_or_cutoff="none",
-        k_mesh=(1, 1, 1),
+        k_mesh="as the file says",
         scf_tolerance=1e-6,
         pseudopotentials=dict.fromkeys(elements.split(), "none"),
     )

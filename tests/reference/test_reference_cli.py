@@ -70,7 +70,9 @@ def test_import_takes_some_steps_and_names_the_others(tmp_path: Path, sample: Pa
     folder = tmp_path / "MgO"
     folder.mkdir()
     manifest = (sample / "manifest.toml").read_text().partition("[files]")[0]
-    (folder / "manifest.toml").write_text(manifest.replace('code = "CP2K"', 'code = "VASP"'))
+    (folder / "manifest.toml").write_text(
+        manifest.replace('code = "CP2K"', 'code = "VASP"').replace("CUTOFF 500 Ry", "500 eV")
+    )
     path = DATA / "vasp" / "two-unconverged.xml.gz"
     command = ("import", path, "--set", folder, "--family", "md")
     wrong = dopantfit(*command, "--steps", "every 3rd")

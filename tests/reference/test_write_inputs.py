@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ase import Atoms
-from ase.io import read
+from ase.io import read, write
 
 from dopantfit.errors import ConfigError
 from dopantfit.reference.cp2k_geometry import read_input_atoms
@@ -12,6 +12,7 @@ from dopantfit.reference.frames import read_frames
 from dopantfit.reference.generate import configurations
 from dopantfit.reference.plan import Plan, parse_plan
 from dopantfit.reference.write_inputs import WRITERS, write_inputs
+from dopantfit.reference.written_job import STEPS
 
 PLAN = """
 set = "X"
@@ -71,7 +72,7 @@ def test_every_code_gets_the_configuration(code: str, tmp_path: Path) -> None:
         np.testing.assert_allclose(found.cell.array, expected.cell.array, atol=1e-13)
         np.testing.assert_allclose(found.positions, expected.positions, atol=1e-13)
         (kept,) = read_frames(folder / "configuration.extxyz")
-        assert kept.info == expected.info
+        assert {key: value for key, value in kept.info.items() if key != STEPS} == expected.info
 
 
 def test_ions_that_are_not_grouped_keep_their_elements_in_a_poscar(tmp_path: Path) -> None:
@@ -88,7 +89,7 @@ def test_ions_that_are_not_grouped_keep_their_elements_in_a_poscar(tmp_path: Pat
         ("O", 2),
         ("O", 6),
     }
-    assert "Mg, O in this order" in (folder / "README").read_text()
+    assert "Mg_pv, O in this order" in (folder / "README").read_text()
 
 
 def settings(path: Path) -> dict[str, str]:
@@ -149,3 +150,36 @@ def test_finished_frames_are_not_written_and_an_unknown_code_is_named(tmp_path: 
     assert [folder.name for folder in left] == ["relax-000"]
     with pytest.raises(ConfigError, match="expected one of castep, vasp, espresso, cp2k"):
         write_inputs(plan, tmp_path, "abinit", tmp_path, {}, tmp_path)
+
+
+def test_castep_s_even_meshes_hold_gamma_as_the_others_do(tmp_path: Path) -> None:
+    _, folders, _ = written("castep", tmp_path)
+    # Monkhorst and Pack's mesh of 2 is at ±1/4 of the reciprocal vector; half a step of 1/2 puts a point at 0.
+    assert "KPOINTS_MP_GRID 3 2 1\nKPOINTS_MP_OFFSET 0.0 0.25 0.0\n" in (folders[0] / "frame.cell").read_text()
+
+
+@pytest.mark.parametrize(
+    ("code", "file", "said"),
+    [
+        ("castep", "frame.param", "SPIN_POLARIZED : TRUE\nSPIN : 5\n"),
+        ("castep", "frame.cell", " SPIN=5\n"),
+        ("vasp", "INCAR", "ISPIN = 2\nMAGMOM = 1*5 4*0 1*0\n"),
+        ("espresso", "pw.in", "nspin = 2\ntot_magnetization = 5.0\n"),
+    ],
+)
+def test_iron_three_has_five_unpaired_electrons_for_every_code(code, file, said, tmp_path: Path) -> None:
+    atoms = Atoms("FePO4", np.eye(6, 3) * 2.0, cell=[6.0, 6.0, 6.0], pbc=True)
+    write(tmp_path / "iron.extxyz", atoms)
+    plan = parse_plan(
+        'set = "X"\npurpose = "a test"\n[[configurations]]\nkind = "recompute"\nname = "iron"\n'
+        'start = { file = "iron.extxyz" }\n'
+    )
+    (folder,) = write_inputs(plan, tmp_path, code, tmp_path / "out", {}, tmp_path / "work")
+    text = (folder / file).read_text()
+    assert said in text or said.replace("4*0 1*0", "1*0 4*0") in text
+    assert "Spin: unpaired electrons Fe 5" in (folder / "README").read_text()
+
+
+def test_a_potcar_is_named_by_its_variant(tmp_path: Path) -> None:
+    _, folders, _ = written("vasp", tmp_path)
+    assert "Ti_pv" in (folders[0] / "README").read_text()

@@ -1,10 +1,11 @@
-"""``dopantfit boundary``: build and sinter a grain boundary, divide it into domains, dope it."""
+"""``dopantfit boundary``: build and sinter a grain boundary, divide it into domains, dope it, move its dopant."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dopantfit.boundary.spectrum.cli import spectrum
 from dopantfit.boundary.swap.cli import bleeding, swap
 from dopantfit.terminal import JsonOption, console, print_json
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 boundary_app = typer.Typer(help="Build, divide and dope a grain boundary.", no_args_is_help=True)
 boundary_app.command("swap")(swap)
 boundary_app.command("bleeding")(bleeding)
+boundary_app.command("spectrum")(spectrum)
 
 PotentialOption = Annotated[str, typer.Option(help="A TOML file, or the name of a published set.")]
 RanksOption = Annotated[

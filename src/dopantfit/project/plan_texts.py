@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 
-from dopantfit.errors import ConfigError
 from dopantfit.project.compound import SimpleCompound
 from dopantfit.project.request import Cell, DopantRequest
 from dopantfit.reference.cp2k import pseudopotential
 from dopantfit.reference.manifest import Manifest, dump_manifest
 from dopantfit.reference.plan import PlaneWaves
+from dopantfit.reference.write_inputs import potcar
 from dopantfit.strict_toml import quoted
 
 #: Codes that frames come from: name on the command line → as manifests have it. "cp2k" is run here as well.
@@ -165,13 +165,3 @@ def pseudopotentials(code: str, elements: Sequence[str]) -> dict[str, str]:
     if code == "vasp":
         return {element: f"PAW_PBE {potcar(element)}" for element in elements}
     return {element: "on the fly" if code == "castep" else f"{element}.UPF" for element in elements}
-
-
-def potcar(element: str) -> str:
-    """The POTCAR that the Materials Project takes for an element (pymatgen); ConfigError where there is none."""
-    from pymatgen.io.vasp.sets import MPRelaxSet
-
-    found = MPRelaxSet.CONFIG["POTCAR"].get(element)
-    if found is None:
-        raise ConfigError(f"VASP: no PBE data set of {element} is known; take another code with --code")
-    return str(found)

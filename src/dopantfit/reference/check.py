@@ -100,7 +100,7 @@ def check_set(folder: str | os.PathLike[str], potential: Potential | None = None
             shortest[number], near = plausibility.distance_findings(frame)
             findings += [*near, *_single_frame_findings(frame, frame_set, charges)]
     findings += [*_set_findings(sound), *_identifier_findings(frame_set.frames)]
-    findings += split_findings(frame_set)
+    findings += [*split_findings(frame_set), *_label_findings(frame_set)]
     severities: Counter[tuple[str | None, str]] = Counter((finding.frame_id, finding.severity) for finding in findings)
     rows = tuple(
         _row(_named(frame, number), shortest.get(number), severities) for number, frame in enumerate(frame_set.frames)
@@ -112,12 +112,21 @@ def _single_frame_findings(frame: Atoms, frame_set: FrameSet, charges: Mapping[s
     name = frame.info["frame_id"]
     if not frame.info.get("scf_converged", True):
         yield Finding("error", "SCF", name, "its self-consistency did not converge; run it again")
-    unnamed = sorted(set(frame.symbols) - set(frame_set.manifest.pseudopotentials))
+    unnamed = frame_set.manifest.unnamed(frame.symbols)
     if unnamed:
         yield Finding("error", "element", name, f"the manifest names no pseudopotential for {', '.join(unnamed)}")
     yield from plausibility.charge_findings(frame, charges)
     yield from plausibility.force_findings(frame)
     yield from plausibility.energy_floor_findings(frame, frame_set.manifest.code)
+
+
+def _label_findings(frame_set: FrameSet) -> Iterator[Finding]:
+    if not frame_set.manifest.labels_are_measured:
+        text = (
+            f"labels of {frame_set.manifest.code} that were never held against DFT; "
+            "run `dopantfit reference compare` with a DFT set of the same kind of configurations"
+        )
+        yield Finding("warning", "labels", None, text)
 
 
 def _set_findings(frames: Sequence[Atoms]) -> Iterator[Finding]:

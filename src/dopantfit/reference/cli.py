@@ -1,5 +1,6 @@
 """`dopantfit reference`: check, import, split, generate and run. Rooms are imported inside the verbs."""
 
+import math
 import sys
 from contextlib import contextmanager
 from enum import StrEnum
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from dopantfit.reference.calculator import CalculatorSettings
     from dopantfit.reference.plan import Plan
 
 reference_app = typer.Typer(help="Check, import, split, generate and compute DFT frames.", no_args_is_help=True)
@@ -23,6 +25,15 @@ SetArgument = Annotated[Path, typer.Argument(help="Folder of the set: frames.ext
 PlanArgument = Annotated[Path, typer.Argument(help="Folder of the set; needs its plan.toml.")]
 OnlyOption = Annotated[list[str] | None, typer.Option(help="Only this item of the plan; once for each.")]
 WorkOption = Annotated[Path | None, typer.Option(help="Folder for inputs and outputs.", show_default="runs/<set>")]
+
+
+CalculatorOption = Annotated[
+    str | None,
+    typer.Option(help="ASE calculator that makes the labels instead of CP2K: module:Class, or ./file.py:function."),
+]
+OptionsOption = Annotated[
+    str | None, typer.Option(help='Its arguments as an inline table: \'{model = "7net-l3i5", device = "cpu"}\'.')
+]
 
 
 class Code(StrEnum):
@@ -66,9 +77,12 @@ def import_(
         str | None, typer.Option(help="Family of these frames, never split between training and held-out.")
     ] = None,
     steps: Annotated[
-        str,
-        typer.Option(help="Ionic steps to take from an output: first, last, all, numbers from 0 (0,3,-1) or ::10."),
-    ] = "last",
+        str | None,
+        typer.Option(
+            help="Ionic steps to take from an output: first, last, all, numbers from 0 (0,3,-1) or ::10.",
+            show_default="last; all of a relaxation that --write-only wrote",
+        ),
+    ] = None,
     converged_only: Annotated[
         bool, typer.Option("--converged-only", help="Leave out, and name, the steps that did not converge.")
     ] = False,
@@ -157,16 +171,19 @@ def run(
     write_only: Annotated[
         Code | None, typer.Option(help="Only write complete input folders, to run elsewhere and import.")
     ] = None,
+    calculator: CalculatorOption = None,
+    options: OptionsOption = None,
     only: OnlyOption = None,
     work: WorkOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Compute the plan of a set with CP2K and collect the frames; started again, it goes on where it was."""
+    """Compute the plan of a set and collect the frames; started again, it goes on where it was."""
     from dopantfit.reference.plan import load_plan
-    from dopantfit.reference.run import default_work, outlook, run_set
+    from dopantfit.reference.run import default_work, outlook, run_set, with_calculator
     from dopantfit.workflow.folders import make_folder
 
-    plan = load_plan(folder)
+    settings = _calculator(calculator, options)
+    plan = with_calculator(load_plan(folder), settings, folder)
     place, names = make_folder(work or default_work(plan)), tuple(only or ())
     if write_only is not None:
         _write_only(plan, folder, write_only.value, place, names)
@@ -175,10 +192,11 @@ def run(
     left = ahead.planned - ahead.finished
     # With --json what is printed on the way goes to standard error.
     said = sys.stderr if json else sys.stdout
-    said.write(f"{left} of {ahead.planned} frames to compute, about {_duration(ahead.seconds)}\n")
+    how_long = "" if math.isnan(ahead.seconds) else f", about {_duration(ahead.seconds)}"
+    said.write(f"{left} of {ahead.planned} frames to compute{how_long}\n")
     said.flush()
     with _progress(left, _console(stderr=json)) as report:
-        summary = run_set(folder, work=place, jobs=jobs, ranks=ranks, only=names, report=report)
+        summary = run_set(folder, work=place, jobs=jobs, ranks=ranks, only=names, report=report, calculator=settings)
     if json:
         print_json({"computed": list(summary.done), "failed": dict(summary.failed), "waiting": list(summary.waiting)})
         raise typer.Exit(1 if summary.failed else 0)
@@ -186,6 +204,23 @@ def run(
     sys.stdout.write(f"{len(summary.done)} frames computed, {len(summary.failed)} failed; set in {folder}\n")
     if summary.failed:
         raise typer.Exit(1)
+
+
+def _calculator(make: str | None, options: str | None) -> "CalculatorSettings | None":
+    """Return the calculator of a command line; a file of it is relative to where the command is given."""
+    from dopantfit.errors import ConfigError
+    from dopantfit.reference.calculator import CalculatorSettings, parse_options
+    from dopantfit.strict_toml import parse_strict
+
+    if make is None:
+        if options is not None:
+            raise ConfigError("--options are of a calculator; name it with --calculator")
+        return None
+    where, _, attribute = make.rpartition(":")
+    if where.endswith(".py"):
+        make = f"{Path(where).resolve()}:{attribute}"
+    written = {"make": make, "options": {} if options is None else parse_options(options)}
+    return parse_strict(CalculatorSettings, written, "--calculator")
 
 
 def _write_only(plan: "Plan", folder: Path, code: str, work: Path, only: tuple[str, ...]) -> None:

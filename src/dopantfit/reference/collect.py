@@ -6,26 +6,29 @@ from pathlib import Path
 import numpy as np
 from ase import Atoms
 
-from dopantfit.errors import ConfigError, ReferenceDataError
-from dopantfit.reference.cp2k import BASIS_SET, VALENCE, pseudopotential
-from dopantfit.reference.cp2k_process import BOOKKEEPING, fingerprint, read_result
+from dopantfit.errors import ReferenceDataError
+from dopantfit.reference.cp2k_process import BOOKKEEPING, read_result
 from dopantfit.reference.frames import append_frames, load_set, write_set
-from dopantfit.reference.generate import Configuration, Generated
+from dopantfit.reference.generate import Generated
+from dopantfit.reference.labels import Labels, labels_of
 from dopantfit.reference.manifest import (
     MANIFEST_FILE,
     KPointCheck,
-    Manifest,
     load_manifest,
     save_manifest,
 )
 from dopantfit.reference.plan import Plan, Recompute
 
 
-def finished_frames(plan: Plan, folder: Path, work: Path) -> dict[str, Atoms]:
+def finished_frames(plan: Plan, folder: Path, work: Path, labels: Labels | None = None) -> dict[str, Atoms]:
     """Return the frames that are there, by frame_id: those of the set and those in ``work``.
 
-    A result in ``work`` that was computed with other settings than the plan's is not counted.
+    A result in ``work`` that was computed with other settings than the plan's is not counted. labels: what computes
+    the plan, where that is at hand.
     """
+    if labels is None:
+        with labels_of(plan, folder) as found:
+            return finished_frames(plan, folder, work, found)
     frames: dict[str, Atoms] = {}
     meshes = {item.name: item.k_mesh or plan.k_mesh for item in plan.configurations}
     for path in sorted(work.glob("*/result.extxyz")):
@@ -34,7 +37,7 @@ def finished_frames(plan: Plan, folder: Path, work: Path) -> dict[str, Atoms]:
             continue
         name = str(frame.info["frame_id"])
         mesh = meshes.get(name, meshes.get(name.rsplit("-", 1)[0], plan.k_mesh))
-        if frame.info.get("input_sha256") == fingerprint(frame, plan.cp2k, mesh):
+        if frame.info.get("input_sha256") == labels.fingerprint(frame, mesh):
             frames[name] = frame
     return frames | frames_of_the_set(folder)
 
@@ -46,7 +49,9 @@ def frames_of_the_set(folder: Path) -> dict[str, Atoms]:
     return {str(frame.info["frame_id"]): frame for frame in load_set(folder).frames}
 
 
-def collect(plan: Plan, folder: Path, made: Generated, finished: Mapping[str, Atoms]) -> tuple[str, ...]:
+def collect(
+    plan: Plan, folder: Path, made: Generated, finished: Mapping[str, Atoms], labels: Labels
+) -> tuple[str, ...]:
     """Add to the set in ``folder`` the finished frames of the plan that are not in it; return their names.
 
     The first frames make the manifest. Raises ReferenceDataError when the set is damaged.
@@ -61,8 +66,10 @@ def collect(plan: Plan, folder: Path, made: Generated, finished: Mapping[str, At
     if there:
         append_frames(folder, frames)
     else:
-        versions = {str(finished[c.frame_id].info["computed_with"]).removeprefix("CP2K ") for c in new}
-        write_set(folder, frames, _new_manifest(plan, made.configurations, " and ".join(sorted(versions))))
+        versions = {str(finished[c.frame_id].info["computed_with"]) for c in new}
+        # All that the plan is known to bring, since an element that is not named here cannot join later.
+        elements = {symbol for c in made.configurations for symbol in c.atoms.symbols}
+        write_set(folder, frames, labels.manifest(plan, elements, versions))
     return tuple(c.frame_id for c in new)
 
 
@@ -92,54 +99,6 @@ def k_point_check(plan: Plan, finished: Mapping[str, Atoms]) -> KPointCheck | No
         force_rms_difference=float(np.sqrt(np.mean(differences**2))),
         force_max_difference=float(np.abs(differences).max()),
         energy_differences=tuple(float(energy) for energy in energies),
-    )
-
-
-def manifest_of(plan: Plan, folder: Path) -> Manifest | None:
-    """Return the manifest of the set, None before its first frame.
-
-    Raises ConfigError when the set was computed with other settings than the plan's.
-    """
-    if not (folder / MANIFEST_FILE).is_file():
-        return None
-    manifest = load_manifest(folder)
-    for what, is_there, wanted in (
-        ("basis_or_cutoff", manifest.basis_or_cutoff, basis_or_cutoff(plan)),
-        ("scf_tolerance", manifest.scf_tolerance, plan.cp2k.eps_scf),
-        ("k_mesh", manifest.k_mesh, plan.k_mesh),
-    ):
-        if is_there != wanted:
-            raise ConfigError(
-                f"{folder}: the frames of the set have {what} = {is_there!r}, the plan says {wanted!r}; "
-                f"frames of two settings do not mix, give the plan another set"
-            )
-    return manifest
-
-
-def basis_or_cutoff(plan: Plan) -> str:
-    """Return the basis and the cutoffs of a plan in words, as the manifest has them."""
-    cp2k = plan.cp2k
-    return (
-        f"{BASIS_SET}, {cp2k.method}, CUTOFF {cp2k.cutoff:g} Ry, REL_CUTOFF {cp2k.rel_cutoff:g} Ry, "
-        f"EPS_DEFAULT {cp2k.eps_default:g}"
-    )
-
-
-def _new_manifest(plan: Plan, made: tuple[Configuration, ...], version: str) -> Manifest:
-    # All that the plan is known to bring, since an element that is not named here cannot join later.
-    elements = sorted({symbol for c in made for symbol in c.atoms.symbols} & VALENCE.keys())
-    return Manifest(
-        name=plan.set,
-        purpose=plan.purpose,
-        licence=plan.licence,
-        code="CP2K",
-        code_version=version,
-        functional="PBE",
-        basis_or_cutoff=basis_or_cutoff(plan),
-        k_mesh=plan.k_mesh,
-        scf_tolerance=plan.cp2k.eps_scf,
-        notes=plan.notes,
-        pseudopotentials={element: pseudopotential(element) for element in elements},
     )
 
 

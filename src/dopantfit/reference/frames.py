@@ -50,12 +50,6 @@ PATIENCE = 10.0
 IDENTIFIER = re.compile(r"^[A-Za-z][A-Za-z0-9_.+-]*$")
 #: No solid has less, no set of ions in a box more [Å³ per ion]; diamond has 5.7, an atom in a box of 30 Å 27,000.
 VOLUME_PER_ION = (1.0, 1e6)
-#: How long to wait for another writer [s]: several times as long as writing a large set takes.
-PATIENCE = 10.0
-#: Starts with a letter, so that no reader takes an identifier for a number.
-IDENTIFIER = re.compile(r"^[A-Za-z][A-Za-z0-9_.+-]*$")
-#: No solid has less, no set of ions in a box more [Å³ per ion]; diamond has 5.7, an atom in a box of 30 Å 27,000.
-VOLUME_PER_ION = (1.0, 1e6)
 #: No crystal repeats within less [Å]: an ion would be nearer to its image than any two ions are.
 SHORTEST_PERIOD = 0.9
 #: Beyond this the shape of a cell, and positions in it, drown in rounding [Å].
@@ -427,7 +421,7 @@ def _refuse_incomplete(frames: Sequence[Atoms], path: Path) -> None:
 
 def _refuse_unnamed_elements(frames: Sequence[Atoms], manifest: Manifest, folder: Path) -> None:
     for number, frame in enumerate(frames):
-        unnamed = sorted(set(frame.symbols) - set(manifest.pseudopotentials))
+        unnamed = manifest.unnamed(frame.symbols)
         if unnamed:
             raise ReferenceDataError(
                 f"{folder}: frame {number} ({frame.info['frame_id']}) holds {', '.join(unnamed)}, for which "

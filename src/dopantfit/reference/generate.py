@@ -30,6 +30,7 @@ from dopantfit.reference.plan import (
 )
 from dopantfit.reference.relaxation import largest_force, next_positions
 from dopantfit.reference.similarity import near_pairs
+from dopantfit.reference.written_job import ENDED
 from dopantfit.structures import substitution
 from dopantfit.structures.cells import supercell
 from dopantfit.structures.convert import read_cif
@@ -184,7 +185,7 @@ class _Source:
         while (done := self.results.get(str(steps[-1].info["frame_id"]))) is not None:
             chain.append(done)
             number = len(chain)
-            if number > item.steps or largest_force(done) <= item.force_tolerance:
+            if number > item.steps or done.info.get(ENDED) or largest_force(done) <= item.force_tolerance:
                 return steps
             following = self.results.get(f"{item.name}-{number:03d}")
             atoms = first.copy() if following is None else following.copy()

@@ -28,8 +28,11 @@ from dopantfit.reference.frames import (
 )
 from dopantfit.reference.ionic_steps import Output, StepChoice, wanted_frames
 from dopantfit.reference.known_frames import KnownFrames
-from dopantfit.reference.manifest import load_manifest
+from dopantfit.reference.manifest import Manifest, load_manifest
+from dopantfit.reference.settings_said import HEAD as HEAD_OF_SETTINGS
+from dopantfit.reference.settings_said import contradictions
 from dopantfit.reference.text_files import file_text
+from dopantfit.reference.written_job import CONFIGURATION_FILE, job_beside
 from dopantfit.workflow.compressed import plain_name
 
 #: A code's banner stands within this many characters from the start of its output.
@@ -67,7 +70,7 @@ def import_files(
     paths: Sequence[str | os.PathLike[str]],
     folder: str | os.PathLike[str],
     family: str | None = None,
-    steps: StepChoice | str = "last",
+    steps: StepChoice | str | None = None,
     temperature: float | None = None,
     keys: ResultKeys | None = None,
 ) -> Imported:
@@ -75,7 +78,8 @@ def import_files(
 
     paths: files, compressed or not, and folders, of which every output is taken (`outputs_in`).
     family: of all these frames; needed unless extended XYZ carries its own.
-    steps: which ionic steps of each output to take; extended XYZ is taken whole.
+    steps: which ionic steps of each output to take, the last one by default and all of a relaxation that ``reference
+    run --write-only`` has written; extended XYZ is taken whole.
     keys: the names of energy, forces and stress in extended XYZ, where they are not those.
     temperature: of the trajectory [K]; default what extended XYZ carries, else 0 (relaxation, single point).
     Raises ReferenceDataError naming file and frame for an output that is truncated, not converged, without
@@ -87,6 +91,7 @@ def import_files(
     choice = steps if isinstance(steps, StepChoice) else StepChoice(steps)
     files, remarks = _files(list(map(Path, paths)))
     for path in files:
+        _refuse_other_settings(path, manifest)
         frames, said = read_output_file(path, choice, manifest.code, keys)
         remarks += [f"{path}: {line}" for line in said]
         for number, frame in frames:
@@ -98,6 +103,18 @@ def import_files(
             new.append(described)
     append_frames(folder, new)
     return Imported(tuple(new), tuple(remarks))
+
+
+def _refuse_other_settings(path: Path, manifest: Manifest) -> None:
+    """Raise ReferenceDataError for an output that says itself that it was made with other settings than the set."""
+    head = _head(path, HEAD_OF_SETTINGS)
+    source = next((source for source in SOURCES if source.banner.search(head[:HEAD])), None)
+    if source is None:
+        return
+    for what in contradictions(head, source.code, manifest):
+        raise ReferenceDataError(
+            f"{path}: {what}; frames of two settings do not mix: mend the manifest, or make a set of its own"
+        )
 
 
 def read_output_file(
@@ -122,8 +139,13 @@ def read_output_file(
     if keys not in (None, ResultKeys()):
         raise ReferenceDataError(f"{path}: is {name}'s; keys are named for extended XYZ only, import it by itself")
     output = source.read(text, str(path)) if source else read_run(path)
-    frames, remarks = wanted_frames(output, choice, str(path))
-    return [(number, _bare(frame)) for number, frame in frames], remarks
+    job = job_beside(path)
+    chosen = choice.settled("all" if job is not None and job.steps else "last")
+    frames, remarks = wanted_frames(output, chosen, str(path))
+    bare = [(number, _bare(frame)) for number, frame in frames]
+    if job is not None:
+        bare = job.named(bare, path, chosen.which == "all" and not output.cut)
+    return bare, remarks
 
 
 def outputs_in(folder: Path) -> tuple[list[Path], list[str]]:
@@ -137,7 +159,7 @@ def outputs_in(folder: Path) -> tuple[list[Path], list[str]]:
         head = _head(path)
         name, source = _recognised(head)
         # Other XYZ files lie beside outputs, such as the trajectory of CP2K.
-        if name is not None and (name != _XYZ or "Lattice=" in head):
+        if path.name != CONFIGURATION_FILE and name is not None and (name != _XYZ or "Lattice=" in head):
             found[path] = source
     if not found:
         raise ReferenceDataError(f"{folder}: holds no output that is read; name the files")
@@ -236,9 +258,9 @@ def _text(path: Path) -> str:
     return text
 
 
-def _head(path: Path) -> str:
+def _head(path: Path, characters: int = HEAD) -> str:
     """Return the beginning of a file of a folder; of one that cannot be read, nothing."""
     try:
-        return file_text(path, HEAD)
+        return file_text(path, characters)
     except ReferenceDataError:
         return ""

@@ -5,7 +5,7 @@ A step that cannot be a frame is kept with the reason, so that none is left out 
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -53,18 +53,21 @@ class Output:
 class StepChoice:
     """Which ionic steps of an output to take.
 
-    which: ``first``, ``last``, ``all``, numbers from 0 such as ``0,3,-1``, or a range ``start:stop:stride``.
+    which: None for what is usual of the output, else ``first``, ``last``, ``all``, numbers from 0 such as ``0,3,-1``,
+        or a range ``start:stop:stride``.
     converged_only: leave out, and name, the steps whose self-consistency did not converge.
     completed_part: of a run that was cut, take what was complete by then.
     Raises ConfigError when ``which`` is none of these.
     """
 
-    which: str = "last"
+    which: str | None = None
     converged_only: bool = False
     completed_part: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what is no choice of steps."""
+        if self.which is None:
+            return
         words, span = self._words(), _RANGE.fullmatch(self.which.strip())
         listed = all(_NUMBER.fullmatch(word) for word in words)
         if self.which not in ("first", "last", "all") and not listed and (span is None or span[3] == "0"):
@@ -73,18 +76,23 @@ class StepChoice:
                 f"a range (start:stop:stride, such as ::10)"
             )
 
+    def settled(self, usual: str) -> "StepChoice":
+        """Return this choice, with `usual` where it leaves open which steps."""
+        return self if self.which is not None else replace(self, which=usual)
+
     def numbers(self, steps: Sequence[int]) -> list[int]:
         """Return the chosen ones of the step numbers ``steps``; IndexError for one that is not there."""
-        if self.which in ("first", "last", "all"):
-            return list({"first": steps[:1], "last": steps[-1:], "all": steps}[self.which])
-        span = _RANGE.fullmatch(self.which.strip())
+        which = self.which or "last"
+        if which in ("first", "last", "all"):
+            return list({"first": steps[:1], "last": steps[-1:], "all": steps}[which])
+        span = _RANGE.fullmatch(which.strip())
         if span is not None:
             start, stop, stride = (int(text) if text else None for text in span.groups())
             return list(steps[start:stop:stride])
         return sorted({steps[int(word)] for word in self._words()})
 
     def _words(self) -> list[str]:
-        return [word.strip() for word in self.which.split(",")]
+        return [word.strip() for word in (self.which or "").split(",")]
 
 
 def ionic_step(

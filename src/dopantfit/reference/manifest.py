@@ -4,7 +4,7 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -47,8 +47,59 @@ class KPointCheck(Table):
     note: str = ""
 
 
+class CalculatorRecord(Table):
+    """The ASE calculator that made the labels of a set, so that no other joins it."""
+
+    #: ``module:Class``, or ``file.py:function``.
+    make: Text
+    #: Its arguments, as JSON.
+    options: str = "{}"
+    #: Packages that it comes from, with their versions.
+    version: Text
+    #: Its weights, and the user's own files: name → sha256.
+    files: Mapping[str, Sha256] = Field(default_factory=dict)
+
+
+class SpeciesError(Table):
+    """RMS errors of force components [eV/Å] of some ions."""
+
+    ions: Annotated[int, Field(ge=1)]
+    error: float
+    #: RMS of the reference's own force.
+    force: float
+
+
+class LabelCheck(Table):
+    """How far the calculator of a set is from DFT, on the frames of a DFT set."""
+
+    #: Of the DFT frames.
+    frames_sha256: Sha256
+    code: Text
+    frames: Annotated[int, Field(ge=1)]
+    #: RMS error of force components, and the RMS of DFT's own forces [eV/Å].
+    force_error: float
+    force: float
+    #: RMS error of energies after one offset per composition [meV/atom]; none where each has one frame.
+    energy_error: float | None = None
+    #: RMS error of stress components [GPa]; none where the DFT frames have no stress.
+    stress_error: float | None = None
+    by_species: Mapping[str, SpeciesError]
+    #: By family of the DFT set: crystals, glasses, boundaries.
+    by_family: Mapping[str, SpeciesError]
+    #: Each dopant with the ions of its first shell.
+    first_shell: Mapping[str, SpeciesError] = Field(default_factory=dict)
+
+
+#: What a set of a DFT code says beside its code.
+_OF_DFT = ("functional", "basis_or_cutoff", "k_mesh", "scf_tolerance")
+
+
 class Manifest(Table):
-    """How a set was computed; strict: an unknown key is refused."""
+    """How a set was computed; strict: an unknown key is refused.
+
+    A set of DFT says its functional, basis, mesh, tolerance and pseudopotentials; one whose labels an ASE calculator
+    made has its `CalculatorRecord` instead.
+    """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$")]
     #: What the set is for.
@@ -56,22 +107,43 @@ class Manifest(Table):
     licence: Text
     code: Text
     code_version: Text
-    functional: Text
+    functional: Text | None = None
     #: Basis set, or plane-wave cutoff with its unit.
-    basis_or_cutoff: Text
+    basis_or_cutoff: Text | None = None
     #: Monkhorst–Pack mesh ([1, 1, 1] is Γ only), or a rule in words such as "spacing 0.07 1/Å".
-    k_mesh: Mesh | Text
+    k_mesh: Mesh | Text | None = None
     #: Self-consistency tolerance in the code's own measure.
-    scf_tolerance: Positive
+    scf_tolerance: Positive | None = None
     notes: tuple[Text, ...] = ()
     #: Element → pseudopotential. A frame with an element that is not named here is refused.
-    pseudopotentials: Mapping[str, Text]
+    pseudopotentials: Mapping[str, Text] = Field(default_factory=dict)
     #: File name → sha256, for every file of the set but the manifest itself.
     files: Mapping[str, Sha256] = Field(default_factory=dict)
     split: Split = Field(default_factory=Split)
     k_point_check: KPointCheck | None = None
     #: Element → energy [eV] to subtract per atom, where one was computed in the same settings.
     energy_reference: Mapping[str, float] | None = None
+    calculator: CalculatorRecord | None = None
+    #: DFT set → how far the calculator is from it; see ``dopantfit reference compare``.
+    label_check: Mapping[str, LabelCheck] = Field(default_factory=dict)
+
+    @property
+    def labels_are_measured(self) -> bool:
+        """Whether the labels are DFT's, or were held against DFT."""
+        return self.calculator is None or bool(self.label_check)
+
+    def unnamed(self, elements: Iterable[str]) -> list[str]:
+        """Return the elements that have no pseudopotential here, and need one."""
+        return [] if self.calculator is not None else sorted(set(elements) - set(self.pseudopotentials))
+
+    @model_validator(mode="after")
+    def _says_how_it_was_computed(self) -> "Manifest":
+        missing = [key for key in _OF_DFT if getattr(self, key) is None]
+        if self.calculator is None and missing:
+            raise ValueError(f"{missing[0]} is missing; add it")
+        if self.calculator is None and "pseudopotentials" not in self.model_fields_set:
+            raise ValueError("pseudopotentials is missing; add it")
+        return self
 
     @model_validator(mode="after")
     def _files_lie_in_the_set(self) -> "Manifest":
@@ -96,6 +168,9 @@ def parse_manifest(text: str, source: str = MANIFEST_FILE) -> Manifest:
 def dump_manifest(manifest: Manifest) -> str:
     """Return the manifest as TOML that `parse_manifest` reads back to an equal one."""
     data = manifest.model_dump(mode="json", exclude_none=True)
+    for key in ("label_check", *(("pseudopotentials",) if manifest.calculator else ())):
+        if not data[key]:
+            del data[key]
     plain = [f"{key} = {_toml(value)}" for key, value in data.items() if not isinstance(value, dict)]
     tables = [_table(key, value) for key, value in data.items() if isinstance(value, dict)]
     return "\n".join(plain) + "\n" + "".join(tables)
@@ -132,6 +207,8 @@ def _toml(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, list):
         return "[" + ", ".join(_toml(item) for item in value) + "]"
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{_key(key)} = {_toml(item)}" for key, item in value.items()) + " }"
     if isinstance(value, float) and not math.isfinite(value):
         raise ReferenceDataError(f"manifest: {value} is not a finite number")
     return repr(value)

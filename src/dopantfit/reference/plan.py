@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from dopantfit.errors import ConfigError
+from dopantfit.reference.calculator import CalculatorSettings
 from dopantfit.reference.cp2k import Cp2kSettings, Mesh
 from dopantfit.strict_toml import Count, FormalCharge, Positive, Table, file_in, parse_strict, read_text
 
@@ -206,6 +207,8 @@ class Plan(Table):
     #: Configurations of one composition nearer than this are reported as near-duplicates [Å].
     min_distance: Positive = 0.02
     cp2k: Cp2kSettings = Cp2kSettings()
+    #: What makes the labels instead of CP2K.
+    calculator: CalculatorSettings | None = None
     plane_waves: PlaneWaves = PlaneWaves()
     configurations: Annotated[tuple[Item, ...], Field(min_length=1)]
 
@@ -218,6 +221,8 @@ class Plan(Table):
             target = item.start.end_of
             if target is not None and not isinstance(seen.get(target), Relaxation):
                 raise ValueError(f"{item.name}: end_of = {target!r} is no relaxation above it in the plan")
+            if self.calculator is not None and item.k_mesh is not None:
+                raise ValueError(f"{item.name}: k_mesh is of CP2K, and a calculator makes these labels; remove it")
             seen[item.name] = item
         return self
 

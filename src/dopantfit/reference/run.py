@@ -1,22 +1,25 @@
-"""Computing the configurations of a plan with CP2K, several at a time, and collecting them in the set.
+"""Computing the configurations of a plan with CP2K or an ASE calculator, several at a time, and collecting them.
 
 Every frame has its own folder ``runs/<set>/<frame_id>`` and is done when ``result.extxyz`` lies there,
 written by an atomic rename. A run that was killed goes on with the frames that are not done; a frame that
 fails is named in the summary, and the others go on.
 """
 
+import math
 import os
 from collections.abc import Callable, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
+from dataclasses import dataclass
 from pathlib import Path
 
 from ase import Atoms
 
 from dopantfit.errors import ConfigError, DopantFitError
-from dopantfit.reference.collect import collect, finished_frames, frames_of_the_set, manifest_of
-from dopantfit.reference.cp2k_process import Processes, compute_frame
-from dopantfit.reference.generate import Configuration, configurations
+from dopantfit.reference.calculator import CalculatorSettings
+from dopantfit.reference.collect import collect, finished_frames, frames_of_the_set
+from dopantfit.reference.generate import Configuration, Generated, configurations
+from dopantfit.reference.labels import Labels, labels_of
+from dopantfit.reference.manifest import MANIFEST_FILE, load_manifest
 from dopantfit.reference.plan import Plan, load_plan
 from dopantfit.workflow.folders import make_folder
 from dopantfit.workflow.lock import run_folder
@@ -46,22 +49,16 @@ class Outlook:
     seconds: float
 
 
-@dataclass
-class _State:
-    """What changes while a run goes on."""
-
-    finished: dict[str, Atoms]
-    failed: dict[str, str] = field(default_factory=dict)
-    done: list[str] = field(default_factory=list)
-
-
 def default_work(plan: Plan) -> Path:
     """Return where a plan is computed unless another folder is asked for, ``runs/<set>`` from here."""
     return Path("runs") / plan.set
 
 
 def outlook(plan: Plan, folder: Path, work: Path, jobs: int, ranks: int, only: tuple[str, ...] = ()) -> Outlook:
-    """Return how many frames are left and about how long they take on idle cores."""
+    """Return how many frames are left and about how long they take on idle cores.
+
+    Nothing is known of a calculator before its first frame: the time is then nan.
+    """
     finished = finished_frames(plan, folder, work)
     made = configurations(plan, folder, finished, work, only).configurations
     planned = max(sum(item.count for item in plan.items(only)), len(made))
@@ -70,10 +67,12 @@ def outlook(plan: Plan, folder: Path, work: Path, jobs: int, ranks: int, only: t
     done = len([c for c in made if c.frame_id in finished])
     if measured:
         each = sorted(measured)[len(measured) // 2]
+    elif plan.calculator is not None:
+        each = math.nan
     else:
         sizes = [len(c.atoms) for c in ready or made]
         each = sum(core_seconds(n) for n in sizes) / max(len(sizes), 1) / ranks
-    return Outlook(planned, done, (planned - done) * each / jobs)
+    return Outlook(planned, done, (planned - done) * each / jobs if planned > done else 0.0)
 
 
 def core_seconds(n_ions: int) -> float:
@@ -92,65 +91,93 @@ def run_set(
     ranks: int = 1,
     only: tuple[str, ...] = (),
     report: Callable[[str], None] | None = None,
+    calculator: CalculatorSettings | None = None,
 ) -> RunSummary:
     """Compute what the plan in ``folder`` asks for and is not there yet; return what was done.
 
     work: folder for inputs and outputs, ``runs/<set>`` by default. jobs: frames at a time. ranks: MPI ranks
-    of each. only: names of items of the plan. report: called with a line after every frame.
-    Raises ConfigError for a plan that cannot be worked with, EngineError when CP2K is not installed.
+    of each CP2K. only: names of items of the plan. report: called with a line after every frame. calculator: what makes
+    the labels, where the plan does not say it.
+    Raises ConfigError for a plan or a calculator that cannot be worked with, EngineError when CP2K is not installed,
+    ReferenceDataError when the numbers of a calculator do not hang together.
     """
     folder = Path(folder)
-    plan = load_plan(folder)
-    if jobs < 1 or ranks < 1:
-        raise ConfigError(f"jobs = {jobs}, ranks = {ranks}: both must be at least 1")
+    plan = with_calculator(load_plan(folder), calculator, folder)
     work = (work or default_work(plan)).resolve()
-    make_folder(work)
-    manifest_of(plan, folder)
-    with run_folder(work), Processes.found(ranks) as processes:
-        return _run(plan, folder, work, jobs, only, processes, report or (lambda _: None))
+    with labels_of(plan, folder, jobs, ranks) as labels:
+        make_folder(work)
+        if (folder / MANIFEST_FILE).is_file():
+            labels.check_manifest(plan, load_manifest(folder), folder)
+        with run_folder(work):
+            labels.begin()
+            return _Run(plan, folder, work, only, labels, report or (lambda _: None)).finish()
 
 
-def _run(
-    plan: Plan,
-    folder: Path,
-    work: Path,
-    jobs: int,
-    only: tuple[str, ...],
-    processes: Processes,
-    report: Callable[[str], None],
-) -> RunSummary:
-    state = _State(finished_frames(plan, folder, work))
-    running: dict[Future[Atoms], Configuration] = {}
-    with ThreadPoolExecutor(jobs) as pool:
+def with_calculator(plan: Plan, calculator: CalculatorSettings | None, folder: Path) -> Plan:
+    """Return the plan with what makes its labels; ConfigError where it names another calculator already."""
+    if calculator is None or calculator == plan.calculator:
+        return plan
+    if plan.calculator is not None:
+        raise ConfigError(
+            f"{folder}: its plan has labels of {plan.calculator.make}, not of {calculator.make} with these options; "
+            "labels of two models do not mix, make a set of its own"
+        )
+    return plan.model_copy(update={"calculator": calculator})
+
+
+class _Run:
+    """One run: what is finished, what is being computed, what failed."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        folder: Path,
+        work: Path,
+        only: tuple[str, ...],
+        labels: Labels,
+        report: Callable[[str], None],
+    ) -> None:
+        self.plan, self.folder, self.work, self.only = plan, folder, work, only
+        self.labels, self.report = labels, report
+        self.finished = finished_frames(plan, folder, work, labels)
+        self.failed: dict[str, str] = {}
+        self.done: list[str] = []
+        self._running: dict[Future[Atoms], Configuration] = {}
+        self._checked = bool(self.finished)
+
+    def finish(self) -> RunSummary:
+        """Compute what can be computed, collecting on the way."""
+        while True:
+            # Another run, or an import, may have added frames meanwhile.
+            self.finished = frames_of_the_set(self.folder) | self.finished
+            made = configurations(self.plan, self.folder, self.finished, self.work, self.only)
+            collect(self.plan, self.folder, made, self.finished, self.labels)
+            self._hand_out(made)
+            if not self._running:
+                return RunSummary(tuple(self.done), self.failed, made.waiting)
+            for future in wait(self._running, return_when=FIRST_COMPLETED).done:
+                self.report(self._settle(self._running.pop(future), future))
+
+    def _hand_out(self, made: Generated) -> None:
+        busy = {c.frame_id for c in self._running.values()} | self.failed.keys() | self.finished.keys()
+        ready = [c for c in made.configurations if c.frame_id not in busy]
+        if ready and not self._checked:
+            self.labels.check(min(ready, key=lambda c: len(c.atoms)).atoms)
+            self._checked = True
+        for configuration in ready[: self.labels.waiting - len(self._running)]:
+            self._running[self.labels.submit(configuration, self.work)] = configuration
+
+    def _settle(self, configuration: Configuration, future: "Future[Atoms]") -> str:
+        """Record how a frame ended and return a line about it."""
+        name = configuration.frame_id
         try:
-            while True:
-                # Another run, or an import, may have added frames meanwhile.
-                state.finished = frames_of_the_set(folder) | state.finished
-                made = configurations(plan, folder, state.finished, work, only)
-                collect(plan, folder, made, state.finished)
-                busy = {c.frame_id for c in running.values()} | state.failed.keys() | state.finished.keys()
-                for configuration in [c for c in made.configurations if c.frame_id not in busy]:
-                    if len(running) < jobs:
-                        future = pool.submit(compute_frame, configuration, plan.cp2k, work, processes)
-                        running[future] = configuration
-                if not running:
-                    return RunSummary(tuple(state.done), state.failed, made.waiting)
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    report(_settle(running.pop(future), future, state))
-        except BaseException:
-            # Threads cannot be interrupted; what they wait for can.
-            processes.end_all()
-            raise
-
-
-def _settle(configuration: Configuration, future: "Future[Atoms]", state: _State) -> str:
-    """Record how a frame ended and return a line about it."""
-    name = configuration.frame_id
-    try:
-        frame = future.result()
-    except DopantFitError as problem:
-        state.failed[name] = str(problem)
-        return f"{name}: {problem}"
-    state.finished[name] = frame
-    state.done.append(name)
-    return f"{name}: done in {frame.info['wall_seconds']:.0f} s"
+            frame = future.result()
+        except DopantFitError as problem:
+            self.failed[name] = str(problem)
+            return f"{name}: {problem}"
+        except BrokenExecutor:
+            self.failed[name] = "a worker process died meanwhile (out of memory?); run it again with fewer jobs"
+            return f"{name}: {self.failed[name]}"
+        self.finished[name] = frame
+        self.done.append(name)
+        return f"{name}: done in {frame.info['wall_seconds']:.{0 if frame.info['wall_seconds'] > 10 else 1}f} s"

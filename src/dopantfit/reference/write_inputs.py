@@ -7,6 +7,7 @@ of their own, are named and never written. A relaxation is written as one job of
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,8 @@ from dopantfit.reference.cp2k_process import INPUT_FILE, PROJECT
 from dopantfit.reference.frames import dump_frames
 from dopantfit.reference.generate import Configuration, configurations
 from dopantfit.reference.plan import Plan, Relaxation
+from dopantfit.reference.spin import unpaired_electrons
+from dopantfit.reference.written_job import CONFIGURATION_FILE, STEPS
 from dopantfit.units import BOHR, HARTREE
 from dopantfit.workflow.folders import make_folder
 from dopantfit.workflow.provenance import write_text_atomic
@@ -40,6 +43,24 @@ class Job:
     def atoms(self) -> Atoms:
         """The ions."""
         return self.configuration.atoms
+
+    @cached_property
+    def spins(self) -> dict[str, int]:
+        """Unpaired electrons of each ion by element, closed shells left out; ConfigError where nobody can tell."""
+        return unpaired_electrons(self.atoms)
+
+    @property
+    def total_spin(self) -> int:
+        """Unpaired electrons of the cell, all of one spin."""
+        return sum(self.spins.get(symbol, 0) for symbol in self.atoms.symbols)
+
+    @property
+    def written(self) -> Atoms:
+        """The ions with what an import must know of them."""
+        atoms = self.atoms.copy()
+        if self.steps:
+            atoms.info[STEPS] = self.steps
+        return atoms
 
     @property
     def elements(self) -> tuple[str, ...]:
@@ -77,7 +98,7 @@ def write_inputs(
             target = make_folder(destination / configuration.frame_id)
             for name, text in WRITERS[code](job).items():
                 write_text_atomic(target / name, text)
-            write_text_atomic(target / "configuration.extxyz", dump_frames([configuration.atoms]))
+            write_text_atomic(target / CONFIGURATION_FILE, dump_frames([job.written]))
             written.append(target)
     return tuple(written)
 
@@ -87,14 +108,19 @@ def castep_files(job: Job) -> dict[str, str]:
     atoms, plane_waves = job.atoms, job.plan.plane_waves
     cell = ["%BLOCK LATTICE_CART", "ANG", *(_row(v) for v in atoms.cell.array), "%ENDBLOCK LATTICE_CART", ""]
     cell += ["%BLOCK POSITIONS_ABS", "ANG"]
-    cell += [f"{s} {_row(r)}" for s, r in zip(atoms.symbols, atoms.positions, strict=True)]
+    spins = [f" SPIN={job.spins[s]}" if s in job.spins else "" for s in atoms.symbols]
+    cell += [f"{s} {_row(r)}{spin}" for s, r, spin in zip(atoms.symbols, atoms.positions, spins, strict=True)]
     cell += ["%ENDBLOCK POSITIONS_ABS", "", "KPOINTS_MP_GRID {} {} {}".format(*job.configuration.k_mesh)]
+    # Monkhorst and Pack's even meshes miss Γ by half a step; VASP's and Quantum ESPRESSO's inputs here hold it.
+    shifts = [0.5 / n if n % 2 == 0 else 0.0 for n in job.configuration.k_mesh]
+    cell += ["KPOINTS_MP_OFFSET {!r} {!r} {!r}".format(*shifts)] * any(shifts)
     cell += ["FIX_ALL_CELL : TRUE", "FIX_COM : FALSE"]
     param = [f"TASK : {'GeometryOptimization' if job.steps else 'SinglePoint'}", "XC_FUNCTIONAL : PBE"]
     param += [f"CUT_OFF_ENERGY : {plane_waves.cutoff!r} eV"]
     # CASTEP's tolerance is per atom.
     param += [f"ELEC_ENERGY_TOL : {plane_waves.scf_tolerance / len(atoms)!r} eV"]
     param += ["FIX_OCCUPANCY : TRUE", "CALCULATE_STRESS : TRUE", "WRITE_CHECKPOINT : NONE"]
+    param += ["SPIN_POLARIZED : TRUE", f"SPIN : {job.total_spin}"] * bool(job.spins)
     if job.steps:
         param += ["GEOM_METHOD : LBFGS", f"GEOM_MAX_ITER : {job.steps}"]
         param += [f"GEOM_FORCE_TOL : {_FORCE_TOLERANCE!r} eV/ang"]
@@ -116,6 +142,11 @@ def vasp_files(job: Job) -> dict[str, str]:
     incar = ["PREC = Accurate", f"ENCUT = {plane_waves.cutoff!r}", f"EDIFF = {plane_waves.scf_tolerance!r}"]
     incar += ["GGA = PE", "ISMEAR = 0", "SIGMA = 0.05", "LREAL = .FALSE.", "LASPH = .TRUE.", "ISIF = 2"]
     incar += ["LWAVE = .FALSE.", "LCHARG = .FALSE."]
+    if job.spins:
+        moments = " ".join(
+            f"{count}*{job.spins.get(element, 0)}" for element, count in zip(job.elements, counts, strict=True)
+        )
+        incar += ["ISPIN = 2", f"MAGMOM = {moments}"]
     incar += ["IBRION = 1", f"NSW = {job.steps}", f"EDIFFG = {-_FORCE_TOLERANCE!r}"] if job.steps else ["NSW = 0"]
     mesh = "{} {} {}".format(*job.configuration.k_mesh)
     return {
@@ -126,7 +157,8 @@ def vasp_files(job: Job) -> dict[str, str]:
             job,
             "vasp_std",
             "vasprun.xml",
-            f"POTCAR: the PBE data sets of {', '.join(job.elements)} in this order",
+            f"POTCAR: the PBE data sets {', '.join(map(potcar, job.elements))} in this order (those of the Materials "
+            "Project's relaxations); the titles belong into the manifest",
         ),
     }
 
@@ -143,7 +175,9 @@ def espresso_files(job: Job) -> dict[str, str]:
     ] * bool(job.steps)
     text += ["/", "&SYSTEM", "ibrav = 0", f"nat = {len(atoms)}", f"ntyp = {len(job.elements)}"]
     # Eight times: what ultrasoft pseudopotentials need; norm-conserving ones would do with four.
-    text += [f"ecutwfc = {cutoff!r}", f"ecutrho = {8 * cutoff!r}", "occupations = 'fixed'", "/"]
+    text += [f"ecutwfc = {cutoff!r}", f"ecutrho = {8 * cutoff!r}", "occupations = 'fixed'"]
+    text += ["nspin = 2", f"tot_magnetization = {float(job.total_spin)!r}"] * bool(job.spins)
+    text += ["/"]
     text += ["&ELECTRONS", f"conv_thr = {plane_waves.scf_tolerance / _RYDBERG!r}", "/"]
     text += ["&IONS", "ion_dynamics = 'bfgs'", "/"] if job.steps else []
     text += ["ATOMIC_SPECIES", *(f"{e} {_mass(atoms, e)!r} {e}.UPF" for e in job.elements)]
@@ -191,11 +225,29 @@ def _readme(job: Job, command: str, output: str, pseudopotentials: str) -> str:
         [
             f"{job.configuration.frame_id}: {what} of {info['composition']}, PBE",
             f"Configuration: {info['origin']}",
+            *([_spin_words(job)] if job.spins else []),
             f"Pseudopotentials to add: {pseudopotentials}",
             f"Run: {command}",
-            f"Import: dopantfit reference import {output} --set reference_dft/{job.plan.set} "
-            f"--family {info['family']} --steps {steps} --temperature {info['temperature']:g}",
+            f"Import: dopantfit reference import <this folder, or that of all> --set reference_dft/{job.plan.set}",
+            f"takes {output} with the name, family and strain in {CONFIGURATION_FILE}, {steps} of its ionic steps",
         ]
+    )
+
+
+def potcar(element: str) -> str:
+    """The POTCAR that the Materials Project takes for an element (pymatgen); ConfigError where there is none."""
+    from pymatgen.io.vasp.sets import MPRelaxSet
+
+    found = MPRelaxSet.CONFIG["POTCAR"].get(element)
+    if found is None:
+        raise ConfigError(f"VASP: no PBE data set of {element} is known; take another code")
+    return str(found)
+
+
+def _spin_words(job: Job) -> str:
+    ions = ", ".join(f"{element} {count}" for element, count in job.spins.items())
+    return (
+        f"Spin: unpaired electrons {ions}, high spin, all parallel, {job.total_spin} in the cell; change it if not so"
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from dopantfit.boundary.swap.acceptance import Counts, Statistics, accepted, ceiling, passing
 from dopantfit.boundary.swap.config import Burst
-from dopantfit.boundary.swap.model import S, Swap, SwapEstimate, SwapModel, SwapRelaxation
+from dopantfit.boundary.swap.model import RelaxedExchange, S, Swap, SwapEstimate, SwapModel, SwapRelaxation
 from dopantfit.energy.arrays import Flags, Integers
 from dopantfit.errors import ConfigError
 
@@ -69,10 +69,13 @@ class Chain(Generic[S]):
     settings: Burst
     labels: Sequence[str]
     statistics: Statistics = field(default_factory=Statistics)
+    #: Swaps of the state that the chain began with that were relaxed to their end.
+    relaxed: list[RelaxedExchange] = field(default_factory=list, init=False)
     #: Of the attempt that is being judged.
     _counts: Counts = field(default_factory=Counts, init=False)
 
     def __post_init__(self) -> None:
+        self._first = self.state
         if not self.temperature > 0:
             raise ConfigError(f"a temperature of {self.temperature} K makes no Monte Carlo; it must be positive")
 
@@ -141,6 +144,9 @@ class Chain(Generic[S]):
         self._counts.calls += result.calls
         self._counts.stopped += result.stopped
         self._counts.failed += result.state is None and not result.stopped
+        if result.state is not None and self.state is self._first:
+            change = result.state.energy - self.state.energy
+            self.relaxed.append(RelaxedExchange(swap.first, swap.second, change))
         return result
 
     def _undo(self, before: S, swap: Swap, partner: str) -> None:

@@ -63,6 +63,15 @@ class SwapRelaxation(Generic[S]):
     stopped: bool = False
 
 
+@dataclass(frozen=True)
+class RelaxedExchange:
+    """An exchange of the ions on two sites with everything relaxed, and its energy change [eV]."""
+
+    first: int
+    second: int
+    change: float
+
+
 class SwapModel(Protocol[S]):
     """Energies of swaps. All three are functions of their arguments alone while a burst lasts."""
 

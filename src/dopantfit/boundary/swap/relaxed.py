@@ -97,7 +97,32 @@ class RelaxedSwaps:
 
         A relaxation that ends in collapsed ions or in no minimum gives None, the latter with an infinite ``early``.
         """
-        left = state.energy + self.response.late(self.partner(state, swap), self.settings.margin)
+        late = self.response.late(self.partner(state, swap), self.settings.margin)
+        return self._relaxed(_swapped(state, swap), estimate.guess if estimate else None, state.energy + late, ceiling)
+
+    def exchange(self, state: CellState, swap: Swap, moved: Mapping[int, Sequence[float]]) -> SwapRelaxation[CellState]:
+        """A swap relaxed to its end, from the inner region on, after some ions were put elsewhere.
+
+        moved: their places [Å]. What it ends in depends on the state alone, whatever was relaxed before. A relaxation
+        that ends in collapsed ions or in no minimum gives None, the latter with an infinite ``early``.
+        """
+        self.cell.settle(state)
+        if not moved:
+            return self.relax(state, swap, SwapEstimate(0.0, self.inner(state, swap)), np.inf)
+        cores, shells = state.cores.copy(), state.shells.copy()
+        for ion, place in moved.items():
+            shells[ion] += place - cores[ion]
+            cores[ion] = place
+        before = replace(state, cores=cores, shells=shells)
+        centres = np.concatenate([state.cores[[swap.first, swap.second]], cores[list(moved)]])
+        ions = ions_within(self.settings.inner_radius, centres, cores, self.cell.cell)
+        after = _swapped(before, swap)
+        return self._relaxed(after, self.cell.relax_region(before, after, ions), state.energy, np.inf)
+
+    def _relaxed(
+        self, start: CellState, guess: LocalRelaxation | None, left: float, ceiling: float
+    ) -> SwapRelaxation[CellState]:
+        """Everything relaxed; ``early`` is counted from the energy ``left`` [eV], see ``SwapModel.relax``."""
         seen: list[float] = []
 
         def unlikely(progress: MinimisationProgress) -> bool:
@@ -107,7 +132,7 @@ class RelaxedSwaps:
             return not seen[0] < ceiling
 
         try:
-            end = self.cell.relax(_swapped(state, swap), estimate.guess if estimate else None, unlikely)
+            end = self.cell.relax(start, guess, unlikely)
         except ConvergenceError:
             return SwapRelaxation(None, self.settings.most_calls, np.inf)
         early = seen[0] if seen else end.state.energy - left
@@ -123,9 +148,11 @@ def _swapped(state: CellState, swap: Swap) -> CellState:
 
 @dataclass(frozen=True)
 class Sample:
-    """A fully relaxed swap: the partner, and energy changes [eV] of the inner region, on the way, in the end."""
+    """A fully relaxed swap: partner, both sites, energy changes [eV] of the inner region, on the way, in the end."""
 
     partner: str
+    first: int
+    second: int
     inner: float
     early: float
     full: float
@@ -145,7 +172,9 @@ def measure_response(
         end = model.relax(state, swap, SwapEstimate(0.0, inner), np.inf)
         if end.state is not None:
             early = end.early + model.response.late(partner, model.settings.margin)
-            found.append(Sample(partner, inner.energy_change, early, end.state.energy - state.energy))
+            found.append(
+                Sample(partner, swap.first, swap.second, inner.energy_change, early, end.state.energy - state.energy)
+            )
     mean, deviation = _typical((one.partner, one.inner - one.full) for one in found)
     return OuterResponse(mean, deviation, *_typical((one.partner, one.early - one.full) for one in found)), found
 

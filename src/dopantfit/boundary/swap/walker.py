@@ -18,6 +18,7 @@ from ase import Atoms
 from dopantfit.boundary.swap.acceptance import Statistics
 from dopantfit.boundary.swap.chain import Chain, Sites
 from dopantfit.boundary.swap.config import SwapConfig
+from dopantfit.boundary.swap.kept import calibrated, state_id
 from dopantfit.boundary.swap.layers import active_sites, depths, open_layers
 from dopantfit.boundary.swap.model import Swap
 from dopantfit.boundary.swap.relaxed import OuterResponse, RelaxedSwaps, Sample, measure_response
@@ -139,6 +140,8 @@ class Replicas:
             "open_layers": open_layers(self.config.layers, task.round_number),
             "response": asdict(swaps.response),
             "calibration": [asdict(one) for one in found],
+            "start": state_id(cell, state, self.potential),
+            "relaxed": [asdict(one) for one in (*calibrated(found), *chain.relaxed)],
             "processor_seconds": _processor_seconds() - began,
         }
         return RoundResult(after[2], str(path), record)

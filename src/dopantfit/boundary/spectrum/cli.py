@@ -1,0 +1,116 @@
+"""``dopantfit boundary spectrum``: where the dopant goes at equilibrium, from the energies of its exchange."""
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dopantfit.terminal import JsonOption, print_json
+
+if TYPE_CHECKING:
+    from dopantfit.boundary.spectrum.record import SpectrumRecord
+
+#: Seconds between two lines of progress.
+_PAUSE = 5.0
+
+
+def spectrum(
+    structure: Annotated[Path, typer.Argument(help="Folder of a build, or an extended XYZ file, doped or not.")],
+    dopant: Annotated[str, typer.Option(help="Label of the dopant in the potential.")],
+    potential: Annotated[str, typer.Option(help="A TOML file, or the name of a published set.")],
+    output: Annotated[
+        Path | None, typer.Option(help="Folder of the run.", show_default="spectrum beside the structure")
+    ] = None,
+    sites: Annotated[int, typer.Option(min=1, help="Sites in all; more of them go on from what is there.")] = 200,
+    arrangements: Annotated[int, typer.Option(min=1, help="Of the mobile ions, for each site.")] = 3,
+    seed: Annotated[int, typer.Option(min=0, help="Of the sites, and of the dopant that moves.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, help="Relaxations at a time, a process each.")] = 1,
+    dopants: Annotated[
+        float | None, typer.Option(help="How many there are; those of the structure by default.")
+    ] = None,
+    interaction: Annotated[float, typer.Option(help="Mean-field term of concentration [eV].")] = 0.0,
+    exchange_error: Annotated[
+        float, typer.Option(help="Error of the force field's exchange energies between domains, 1 s.d. [eV].")
+    ] = 0.0,
+    swaps: Annotated[
+        Path | None, typer.Option(help="A swap run of the same structure: its relaxations are used, its end checks.")
+    ] = None,
+    host: Annotated[str, typer.Option(help="A TOML file, or the name of a host of the library.")] = "latp",
+    unvalidated: Annotated[
+        str | None,
+        typer.Option(
+            help="Why a fitted potential is used although its validation is missing or failed; kept in the run."
+        ),
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Relax exchanges of the dopant with sampled sites of every domain, and say where it goes from 300 to 2000 K."""
+    from dopantfit.boundary.build.sinter import read_boundary
+    from dopantfit.boundary.profile.domains import find_domains
+    from dopantfit.boundary.spectrum.check import agreement, chain_points
+    from dopantfit.boundary.spectrum.config import Sampling, Thermodynamics
+    from dopantfit.boundary.spectrum.figures import draw_spectrum
+    from dopantfit.boundary.spectrum.question import SpectrumQuestion
+    from dopantfit.boundary.spectrum.run import run_spectrum
+    from dopantfit.boundary.swap.kept import records_of
+    from dopantfit.boundary.swap.temper import LADDER_FILE
+    from dopantfit.boundary.validation_status import keep_validation_status
+    from dopantfit.potential import Potential
+    from dopantfit.strict_toml import parse_strict
+    from dopantfit.structures import load_host
+    from dopantfit.workflow.pool import local_pool
+
+    of, atoms = load_host(host), read_boundary(structure)
+    asked = {"dopant": dopant, "partners": sorted(of.exchangeable), "sites": sites, "seed": seed}
+    sampling = parse_strict(Sampling, {**asked, "arrangements": arrangements}, "options")
+    terms = {"dopants": dopants, "interaction": interaction, "exchange_error": exchange_error}
+    thermodynamics = parse_strict(Thermodynamics, terms, "options")
+    domains = find_domains(atoms, of, framework=(*of.framework, dopant))
+    question = SpectrumQuestion(atoms, domains, of, Potential.load(potential), sampling)
+    question.check()
+    chain = [] if swaps is None else list(records_of(swaps / LADDER_FILE))
+    points = [] if swaps is None else chain_points(swaps, domains, float(atoms.cell[2, 2]))
+    folder = output or (structure if structure.is_dir() else structure.parent) / "spectrum"
+    keep_validation_status(potential, unvalidated, folder)
+    with local_pool(workers) as pool:
+        record = run_spectrum(question, thermodynamics, folder, pool, chain, Progress())
+    draw_spectrum(record, folder, points)
+    agreed = agreement(record, points)
+    if json:
+        print_json({**record.as_dict(), "chain": agreed})
+    else:
+        _show(record, agreed, folder)
+
+
+class Progress:
+    """Says on standard error how far the relaxations are, every few seconds, and how long they will take."""
+
+    def __init__(self) -> None:
+        self._first: tuple[float, int] | None = None
+        self._last = -_PAUSE
+
+    def __call__(self, done: int, of: int, text: str) -> None:
+        """See `dopantfit.boundary.spectrum.run.Report`."""
+        now = time.monotonic()
+        if not text and self._first is None:
+            self._first = (now, done)
+        if now - self._last < _PAUSE and done < of:
+            return
+        self._last = now
+        sys.stderr.write(f"{text or self._left(now, done, of)}\n")
+
+    def _left(self, now: float, done: int, of: int) -> str:
+        began, before = self._first or (now, done)
+        left = f", {(now - began) / (done - before) * (of - done) / 60.0:.1f} min left" if before < done < of else ""
+        return f"{done} of {of} exchanges{left}"
+
+
+def _show(record: "SpectrumRecord", agreed: list[dict[str, object]], folder: Path) -> None:
+    from rich.console import Console
+
+    from dopantfit.boundary.spectrum.tables import tables
+
+    # Paths are no markup; tables take theirs as text.
+    Console(highlight=False, markup=False).print(*tables(record, agreed), f"written: {folder}", sep="\n")

@@ -23,6 +23,15 @@ def _one_blas_thread() -> Iterator[None]:
 # Records that tests of several rooms make up.
 sys.path.insert(0, str(Path(__file__).parent))
 
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One worker takes all tests of the engine and the fit: kernels that two compile at once are compiled twice."""
+    for item in items:
+        if item.path.parent.name in ("energy", "fit"):
+            item.add_marker(pytest.mark.xdist_group("engine"))
+
+
 #: Folders with tasks of tests: `toy` and `crystal_study`.
 _TASKS = [str(Path(__file__).parent / name) for name in ("workflow", "study")]
 

@@ -180,6 +180,7 @@ STUDY = {
     "boundary": {"build": "tiny"},
     "doping": {"concentrations": [0.6, 7.1], "realisations": 2},
     "swaps": {"layers": 2, "coldest": 1000.0, "hottest": 2000.0, "layer_width": 3.5, "lowest_walkers": 1},
+    "spectrum": {"sites": 1, "arrangements": 1, "settling": 0, "exchange_error": 0.0},
     "crystals": {"edge": 1, "x": 0.3, "replicas": 1},
     "amorphous": {"arrhenius_of": 1, "arrhenius_temperatures": [700.0], "cells": 1, "production": 1.0},
     "ensemble": {"potentials": ["draw-01.toml"], "systems": ["C_1"]},

@@ -1,4 +1,4 @@
-"""The command line as a user meets it: a real process, its output, its exit status."""
+"""The command line as a user meets it: its output, its exit status, and what starting it takes."""
 
 import json
 import resource
@@ -7,16 +7,17 @@ import sys
 
 import pytest
 
+from command_line import dopantfit
 from dopantfit.potential import Potential
 
 
-def dopantfit(*arguments, cwd=None):
+def process(*arguments):
     command = [sys.executable, "-m", "dopantfit.cli", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False)
+    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def test_help_lists_the_verbs():
-    done = dopantfit("--help")
+    done = process("--help")
     assert done.returncode == 0
     assert "potential" in done.stdout
 
@@ -34,7 +35,7 @@ def test_help_imports_no_room():
 def test_help_comes_at_once():
     # Processor time, because a busy machine stretches the clock: 0.17 s measured, heavy imports add 0.5 s.
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    dopantfit("--help")
+    process("--help")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 0.5
 
@@ -42,7 +43,7 @@ def test_help_comes_at_once():
 def test_version():
     from importlib.metadata import version
 
-    assert dopantfit("--version").stdout.strip() == f"dopantfit {version('dopantfit')}"
+    assert process("--version").stdout.strip() == f"dopantfit {version('dopantfit')}"
 
 
 @pytest.mark.parametrize(
@@ -69,7 +70,7 @@ def test_without_arguments_comes_the_help():
 
 
 def test_show_prints_species_pairs_and_marks():
-    done = dopantfit("potential", "show", "latp-mg-2022")
+    done = process("potential", "show", "latp-mg-2022")
     assert done.returncode == 0
     assert "10.3390/nano12172912" in done.stdout
     rows = {line.split()[1]: line for line in done.stdout.splitlines() if line.startswith("│")}
@@ -113,9 +114,10 @@ def test_export_writes_every_number_of_the_potential(tmp_path):
         (("potential", "export", "latp-2021", "--output", "no/x.in"), "no/x.in: cannot be written"),
     ],
 )
-def test_bad_input_is_one_line_and_status_2(arguments, message, tmp_path):
+def test_bad_input_is_one_line_and_status_2(arguments, message, tmp_path, monkeypatch):
     (tmp_path / "broken.toml").write_text("a = = 1\n")
-    done = dopantfit(*arguments, cwd=tmp_path)
+    monkeypatch.chdir(tmp_path)
+    done = dopantfit(*arguments)
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr.startswith(f"dopantfit: error: {message}")

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from command_line import dopantfit
 from dopantfit import Potential
 from dopantfit.errors import ConfigError
 from dopantfit.fit.errors_by_group import error_tables, near_dopant
@@ -163,8 +164,7 @@ def test_a_free_parameter_that_no_frame_can_tell_is_refused_unless_frozen(fit_fi
 
 def test_bad_input_is_one_line_and_status_2(fit_file):
     fit_file.write_text(fit_file.read_text().replace("start = 0.182", "start = 0.9"))
-    command = [sys.executable, "-m", "dopantfit.cli", "fit", str(fit_file)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = dopantfit("fit", fit_file)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1 and "pairs.Mg-O.rho = 0.9 Å is outside its bounds" in done.stderr
 

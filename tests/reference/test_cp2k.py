@@ -10,7 +10,7 @@ from ase.build import bulk
 from dopantfit.errors import ConfigError, EngineError, ReferenceDataError
 from dopantfit.reference import cp2k
 from dopantfit.reference.cp2k import Cp2kSettings, relaxation_input, single_point_input
-from dopantfit.reference.cp2k_geometry import read_input_atoms
+from dopantfit.reference.cp2k_geometry import read_geometry
 from dopantfit.reference.cp2k_output import parse_output, read_output
 from dopantfit.reference.cp2k_run import read_calculation
 from dopantfit.units import EV_PER_A3_IN_GPA, HARTREE
@@ -61,7 +61,7 @@ def test_the_input_holds_the_configuration_to_the_last_bit(method: str, tmp_path
     atoms.positions += np.random.default_rng(1).normal(scale=0.1, size=(8, 3))
     options = {"steps": 3} if method == "relaxation_input" else {}
     (tmp_path / "x.inp").write_text(getattr(cp2k, method)(atoms, Cp2kSettings(), project="x", **options))
-    back = read_input_atoms(tmp_path / "x.inp")
+    back = read_geometry(tmp_path / "x.inp").atoms
     assert (back.positions == atoms.positions).all()
     assert (back.cell.array == atoms.cell.array).all()
     assert list(back.symbols) == list(atoms.symbols)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from dopantfit.errors import ReferenceDataError
-from dopantfit.reference.cp2k_geometry import read_geometry, read_input_atoms
+from dopantfit.reference.cp2k_geometry import read_geometry
 from dopantfit.reference.cp2k_run import read_calculation, read_run
 
 DATA = Path(__file__).parents[1] / "data" / "reference" / "cp2k"
@@ -73,7 +73,7 @@ def test_every_way_of_writing_a_geometry_gives_the_same(tmp_path: Path, text: st
     (tmp_path / "cell.inc").write_text(f"{CELL}\n")
     (tmp_path / "ions.xyz").write_text(f"8\n\n{IONS}\n")
     (tmp_path / "x.inp").write_text(text)
-    atoms = read_input_atoms(tmp_path / "x.inp")
+    atoms = read_geometry(tmp_path / "x.inp").atoms
     assert str(atoms.symbols) == "Li4H4" and atoms.pbc.all()
     # 1e-8: the ten digits of lengths in Bohr and of angles in radians.
     np.testing.assert_allclose(atoms.cell.array, np.diag([3.9, 4.1, 4.0]), atol=1e-8)
@@ -87,7 +87,7 @@ def test_a_repeated_cell_has_its_images_in_the_order_of_cp2k(tmp_path: Path) -> 
     cell = "ABC 3.9 4.1 4.0\nALPHA_BETA_GAMMA 90 92 95\nMULTIPLE_UNIT_CELL 2 1 2"
     coord = "&COORD\nLi 0.1 0 0\nH 2.0 2.0 1.9\n&END COORD"
     (tmp_path / "x.inp").write_text(an_input(cell, coord))
-    atoms = read_input_atoms(tmp_path / "x.inp")
+    atoms = read_geometry(tmp_path / "x.inp").atoms
     printed = [
         ("Li", 0.1, 0.0, 0.0),
         ("H", 2.0, 2.0, 1.9),

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from command_line import dopantfit
 from dopantfit.reference.frames import load_set
 
 DATA = Path(__file__).parents[1] / "data" / "reference"
 
 
-def dopantfit(*arguments: object) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "dopantfit.cli", "reference", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+def reference(*arguments: object) -> "subprocess.CompletedProcess[str]":
+    return dopantfit("reference", *arguments)
 
 
 @pytest.fixture
@@ -24,7 +24,8 @@ def sample(tmp_path: Path) -> Path:
 
 
 def test_check_of_a_sound_set_ends_with_status_0(sample: Path) -> None:
-    done = dopantfit("check", sample)
+    command = [sys.executable, "-m", "dopantfit.cli", "reference", "check", str(sample)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "relax-001" in done.stdout and "no frame was dropped" in done.stdout
     assert "Al2Li10MgTi9O72P18" in done.stdout
@@ -33,21 +34,21 @@ def test_check_of_a_sound_set_ends_with_status_0(sample: Path) -> None:
 def test_check_of_a_damaged_set_ends_with_status_1_and_names_the_frame(sample: Path) -> None:
     path = sample / "frames.extxyz"
     path.write_text(path.read_text().replace("energy=-53438", "energy=-1963"))
-    done = dopantfit("check", sample)
+    done = reference("check", sample)
     assert done.returncode == 1
     assert "error hash: set: frames.extxyz is not the file" in done.stdout
     assert "error energy: md300-000: " in done.stdout and "Hartree" in done.stdout
 
 
 def test_check_as_json_is_json_only(sample: Path) -> None:
-    report = json.loads(dopantfit("check", sample, "--json").stdout)
+    report = json.loads(reference("check", sample, "--json").stdout)
     assert report["passed"] is True
     assert [row["frame_id"] for row in report["rows"]] == ["relax-000", "relax-001", "md300-000"]
 
 
 @pytest.mark.parametrize("arguments", [("check", "nowhere"), ("import", "nowhere.out", "--set", "nowhere")])
 def test_unreadable_input_ends_with_status_2_and_one_line(arguments: tuple[str, ...]) -> None:
-    done = dopantfit(*arguments)
+    done = reference(*arguments)
     assert done.returncode == 2 and done.stdout == ""
     assert done.stderr.count("\n") == 1 and "manifest.toml: cannot be read" in done.stderr
 
@@ -58,11 +59,11 @@ def test_import_appends_and_says_so(tmp_path: Path, sample: Path) -> None:
     folder.mkdir()
     (folder / "manifest.toml").write_text(manifest.replace("lamtp-sample", "MgO"))
     relax = DATA / "cp2k" / "MgO-relax.out"
-    done = dopantfit("import", relax, "--set", folder, "--family", "relax", "--steps", "all")
+    done = reference("import", relax, "--set", folder, "--family", "relax", "--steps", "all")
     assert done.returncode == 0, done.stderr
     count = len(load_set(folder).frames)
     assert done.stdout.startswith(f"{count} frames imported") and count > 1
-    again = dopantfit("import", relax, "--set", folder, "--family", "relax")
+    again = reference("import", relax, "--set", folder, "--family", "relax")
     assert again.returncode == 2 and "is in the set already" in again.stderr
 
 
@@ -75,18 +76,18 @@ def test_import_takes_some_steps_and_names_the_others(tmp_path: Path, sample: Pa
     )
     path = DATA / "vasp" / "two-unconverged.xml.gz"
     command = ("import", path, "--set", folder, "--family", "md")
-    wrong = dopantfit(*command, "--steps", "every 3rd")
+    wrong = reference(*command, "--steps", "every 3rd")
     assert wrong.returncode == 2 and "'every 3rd' is not understood" in wrong.stderr
-    done = dopantfit(*command, "--steps", "::2", "--converged-only")
+    done = reference(*command, "--steps", "::2", "--converged-only")
     assert done.returncode == 0 and done.stdout.startswith("2 frames imported"), done.stderr
     assert "steps 2, 6 of 8" in done.stderr
 
 
 def test_split_is_fixed_in_the_manifest_or_refused(sample: Path) -> None:
-    done = dopantfit("split", sample, "--hold-out", "md300", "--reason", "another temperature")
+    done = reference("split", sample, "--hold-out", "md300", "--reason", "another temperature")
     assert done.returncode == 0 and "2 frames for training, 1 held out" in done.stdout
     assert load_set(sample).manifest.split.held_out_families == ("md300",)
-    refused = dopantfit("split", sample, "--hold-out", "md", "--reason", "none")
+    refused = reference("split", sample, "--hold-out", "md", "--reason", "none")
     assert refused.returncode == 2 and "no frame is of the held-out family 'md'" in refused.stderr
     assert load_set(sample).manifest.split.held_out_families == ("md300",)
 
@@ -109,7 +110,7 @@ sigmas = [0.03]
 
 def test_generate_writes_configurations_and_names_near_duplicates(tmp_path: Path) -> None:
     (tmp_path / "plan.toml").write_text(PLAN)
-    done = dopantfit("generate", tmp_path, "--work", tmp_path / "work")
+    done = reference("generate", tmp_path, "--work", tmp_path / "work")
     assert done.returncode == 0, done.stderr
     # Items of one seed move their ions alike.
     assert "near-duplicates: rattle-00 and twin-00 are 0.000 Å" in done.stdout
@@ -123,7 +124,7 @@ def test_generate_writes_configurations_and_names_near_duplicates(tmp_path: Path
 )
 def test_write_only_writes_input_folders(tmp_path: Path, code: str, file: str) -> None:
     (tmp_path / "plan.toml").write_text(PLAN)
-    done = dopantfit("run", tmp_path, "--write-only", code, "--work", tmp_path / "work")
+    done = reference("run", tmp_path, "--write-only", code, "--work", tmp_path / "work")
     assert done.returncode == 0, done.stderr
     assert done.stdout == f"3 input folders in {tmp_path / f'work-{code}'}\n"
     assert (tmp_path / f"work-{code}" / "rattle-01" / file).is_file()
@@ -132,14 +133,14 @@ def test_write_only_writes_input_folders(tmp_path: Path, code: str, file: str) -
 def test_write_only_says_when_nothing_is_left_to_write(tmp_path: Path) -> None:
     text = PLAN.partition("[[")[0] + '[[configurations]]\nkind = "recompute"\nname = "a"\nstart = { frame = "x" }\n'
     (tmp_path / "plan.toml").write_text(text)
-    done = dopantfit("run", tmp_path, "--write-only", "vasp", "--work", tmp_path / "work")
+    done = reference("run", tmp_path, "--write-only", "vasp", "--work", tmp_path / "work")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("no input folders to write") and not (tmp_path / "work-vasp").exists()
 
 
 @pytest.mark.parametrize("verb", ["generate", "run"])
 def test_a_missing_plan_ends_with_status_2(tmp_path: Path, verb: str) -> None:
-    done = dopantfit(verb, tmp_path)
+    done = reference(verb, tmp_path)
     assert done.returncode == 2 and "plan.toml: cannot be read" in done.stderr
 
 
@@ -149,9 +150,9 @@ def test_run_computes_a_plan_end_to_end_and_goes_on_where_it_was(tmp_path: Path)
     coarse = PLAN.replace("[[", "cp2k = { cutoff = 150.0, rel_cutoff = 30.0 }\n[[", 1)
     (tmp_path / "plan.toml").write_text(coarse)
     arguments = ("run", tmp_path, "--only", "twin", "--work", tmp_path / "work")
-    done = dopantfit(*arguments)
+    done = reference(*arguments)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("1 of 1 frames to compute, about ")
     assert "1 frames computed, 0 failed" in done.stdout
-    assert dopantfit("check", tmp_path).returncode == 0
-    assert "0 of 1 frames to compute" in dopantfit(*arguments).stdout
+    assert reference("check", tmp_path).returncode == 0
+    assert "0 of 1 frames to compute" in reference(*arguments).stdout

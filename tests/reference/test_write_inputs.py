@@ -7,7 +7,7 @@ from ase import Atoms
 from ase.io import read, write
 
 from dopantfit.errors import ConfigError
-from dopantfit.reference.cp2k_geometry import read_input_atoms
+from dopantfit.reference.cp2k_geometry import read_geometry
 from dopantfit.reference.frames import read_frames
 from dopantfit.reference.generate import configurations
 from dopantfit.reference.plan import Plan, parse_plan
@@ -57,7 +57,7 @@ GEOMETRY = {
     "castep": _castep_geometry,
     "vasp": lambda folder: read(folder / "POSCAR", format="vasp"),
     "espresso": lambda folder: read(folder / "pw.in", format="espresso-in"),
-    "cp2k": lambda folder: read_input_atoms(folder / "cp2k.inp"),
+    "cp2k": lambda folder: read_geometry(folder / "cp2k.inp").atoms,
 }
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from command_line import dopantfit
 from dopantfit.errors import DopantFitError
 from dopantfit.reference import frames as sets
 from dopantfit.reference.frames import append_frames, dump_frames, load_set, write_set
@@ -32,9 +33,10 @@ def run(*words: object, limit: int | None = None) -> subprocess.CompletedProcess
     """Run the program; limit: largest file that the system lets it write [bytes], as on a disk that is full."""
 
     def limited() -> None:
-        if limit is not None:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
+    if limit is None:
+        return dopantfit("reference", *words)
     command = [sys.executable, "-m", "dopantfit.cli", "reference", *map(str, words)]
     return subprocess.run(command, capture_output=True, text=True, check=False, preexec_fn=limited)
 

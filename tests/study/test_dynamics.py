@@ -103,7 +103,8 @@ def flip(path):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("victim", "damaged"),
-    [("LAMMPS", None), ("driver", None), ("driver", "production/first.restart"), ("driver", "heating/sites.dump")],
+    # A driver that is killed and finds everything whole: every stage of `test_tiny_study`.
+    [("LAMMPS", None), ("driver", "production/first.restart"), ("driver", "heating/sites.dump")],
 )
 def test_a_kill_in_the_middle_of_a_run_changes_no_number(tmp_path, undisturbed, victim, damaged):
     folder = tmp_path / "run"

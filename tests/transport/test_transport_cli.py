@@ -11,14 +11,14 @@ from ase import Atoms
 from ase.build import bulk
 from ase.io.cube import read_cube_data
 
+from command_line import dopantfit
 from dopantfit.workflow.provenance import sha256_of
 
 from .conftest import SPECIES, random_walk
 
 
 def transport(*arguments):
-    command = [sys.executable, "-m", "dopantfit.cli", "transport", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return dopantfit("transport", *arguments)
 
 
 def apart(n_ions):
@@ -45,7 +45,9 @@ def runs(tmp_path_factory):
 
 def test_replicas_give_numbers_with_errors(runs, tmp_path):
     output = tmp_path / "msd.csv"
-    done = transport(*runs, "--temperature", 700, "--mobile", "Li=1", "--output", output, "--json")
+    words = (*runs, "--temperature", 700, "--mobile", "Li=1", "--output", output, "--json")
+    command = [sys.executable, "-m", "dopantfit.cli", "transport", *map(str, words)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
     assert result["inputs"] == {str(path): sha256_of(path) for path in runs}

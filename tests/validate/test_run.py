@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from ase import Atoms
 
+from command_line import dopantfit
 from dopantfit.errors import ConfigError
 from dopantfit.lammps import Dynamics
 from dopantfit.potential import Parameter
@@ -22,11 +23,6 @@ from dopantfit.validate.levels import LEVELS, Level
 from dopantfit.validate.run import GATES, Request, Station, judge, run_gates
 from dopantfit.validate.subject import load_subject
 from dopantfit.workflow.provenance import read_sealed, write_sealed
-
-
-def dopantfit(*arguments, cwd):
-    command = [sys.executable, "-m", "dopantfit.cli", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False)
 
 
 def nothing(*_):
@@ -48,7 +44,7 @@ def request(folder: Path, level: str = "quick") -> Request:
     ],
 )
 def test_bad_input_is_one_line_and_status_2(folder, arguments, words):
-    done = dopantfit("validate", folder, *arguments, cwd=folder)
+    done = dopantfit("validate", folder, *arguments)
     assert done.returncode == 2 and done.stdout == ""
     assert words in done.stderr and done.stderr.count("\n") == 1
 
@@ -74,7 +70,9 @@ def test_frames_of_the_fits_own_record_are_not_unseen(folder):
 
 
 def test_one_gate_is_printed_as_json_and_leaves_no_record(folder):
-    done = dopantfit("validate", folder, "--potential", "latp-mg-2022", "--gate", "turn-over", "--json", cwd=folder)
+    words = ["validate", str(folder), "--potential", "latp-mg-2022", "--gate", "turn-over", "--json"]
+    command = [sys.executable, "-m", "dopantfit.cli", *words]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False)
     assert done.returncode == 0
     (gate,) = json.loads(done.stdout)["gates"]
     assert gate["name"] == "turn-over" and gate["passed"]

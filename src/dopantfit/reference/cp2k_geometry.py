@@ -41,11 +41,6 @@ class InputGeometry:
     from_restart: bool
 
 
-def read_input_atoms(path: str | Path) -> Atoms:
-    """Return the configuration in a CP2K input; raises as `read_geometry` does."""
-    return read_geometry(Path(path)).atoms
-
-
 def read_geometry(path: Path) -> InputGeometry:
     """Return the geometry in a CP2K input.
 

@@ -50,10 +50,6 @@ PATIENCE = 10.0
 IDENTIFIER = re.compile(r"^[A-Za-z][A-Za-z0-9_.+-]*$")
 #: No solid has less, no set of ions in a box more [Å³ per ion]; diamond has 5.7, an atom in a box of 30 Å 27,000.
 VOLUME_PER_ION = (1.0, 1e6)
-#: No crystal repeats within less [Å]: an ion would be nearer to its image than any two ions are.
-SHORTEST_PERIOD = 0.9
-#: Beyond this the shape of a cell, and positions in it, drown in rounding [Å].
-LONGEST_VECTOR = 1e5
 #: Single letters and words that extended XYZ reads as booleans.
 _BOOLEANS = frozenset({"T", "F", "true", "false", "True", "False", "TRUE", "FALSE"})
 

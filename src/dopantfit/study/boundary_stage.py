@@ -12,7 +12,7 @@ from dopantfit.boundary.build.config import BuildConfig
 from dopantfit.boundary.build.schedule import Schedule
 from dopantfit.boundary.build.sinter import build_boundary
 from dopantfit.boundary.dope.config import DopeConfig
-from dopantfit.boundary.dope.sites import doped
+from dopantfit.boundary.dope.sites import DopingResult, doped
 from dopantfit.boundary.profile.domains import NAMES, Domains, Span
 from dopantfit.boundary.profile.profiles import nearest_by_domain
 from dopantfit.lammps.progress import DynamicsProgress, Report
@@ -85,21 +85,12 @@ class BoundaryDoping(Model):
     boundary: TaskOutput[BuiltBoundary]
 
 
-class DopedBoundary(Model):
+class DopedBoundary(DopingResult):
     """A doped and relaxed boundary.
 
-    amorphous_per_unit: ions of its amorphous domain for the polyanions of one formula unit, by label. The others are
-    those of `dopantfit.boundary.dope.sites.Doping`.
+    amorphous_per_unit: ions of its amorphous domain for the polyanions of one formula unit, by label.
     """
 
-    level: int
-    realisation: int
-    asked: float
-    replaced: dict[str, int]
-    extra: int
-    mean_percent: float
-    replaced_fraction: dict[str, float]
-    smallest_room: float | None
     atoms: int
     amorphous_per_unit: dict[str, float]
 

@@ -18,10 +18,6 @@ BETWEEN = "between"
 ALL_SITES, ACROSS = "all", "across the interface"
 
 
-class NoFacts(Model):
-    """A result whose table says it all."""
-
-
 class ProfileFacts(Model):
     """compositions: ions of the amorphous domain per formula unit, by system and label."""
 

@@ -4,7 +4,6 @@ The rule: a dopant of formal charge z on the site of a host ion of charge z_h le
 ions make up for: they are brought, or removed where it is positive.
 """
 
-from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -18,12 +17,12 @@ from dopantfit.errors import ConfigError
 from dopantfit.potential import Potential
 from dopantfit.structures import labels_of, total_formal_charge, with_labels
 from dopantfit.structures.hosts.load import check_potential
+from dopantfit.workflow.schema import Model
 
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class DopingResult:
+class DopingResult(Model):
     """What one realisation got.
 
     level: 1 for GB_1. asked: concentration as asked for [at%]. replaced: ions of every host label that were replaced.
@@ -43,7 +42,7 @@ class DopingResult:
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain dictionaries, ready for JSON."""
-        return asdict(self)
+        return self.model_dump(mode="json")
 
 
 def doped(

@@ -14,7 +14,6 @@ from dopantfit.strict_toml import CountOrNone, Seed, Table, parse_strict, parse_
 from dopantfit.structures.hosts import DEFAULT_HOST, load_host
 
 Mode = Literal["delayed", "full", "rigid"]
-SWAP_FILE = "swap.toml"
 
 
 class Burst(Table):

@@ -98,6 +98,24 @@ def test_the_barrier_of_a_known_landscape_is_found_although_the_path_starts_off_
     assert found.distances[-1] == pytest.approx(LENGTH, abs=0.05)
 
 
+class TwoWells(Bumpy):
+    """The second ion is bound to another place, 4 Å off, as soon as the first has gone half of the way."""
+
+    def calculate(self, atoms=None, properties=None, system_changes=None):
+        """Bumps and springs; the spring of the second ion is taken from its other place."""
+        super().calculate(atoms, properties, system_changes)
+        gone = self.atoms.positions[0, 0] - ORIGIN[0, 0] > 0.5 * LENGTH
+        rest = self.atoms.positions[1] - ORIGIN[1] - (0.0, 0.0, 4.0 * gone)
+        self.results["forces"][1] = -rest
+
+
+def test_a_path_that_other_ions_go_along_with_is_refused():
+    start = Atoms("LiO", positions=ORIGIN, cell=[20.0, 10.0, 10.0], pbc=True)
+    path = MigrationPath(start, 0, np.array([2.0, 0.0, 0.0]), np.array([0.8 * LENGTH, 0.0, 0.0]))
+    with pytest.raises(ConvergenceError, match="other ions go along"):
+        find_barrier(path, TwoWells)
+
+
 @pytest.mark.slow
 def test_a_symmetric_path_has_equal_ends_and_is_the_same_there_and_back(host_barrier):
     # Forces of 0.01 eV/Å left on the ends are worth less than a meV.

@@ -38,6 +38,8 @@ ENDS, BAND = 0.01, 0.03
 IMAGES = 7
 #: Random displacements of the images [Å]: what is symmetric stays on its ridge, where a path beside it is lower.
 RATTLE, _SEED = 0.05, 20220824
+#: Largest distance of the ends over all ions, in hops; 1.1 where the surroundings give way, 2 where others move too.
+_ALONG = 1.6
 #: Steps until an iteration is given up.
 _STEPS = 500
 
@@ -178,6 +180,12 @@ def _converge(optimiser: BFGS | FIRE, tolerance: float, name: str) -> None:
 def _band(path: MigrationPath, start: Atoms, end: Atoms) -> list[Atoms]:
     """Images evenly spread: the ion on straight lines by the empty site, the others on straight lines."""
     total, _ = find_mic(end.positions - start.positions, start.cell, start.pbc)
+    reach, hop = float(np.linalg.norm(total)), float(np.linalg.norm(path.end))
+    if reach > _ALONG * hop:
+        raise ConvergenceError(
+            f"migration path: its ends are {reach:.1f} Å apart over all ions, and the hop is {hop:.1f} Å; other ions "
+            "go along, and no one barrier is that of the hop"
+        )
     middle = path.start.positions[path.ion] + path.via - start.positions[path.ion]
     images, rng = [start], np.random.default_rng(_SEED)
     for part in np.linspace(0.0, 1.0, IMAGES + 2)[1:-1]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
+from textwrap import fill
 from typing import Any
 
 from ase.calculators.calculator import Calculator
@@ -134,4 +135,4 @@ def _draw(hops: list[Hop], work: GateWork, title: str) -> str:
             rows += [(hop.name, *pair) for pair in zip(hop.barrier.distances, hop.barrier.energies, strict=True)]
     label(panel, "part of the path, site to site", "energy (eV)")
     panel.legend(fontsize=8)
-    return save_figure(figure, work.figures, "barrier", title, ("path", "distance_A", "energy_eV"), rows)
+    return save_figure(figure, work.figures, "barrier", fill(title, 80), ("path", "distance_A", "energy_eV"), rows)

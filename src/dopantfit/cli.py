@@ -9,7 +9,7 @@ import typer
 from typer.exceptions import TyperException
 
 from dopantfit.boundary.cli import boundary_app
-from dopantfit.ceramic.cli import ceramic
+from dopantfit.ceramic.cli import ceramic, window
 from dopantfit.errors import DopantFitError
 from dopantfit.fit.cli import fit
 from dopantfit.pipeline.cli import run, trace
@@ -44,6 +44,7 @@ app.command("plan")(plan)
 app.command("run")(run)
 app.command("trace")(trace)
 app.command("ceramic")(ceramic)
+app.command("window")(window)
 app.command("report")(report)
 app.command("compare")(compare)
 app.add_typer(transport_app, name="transport")

@@ -1,7 +1,7 @@
 """From a boundary to a ceramic: what pellets conduct, and their spectra.
 
 `brick` is the brick layer and `circuit` its impedance; `pellet` carries intervals through both, `study_pellet` takes
-the numbers of a study; `measured` holds what experiments gave, to be drawn beside.
+the numbers of a study; `measured` holds what experiments gave, drawn beside; `window` is the electrochemical window.
 """
 
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from dopantfit.ceramic.pellet import Pellet
     from dopantfit.ceramic.settings import CeramicSettings, load_ceramic
     from dopantfit.ceramic.study_pellet import StudyPellet, pellet_of
+    from dopantfit.ceramic.window import Window, windows_of
 
 __all__ = [
     "Arc",
@@ -24,10 +25,12 @@ __all__ = [
     "MeasuredSample",
     "Pellet",
     "StudyPellet",
+    "Window",
     "circuit_of",
     "load_ceramic",
     "measured_of",
     "pellet_of",
+    "windows_of",
 ]
 
 __getattr__ = lazily(
@@ -40,9 +43,11 @@ __getattr__ = lazily(
         "MeasuredSample": "measured",
         "Pellet": "pellet",
         "StudyPellet": "study_pellet",
+        "Window": "window",
         "circuit_of": "circuit",
         "load_ceramic": "settings",
         "measured_of": "measured",
         "pellet_of": "study_pellet",
+        "windows_of": "window",
     },
 )

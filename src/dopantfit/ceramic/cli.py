@@ -88,3 +88,42 @@ def _record(content: dict[str, Any], source: Path) -> dict[str, Any]:
     from dopantfit.workflow.provenance import installed_versions, sha256_of
 
     return {"inputs": {str(source): sha256_of(source)}, **content, "versions": installed_versions()}
+
+
+def window(
+    entries: Annotated[Path, typer.Argument(help="JSON file of pymatgen's ComputedEntry, all of one method.")],
+    composition: Annotated[
+        list[str] | None, typer.Option(help="A formula, or name=formula; once for each, the undoped one first.")
+    ] = None,
+    study: Annotated[
+        Path | None, typer.Option(help="Take the compositions of the amorphous phase of this study.")
+    ] = None,
+    host: Annotated[str, typer.Option(help="Host whose mobile ion the electrode gives and takes.")] = "latp",
+    figure: FigureOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Potentials at which a boundary's composition is reduced and oxidised, with and without the dopant."""
+    from dopantfit.ceramic import tables
+    from dopantfit.ceramic.entries import compositions_given, compositions_of, read_entries
+    from dopantfit.ceramic.figures import draw_windows, save_with_numbers
+    from dopantfit.ceramic.window import windows_of
+    from dopantfit.errors import ConfigError
+    from dopantfit.structures import load_host
+    from dopantfit.study.summary import read_summary
+    from dopantfit.workflow.outputs import check_outputs
+
+    check_outputs({"--figure": figure, "the CSV of --figure": _numbers_beside(figure)}, [entries])
+    wanted, of_host = compositions_given(composition or ()), None
+    if study is not None:
+        kept = read_summary(study)
+        if kept is None:
+            raise ConfigError(f"{study}: has no study.json; name the run folder of a study, or a fit with one")
+        wanted, of_host = {**compositions_of(kept), **wanted}, kept.host
+    if not wanted:
+        raise ConfigError("window: needs a composition; give --composition, or --study")
+    chosen, given = of_host or load_host(host), read_entries(entries)
+    found = windows_of(given.entries, wanted, chosen.mobile, chosen.charges[chosen.mobile], str(entries))
+    if figure is not None:
+        save_with_numbers(draw_windows(found, chosen.mobile), figure, tables.window_rows(found))
+    record = {"mobile": chosen.mobile, "rests_on": given.rests_on, "windows": [one.as_dict() for one in found]}
+    print_json(_record(record, entries)) if json else print_parts(*tables.window_tables(found, chosen.mobile, given))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -17,6 +17,9 @@ from dopantfit.ceramic.tables import Numbers
 from dopantfit.study.item import write_table
 from dopantfit.workflow.names import drawn
 from dopantfit.workflow.outputs import write_figure
+
+if TYPE_CHECKING:
+    from dopantfit.ceramic.window import Window
 
 #: Okabe & Ito's colours, told apart by all common kinds of colour vision; markers tell them apart in grey.
 COLOURS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -128,3 +131,18 @@ def label(panel: Any, x: str, y: str, title: str = "") -> None:
     panel.set_xlabel(x)
     panel.set_ylabel(y)
     panel.set_title(title, fontsize=10)
+
+
+def draw_windows(found: Sequence["Window"], mobile: str) -> Figure:
+    """Draw mobile ions in the phases over the potential, and of the composition itself; windows are shaded."""
+    figure, (panel,) = new_figure(1)
+    for number, one in enumerate(found):
+        colour = COLOURS[number % len(COLOURS)]
+        ends = [one.stages[0].low, *(stage.high for stage in one.stages)]
+        panel.stairs([stage.content for stage in one.stages], ends, color=colour, linewidth=1.3, label=drawn(one.name))
+        panel.axhline(one.content, color=colour, linewidth=0.7, linestyle="--")
+        low, high = one.reduced_below or 0.0, ends[-1] if one.oxidised_above is None else one.oxidised_above
+        panel.axvspan(low, max(low, high), color=colour, alpha=0.1, linewidth=0)
+    panel.legend(fontsize=8)
+    label(panel, f"potential against {mobile} (V)", f"{mobile} per formula", "dashed: as made; shaded: its window")
+    return figure

@@ -12,6 +12,9 @@ from dopantfit.study.item import Cell
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from dopantfit.ceramic.entries import Entries
+    from dopantfit.ceramic.window import Window
+
 #: A table: its header and its rows.
 Numbers = tuple[Sequence[str], Sequence[Sequence[Cell]]]
 
@@ -176,3 +179,31 @@ def _table(title: str, first: str, *others: str) -> "Table":
     for heading in others:
         table.add_column(heading, justify="left" if heading == "source" else "right")
     return table
+
+
+def window_rows(found: Sequence["Window"]) -> Numbers:
+    """Every stage of every composition."""
+    columns = ("composition", "formula", "low_V", "high_V", "mobile_ions", "phases")
+    rows = [
+        (one.name, one.formula, stage.low, stage.high, stage.content, " + ".join(stage.phases))
+        for one in found
+        for stage in one.stages
+    ]
+    return columns, rows
+
+
+def window_tables(found: Sequence["Window"], mobile: str, entries: "Entries") -> "list[Table]":
+    """Return the table of windows for a terminal, with what its energies rest on below it."""
+    from rich.markup import escape
+
+    from dopantfit.ceramic.window import SAME
+
+    title = f"windows, V against {mobile}"
+    table = _table(title, "composition", "reduced below", "oxidised above", "phases inside")
+    for one in found:
+        low = "stable against the metal" if one.reduced_below is None else f"{one.reduced_below:.3f}"
+        high = "never" if one.oxidised_above is None else f"{one.oxidised_above:.3f}"
+        inside = next((s for s in one.stages if abs(s.content - one.content) < SAME), None)
+        table.add_row(escape(f"{one.name} ({one.formula})"), low, high, " + ".join(inside.phases) if inside else "none")
+    table.caption = escape(f"energies: {entries.rests_on}")
+    return [table]

@@ -2,21 +2,25 @@
 
 The mechanism is that of a vacancy: of two neighbouring sites of the mobile ion one is emptied, and the ion of the other
 goes there (M1-M2-M1 in a NASICON). One ion too few, and a dopant that nothing balances, leave a charge, which a uniform
-background makes up for: it changes no force, and no difference of energies in one cell. The cell is the crystal's.
+background makes up for: it changes no force, and no difference of energies in one cell. The cell is that of the relaxed
+crystal: squeezed into another one, polyanions turn and spoil the symmetry of the path.
 
-Band: climbing image, improved tangents (Henkelman, Uberuaga & Jónsson, J. Chem. Phys. 113, 9901 and 9978 (2000)).
+Band: nudged, improved tangents (Henkelman & Jónsson, J. Chem. Phys. 113, 9978 (2000)); between its images the energy is
+the cubic curve through energies and forces along it. No image climbs: one that does leaves the
+path where polyanions turn.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from itertools import pairwise
+from dataclasses import dataclass, replace
 
 import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import Calculator
+from ase.filters import FrechetCellFilter
 from ase.geometry import find_mic
 from ase.mep import NEB
 from ase.optimize import BFGS, FIRE
+from ase.utils.forcecurve import fit_images
 from numpy.typing import NDArray
 
 from dopantfit.errors import ConfigError, ConvergenceError
@@ -28,11 +32,14 @@ Floats = NDArray[np.float64]
 #: Makes a calculator for one image of a band.
 MakeCalculator = Callable[[], Calculator]
 
-#: Largest force [eV/Å] on the ends, on the band before its highest image climbs, and at the end: 0.03 eV/Å over the
-#: 0.1 Å that a saddle is off by are 3 meV.
-ENDS, BAND, CLIMBED = 0.01, 0.1, 0.03
+#: Largest force [eV/Å] on the ends, and across the band: 0.03 eV/Å over the 0.1 Å that a saddle is off by are 3 meV.
+ENDS, BAND = 0.01, 0.03
 #: Images between the ends; an odd number has one in the middle, where a symmetric path turns.
 IMAGES = 7
+#: Random displacements of the images [Å]: what is symmetric stays on its ridge, where a path beside it is lower.
+RATTLE, _SEED = 0.05, 20220824
+#: Largest distance of the ends over all ions, in hops; 1.1 where the surroundings give way, 2 where others move too.
+_ALONG = 1.6
 #: Steps until an iteration is given up.
 _STEPS = 500
 
@@ -84,6 +91,20 @@ def migration_path(crystal: Crystal) -> MigrationPath:
     return MigrationPath(start, ion - (emptied < ion), steps[0], steps[0] - steps[1])
 
 
+def relaxed_crystal(crystal: Crystal, make: MakeCalculator) -> Crystal:
+    """Return a crystal at rest, with its cell; empty sites keep their fractions.
+
+    Raises ConvergenceError when it does not come to rest.
+    """
+    ions = crystal.ions
+    ions.calc = make()
+    _converge(BFGS(FrechetCellFilter(ions), logfile=None), ENDS, "crystal")
+    empty = crystal.sites[crystal.sites.numbers == 0]
+    empty.set_cell(ions.cell, scale_atoms=True)
+    ions.calc = None
+    return replace(crystal, sites=ions + empty)
+
+
 def with_dopant(path: MigrationPath, replaced: str, dopant: str, near: bool) -> MigrationPath:
     """Return the path with a dopant on the site of a host ion nearest to its empty site, or farthest."""
     labels = labels_of(path.start)
@@ -97,49 +118,49 @@ def with_dopant(path: MigrationPath, replaced: str, dopant: str, near: bool) -> 
 
 @dataclass(frozen=True)
 class MigrationBarrier:
-    """A relaxed path. distances: along the band [Å]; energies: over that of the first end [eV]; ``shape=(n_images,)``.
+    """A relaxed path. distances: of the images along the band [Å]; energies: over that of the first end [eV].
 
-    residual: largest force on the band [eV/Å].
+    forward, backward: barriers from the first and from the second end [eV], by the curve between the images.
     """
 
     distances: Floats
     energies: Floats
-    residual: float
-
-    @property
-    def forward(self) -> float:
-        """Barrier from the first end [eV]."""
-        return float(self.energies.max())
-
-    @property
-    def backward(self) -> float:
-        """Barrier from the second end [eV]."""
-        return float(self.energies.max() - self.energies[-1])
+    forward: float
+    backward: float
 
 
 def find_barrier(
-    path: MigrationPath, make: MakeCalculator, report: Callable[[str, float], None] = lambda text, part: None
+    path: MigrationPath, make: MakeCalculator, report: Callable[[str], None] = lambda text: None
 ) -> MigrationBarrier:
     """Relax both ends and the band between them, at the cell as it is.
 
     Raises ConvergenceError when one of them does not come to rest.
     """
-    report("relaxing the ends", 0.0)
-    ends = [_relaxed(path.at(shift), make, name) for shift, name in ((0.0 * path.end, "start"), (path.end, "end"))]
-    images = _band(path, *ends)
+    report("relaxing the ends")
+    images = _band(path, *_ends(path, make))
     for image in images[1:-1]:
         image.calc = make()
     shared = len({id(image.calc) for image in images}) < len(images)
+    report("relaxing the band")
     band = NEB(images, k=1.0, method="improvedtangent", allow_shared_calculator=shared)
-    report("relaxing the band", 0.2)
-    _converge(FIRE(band, logfile=None), BAND, "band")
-    band.climb = True
-    report("climbing to the saddle", 0.6)
-    residual = _converge(FIRE(band, logfile=None), CLIMBED, "band with its climbing image")
-    energies = np.array([image.get_potential_energy() for image in images])
-    moves = [find_mic(b.positions - a.positions, a.cell, a.pbc)[0] for a, b in pairwise(images)]
-    distances = np.cumsum([0.0, *(float(np.linalg.norm(move)) for move in moves)])
-    return MigrationBarrier(distances, energies - energies[0], residual)
+    # Short steps: those of the full length take images over each other.
+    _converge(FIRE(band, logfile=None, maxstep=0.1, dtmax=0.3), BAND, "band")
+    curve = fit_images(images)
+    top = max(float(curve.fit_energies.max()), 0.0)
+    energies = np.asarray(curve.energies)
+    return MigrationBarrier(np.asarray(curve.path), energies, top, max(top - float(energies[-1]), 0.0))
+
+
+def _ends(path: MigrationPath, make: MakeCalculator) -> tuple[Atoms, Atoms]:
+    """Both ends at rest; each from the other, so that polyanions which may turn either way turn the same way."""
+    found = _relaxed(path.at(0.0 * path.end), make, "start")
+    ends = []
+    for shift, name in ((path.end, "end"), (0.0 * path.end, "start")):
+        moved = found.copy()
+        moved.positions[path.ion] = path.start.positions[path.ion] + shift
+        found = _relaxed(moved, make, name)
+        ends.append(found)
+    return ends[1], ends[0]
 
 
 def _relaxed(atoms: Atoms, make: MakeCalculator, name: str) -> Atoms:
@@ -148,24 +169,30 @@ def _relaxed(atoms: Atoms, make: MakeCalculator, name: str) -> Atoms:
     return atoms
 
 
-def _converge(optimiser: BFGS | FIRE, tolerance: float, name: str) -> float:
+def _converge(optimiser: BFGS | FIRE, tolerance: float, name: str) -> None:
     if not optimiser.run(fmax=tolerance, steps=_STEPS):
         raise ConvergenceError(
             f"migration path: the {name} did not come to rest within {_STEPS} steps (largest force above {tolerance} "
             "eV/Å); the ion may have left the path, look at the potential"
         )
-    return tolerance
 
 
 def _band(path: MigrationPath, start: Atoms, end: Atoms) -> list[Atoms]:
     """Images evenly spread: the ion on straight lines by the empty site, the others on straight lines."""
     total, _ = find_mic(end.positions - start.positions, start.cell, start.pbc)
+    reach, hop = float(np.linalg.norm(total)), float(np.linalg.norm(path.end))
+    if reach > _ALONG * hop:
+        raise ConvergenceError(
+            f"migration path: its ends are {reach:.1f} Å apart over all ions, and the hop is {hop:.1f} Å; other ions "
+            "go along, and no one barrier is that of the hop"
+        )
     middle = path.start.positions[path.ion] + path.via - start.positions[path.ion]
-    images = [start]
+    images, rng = [start], np.random.default_rng(_SEED)
     for part in np.linspace(0.0, 1.0, IMAGES + 2)[1:-1]:
         image = start.copy()
         image.positions += part * total
         bend = 2.0 * min(part, 1.0 - part) * (middle - 0.5 * total[path.ion])
         image.positions[path.ion] += bend
+        image.positions += rng.normal(0.0, RATTLE, image.positions.shape)
         images.append(image)
     return [*images, end]

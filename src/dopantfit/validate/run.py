@@ -18,6 +18,7 @@ from dopantfit.validate.compound import compound
 from dopantfit.validate.correlation import correlation
 from dopantfit.validate.gate import Gate, GateWork
 from dopantfit.validate.host import host_crystal
+from dopantfit.validate.migration_gate import barrier
 from dopantfit.validate.mobility import mobility
 from dopantfit.validate.parity import parity
 from dopantfit.validate.stability import stability
@@ -50,10 +51,11 @@ GATES: dict[str, Station] = {
     "host": Station(host_crystal, dynamics=True),
     "stability": Station(stability, dynamics=True, tables=("hot",)),
     "turn-over": Station(turn_over),
+    "barrier": Station(barrier, tables=("barrier",)),
     "mobility": Station(mobility, dynamics=True, tables=("mobility",)),
 }
 #: The longest first, so that the last process to finish is not left alone for long.
-_ORDER = ("host", "stability", "compound", "correlation", "parity", "turn-over")
+_ORDER = ("host", "stability", "compound", "barrier", "correlation", "parity", "turn-over")
 #: Runs as long as all others together: after them, on what were their cores.
 _LAST = "mobility"
 #: Gates at the same time, at most: three have long runs, and the short ones take turns beside them. Further cores serve

@@ -34,6 +34,13 @@ class Compound(Table):
         return self
 
 
+class BarrierSettings(Table):
+    """What the barrier of the mobile ion is held against."""
+
+    #: "module:Class" of an ASE calculator that is made without arguments.
+    calculator: Text
+
+
 class Settings(Table):
     """Everything that a potential is held against."""
 
@@ -43,6 +50,7 @@ class Settings(Table):
     hot: Run = Field(default_factory=lambda known: known["host"].hot)
     mobility: MobilityRun = Field(default_factory=lambda known: known["host"].mobility)
     compound: Compound | None = None
+    barrier: BarrierSettings | None = None
 
 
 def load_settings(folder: Path) -> Settings:

@@ -79,7 +79,19 @@ BARRIER = Threshold(
     "them together cross with a chance of 1 %",
 )
 
-# --- g: ion dynamics --------------------------------------------------------------------------------
+# --- g: migration of one ion --------------------------------------------------------------------------
+MIGRATION = Threshold(
+    0.05,
+    0.8,
+    "eV",
+    "below 2 k T at 300 K there is no site to hop from; 1e13 tries a second against 0.8 eV are less than one hop a "
+    "second, no conductor",
+)
+MIGRATION_DIFFERENCE = Threshold(
+    -0.15, 0.15, "eV", "0.15 eV are a factor of 12 in the rate at 700 K, what different runs of one potential differ by"
+)
+
+# --- h: ion dynamics --------------------------------------------------------------------------------
 MOBILE_HOPS = Threshold(4.0, inf, "hops", "with four hops seen, none at all would be chance in 2 % of runs (Poisson)")
 FRAMEWORK_MSD = Threshold(
     0.0,

@@ -110,7 +110,7 @@ def only_domain(atoms: Atoms, name: str) -> Domains:
     period = float(np.abs(atoms.cell.array[:, 2]).sum())
     if not period > 0.0:
         raise ConfigError("the structure has no cell; give it one")
-    spans = {one: (Span(0.0, period, period),) if one == name else () for one in NAMES}
+    spans: dict[str, tuple[Span, ...]] = {one: (Span(0.0, period, period),) if one == name else () for one in NAMES}
     return Domains(spans, 1.0, 0.0, np.empty(0), np.empty(0))
 
 

@@ -108,9 +108,9 @@ def test_the_error_of_the_force_field_widens_the_band_by_its_boltzmann_factor_an
     without = placements(spectrum(grain, glass, (1e5, 1e5)), settings(), 1)[0].ratio
     given = placements(spectrum(grain, glass, (1e5, 1e5)), settings(exchange_error=0.1, resamplings=4000), 1)[0].ratio
     assert given.value == without.value and given.low == without.low
-    # Both domains err: the difference has sqrt(2) of one. Quantiles of 4000 draws are good to 4 % of the width.
+    # Quantiles of 4000 draws are good to 4 % of the width.
     width = np.log(given.high_with_force_field / given.low_with_force_field)
-    assert width == pytest.approx(2 * 1.96 * np.sqrt(2.0) * 0.1 / KT, rel=0.1)
+    assert width == pytest.approx(2 * 1.96 * 0.1 / KT, rel=0.1)
 
 
 def test_strata_that_were_taken_whole_have_no_error_of_sampling():

@@ -35,6 +35,10 @@ attempts_per_round = 1
 rounds_per_layer = 1
 layers = 1
 relaxation = 0.02
+[spectrum]
+sites = 4
+arrangements = 1
+settling = 0
 [crystals]
 replicas = 1
 equilibration = 0.2

@@ -37,6 +37,10 @@ rounds_per_layer = 1
 layers = 1
 calibration = 1
 relaxation = 0.02
+[spectrum]
+sites = 4
+arrangements = 1
+settling = 0
 [crystals]
 replicas = 1
 equilibration = 0.2

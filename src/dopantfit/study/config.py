@@ -104,6 +104,18 @@ class Swaps(Table):
         return self.attempts_per_round * self.rounds_per_layer * self.layers
 
 
+class Spectra(Table):
+    """Spectra of exchange energies: where the dopant goes at the temperature of the coldest walker."""
+
+    #: Sites of every boundary, relaxations of each with other arrangements of the mobile ions.
+    sites: Count = 18
+    arrangements: Annotated[int, Field(ge=1, le=20)] = 2
+    #: Trial exchanges that must in turn lead to nothing lower before any counts; 0 for none.
+    settling: Annotated[int, Field(ge=0, le=100)] = 1
+    #: Error of the potential's own exchange energies between grain and glass [eV], one standard deviation; 0: unknown.
+    exchange_error: Annotated[float, Field(ge=0.0, le=10.0)] = 0.0
+
+
 class Crystals(Table):
     """The crystal cells C_ref, C_1 ... C_N."""
 
@@ -215,6 +227,7 @@ class StudyConfig(Table):
     boundary: Boundary
     doping: Doping
     swaps: Swaps
+    spectrum: Spectra = Spectra()
     crystals: Crystals
     amorphous: AmorphousCells
     rules: Rules

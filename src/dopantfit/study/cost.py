@@ -28,6 +28,8 @@ from dopantfit.workflow.records import read_record
 CALIBRATION, CALIBRATION_EDGE = 0.1, 1
 #: Seconds per attempted swap of a boundary of so many ions, where no record tells, and how they grow with the ions.
 _SWAP_SECONDS, _SWAP_IONS, _SWAP_GROWTH = 0.4, 1000.0, 1.2
+#: Seconds of a full relaxation of a boundary of 1,000 ions; linear in the ions (700: 0.6 s, 14,000: 15 s).
+_RELAXATION_SECONDS = 1.0
 #: Bytes of one ion in a frame of a trajectory, and of a finished run beside its trajectory (structures, restarts).
 _FRAME_BYTES, _RUN_BYTES = 12, 2000
 #: Bytes of the tabulated guard in a task's two runs (equilibration or heating, production), whatever its size.
@@ -245,6 +247,8 @@ class Sizes:
 
 def _seconds(task: Task, ions: int, rates: Rates, between: float) -> float:
     """Core seconds of a task; between: molecular dynamics of all walkers of a swap task [ps]."""
+    if task.unit == "relaxations":
+        return task.cost * _RELAXATION_SECONDS * ions / 1000.0
     if task.unit == "swaps":
         return task.cost * rates.swaps * _growth(ions) + ions * between * rates.dynamics
     return task.cost * ions * rates.dynamics if task.unit == "ps" else _SMALL

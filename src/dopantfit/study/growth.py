@@ -53,7 +53,7 @@ def prices(cost_of: CostOf, extent: Extent, index: int) -> dict[str, Prices]:
     glasses = Prices(more(quenches=own.quenches + 1) - own.glass_segments * longer, longer)
     longer = more(crystal_segments=own.crystal_segments + 1) / own.arrangements
     crystals = Prices(more(arrangements=own.arrangements + 1) - own.crystal_segments * longer, longer)
-    glass = dict.fromkeys(("walkers", "share", "depths", "glasses", "glass runs"), glasses)
+    glass = dict.fromkeys(("walkers", "share", "depths", "spectra", "glasses", "glass runs"), glasses)
     return {**glass, "crystals": crystals, "crystal runs": crystals}
 
 

@@ -131,6 +131,7 @@ def _question(study: StudyConfig, planned: Planned, tail: float) -> Question:
             CompositionRuns(
                 index=i,
                 bleedings=dosed.bleedings,
+                spectra=dosed.spectra,
                 crystals=tuple(one.runs.outputs for one in planned.crystals[crystal(i)]),
                 glasses=tuple(one.runs.outputs for one in planned.glasses[glass(i)]),
             )

@@ -20,6 +20,11 @@ def swaps(system: System, quench: int = 1) -> str:
     return of_quench(f"swaps/{system.name}", quench)
 
 
+def spectrum(system: System, quench: int = 1) -> str:
+    """The spectrum of exchange energies of a GB_i."""
+    return of_quench(f"spectrum/{system.name}", quench)
+
+
 def bleeding(system: System, quench: int = 1) -> str:
     """What bled of a GB_i."""
     return of_quench(f"bleeding/{system.name}", quench)

@@ -10,6 +10,7 @@ from dopantfit.study.conduction import NearestNeighbours, Segments, Transported
 from dopantfit.study.crystals import BuiltCrystal
 from dopantfit.study.dynamics import Equilibrated, Ions, Produced
 from dopantfit.study.ensemble import SystemRuns
+from dopantfit.study.spectrum_stage import ExchangeSpectrum
 from dopantfit.study.swap_stage import Tempered
 from dopantfit.study.systems import Kind, System
 from dopantfit.workflow.schema import Model
@@ -20,16 +21,17 @@ AnyJob = TypedTask[Model]
 
 @dataclass(frozen=True)
 class LadderTasks:
-    """One ladder of walkers of a GB_i, out of one boundary: its realisations, their exchange, and what bled."""
+    """One ladder of walkers of a GB_i, out of one boundary: its realisations, their exchange, what bled, a spectrum."""
 
     boundary: TypedTask[BuiltBoundary]
     doped: tuple[TypedTask[DopedBoundary], ...]
     swaps: TypedTask[Tempered]
     bleeding: TypedTask[Bled]
+    spectrum: TypedTask[ExchangeSpectrum]
 
     def __iter__(self) -> Iterator[AnyJob]:
         """In the order of the work."""
-        yield from (*self.doped, self.swaps, self.bleeding)
+        yield from (*self.doped, self.swaps, self.bleeding, self.spectrum)
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,11 @@ class BoundaryTasks:
     def bleedings(self) -> tuple[TaskOutput[Bled], ...]:
         """References to what bled, by boundary."""
         return tuple(one.bleeding.output for one in self.ladders)
+
+    @property
+    def spectra(self) -> tuple[TaskOutput[ExchangeSpectrum], ...]:
+        """References to the spectra, by boundary."""
+        return tuple(one.spectrum.output for one in self.ladders)
 
 
 @dataclass(frozen=True)

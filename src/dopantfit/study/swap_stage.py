@@ -12,8 +12,11 @@ from dopantfit.study.boundary_stage import BuiltBoundary, DopedBoundary
 from dopantfit.study.config import Swaps
 from dopantfit.study.dynamics import launcher_of
 from dopantfit.study.files import STRUCTURE, read_structure, write_structure
+from dopantfit.workflow.provenance import write_json_atomic
 from dopantfit.workflow.schema import Model
 from dopantfit.workflow.typed import Here, Made, Product, TaskOutput, typed_action
+
+RELAXED = "relaxed.json"
 
 
 class Tempering(Model):
@@ -50,9 +53,12 @@ class Tempered(Model):
     layers: Layers
 
 
-@typed_action(Tempering, Tempered, version=2)
+@typed_action(Tempering, Tempered, version=3)
 def temper_walkers(here: Here, want: Tempering) -> Product[Tempered]:
-    """Play all rounds of one composition; the walkers' ends are ``walker-<replica>.extxyz``."""
+    """Play all rounds of one composition; the walkers' ends are ``walker-<replica>.extxyz``.
+
+    Exchanges that were relaxed to their end are in ``relaxed.json``, by the state that they are of.
+    """
     boundary, doped = here.made(want.boundary), [here.made(one) for one in want.walkers]
     config = swap_config(want, boundary)
     starts = _starts(here.folder / "starts", boundary, doped)
@@ -79,7 +85,9 @@ def temper_walkers(here: Here, want: Tempering) -> Product[Tempered]:
         "ps": config.dynamics.duration * rounds * len(doped),
         "ions": doped[0].result.atoms,
     }
-    return Product(history_of(ladder, config.layers), tuple(names), cost)
+    relaxed = [{"start": record["start"], "relaxed": record["relaxed"]} for record in records if "start" in record]
+    write_json_atomic(here.folder / RELAXED, {"rounds": relaxed})
+    return Product(history_of(ladder, config.layers), (*names, RELAXED), cost)
 
 
 def walker_file(replica: int) -> str:

@@ -9,7 +9,7 @@ from dopantfit.boundary.build.stages import total_duration
 from dopantfit.study import amorphous_stage, boundary_stage, conduction, dynamics, places
 from dopantfit.study.amorphous_stage import GlassCut, GlassExchange
 from dopantfit.study.bleeding_stage import Bled, BleedingAnalysis, bleed
-from dopantfit.study.boundary_stage import BoundaryBuild, BoundaryDoping, BuiltBoundary
+from dopantfit.study.boundary_stage import BoundaryBuild, BoundaryDoping, BuiltBoundary, DopedBoundary
 from dopantfit.study.conduction import GlassStructure, TransportAnalysis, Transported
 from dopantfit.study.config import AmorphousCells, Crystals
 from dopantfit.study.crystals import BuiltCrystal, CrystalBuild, build_crystal
@@ -17,7 +17,8 @@ from dopantfit.study.dynamics import Continuation, Equilibration, Ions, Produced
 from dopantfit.study.inputs import StudyInputs
 from dopantfit.study.item_tasks import result_jobs
 from dopantfit.study.planned import AnyJob, BoundaryTasks, CrystalTasks, GlassTasks, LadderTasks, Planned, RunTasks
-from dopantfit.study.swap_stage import Tempering, temper_walkers
+from dopantfit.study.spectrum_stage import SETTLED, ExchangeSpectrum, SpectrumOfExchanges, find_spectrum
+from dopantfit.study.swap_stage import Tempered, Tempering, temper_walkers
 from dopantfit.study.systems import EXCHANGED, Kind, System, boundary, crystal, glass
 from dopantfit.workflow.graph import Graph
 from dopantfit.workflow.schema import Model
@@ -102,8 +103,33 @@ class Planner(StudyInputs):
             boundary=built.output,
             swaps=swaps.output,
         )
-        return LadderTasks(
-            built, doped, swaps, TypedTask(places.bleeding(system, quench), "bleeding", bleed, analysis, files)
+        bleeding = TypedTask(places.bleeding(system, quench), "bleeding", bleed, analysis, files)
+        return LadderTasks(built, doped, swaps, bleeding, self.spectrum(system, quench, built, doped[0], swaps))
+
+    def spectrum(
+        self,
+        system: System,
+        quench: int,
+        built: TypedTask[BuiltBoundary],
+        doped: TypedTask[DopedBoundary],
+        swaps: TypedTask[Tempered],
+    ) -> TypedTask[ExchangeSpectrum]:
+        """Where the dopant of one boundary goes by the energies of its exchange, from its first realisation on."""
+        settings, name = self.study.spectrum, places.spectrum(system, quench)
+        want = SpectrumOfExchanges(
+            host=self.host,
+            dopant=self.study.dopant,
+            partners=self.host.exchangeable,
+            spectra=settings,
+            temperature=self.study.swaps.coldest,
+            seed=self.seed(name),
+            boundary=built.output,
+            doped=doped.output,
+            swaps=swaps.output,
+        )
+        cost = float(settings.sites * settings.arrangements + SETTLED * settings.settling)
+        return TypedTask(
+            name, "spectrum", find_spectrum, want, self.own_potential, cost, "relaxations", coordinates=True
         )
 
     def crystals(self, doped: tuple[BoundaryTasks, ...]) -> dict[System, tuple[CrystalTasks, ...]]:

@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from math import isinf
 from typing import Literal, Self
 
+from pydantic import Field
+
 from dopantfit.statistics import TAIL_95, Interval
 from dopantfit.study.config import Rules
 from dopantfit.study.values import Range
@@ -17,7 +19,7 @@ from dopantfit.workflow.schema import Model
 
 Answer = Literal["yes", "no", "undecided"]
 #: What an interval narrows with.
-Source = Literal["walkers", "share", "depths", "crystals", "crystal runs", "glasses", "glass runs"]
+Source = Literal["walkers", "spectra", "share", "depths", "crystals", "crystal runs", "glasses", "glass runs"]
 _ORDER: tuple[Answer, ...] = ("no", "undecided", "yes")
 
 
@@ -43,7 +45,8 @@ class Basis(Model):
 class Criterion(Model):
     """One quantity held against one number. reason: why there is no answer, or what must be known to read it.
 
-    limit: that number; at_most: whether the quantity must stay below it.
+    limit: that number; at_most: whether the quantity must stay below it. compared: of a quantity that is known in two
+    ways, the interval of each.
     """
 
     quantity: str
@@ -55,6 +58,11 @@ class Criterion(Model):
     limit: float | None = None
     at_most: bool = True
     basis: Basis | None = None
+    compared: dict[str, Range] = Field(default_factory=dict)
+
+    def comparing(self, intervals: dict[str, Interval]) -> Self:
+        """The same with the intervals of both ways in which the quantity is known."""
+        return self.model_copy(update={"compared": intervals})
 
     def resting_on(self, basis: Basis) -> Self:
         """The same with what its interval comes from."""

@@ -3,17 +3,18 @@
 from collections.abc import Mapping, Sequence
 from typing import Literal, TypeVar
 
-from dopantfit.statistics import TAIL_95, Interval, LogRatio, interval_of, ratio_of, standard_error
-from dopantfit.study.bleeding_stage import Bled, merged, unit_share
+from dopantfit.statistics import TAIL_95, Interval, LogRatio, interval_of, ratio_of
+from dopantfit.study.bleeding_stage import Bled, merged
 from dopantfit.study.conduction import Transported
 from dopantfit.study.config import Rules
+from dopantfit.study.confinement import confinement
 from dopantfit.study.dynamics import Equilibrated
 from dopantfit.study.ensemble import PotentialRuns, SystemRuns
 from dopantfit.study.glass_items import density_of
+from dopantfit.study.spectrum_stage import ExchangeSpectrum
 from dopantfit.study.systems import boundary
 from dopantfit.study.transport_items import conductivity
 from dopantfit.study.verdict import (
-    Answer,
     Basis,
     CompositionAnswer,
     Criterion,
@@ -43,10 +44,11 @@ def names(reducible: str) -> tuple[str, str, str]:
 
 
 class CompositionRuns(Model):
-    """What is known of composition `index`: what bled of every boundary, its crystals, and its glasses."""
+    """What is known of composition `index`: what bled of every boundary, its spectra, its crystals, and its glasses."""
 
     index: int
     bleedings: tuple[TaskOutput[Bled], ...]
+    spectra: tuple[TaskOutput[ExchangeSpectrum], ...] = ()
     crystals: tuple[SystemRuns, ...]
     glasses: tuple[SystemRuns, ...]
 
@@ -68,7 +70,7 @@ class Question(Model):
     tail: float = TAIL_95
 
 
-@typed_action(Question, Verdict, version=4)
+@typed_action(Question, Verdict, version=5)
 def verdict(here: Here, want: Question) -> Product[Verdict]:
     """Answer the three requirements for every composition, and the question for the dopant."""
     found = {one.index: requirements(one, here, want) for one in want.compositions}
@@ -94,56 +96,14 @@ def requirements(runs: CompositionRuns, here: Here, want: Question) -> tuple[Req
     bled = merged([made.result for made in here.all_made(runs.bleedings)])
     called = names(want.reducible)
     return (
-        Requirement.of(called[0], _confinement(bled, want.rules, want.tail)),
+        Requirement.of(called[0], confinement(bled, _spectra(runs, here), want.rules, want.tail)),
         Requirement.of(called[1], _bulk(runs, here, want)),
         Requirement.of(called[2], _boundary(runs, here, want)),
     )
 
 
-def _confinement(bled: Bled | None, rules: Rules, tail: float) -> tuple[Criterion, ...]:
-    share = interval_of(None if bled is None else bled.share(tail))
-    tried = 0.0 if bled is None else bled.attempts_per_dopant
-    enough = tried >= rules.attempts_per_dopant
-    reason = f"{tried:.3g} of the {rules.attempts_per_dopant:g} attempts per dopant ion and walker that are asked for"
-    less = only_if(at_most("dopant fraction, grain over boundary", "", share, rules.grain_share), enough, reason)
-    depth = _depth(bled, less.answer, rules, tail)
-    depth = only_if(depth, enough or depth.answer == "undecided", reason)
-    if bled is None:
-        return less, depth
-    dopants, worth = sum(one.dopants for one in bled.grains), unit_share(bled.grains)
-    basis = Basis(source="walkers", count=len(bled.grains), dopants=dopants, exposure=worth)
-    return less.resting_on(basis), depth.resting_on(_of_depths(bled))
-
-
-def _of_depths(bled: Bled) -> Basis:
-    """What the interval of a depth comes from; without any in the grain it is answered with the share."""
-    depths = [one.depth for one in bled.grains]
-    if not bled.grain_fraction or len(depths) < 2:
-        return Basis(source="share", count=len(depths))
-    if bled.penetration_unknown:
-        return Basis(source="depths", count=len(depths))
-    variance = standard_error(depths) ** 2 * len(depths)
-    return Basis(source="depths", count=len(depths), mean=sum(depths) / len(depths), spread=variance, within=0.0)
-
-
-def _depth(bled: Bled | None, share: Answer, rules: Rules, tail: float) -> Criterion:
-    """Check of the depth of the dopant in the grain. share: what the check of its fraction says.
-
-    Without any dopant there no depth can break the rule, so that it follows the fraction: however long a run is, it
-    could never measure one.
-    """
-    depth = interval_of(None if bled is None else bled.depth(tail))
-    check = at_most("depth of 95 % of the dopant in the grain", "Å", depth, rules.penetration)
-    if bled is None:
-        return check
-    unknown = bled.penetration_unknown
-    if bled.grain_fraction == 0.0:
-        if share == "yes":
-            return check.answering("yes", f"{unknown}: its fraction alone answers")
-        return check.answering("undecided", f"{unknown}, and its fraction is undecided")
-    if bled.explored_A < rules.penetration and not unknown:
-        unknown = f"only {bled.explored_A:g} Å of the grain were open to it"
-    return check.answering(check.answer, unknown or check.reason)
+def _spectra(runs: CompositionRuns, here: Here) -> list[ExchangeSpectrum]:
+    return [made.result for made in here.all_made(runs.spectra)]
 
 
 def _bulk(runs: CompositionRuns, here: Here, want: Question) -> tuple[Criterion, ...]:

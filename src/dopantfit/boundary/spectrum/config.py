@@ -50,7 +50,8 @@ class Thermodynamics(Table):
     #: What a dopant costs more for every unit by which the mean occupation of the sites of its domain exceeds that of
     #: the structure [eV]: the mean-field term of concentration (Fowler and Guggenheim); 0 is the dilute limit.
     interaction: NonNegative = 0.0
-    #: Error of the force field's own exchange energies between domains [eV], one standard deviation; 0 where unknown.
+    #: Error of the force field's own exchange energies in another domain against the amorphous one [eV], one standard
+    #: deviation, the same for all sites of a domain; 0 where unknown.
     exchange_error: NonNegative = 0.0
     #: Width of a bin of depth [Å]: the distance of framework planes in the published crystal.
     layer_width: Positive = 3.5

@@ -2,7 +2,7 @@
 
 A sampled site stands for as many as its stratum has for each that was sampled. Bands come from resampling: sites within
 their strata, then arrangements within a site (a stratum that was taken whole has no error of sampling). The error of
-the force field shifts all sites of a domain by one amount, drawn anew for each resampling.
+the force field shifts all sites of a domain against the amorphous one by one amount, drawn anew for each resampling.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -89,7 +89,8 @@ def placements(spectrum: SampledSpectrum, settings: Thermodynamics, seed: int) -
     rng = np.random.default_rng([seed, 7])
     chosen, drawn = spectrum.resampled(settings.resamplings, rng)
     shifts = settings.exchange_error * rng.standard_normal((settings.resamplings, len(NAMES)))
-    shifts -= shifts[:, [NAMES.index(AMORPHOUS)]] * spectrum.members(lambda site: site.domain == AMORPHOUS).any()
+    # Against the amorphous domain, where there is one: it is differences between domains that err.
+    shifts[:, NAMES.index(AMORPHOUS)] = 0.0
     found = []
     for temperature in settings.temperatures:
         at = _At(spectrum, settings, temperature)

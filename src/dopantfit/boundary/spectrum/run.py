@@ -2,8 +2,9 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import BrokenExecutor, Future, as_completed
+from concurrent.futures import BrokenExecutor, Future, as_completed, wait
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +24,19 @@ from dopantfit.errors import EngineError
 from dopantfit.workflow.folders import make_folder
 from dopantfit.workflow.lock import run_folder
 from dopantfit.workflow.pool import ATTEMPTS
+from dopantfit.workflow.progress import PROGRESS_FILE, progress_of
 from dopantfit.workflow.provenance import Provenance, write_json_atomic
 from dopantfit.workflow.step import Step
 from dopantfit.workflow.task import Submits
 
 SETTINGS, PROVENANCE = "settings.json", "record.json"
 
+#: Seconds between two looks at how far settling is.
+_PAUSE = 2.0
+_DIED = (
+    "a worker process was killed again and again (out of memory?); ask for fewer workers and run the same command "
+    "again, what is finished is kept"
+)
 #: What has been done: exchanges, of how many, and words where there are some.
 Report = Callable[[int, int, str], None]
 
@@ -61,7 +69,7 @@ def run_spectrum(
         reference = _reference(dopants, question.sampling.seed)
         every = sites_of(atoms, question.domains, question.sampling.partners)
         chosen = sampled(every, question.sampling.sites, question.sampling.seed)
-        relaxer, host, gained = _relaxer(question, atoms, reference, chosen, folder, report)
+        relaxer, host, gained = _relaxer(question, atoms, reference, every, folder, executor, report)
         exchanges = [Exchange(reference, s.ion, a) for s in chosen for a in range(question.sampling.arrangements)]
         _take_over(relaxer, exchanges, kept_exchanges(chain, relaxer.host))
         found = _relaxed(relaxer, exchanges, executor, report)
@@ -101,8 +109,9 @@ def _relaxer(
     question: SpectrumQuestion,
     atoms: Atoms,
     reference: int,
-    chosen: Sequence[ExchangeSite],
+    every: Sequence[ExchangeSite],
     folder: Path,
+    executor: Submits,
     report: Report,
 ) -> tuple[ExchangeRelaxer, ReplicaState, float]:
     """What relaxes exchanges, of a host that is settled once; the host, and what settling gained [eV]."""
@@ -110,13 +119,11 @@ def _relaxer(
     step = Step(folder / "host-record.json", {"settling": sampling.settling, "tolerance": sampling.tolerance})
     known = step.kept()
     if known is None:
-        of_each = {site.stratum: site.ion for site in reversed(chosen)}
-        first = list(dict.fromkeys([*of_each.values(), *(site.ion for site in chosen)]))
-        start = ReplicaState.of(atoms)
-        total = len(chosen) * sampling.arrangements
-        host, identity, gained = settled_host(
-            start, potential, sampling, reference, first, folder, lambda text: report(0, total, text)
-        )
+        # The same journeys however many sites are asked for.
+        order = [site.ion for site in sampled(every, len(every), sampling.seed)]
+        total = min(len(every), sampling.sites) * sampling.arrangements
+        settle = partial(settled_host, ReplicaState.of(atoms), potential, sampling, reference, order, folder)
+        host, identity, gained = _settled(settle, folder, executor, lambda text: report(0, total, text))
         host.write(folder / HOST)
         known = step.keep({"host": identity, "gained": gained}, [HOST])
     host = ReplicaState.read(folder / HOST)
@@ -124,6 +131,26 @@ def _relaxer(
     mobile, anion = question.host.mobile, question.host.polyanion.ligand
     relaxer = ExchangeRelaxer(folder, known["host"], potential, sampling, mobile, anion, charges)
     return relaxer, host, float(known["gained"])
+
+
+def _settled(
+    settle: Callable[[], tuple[ReplicaState, str, float]],
+    folder: Path,
+    executor: Submits,
+    report: Callable[[str], None],
+) -> tuple[ReplicaState, str, float]:
+    """What settling in a worker leads to, with words on the way; EngineError when workers die again and again."""
+    for _ in range(ATTEMPTS):
+        future = executor.submit(settle)
+        while not future.done():
+            wait([future], timeout=_PAUSE)
+            said = progress_of(folder)
+            report("settling the host" if said is None else said.text)
+        with suppress(BrokenExecutor):
+            found: tuple[ReplicaState, str, float] = future.result()
+            (folder / PROGRESS_FILE).unlink(missing_ok=True)
+            return found
+    raise EngineError(_DIED)
 
 
 def _take_over(relaxer: ExchangeRelaxer, exchanges: Sequence[Exchange], chain: Mapping[tuple[int, int], float]) -> None:
@@ -150,7 +177,4 @@ def _relaxed(
                 report(len(found), len(exchanges), "")
         if len(found) == len(exchanges):
             return found
-    raise EngineError(
-        "a worker process was killed again and again (out of memory?); ask for fewer workers and run the same command "
-        "again, what is finished is kept"
-    )
+    raise EngineError(_DIED)

@@ -4,7 +4,7 @@ A glass that was quenched in picoseconds is far from its next lower minimum, and
 and its undoing ended up to 2.4 eV below where they began (700 ions). That energy belongs to no site.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from dopantfit.boundary.swap.relaxed import RelaxedSwaps
 from dopantfit.boundary.swap.walker import ReplicaState
 from dopantfit.energy.cell_model import CellState
 from dopantfit.energy.threads import with_one_blas_thread
+from dopantfit.workflow.progress import WorkProgress, write_progress
 from dopantfit.workflow.provenance import read_sealed, write_sealed
 
 #: What an exchange and its undoing must gain to count [eV].
@@ -36,11 +37,11 @@ def settled_host(
     reference: int,
     sites: Sequence[int],
     folder: Path,
-    report: Callable[[str], None],
 ) -> tuple[ReplicaState, str, float]:
     """The minimum that a structure falls into, settled; its identity; and what settling gained [eV].
 
-    Goes on where it was left in the folder. reference: the dopant that changes places. sites: with whom, in turn.
+    Goes on where it was left in the folder, where it also says how far it is. reference: the dopant that changes
+    places. sites: with whom, in turn.
     """
     swaps = swap_model(start.atoms, potential, sampling)
     known = read_sealed(folder / JOURNEYS)
@@ -50,7 +51,9 @@ def settled_host(
         known = _keep(swaps, state, known, start, folder)
     state = state_of(swaps, ReplicaState.read(folder / known["state"]))
     while known["in_vain"] < sampling.settling and known["journeys"] < _MOST * sampling.settling:
-        report(f"settling the host: {known['first_eV'] - state.energy:.2f} eV in {known['journeys']} exchanges")
+        gain = known["first_eV"] - state.energy
+        words = f"settling the host: {gain:.2f} eV in {known['journeys']} exchanges"
+        write_progress(folder, WorkProgress(float(known["journeys"]), text=words))
         swap = Swap(reference, sites[known["journeys"] % len(sites)])
         lower = _there_and_back(swaps, state, swap)
         gained = lower.energy < state.energy - GAIN

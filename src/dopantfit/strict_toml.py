@@ -1,7 +1,9 @@
 """TOML that people write, read into strict models: every mistake is one line with the file, the key and the remedy."""
 
+import errno
 import json
 import os
+import stat
 import tomllib
 from collections.abc import Mapping
 from importlib.resources.abc import Traversable
@@ -37,6 +39,8 @@ def read_text(
 ) -> str:
     """Return the text of a file; raise ``error`` with the reason and the remedy where it cannot be read."""
     try:
+        if isinstance(path, Path):
+            require_file(path)
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
         reason = "not UTF-8 text"
@@ -45,6 +49,14 @@ def read_text(
     except ValueError:
         reason = "its name holds a zero byte"
     raise error(f"{shown(str(path))}: cannot be read ({reason}); {remedy}")
+
+
+def require_file(path: str | os.PathLike[str]) -> None:
+    """Raise OSError for what is there and is neither file nor folder: a pipe is waited for, a device may never end."""
+    kind = stat.S_IFMT(os.stat(path).st_mode)
+    if kind not in (stat.S_IFREG, stat.S_IFDIR):
+        name = {stat.S_IFIFO: "pipe", stat.S_IFSOCK: "socket"}.get(kind, "device")
+        raise OSError(errno.EINVAL, f"is a {name}, and no file", str(path))
 
 
 def is_file(path: str | os.PathLike[str]) -> bool:

@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dopantfit.errors import shown
+from dopantfit.errors import ConfigError, shown
+
+#: Memory of a process of ours, or of a rank of LAMMPS or CP2K, at least [bytes].
+_PROCESS_MEMORY = 250e6
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,6 +34,21 @@ def print_json(payload: object) -> None:
     sys.stdout.flush()
     binary.write(text.encode("utf-8"))  # JSON is UTF-8 in every locale
     binary.flush()
+
+
+def at_a_time(option: typer.CallbackParam, count: int | None) -> int | None:
+    """The value of an option that says how many processes work at a time.
+
+    Raises ConfigError for more than this machine has cores and memory for.
+    """
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    most = max(os.cpu_count() or 1, int(memory / _PROCESS_MEMORY))
+    if count is not None and count > most:
+        raise ConfigError(
+            f"--{option.name} {count}: a process takes some {_PROCESS_MEMORY / 1e6:.0f} MB and this machine has "
+            f"{memory / 1e9:.3g} GB; ask for {most} at most"
+        )
+    return count
 
 
 def prepare_streams() -> None:

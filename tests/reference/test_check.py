@@ -19,7 +19,7 @@ from dopantfit.reference.check import CheckReport, check_set
 from dopantfit.reference.chemistry import oxidation_range
 from dopantfit.reference.frames import FRAMES_FILE, dump_frames, load_set, write_set
 from dopantfit.reference.manifest import save_manifest
-from dopantfit.reference.plausibility import charge_findings
+from dopantfit.reference.plausibility import _reduced, charge_findings, linear_model_findings
 
 SAMPLE = Path(__file__).parents[1] / "data" / "reference" / "lamtp-sample"
 Fault = Callable[[Atoms], object]
@@ -249,6 +249,30 @@ def test_a_composition_off_the_linear_model_is_flagged(tmp_path: Path) -> None:
     frames[0].calc.results["energy"] *= 1.01
     flagged = [f for f in checked(tmp_path, frames, **elements).findings if f.frame_id is None]
     assert {(f.severity, f.kind) for f in flagged} == {("warning", "energy")} and "Mg1O1" in flagged[0].message
+
+
+def test_a_composition_is_predicted_from_the_others_alone() -> None:
+    rng = np.random.default_rng(8)
+    frames = []
+    # Fluorine is in the last only: nothing else tells of it.
+    mixtures = ((1, 2, 3), (2, 1, 3), (3, 1, 1), (1, 1, 4), (2, 3, 1), (5, 1, 2), (1, 3, 2), (4, 1, 3), (2, 1, 3))
+    for k, counts in enumerate(mixtures):
+        symbols = ["Li"] * counts[0] + ["Mg"] * counts[1] + ["O"] * counts[2] + ["F"] * (k == 8)
+        atoms = Atoms(symbols)
+        atoms.calc = SinglePointCalculator(atoms, energy=len(symbols) * rng.normal(scale=10.0))
+        frames.append(atoms)
+    found = {f.message.split(":")[0]: float(f.message.split()[-1]) for f in linear_model_findings(frames)}
+    fractions = np.array([[list(f.symbols).count(e) / len(f) for e in ("Li", "Mg", "O", "F")] for f in frames])
+    energies = np.array([f.calc.results["energy"] / len(f) for f in frames])
+    expected = {}
+    for k in range(8):
+        rest = np.arange(9) != k
+        predicted = fractions[k] @ np.linalg.lstsq(fractions[rest], energies[rest], rcond=None)[0]
+        if abs(predicted - energies[k]) > 2.0:
+            expected[_reduced(frames[k])] = predicted
+    assert len(expected) > 4 and found.keys() == expected.keys()
+    # Three digits are printed.
+    assert all(found[name] == pytest.approx(expected[name], abs=6e-4) for name in expected)
 
 
 def test_formal_charges_come_from_the_potential_where_one_is_given(tmp_path: Path) -> None:

@@ -16,13 +16,14 @@ from ase import Atoms
 from command_line import dopantfit
 from dopantfit.errors import ConfigError
 from dopantfit.lammps import Dynamics
-from dopantfit.potential import Parameter
+from dopantfit.potential import Parameter, Potential
 from dopantfit.validate import cli, dynamics, levels, require_valid, run
 from dopantfit.validate.gate import Gate, GateWork
 from dopantfit.validate.levels import LEVELS, Level
 from dopantfit.validate.run import GATES, Request, Station, judge, run_gates
 from dopantfit.validate.subject import load_subject
 from dopantfit.workflow.provenance import read_sealed, write_sealed
+from made_up_records import write_fit_record
 
 
 def nothing(*_):
@@ -64,7 +65,8 @@ def test_a_fit_without_held_out_frames_cannot_be_judged(folder):
 
 def test_frames_of_the_fits_own_record_are_not_unseen(folder):
     subject = dataclasses.replace(load_subject(folder, "latp-mg-2022", "quick"), own=True)
-    (folder / "fit.json").write_text(json.dumps({"frames": {"train": [subject.targets[-1].name]}}))
+    Potential.load("latp-mg-2022").save(folder / "potential.toml")
+    write_fit_record(folder, frames={"train": [subject.targets[-1].name], "held_out": []})
     assert subject.targets[-1].name not in {one.name for one in subject.unseen}
     assert len(subject.unseen) == 2
 

@@ -89,12 +89,28 @@ def kill(pids):
             os.kill(pid, signal.SIGKILL)
 
 
-def test_a_killed_driver_of_parsl_goes_on_to_the_same_table_and_leaves_no_process(tmp_path):
+#: What stands for Slurm: a job is a session of its own, known by its process.
+SLURM = {
+    "sbatch": 'setsid bash "$1" >/dev/null 2>&1 </dev/null &\necho "Submitted batch job $!"',
+    "squeue": "for job in $(echo $4 | tr , ' '); do kill -0 $job 2>/dev/null && echo $job R || echo $job CD; done",
+    "scancel": "for job in $*; do /bin/kill -TERM -- -$job; done",
+    "sacct": "exit 1",
+}
+
+
+@pytest.mark.parametrize("site", ["parsl", pytest.param("slurm", marks=pytest.mark.slow)])
+def test_a_killed_driver_of_parsl_goes_on_to_the_same_table_and_leaves_no_process(tmp_path, monkeypatch, site):
     import toy
+
+    (tmp_path / "bin").mkdir()
+    for name, text in SLURM.items():
+        (tmp_path / "bin" / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / "bin" / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=os.pathsep)
 
     folder = tmp_path / "run"
     folder.mkdir()
-    command = [sys.executable, str(Path(__file__).with_name("toy.py")), str(folder), "1", "parsl"]
+    command = [sys.executable, str(Path(__file__).with_name("toy.py")), str(folder), "1", site]
     driver = subprocess.Popen(command)
     try:
         wait_until((folder / "first/0/checkpoint.json").exists, 60.0, "the first walk did not begin")
@@ -107,6 +123,8 @@ def test_a_killed_driver_of_parsl_goes_on_to_the_same_table_and_leaves_no_proces
     subprocess.run(command, check=True, timeout=60)
     run(toy.toy_graph(), tmp_path / "calm", local_pool(1))
     assert (folder / TABLE).read_bytes() == (tmp_path / "calm" / TABLE).read_bytes()
+    if site == "slurm":  # where a manager, which may be beyond a network, goes after 120 s of silence
+        kill(first)
     # The manager of an idle worker goes after 5 s without the interchange.
     wait_until(lambda: not living(first), 60.0, "a process of the killed driver lives on")
 

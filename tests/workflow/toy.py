@@ -152,4 +152,7 @@ if __name__ == "__main__":
 
         parsl_site._HEARTBEATS_HERE = {"heartbeat_period": 1, "heartbeat_threshold": 5}
         pool = site_pool(Site(workers_per_node=workers), run_folder / "parsl")
+    elif sys.argv[3:] == ["slurm"]:
+        site = Site(provider="slurm", walltime="00:10:00", address="127.0.0.1", workers_per_node=workers)
+        pool = site_pool(site, run_folder / "parsl")
     run_graph(toy_graph(PAUSE), run_folder, pool, Resources())

@@ -7,7 +7,7 @@ import typer
 
 from dopantfit.boundary.spectrum.cli import spectrum
 from dopantfit.boundary.swap.cli import bleeding, swap
-from dopantfit.terminal import JsonOption, console, print_json
+from dopantfit.terminal import JsonOption, at_a_time, console, print_json
 
 if TYPE_CHECKING:
     from dopantfit.boundary.build.schedule import Reporter
@@ -19,7 +19,10 @@ boundary_app.command("spectrum")(spectrum)
 
 PotentialOption = Annotated[str, typer.Option(help="A TOML file, or the name of a published set.")]
 RanksOption = Annotated[
-    int | None, typer.Option(min=1, help="MPI ranks of each LAMMPS run; by its size and the machine by default.")
+    int | None,
+    typer.Option(
+        min=1, callback=at_a_time, help="MPI ranks of each LAMMPS run; by its size and the machine by default."
+    ),
 ]
 UnvalidatedOption = Annotated[
     str | None,

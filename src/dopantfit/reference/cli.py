@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dopantfit.terminal import JsonOption, print_json
+from dopantfit.terminal import JsonOption, at_a_time, print_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,6 +27,8 @@ OnlyOption = Annotated[list[str] | None, typer.Option(help="Only this item of th
 WorkOption = Annotated[Path | None, typer.Option(help="Folder for inputs and outputs.", show_default="runs/<set>")]
 
 
+#: More imported frames than this are named by the first and the last.
+_NAMED = 12
 CalculatorOption = Annotated[
     str | None,
     typer.Option(help="ASE calculator that makes the labels instead of CP2K: module:Class, or ./file.py:function."),
@@ -115,7 +117,8 @@ def import_(
         return
     for remark in done.remarks:
         sys.stderr.write(f"{remark}\n")
-    sys.stdout.write(f"{len(names)} frames imported into {folder}: {', '.join(names)}\n")
+    named = ", ".join(names) if len(names) <= _NAMED else f"{names[0]} to {names[-1]}"
+    sys.stdout.write(f"{len(names)} frames imported into {folder}: {named}\n")
     found = f"{len(report.errors)} errors, {len(report.warnings)} warnings"
     sys.stdout.write(f"the set now has {found}; see `dopantfit reference check {folder}`\n")
 
@@ -166,8 +169,8 @@ def generate(folder: PlanArgument, only: OnlyOption = None, work: WorkOption = N
 @reference_app.command("run")
 def run(
     folder: PlanArgument,
-    jobs: Annotated[int, typer.Option(min=1, help="Frames to compute at a time.")] = 1,
-    ranks: Annotated[int, typer.Option(min=1, help="MPI ranks of each CP2K.")] = 1,
+    jobs: Annotated[int, typer.Option(min=1, callback=at_a_time, help="Frames to compute at a time.")] = 1,
+    ranks: Annotated[int, typer.Option(min=1, callback=at_a_time, help="MPI ranks of each CP2K.")] = 1,
     write_only: Annotated[
         Code | None, typer.Option(help="Only write complete input folders, to run elsewhere and import.")
     ] = None,

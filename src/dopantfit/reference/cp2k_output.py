@@ -17,7 +17,7 @@ from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 
 from dopantfit.errors import ReferenceDataError
-from dopantfit.reference.cp2k_printed import PrintedCell, PrintedIons, last_cell, printed_ions, step_volume
+from dopantfit.reference.cp2k_printed import PrintedCell, PrintedIons, last_cell, number_of, printed_ions, step_volume
 from dopantfit.reference.named_units import Quantity, unit_factor
 from dopantfit.reference.text_files import file_text
 
@@ -42,11 +42,12 @@ _FORCES = re.compile(
 )
 _STRESS = re.compile(
     r"^ STRESS\| (?:Analytical|Numerical) stress tensor \[(?P<unit>[^\]]+)\]\s*\n.*\n"
-    r"(?P<rows>(?: STRESS\| +[xyz](?: +\S+){3} *\n){3})"
+    r"(?P<rows> STRESS\| +x(?: +\S+){3} *\n STRESS\| +y(?: +\S+){3} *\n STRESS\| +z(?: +\S+){3} *\n)"
     r"|^ (?:NUMERICAL )?STRESS TENSOR \[(?P<unit_>[^\]]+)\] *\n *\n +X +Y +Z *\n"
-    r"(?P<rows_>(?: +[XYZ](?: +\S+){3} *\n){3})",
+    r"(?P<rows_> +X(?: +\S+){3} *\n +Y(?: +\S+){3} *\n +Z(?: +\S+){3} *\n)",
     re.MULTILINE,
 )
+_STRESS_LINE = re.compile(r"^ STRESS\| +[xyz] |^ (?:NUMERICAL )?STRESS TENSOR \[", re.MULTILINE)
 _VERSION = re.compile(r"CP2K\| version string:\s+CP2K version (\S+)")
 _INPUT = re.compile(r"CP2K\| Input file name(?: is)?:?\s+(\S+)")
 _PROJECT = re.compile(r"GLOBAL\| Project name\s+(\S+)")
@@ -198,14 +199,14 @@ def _evaluation(found: re.Match[str], before: str, after: str, name: str) -> Cp2
     symbols, forces = _forces(after, name)
     steps = (scf["steps"] or scf["all"] or 0) if scf else 0
     return Cp2kEvaluation(
-        energy=_number(found["value"], name) * _factor(found["unit"], "energy", name),
+        energy=number_of(found["value"], name) * _factor(found["unit"], "energy", name),
         symbols=symbols,
         forces=forces,
         stress=_stress(after, name),
         scf_steps=int(steps),
         converged=None if scf is None else not (scf["bad"] or scf["failed"]),
-        cell=last_cell(before),
-        volume=step_volume(after),
+        cell=last_cell(before, name),
+        volume=step_volume(after, name),
     )
 
 
@@ -216,16 +217,18 @@ def _forces(text: str, name: str) -> tuple[tuple[str, ...] | None, Array | None]
     rows = [line.split() for line in (found["rows"] or found["rows_"]).splitlines()]
     first = 3 if found["rows"] else 2
     symbols = tuple(row[2] for row in rows) if found["rows"] else None
-    forces = np.array([[_number(x, name) for x in row[first : first + 3]] for row in rows])
+    forces = np.array([[number_of(x, name) for x in row[first : first + 3]] for row in rows])
     return symbols, forces * _factor(found["unit"] or found["unit_"], "force", name)
 
 
 def _stress(text: str, name: str) -> Array | None:
     found = _STRESS.search(text)
+    if found is None and _STRESS_LINE.search(text):
+        raise ReferenceDataError(f"{name}: its stress cannot be read; print it in whole, or not at all")
     if found is None:
         return None
     rows = [line.split()[-3:] for line in (found["rows"] or found["rows_"]).splitlines()]
-    tensor = np.array([[_number(x, name) for x in row] for row in rows])
+    tensor = np.array([[number_of(x, name) for x in row] for row in rows])
     # CP2K's is the pressure tensor: positive where the cell pushes outwards.
     voigt: Array = -tensor[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]]
     return voigt * _factor(found["unit"] or found["unit_"], "stress", name)
@@ -236,16 +239,6 @@ def _factor(unit: str, quantity: Quantity, name: str) -> float:
     if factor is None:
         raise ReferenceDataError(f"{name}: {quantity} in [{unit}], a unit that is not known here; print another one")
     return factor
-
-
-def _number(text: str, name: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = float("nan")
-    if not np.isfinite(value):
-        raise ReferenceDataError(f"{name}: {text!r} is not a finite number; repeat the run")
-    return value
 
 
 def _said(pattern: re.Pattern[str], text: str) -> str:

@@ -83,7 +83,18 @@ class PrintedIons:
     positions: Array
 
 
-def last_cell(text: str) -> PrintedCell | None:
+def number_of(text: str, name: str) -> float:
+    """Return a number as printed; ReferenceDataError naming ``name`` where it is none, such as asterisks."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not np.isfinite(value):
+        raise ReferenceDataError(f"{name}: {text!r} is not a finite number; repeat the run")
+    return value
+
+
+def last_cell(text: str, name: str) -> PrintedCell | None:
     """Return the cell that is printed last in a part of an output, None where there is none."""
     found = None
     for found in _CELL.finditer(text):  # noqa: B007 - the last one counts
@@ -92,10 +103,10 @@ def last_cell(text: str) -> PrintedCell | None:
         return None
     rows = [line.split("]:")[1].split() for line in found["vectors"].splitlines()]
     return PrintedCell(
-        vectors=np.array([[float(x) for x in row[:3]] for row in rows]),
-        lengths=np.array([float(row[-1]) for row in rows]),
-        angles=np.array([float(line.split()[-1]) for line in found["angles"].splitlines()]),
-        volume=float(found["volume"]),
+        vectors=np.array([[number_of(x, name) for x in row[:3]] for row in rows]),
+        lengths=np.array([number_of(row[-1], name) for row in rows]),
+        angles=np.array([number_of(line.split()[-1], name) for line in found["angles"].splitlines()]),
+        volume=number_of(found["volume"], name),
         decimals=len(rows[0][-1].partition(".")[2]),
     )
 
@@ -109,16 +120,18 @@ def printed_ions(text: str, name: str) -> PrintedIons | None:
     if factor is None:
         raise ReferenceDataError(f"{name}: its ions are in {found['unit']!r}, a unit that is not known here")
     rows = [line.split() for line in found["rows"].splitlines()]
-    positions = np.array([[float(x) for x in row[4:7]] for row in rows]) * factor
+    positions = np.array([[number_of(x, name) for x in row[4:7]] for row in rows]) * factor
     return PrintedIons(tuple(row[2] for row in rows), positions)
 
 
-def step_volume(text: str) -> float | None:
+def step_volume(text: str, name: str) -> float | None:
     """Return the volume [Å³] that molecular dynamics prints first behind an evaluation, None where it does not."""
     found = _VOLUME.search(text)
     if found is None:
         return None
-    return float(found["angstrom"]) if found["angstrom"] else float(found["bohr"]) * BOHR**3
+    if found["angstrom"]:
+        return number_of(found["angstrom"], name)
+    return number_of(found["bohr"], name) * BOHR**3
 
 
 def _turn(cell: Array) -> Array:

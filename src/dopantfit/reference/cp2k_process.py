@@ -26,6 +26,7 @@ from dopantfit.reference.cp2k_output import read_output, with_results
 from dopantfit.reference.frames import dump_frames, read_frames
 from dopantfit.reference.generate import Configuration
 from dopantfit.workflow.folders import make_folder
+from dopantfit.workflow.orphans import guarded
 from dopantfit.workflow.provenance import write_text_atomic
 
 RESULT_FILE = "result.extxyz"
@@ -93,7 +94,9 @@ class Processes:
             self._running.add(process)
         (folder / _PID_FILE).write_text(str(process.pid), encoding="ascii")
         try:
-            return process.wait()
+            # SIGKILL leaves nobody here to end it.
+            with guarded(process.pid, _GRACE):
+                return process.wait()
         finally:
             with self._lock:
                 self._running.discard(process)
@@ -230,10 +233,19 @@ def _end_orphan(folder: Path) -> None:
     """End the CP2K that a killed run may have left behind in ``folder``."""
     try:
         pid = int((folder / _PID_FILE).read_text(encoding="ascii"))
-        if Path(f"/proc/{pid}/cwd").resolve() == folder.resolve():
-            _signal_group(pid, signal.SIGKILL)
+        # Its guardian may be at it; mpirun ends its ranks, which have groups of their own, when it is asked politely.
+        for request, seconds in ((signal.SIGTERM, _GRACE), (signal.SIGKILL, 1.0)):
+            if _works_in(pid, folder):
+                _signal_group(pid, request)
+            deadline = time.monotonic() + seconds
+            while _works_in(pid, folder) and time.monotonic() < deadline:
+                time.sleep(0.05)
     except (OSError, ValueError):
         return
+
+
+def _works_in(pid: int, folder: Path) -> bool:
+    return Path(f"/proc/{pid}/cwd").resolve() == folder.resolve()
 
 
 def _signal_group(pid: int, request: signal.Signals) -> None:

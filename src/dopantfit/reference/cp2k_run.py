@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
@@ -157,6 +158,8 @@ def _trajectory_steps(
     """
     steps = list(_steps(trajectory))
     pairs = list(_paired(steps, output.evaluations))
+    last = pairs[-1][1] if pairs else None
+    behind = sum(1 for _ in takewhile(lambda one: one is not last, reversed(output.evaluations)))
     if any(evaluation.forces is None for _, evaluation in pairs):
         pairs = list(_with_forces(pairs, start, _beside(path, output, "-frc-1.xyz")))
     if not pairs:
@@ -175,6 +178,8 @@ def _trajectory_steps(
     missing = len(output.evaluations) - len(pairs)
     if output.run_type == "MD" and missing:
         remarks.append(f"{missing} of {len(output.evaluations)} steps have no positions in {trajectory.name}")
+    elif behind:
+        remarks.append(f"{behind} evaluation(s) behind the last step have no positions in {trajectory.name}")
     return found, tuple(remarks)
 
 

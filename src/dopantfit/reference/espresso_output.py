@@ -12,7 +12,15 @@ from dataclasses import dataclass
 from ase.data import chemical_symbols
 
 from dopantfit.errors import ReferenceDataError
-from dopantfit.reference.ionic_steps import Array, IonicStep, Output, ionic_step, output_of_runs, table_of
+from dopantfit.reference.ionic_steps import (
+    Array,
+    IonicStep,
+    Output,
+    ionic_step,
+    output_of_runs,
+    printed_stress,
+    table_of,
+)
 from dopantfit.units import BOHR, HARTREE
 
 BANNER = re.compile(r"Program PWSCF")
@@ -125,7 +133,7 @@ class _EspressoRun:
     def _take_energy(self, mark: str, printed: str) -> None:
         """The last one before the forces counts: a hybrid functional prints one for each round of exchange."""
         table = table_of([printed], 1)
-        self.energy = None if table is None else float(table[0, 0]) * _RYDBERG
+        self.energy = float("nan") if table is None else float(table[0, 0]) * _RYDBERG
         self.exchange_unconverged = self.exchange_unconverged and mark != "!!"
         self.current = False
 
@@ -136,6 +144,8 @@ class _EspressoRun:
         self.current = False
 
     def _add_step(self, forces: Array | None) -> None:
+        if self.steps and self.steps[-1].forces is not None and self.steps[-1].configuration is self.configuration:
+            self.configuration = None  # ions that were not printed again are those of the step before
         failed = self.unconverged or self.exchange_unconverged
         self.steps.append(_EspressoStep(self.configuration, self.energy, failed, forces))
         self.energy, self.unconverged, self.exchange_unconverged, self.current = None, False, False, True
@@ -151,8 +161,8 @@ class _EspressoRun:
     def _take_stress(self, number: int) -> None:
         """Stress is printed as pressure is: positive where the cell pushes outwards."""
         stress = table_of([" ".join(line.split()[:3]) for line in self.lines[number + 1 : number + 4]])
-        if self.current and stress is not None and len(stress) == 3:
-            self.steps[-1].stress = -stress * (_RYDBERG / BOHR**3)
+        if self.current:
+            self.steps[-1].stress = -printed_stress(stress) * (_RYDBERG / BOHR**3)
 
     def _take_axes(self, number: int) -> None:
         rows = [found[1] for line in self.lines[number + 1 : number + 4] if (found := _AXIS.match(line))]

@@ -37,6 +37,7 @@ from dopantfit.reference.plan import (
 from dopantfit.reference.relaxation import largest_force, next_positions
 from dopantfit.reference.similarity import near_pairs
 from dopantfit.reference.written_job import ENDED
+from dopantfit.strict_toml import require_file
 from dopantfit.structures import substitution
 from dopantfit.structures.cells import supercell
 from dopantfit.structures.convert import read_cif
@@ -370,6 +371,7 @@ def _read_file(path: Path, name: str) -> Atoms:
         except ConfigError as problem:
             raise ConfigError(f"{name}: start.file {problem}") from None
     try:
+        require_file(path)
         atoms = ase_read(path, index=-1)
     except OSError as problem:
         raise ConfigError(f"{name}: start.file {path} cannot be read ({problem.strerror})") from None

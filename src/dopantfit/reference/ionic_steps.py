@@ -108,8 +108,11 @@ def ionic_step(
     """Return a step with what was computed for it.
 
     positions, cell: [Å], ``shape=(n, 3)`` and ``(3, 3)``. energy: [eV]. forces: [eV/Å], ``shape=(n, 3)``.
-    stress: [eV/Å³], ``shape=(3, 3)``, positive under tension.
+    stress: [eV/Å³], ``shape=(3, 3)``, positive under tension; NaN where it was printed and cannot be read.
     """
+    for quantity, value in (("energy", energy), ("stress", stress)):
+        if not problem and value is not None and not np.isfinite(value).all():
+            problem = f"its {quantity} is not all numbers"
     atoms = Atoms(symbols, positions=positions, cell=cell, pbc=True)
     results: dict[str, object] = {}
     if energy is not None:
@@ -129,6 +132,11 @@ def table_of(rows: Sequence[str], columns: int = 3) -> Array | None:
     except ValueError:
         return None
     return table if table.shape == (len(rows), columns) and np.isfinite(table).all() else None
+
+
+def printed_stress(table: Array | None) -> Array:
+    """Return a stress that was printed, ``shape=(3, 3)``; NaN where these are not three rows of numbers."""
+    return table if table is not None and len(table) == 3 else np.full((3, 3), np.nan)
 
 
 def output_of_runs(

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from pydantic import Field, model_validator
 
 from dopantfit.errors import ReferenceDataError
-from dopantfit.strict_toml import Positive, Table, parse_strict, read_text
+from dopantfit.strict_toml import Positive, Table, parse_strict, read_text, require_file
 from dopantfit.workflow.provenance import write_text_atomic
 
 MANIFEST_FILE = "manifest.toml"
@@ -184,6 +184,7 @@ def save_manifest(folder: str | os.PathLike[str], manifest: Manifest) -> None:
 def sha256_of(path: Path) -> str:
     """Return the sha256 of a file in hexadecimal; ReferenceDataError if it cannot be read."""
     try:
+        require_file(path)
         with path.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as problem:

@@ -10,6 +10,7 @@ VASP 5 says "aborting loop because EDIFF is reached" also when it ran out of ele
 import re
 from dataclasses import dataclass
 
+import numpy as np
 from ase.data import chemical_symbols
 from ase.units import GPa
 
@@ -148,10 +149,8 @@ class _OutcarRun:
     def _take_stress(self, printed: str) -> None:
         """Stress in kB, xx yy zz xy yz zx, is positive where the cell pushes outwards."""
         table = table_of([_apart(printed)], 6)
-        if table is not None:
-            xx, yy, zz, xy, yz, zx = table[0]
-            tensor = table_of([f"{xx} {xy} {zx}", f"{xy} {yy} {yz}", f"{zx} {yz} {zz}"])
-            self.stress = None if tensor is None else -0.1 * tensor * GPa
+        xx, yy, zz, xy, yz, zx = np.full(6, np.nan) if table is None else table[0]
+        self.stress = -0.1 * np.array([[xx, xy, zx], [xy, yy, yz], [zx, yz, zz]]) * GPa
 
     def _take_forces(self, title: str, number: int) -> None:
         """Give positions, forces, cell and stress to the present step, unless a learned force field made them."""

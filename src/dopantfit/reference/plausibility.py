@@ -44,6 +44,8 @@ ENERGY_SPREAD = 0.5
 VOLUME_SPREAD = 3.0
 #: Departure from the linear model of compositions [eV/atom]; energies of formation stay below it.
 LINEAR_MODEL_SPREAD = 2.0
+#: Below this part of the others, a direction of composition space is rounding: fractions are ratios of whole numbers.
+INDEPENDENT = 1e-6
 #: Energy [eV/atom] of codes whose zero is the free atom (VASP): cohesion, 2–9 in any solid.
 COHESIVE_RANGE = (0.3, 15.0)
 #: Part of the valence energy of the non-metals that a total energy must reach at least.
@@ -256,22 +258,26 @@ def linear_model_findings(frames: Sequence[Atoms]) -> Iterator[Finding]:
     """Yield warnings for compositions whose energy the other compositions contradict.
 
     E/N is linear in the atomic fractions within the energies of formation; each composition is predicted from
-    the others where they determine it (least squares), and not judged where they do not.
+    the others where they determine it (least squares), and not judged where they do not. Leaving one out of a fit is
+    (ŷ − h y)/(1 − h) with its leverage h, which is 1 where the others say nothing of it (Cook and Weisberg, 1982).
     """
     groups = _groups(frames, _reduced)
-    elements = sorted({symbol for frame in frames for symbol in frame.symbols})
+    elements = sorted({symbol for frame in frames for symbol in set(frame.symbols)})
     names = list(groups)
+    if not names:
+        return
     first = [groups[name][0].get_chemical_symbols() for name in names]
     fractions = np.array([[symbols.count(e) / len(symbols) for e in elements] for symbols in first])
     energies = np.array([np.median([energy_per_atom(f) for f in groups[name]]) for name in names])
-    for k, name in enumerate(names):
-        others = np.delete(fractions, k, axis=0)
-        weights = np.linalg.lstsq(others.T, fractions[k], rcond=None)[0] if len(others) else np.zeros(0)
-        if len(others) == 0 or np.abs(others.T @ weights - fractions[k]).max() > 1e-8:
-            continue
-        predicted = float(weights @ np.delete(energies, k))
-        if abs(predicted - energies[k]) > LINEAR_MODEL_SPREAD:
-            text = f"{name}: {energies[k]:.3f} eV/atom where the other compositions give {predicted:.3f}"
+    left, sizes, _ = np.linalg.svd(fractions, full_matrices=False)
+    left = left[:, sizes > sizes[0] * INDEPENDENT]
+    leverage = np.sum(left**2, axis=1)
+    determined = 1.0 - leverage > INDEPENDENT
+    fitted = left @ (left.T @ energies)
+    predicted = (fitted - leverage * energies)[determined] / (1.0 - leverage[determined])
+    for k, expected in zip(np.flatnonzero(determined), predicted, strict=True):
+        if abs(expected - energies[k]) > LINEAR_MODEL_SPREAD:
+            text = f"{names[k]}: {energies[k]:.3f} eV/atom where the other compositions give {expected:.3f}"
             yield Finding("warning", "energy", None, text)
 
 

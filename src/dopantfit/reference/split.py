@@ -17,6 +17,7 @@ from dopantfit.reference.frames import FrameSet, cell_problems, load_set
 from dopantfit.reference.manifest import MANIFEST_FILE, Manifest, Split, save_manifest
 from dopantfit.reference.plausibility import Finding
 from dopantfit.reference.similarity import near_pairs
+from dopantfit.workflow.schema import parse_content
 
 #: Frames of the two sides must be at least this far apart [Å per ion]; ions move by 0.1 Å at 300 K.
 LEAK_DISTANCE = 0.03
@@ -40,7 +41,10 @@ def fix_split(folder: str | os.PathLike[str], held_out_families: Sequence[str], 
     ``reason`` is blank.
     """
     old = load_set(folder)
-    split = Split(held_out_families=tuple(held_out_families), reason=reason)
+    try:
+        split = parse_content(Split, {"held_out_families": list(held_out_families), "reason": reason})
+    except ValueError as problem:
+        raise ReferenceDataError(f"{folder}: the split's {problem}; name families of the set") from None
     manifest = old.manifest.model_copy(update={"split": split})
     train_and_held_out(FrameSet(old.name, old.frames, manifest))
     if not reason.strip():

@@ -16,7 +16,7 @@ from ase.data import chemical_symbols
 from ase.units import GPa
 
 from dopantfit.errors import ReferenceDataError
-from dopantfit.reference.ionic_steps import Array, IonicStep, Output, ionic_step, table_of
+from dopantfit.reference.ionic_steps import Array, IonicStep, Output, ionic_step, printed_stress, table_of
 
 BANNER = re.compile(r"<modeling>")
 LAST_WORDS = "</modeling>"
@@ -94,7 +94,7 @@ class _VasprunRun:
             self._energy(element, electronic[-1], abs(float(np.linalg.det(cell)))),
             forces if forces is not None and len(forces) == len(self.symbols) else None,
             # VASP's is positive where the cell pushes outwards, in kB.
-            None if stress is None or len(stress) != 3 else -0.1 * stress * GPa,
+            None if element.find("varray[@name='stress']") is None else -0.1 * printed_stress(stress) * GPa,
             # The file does not say; a step that used all NELM iterations may have run out of them.
             unconverged=self.limit is not None and len(electronic) >= self.limit,
         )

@@ -10,6 +10,7 @@ from ase import Atoms
 from ase.data import atomic_numbers
 
 from dopantfit.errors import ConfigError
+from dopantfit.strict_toml import require_file
 from dopantfit.structures.cells import labels_of
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def read_cif(path: Path) -> Atoms:
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         try:
+            require_file(path)
             parser = CifParser(path)
             found = parser.parse_structures(primitive=False)[0]
         except OSError as problem:

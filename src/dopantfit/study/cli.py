@@ -7,14 +7,16 @@ from typing import Annotated
 
 import typer
 
-from dopantfit.terminal import JsonOption, print_json, print_parts
+from dopantfit.terminal import JsonOption, at_a_time, print_json, print_parts
 
 FolderArgument = Annotated[Path, typer.Argument(help="Folder with study.toml, or such a file.")]
 PresetOption = Annotated[
     str | None, typer.Option(help="quick, night, desk or paper, instead of the one the file names.")
 ]
 RunOption = Annotated[Path | None, typer.Option("--run", help="Run folder.", show_default="runs/study-<name>")]
-WorkersOption = Annotated[int | None, typer.Option(min=1, help="Tasks at a time.", show_default="cores")]
+WorkersOption = Annotated[
+    int | None, typer.Option(min=1, callback=at_a_time, help="Tasks at a time.", show_default="cores")
+]
 SiteOption = Annotated[Path | None, typer.Option(help="Site file (TOML): run through Slurm, PBS or Kubernetes.")]
 UntilOption = Annotated[
     bool, typer.Option("--until-decided", help="Go on, round by round, with what answers the checks that are open.")

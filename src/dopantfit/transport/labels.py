@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from dopantfit.errors import ConfigError
 from dopantfit.lammps.data_reading import is_data_file, read_data_sites
+from dopantfit.strict_toml import require_file
 from dopantfit.transport.recording import Recording
 from dopantfit.transport.trajectory import Floats
 from dopantfit.workflow.compressed import open_text
@@ -168,6 +169,7 @@ def read_ase(file: Path, index: str) -> list[Atoms]:
     """Read frames of any format of ASE but those of LAMMPS; ConfigError when they cannot be read."""
     try:
         # Readers raise whatever they like.
+        require_file(file)
         kind = ase.io.formats.filetype(str(file))
         if kind.startswith("lammps"):
             raise ConfigError(

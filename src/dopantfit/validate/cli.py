@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dopantfit.terminal import JsonOption, print_json, print_parts
+from dopantfit.terminal import JsonOption, at_a_time, print_json, print_parts
 
 if TYPE_CHECKING:
     from dopantfit.validate.run import Observe
@@ -27,12 +27,20 @@ def validate(
     ] = None,
     workers: Annotated[
         int | None,
-        typer.Option(min=1, help="Gates that run at the same time.", show_default="one per core, four at most"),
+        typer.Option(
+            min=1,
+            callback=at_a_time,
+            help="Gates that run at the same time.",
+            show_default="one per core, four at most",
+        ),
     ] = None,
     ranks: Annotated[
         int | None,
         typer.Option(
-            min=1, help="MPI ranks of each run.", show_default="what the cores of its gate and its ions allow"
+            min=1,
+            callback=at_a_time,
+            help="MPI ranks of each run.",
+            show_default="what the cores of its gate and its ions allow",
         ),
     ] = None,
     work: Annotated[

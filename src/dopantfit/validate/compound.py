@@ -12,6 +12,7 @@ from scipy.signal import argrelmin
 from dopantfit.errors import CollapseError, ConfigError, ConvergenceError
 from dopantfit.fit.errors_by_group import FIRST_SHELL
 from dopantfit.lammps import Dynamics
+from dopantfit.strict_toml import require_file
 from dopantfit.structures import labels_of, prototype, prototype_names, supercell
 from dopantfit.structures.convert import read_cif
 from dopantfit.transport import PairDistribution, Trajectory, pair_distribution
@@ -75,6 +76,7 @@ def _read(path: Path) -> Atoms:
     if path.suffix.lower() == ".cif":
         return read_cif(path)
     try:
+        require_file(path)
         return ase.io.read(path)
     except Exception as problem:  # readers raise whatever they like
         raise ConfigError(f"{path}: cannot be read ({problem}); compound.structure is a CIF or a file of ASE") from None

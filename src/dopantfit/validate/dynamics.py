@@ -1,7 +1,6 @@
 """Molecular dynamics as the gates need it: a run, what came of it, and means with errors from time blocks."""
 
 import csv
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
@@ -9,7 +8,6 @@ from pathlib import Path
 import numpy as np
 from ase import Atoms
 
-from dopantfit.errors import ConfigError
 from dopantfit.lammps import Dynamics, DynamicsProgress, DynamicsResult, Launcher, run_dynamics
 from dopantfit.lammps.launcher import suitable_ranks
 from dopantfit.potential import Potential
@@ -21,7 +19,7 @@ from dopantfit.transport.trajectory import Floats
 from dopantfit.validate.gate import GateWork
 from dopantfit.validate.levels import Level
 from dopantfit.workflow.folders import make_folder
-from dopantfit.workflow.provenance import hash_of, write_json_atomic
+from dopantfit.workflow.provenance import hash_of, read_sealed, write_sealed
 
 #: Part of a run that is left out as equilibration.
 EQUILIBRATION = 0.25
@@ -64,19 +62,16 @@ def run(
 def _remembered(atoms: Atoms, path: Path) -> Atoms:
     """The ions that a run began with, kept in a file: a relaxation done again differs in its last bits on other code.
 
-    Raises ConfigError when the file is damaged.
+    A damaged file is written anew. Raises ConfigError when it cannot be written.
     """
-    if not path.exists():
+    kept = read_sealed(path)
+    if kept is None:
         make_folder(path.parent)
         numbers = {"cell": atoms.cell.array.tolist(), "positions": atoms.positions.tolist()}
-        write_json_atomic(path, {"labels": labels_of(atoms), **numbers})
+        write_sealed(path, {"labels": labels_of(atoms), **numbers})
         return atoms
-    try:
-        kept = json.loads(path.read_text(encoding="utf-8"))
-        ions = Atoms(["X"] * len(kept["labels"]), kept["positions"], cell=kept["cell"], pbc=True)
-        return with_labels(ions, kept["labels"])
-    except (OSError, ValueError, KeyError, TypeError):
-        raise ConfigError(f"{path}: is damaged; remove the folder {path.parent} and run again") from None
+    ions = Atoms(["X"] * len(kept["labels"]), kept["positions"], cell=kept["cell"], pbc=True)
+    return with_labels(ions, kept["labels"])
 
 
 def _reporter(work: GateWork, share: Share) -> Callable[[DynamicsProgress], None]:

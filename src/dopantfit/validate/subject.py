@@ -1,13 +1,11 @@
 """What is validated: a potential, the one it stands beside, the frames that it has not seen, and the crystals."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from ase import Atoms
@@ -16,6 +14,7 @@ from dopantfit.errors import ConfigError
 from dopantfit.fit.config import Dopant, FitConfig, load_config
 from dopantfit.fit.data import Target, load_targets
 from dopantfit.fit.record import POTENTIAL_FILE, RECORD_FILE
+from dopantfit.fit.record_schema import FitRecord
 from dopantfit.fit.run import load_potential
 from dopantfit.potential import Potential, library_names
 from dopantfit.potential.files import locate
@@ -199,11 +198,5 @@ def _check_species(subject: Subject) -> None:
 
 def _trained_on(folder: Path) -> frozenset[str]:
     """Names of the frames that the fit in this folder was made with; none where it left no record."""
-    path = folder / RECORD_FILE
-    if not path.is_file():
-        return frozenset()
-    try:
-        record: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return frozenset(record["frames"]["train"])
-    except (ValueError, KeyError, TypeError):
-        raise ConfigError(f"{path}: is no record of a fit; run `dopantfit fit {folder}` again") from None
+    record = FitRecord.read_if_there(folder / RECORD_FILE)
+    return frozenset(record.frames.train if record else ())

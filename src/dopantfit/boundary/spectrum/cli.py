@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dopantfit.terminal import JsonOption, print_json
+from dopantfit.terminal import JsonOption, at_a_time, print_json
 
 if TYPE_CHECKING:
     from dopantfit.boundary.spectrum.record import SpectrumRecord
@@ -26,7 +26,7 @@ def spectrum(
     sites: Annotated[int, typer.Option(min=1, help="Sites in all; more of them go on from what is there.")] = 200,
     arrangements: Annotated[int, typer.Option(min=1, help="Of the mobile ions, for each site.")] = 3,
     seed: Annotated[int, typer.Option(min=0, help="Of the sites, and of the dopant that moves.")] = 1,
-    workers: Annotated[int, typer.Option(min=1, help="Relaxations at a time, a process each.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, callback=at_a_time, help="Relaxations at a time, a process each.")] = 1,
     dopants: Annotated[
         float | None, typer.Option(help="How many there are; those of the structure by default.")
     ] = None,

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dopantfit.terminal import JsonOption, console, print_json
+from dopantfit.terminal import JsonOption, at_a_time, console, print_json
 
 
 def swap(
@@ -14,7 +14,7 @@ def swap(
     config: Annotated[Path, typer.Argument(help="swap.toml.")],
     output: Annotated[Path, typer.Option(help="Folder of the run; an unfinished one is resumed.")],
     potential: Annotated[str, typer.Option(help="A TOML file, or the name of a published set.")] = "latp-mg-2022",
-    workers: Annotated[int, typer.Option(min=1, help="Walkers at a time, a process each.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, callback=at_a_time, help="Walkers at a time, a process each.")] = 1,
     rounds: Annotated[int | None, typer.Option(min=1, help="Stop after so many rounds; all by default.")] = None,
     unvalidated: Annotated[
         str | None,
@@ -58,8 +58,10 @@ def _structure(path: Path) -> Any:
     import ase.io
 
     from dopantfit.errors import ReferenceDataError
+    from dopantfit.strict_toml import require_file
 
     try:
+        require_file(path)
         return ase.io.read(path)
     except Exception as problem:
         raise ReferenceDataError(f"{path}: not a structure that ASE can read ({problem}); give a boundary") from None

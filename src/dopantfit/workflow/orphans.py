@@ -6,8 +6,26 @@ it started; to be adopted by another process is what every child of it notices a
 
 import os
 import signal
+import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def guarded(group: int, grace: float) -> Iterator[None]:
+    """While this lasts, a process group ends if this process dies without a chance to end it itself.
+
+    grace: seconds from the polite request to the other.
+    """
+    command = [sys.executable, "-I", "-S", __file__, str(os.getpid()), str(group), str(grace)]
+    guardian = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
+    try:
+        yield
+    finally:
+        guardian.kill()
+        guardian.wait()
 
 
 def guard(parent: int, group: int, grace: float) -> None:

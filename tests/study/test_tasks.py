@@ -51,7 +51,8 @@ def test_the_paper_has_as_many_runs_as_it_says():
 
 
 def test_a_second_temperature_runs_every_system_that_is_compared_once_more():
-    plain, both = planner().graph(), planner("second_temperature = 1000.0\n" + LEAST).graph()
+    text = LEAST + "\n[amorphous]\narrhenius_temperatures = [1000.0, 1400.0]\nreducible_free = true\n"
+    plain, both = planner(text).graph(), planner("second_temperature = 1000.0\n" + text).graph()
     added = set(both.order) - set(plain.order)
     assert added and all(name.endswith("_1000K") for name in added)
     runs = {name.removesuffix("/transport") for name in plain.order if name.endswith("/transport")}

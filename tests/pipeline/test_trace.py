@@ -22,14 +22,17 @@ from dopantfit.potential.parameters import Parameter
 from dopantfit.structures import load_host
 from dopantfit.study.config import load_study
 from dopantfit.study.crystals import doped_crystal
+from dopantfit.study.extent import Extent
 from dopantfit.study.files import write_structure
 from dopantfit.study.record import FinishedTask, StudyRecord
+from dopantfit.study.round_record import Round, Rounds
+from dopantfit.study.rounds import ROUNDS, last_look, rounds_key, tail_of
 from dopantfit.study.run import keep, reported_files
 from dopantfit.study.tasks import Planner
 from dopantfit.validate import ValidationStatus
 from dopantfit.workflow import records
 from dopantfit.workflow.graph import find_action, key_of
-from dopantfit.workflow.provenance import Provenance
+from dopantfit.workflow.provenance import Provenance, write_sealed
 from made_up_records import PARAMETER, up_to_date, write_fit_record, write_validation_record
 
 NAME = "rho Mg-O"
@@ -107,7 +110,7 @@ def planner(fit):
     return Planner(config, file.parent)
 
 
-def made_up_run(plan, run):
+def made_up_run(plan, run, rounds=None):
     """Write records of everything in a study, as a run without physics would leave them, and its summary."""
     graph, made, told = plan.graph(), {}, {}
     for task in (graph.tasks[name] for name in graph.order):
@@ -132,6 +135,7 @@ def made_up_run(plan, run):
         stages={},
         done_now=(),
         record=Provenance.of(inputs, plan.study.model_dump(mode="json"), seed=1, started=time.time()),
+        rounds=rounds,
     ).write(run / "summary/study.json")
 
 
@@ -302,6 +306,48 @@ def test_without_a_run_folder_the_kept_summary_is_followed(studied, monkeypatch,
     status, out, _ = call(monkeypatch, capsys, "rho", "Mg-O", "Mg", "--json")
     (broken,) = [link for link in json.loads(out) if link["problem"]]
     assert status == 1 and broken["problem"] == "Mg/study/items/09-densities/table.csv is missing"
+
+
+def test_a_study_that_has_grown_is_followed_as_far_as_it_has_grown(studied, monkeypatch, capsys):
+    run, (config, file) = studied.parent / "runs/study-Mg-quick", load_study(studied)
+    shutil.rmtree(run)
+    first = Extent.first(config)
+    (one,) = first.compositions
+    second = first.with_composition(1, one.model_copy(update={"quenches": one.quenches + 2, "crystal_segments": 3}))
+    rounds = rounds_of_extents(config, first, second)
+    made_up_run(Planner(config, file.parent, *last_look(rounds, config.rules)), run, rounds)
+    write_sealed(run / ROUNDS, {"of": rounds_key(config), **rounds.model_dump(mode="json")})
+    status, out, _ = call(monkeypatch, capsys, NAME, "Mg", "--json")
+    assert status == 0 and sum(link["step"] == "result" for link in json.loads(out)) == 14
+    # What only the second round has is followed as well.
+    added = run / "crystals/C_1/run1.3/record.json"
+    added.unlink()
+    assert call(monkeypatch, capsys, NAME, "Mg", "--json")[0] == 1
+    # The summary is that of a study which was whole.
+    keep(run, studied)
+    shutil.rmtree(run)
+    assert call(monkeypatch, capsys, NAME, "Mg", "--json")[0] == 0
+
+
+def rounds_of_extents(config, *extents):
+    """Rounds that answered nothing."""
+    done = tuple(
+        Round(
+            number=number,
+            extent=extent,
+            tail=tail_of(4, number),
+            core_hours=1.0,
+            answer="undecided",
+            rules=config.rules,
+            checks=(),
+            added=(),
+            following=None,
+            ended=None,
+            words="",
+        )
+        for number, extent in enumerate(extents, 1)
+    )
+    return Rounds(looks=4, seconds_per_ion_ps=0.01, seconds_per_swap_of_1000_ions=0.4, rounds=done)
 
 
 def test_a_summary_of_another_potential_or_that_is_none_is_told(studied, monkeypatch, capsys):

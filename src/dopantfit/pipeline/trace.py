@@ -12,9 +12,10 @@ from dopantfit.lammps.include import potential_include
 from dopantfit.pipeline.steps import stale_fit
 from dopantfit.potential import Potential
 from dopantfit.potential.parameters import Parameter
-from dopantfit.study.config import STUDY_FILE, load_study
+from dopantfit.study.config import STUDY_FILE, StudyConfig, load_study
 from dopantfit.study.record import KEPT, STUDY_RECORD, StudyRecord
 from dopantfit.study.results import Results, in_run, in_summary
+from dopantfit.study.rounds import last_look, read_rounds
 from dopantfit.study.tasks import Planner
 from dopantfit.study.verb import run_folder
 from dopantfit.transport.reading import species_of
@@ -69,8 +70,7 @@ def trace(
     if not (folder / STUDY_FILE).is_file():
         return (*links, Link("study", str(folder / STUDY_FILE), "there is none to follow", ""))
     config, file = load_study(folder, preset)
-    planner = Planner(config, file.parent)
-    return (*links, *_study(name, potential_file, planner, run_folder(config, file, run)))
+    return (*links, *_study(name, potential_file, config, file.parent, run_folder(config, file, run)))
 
 
 def _written(name: Parameter, folder: Path) -> Link:
@@ -113,19 +113,23 @@ def _gates(folder: Path, potential: Path) -> Link:
     return Link("gates", str(path), f"level {record.level}: {gates}", sha256_of(path), problem)
 
 
-def _study(name: Parameter, potential: Path, planner: Planner, run: Path) -> Iterator[Link]:
+def _study(name: Parameter, potential: Path, config: StudyConfig, base: Path, run: Path) -> Iterator[Link]:
     """Follow the parameter into the run folder of the study, else into its kept summary; say which of the two."""
-    graph, kept = planner.graph(), planner.base / KEPT
+    kept = base / KEPT
+    record = None if run.is_dir() else StudyRecord.read_if_there(kept / STUDY_RECORD)
+    # A study that grew is followed as far as it has grown.
+    known = read_rounds(run, config) if record is None else record.rounds
+    graph = Planner(config, base, *last_look(known, config.rules)).graph()
     users = _users(graph, potential)
-    problem = "" if users else f"{planner.study.potential} is what the study uses, not {potential}"
+    problem = "" if users else f"{config.potential} is what the study uses, not {potential}"
     if run.is_dir():
         file = run / STUDY_RECORD
         digest = sha256_of(file) if file.is_file() else ""
         yield Link("study", str(run), "the run folder is followed", digest, problem)
         yield from _engine_files(name, Potential.load(potential), [run / user for user in users])
         yield from _results(graph, users, in_run(run, graph))
-    elif (record := StudyRecord.read_if_there(kept / STUDY_RECORD)) is not None:
-        results = in_summary(kept, record, graph, planner.study)
+    elif record is not None:
+        results = in_summary(kept, record, graph, config)
         says = f"the kept summary is followed, without files of LAMMPS; there is no {run}"
         if record.record.inputs.get("potential") != sha256_of(potential):
             problem = f"made with another than {potential}"

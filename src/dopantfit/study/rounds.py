@@ -75,7 +75,7 @@ def until_decided(config: StudyConfig, file: Path, folder: Path, budget: float, 
             seconds_per_swap_of_1000_ions=MODEL.swaps,
             rounds=tuple(done),
         )
-        write_sealed(folder / ROUNDS, {"of": _key(config), **rounds.model_dump(mode="json")})
+        write_sealed(folder / ROUNDS, {"of": rounds_key(config), **rounds.model_dump(mode="json")})
         record = concluded(record, folder, config, file.parent)
         if done[-1].following is None:
             return record
@@ -178,7 +178,7 @@ def read_rounds(folder: Path, config: StudyConfig) -> Rounds | None:
     Rules may change: they decide what results mean, not what they are.
     """
     content = read_sealed(folder / ROUNDS)
-    if content is None or content.pop("of", None) != _key(config):
+    if content is None or content.pop("of", None) != rounds_key(config):
         return None
     try:
         return parse_content(Rounds, content)
@@ -188,11 +188,16 @@ def read_rounds(folder: Path, config: StudyConfig) -> Rounds | None:
 
 def grown(folder: Path, config: StudyConfig) -> tuple[Extent | None, Look]:
     """Return how far the study in a folder has grown, and its last look; for one that has not, the only one."""
-    known = read_rounds(folder, config)
-    if known is None or not known.rounds:
+    return last_look(read_rounds(folder, config), config.rules)
+
+
+def last_look(rounds: Rounds | None, rules: Rules) -> tuple[Extent | None, Look]:
+    """Return how far a study has grown by its rounds, and the last look, by these rules; without any, the only look."""
+    if rounds is None or not rounds.rounds:
         return None, ONE_LOOK
-    return known.last.extent, next_look(known.rounds[:-1], known.looks, config.rules)
+    return rounds.last.extent, next_look(rounds.rounds[:-1], rounds.looks, rules)
 
 
-def _key(config: StudyConfig) -> str:
+def rounds_key(config: StudyConfig) -> str:
+    """Return the hash of all settings that rounds are of: all but the rules."""
     return hash_of({name: value for name, value in config.model_dump(mode="json").items() if name != "rules"})

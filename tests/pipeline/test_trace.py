@@ -378,8 +378,8 @@ def test_a_study_that_was_not_run_or_uses_another_potential_is_a_broken_link(stu
 
 def test_results_that_were_made_without_what_failed_hold(studied):
     plan, run = planner(studied), studied.parent / "runs/study-Mg-quick"
-    graph, lost = plan.graph(), "crystals/C_2/run1"
-    task, gone = graph.tasks["items/06-crystal-conductivities"], {lost, "crystals/C_2/transport"}
+    graph, lost = plan.graph(), "crystals/C_1/run1"
+    task, gone = graph.tasks["items/06-crystal-conductivities"], {lost, "crystals/C_1/transport"}
     for name in gone:
         (run / name / "record.json").unlink()
     needs = {role: records.read_record(run / need) for role, need in task.needs.items() if need not in gone}

@@ -17,6 +17,7 @@ from dopantfit.report.record import ReportRecord
 from dopantfit.structures import load_host
 from dopantfit.study import verb
 from dopantfit.study.config import load_study
+from dopantfit.study.cost import rates_of
 from dopantfit.study.run import CheckedStudy
 from dopantfit.study.tasks import Planner
 from dopantfit.study.verdict import Verdict
@@ -111,6 +112,17 @@ def test_plan_takes_rates_from_the_records_of_a_run(folder, monkeypatch, capsys)
     ps = runs * (quick.equilibration + quick.replicas * (quick.heating + quick.production))
     # 146 ions each; the rest of the stage are small tasks.
     assert crystals["core_hours"] == pytest.approx(146 * ps / 3600.0, rel=0.02)
+
+
+def test_a_busy_machine_makes_no_plan_dearer(folder):
+    config, file = load_study(folder)
+    graph = Planner(config, file.parent).graph()
+    task = next(task for task in graph.tasks.values() if task.unit == "ps")
+    # A thousand times as long as its processors worked: 0.5 s per ion and ps.
+    busy = {"ps_per_hour": 0.036, "ions": 100.0, "ranks": 1.0, "processor_seconds": 0.5 * 100.0 * task.cost}
+    (folder / "run" / task.name).mkdir(parents=True)
+    write_record(folder / "run" / task.name, Record(task.name, "", {}, {}, busy))
+    assert rates_of(folder / "run", graph).dynamics == pytest.approx(0.5)
 
 
 def test_trace_without_a_fit_is_refused(folder, monkeypatch, capsys):

@@ -58,6 +58,17 @@ def test_a_second_run_does_nothing(undisturbed):
     assert {path: path.stat().st_mtime_ns for path in undisturbed.rglob("record.json")} == before
 
 
+def test_a_record_tells_the_processor_time_of_a_task_and_of_the_programs_that_it_ran(tmp_path):
+    task = Task("burn", "first", "toy:burn", {})
+    summary, _ = run(Graph([task]), tmp_path / "run")
+    measured = summary.finished["burn"].record.measured
+    assert 0.33 <= measured["processor_seconds"] < 10.0
+    # Of one that went on with what an earlier try had begun nobody knows.
+    (tmp_path / "run/burn/record.json").unlink()
+    summary, _ = run(Graph([task]), tmp_path / "run")
+    assert "processor_seconds" not in summary.finished["burn"].record.measured
+
+
 def test_only_what_a_changed_setting_reaches_is_done_again(copy):
     import toy
 

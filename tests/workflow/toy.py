@@ -6,6 +6,7 @@ Run as a program it is a driver that a test can kill: ``python toy.py RUN_FOLDER
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -43,6 +44,14 @@ def walk(work: Work) -> Outcome:
         time.sleep(work.settings.get("pause", 0.0))
     write_text_atomic(work.folder / "walk.csv", f"sum\n{state['sum']!r}\n")
     return Outcome({"sum": state["sum"]}, ("walk.csv",))
+
+
+@action(version=1)
+def burn(work):
+    """Let a program use a third of a second of processor."""
+    code = "import time\nwhile time.process_time() < 0.33: pass"
+    subprocess.run([sys.executable, "-c", code], check=True)
+    return Outcome({}, ())
 
 
 @action(version=1)

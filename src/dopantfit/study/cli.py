@@ -78,11 +78,14 @@ def plan(
 ) -> None:
     """Estimate core-hours, disk and wall time of a study, stage by stage, from rates measured on this machine."""
     from dopantfit.study import verb
-    from dopantfit.study.tables import cost_table
+    from dopantfit.study.tables import cost_table, expected_table
 
     def tell() -> None:
         sys.stderr.write("no records of this study yet: measuring the speed of this machine, some seconds ...\n")
 
     whole = nodes * (cores or len(os.sched_getaffinity(0)))
     cost = verb.plan(folder, preset=preset, run=run, cores=whole, ranks=ranks, calibrating=tell)
-    print_json(cost.as_dict()) if json else print_parts(cost_table(cost))
+    if json:
+        print_json(cost.as_dict())
+    else:
+        print_parts(cost_table(cost), *([expected_table(cost)] if cost.expected else []))

@@ -18,6 +18,7 @@ from dopantfit.boundary.build.config import amorphous_counts
 from dopantfit.potential import Potential
 from dopantfit.study.crystals import doped_crystal, reference_size
 from dopantfit.study.dynamics import dynamics_settings
+from dopantfit.study.expected import ExpectedWidth
 from dopantfit.study.planned import Planned
 from dopantfit.study.systems import Kind
 from dopantfit.study.tasks import Planner
@@ -60,7 +61,7 @@ class StageCost:
 
 @dataclass(frozen=True)
 class Cost:
-    """Cost of a study on so many cores."""
+    """Cost of a study on so many cores. expected: how wide its intervals will be, where runs that exist tell."""
 
     stages: tuple[StageCost, ...]
     core_hours: float
@@ -68,6 +69,7 @@ class Cost:
     wall_hours: float
     cores: int
     rates: Rates
+    expected: tuple[ExpectedWidth, ...] = ()
 
     def as_dict(self) -> dict[str, object]:
         """Return plain numbers, units in the names."""
@@ -79,6 +81,7 @@ class Cost:
             "seconds_per_ion_ps": self.rates.dynamics,
             "seconds_per_swap_of_1000_ions": self.rates.swaps,
             "rates_from": self.rates.source,
+            "checks": [one.as_dict() for one in self.expected],
             "stages": [
                 {
                     "stage": one.stage,
@@ -98,7 +101,10 @@ def rates_of(folder: Path, graph: Graph) -> Rates | None:
     for task in graph.tasks.values():
         record = read_record(folder / task.name)
         measured = {} if record is None else record.measured
-        if task.unit == "ps" and "ps_per_hour" in measured:
+        if task.unit == "ps" and "ps_per_hour" in measured and measured.get("processor_seconds"):
+            # What processors did, however busy the machine was.
+            dynamics.append(measured["processor_seconds"] / task.cost / measured["ions"])
+        elif task.unit == "ps" and "ps_per_hour" in measured:
             dynamics.append(3600.0 * measured["ranks"] / measured["ps_per_hour"] / measured["ions"])
         if task.unit == "swaps" and "core_seconds" in measured:
             swaps.append(measured)

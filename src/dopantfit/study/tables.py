@@ -75,3 +75,16 @@ def cost_table(cost: Cost) -> Table:
     table.add_section()
     table.add_row("all", "", f"{cost.core_hours:.3g}", f"{cost.disk_gigabytes:.3g}", f"{cost.wall_hours:.3g}")
     return table
+
+
+def expected_table(cost: Cost) -> Table:
+    """Return how wide the intervals of the verdict will be."""
+    table = Table(title="Half widths of 95 % intervals", caption="structures scatter as in the runs that exist")
+    for heading in ("composition", "check"):
+        table.add_column(heading)
+    for heading in ("structures", "half width"):
+        table.add_column(heading, justify="right")
+    for one in cost.expected:
+        shown = "not known" if one.half_width is None else f"{one.half_width:.2g} {'Å' if one.unit == 'Å' else 'of ln'}"
+        table.add_row(one.composition, escape(one.quantity), str(one.structures), shown)
+    return table

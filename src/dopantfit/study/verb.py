@@ -3,12 +3,14 @@
 import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
 from dopantfit.study import rounds
 from dopantfit.study.config import StudyConfig, load_study
 from dopantfit.study.cost import Cost, calibrated_rates, cost_of, rates_of
+from dopantfit.study.expected import expected_widths
 from dopantfit.study.record import KEPT, SUMMARY, StudyRecord
 from dopantfit.study.run import CheckedStudy, plan_study, run_study
 from dopantfit.study.run import keep as keep_summary
@@ -109,6 +111,7 @@ def plan(
 ) -> Cost:
     """Estimate core-hours, disk and wall time of a study, stage by stage, from rates measured on this machine.
 
+    Where the run folder holds a verdict, also how wide the interval of each of its checks will be.
     cores: those of this machine by default. ranks: MPI ranks of one task. calibrating: called before the speed of this
     machine is measured, which takes some seconds and is done where the run folder has no records yet.
     Raises ConfigError, one line, for bad input.
@@ -116,11 +119,13 @@ def plan(
     config, file = load_study(folder, preset)
     planner = Planner(config, file.parent)
     graph = planner.graph()
-    rates = rates_of(run_folder(config, file, run), graph)
+    place = run_folder(config, file, run)
+    rates = rates_of(place, graph)
     if rates is None:
         calibrating()
         rates = calibrated_rates(planner)
-    return cost_of(planner, graph, rates, cores or len(os.sched_getaffinity(0)), ranks)
+    cost = cost_of(planner, graph, rates, cores or len(os.sched_getaffinity(0)), ranks)
+    return replace(cost, expected=expected_widths(place, config))
 
 
 def run_folder(config: StudyConfig, file: Path, chosen: str | Path | None = None) -> Path:

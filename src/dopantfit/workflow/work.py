@@ -1,6 +1,7 @@
 """What happens where a task is worked on: its folder is held, its function is called, its record is written."""
 
 import json
+import os
 import shutil
 import time
 from collections.abc import Mapping
@@ -43,15 +44,18 @@ def execute(
         with held(folder, _PATIENCE):
             if task_step(folder, key).kept() is not None:
                 return
-            _clear_unless_begun(folder, key)
-            started = time.time()
+            begun = _clear_unless_begun(folder, key)
+            started, spent = time.time(), sum(os.times()[:4])
             outcome = find_action(task.action)(Work(task, folder, needs, resources, executor))
+            # Of this process and the programs that it has ended; not of work that began earlier, or is done elsewhere.
+            whole = executor is None and not begun
+            processor = {"processor_seconds": sum(os.times()[:4]) - spent} if whole else {}
             record = Record(
                 task=task.name,
                 key=key,
                 result=dict(outcome.result),
                 files=hashes(folder, outcome.files),
-                measured={**outcome.measured, "wall_seconds": time.time() - started},
+                measured={**outcome.measured, "wall_seconds": time.time() - started, **processor},
                 versions=installed_versions(),
                 started=datetime.fromtimestamp(started, UTC).isoformat(timespec="milliseconds"),
             )
@@ -63,14 +67,15 @@ def execute(
         ) from None
 
 
-def _clear_unless_begun(folder: Path, key: str) -> None:
-    """Empty the folder of a task unless what is in it was begun with the same key and did not finish."""
+def _clear_unless_begun(folder: Path, key: str) -> bool:
+    """Empty the folder of a task unless what is in it was begun with the same key and did not finish: whether so."""
     mark = folder / KEY_FILE
     with suppress(OSError, ValueError):
         if json.loads(mark.read_text(encoding="utf-8")) == key and not (folder / RECORD_FILE).exists():
-            return
+            return True
     for path in folder.iterdir():
         if path.name == ".lock":
             continue
         shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
     write_json_atomic(mark, key)
+    return False

@@ -15,6 +15,7 @@ import typer.main
 from ase import Atoms
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from pymatgen.entries.computed_entries import ComputedEntry
 
 from damage import INTEGERS, JSON_DAMAGE, NUMBERS, TEXTS, as_toml, damaged, holds, run
 from dopantfit.cli import app
@@ -131,6 +132,9 @@ def folder(tmp_path_factory):
         estimate = {"value": 1e-5, "error": 1e-6, "interval_95": [8e-6, 1.2e-5]}
         record = {"temperature_K": kelvin, "species": {"Li": {"D_cm2_per_s": estimate}}}
         (made / f"{kelvin}.json").write_text(json.dumps(record))
+    energies = {"Li": -1.9, "S": -4.0, "Li2S": -10.8}
+    entries = [ComputedEntry(formula, energy).as_dict() for formula, energy in energies.items()]
+    (made / "entries.json").write_text(json.dumps({"source": "made up", "entries": entries}))
     return made
 
 
@@ -185,7 +189,9 @@ VERBS = {
     "run": ["."],
     "new": ["Ga", "--charge", "3", "--like", "Al", "--into", "n"],
     "ceramic": ["ceramic.toml"],
+    "window": ["entries.json", "--composition", "Li2S"],
     "check": ["."],
+    "compare": [".", "--output", "compare.html"],
     "trace": ["rho Mg-O", "."],
     "report": [".", "--output", "page"],
     "validate": [".", "--work", "v"],
@@ -195,6 +201,7 @@ VERBS = {
     "reference import": ["frames.extxyz", "--set", "set", "--family", "b"],
     "reference split": ["set", "--hold-out", "a", "--reason", "a test"],
     "reference generate": [".", "--work", "g"],
+    "reference compare": ["set", "set"],
     "reference run": [".", "--write-only", "castep", "--work", "g"],
     "transport msd": ["walk.extxyz", "--temperature", "700", "--mobile", "Li=1"],
     "transport rdf": ["walk.extxyz", "--pair", "Li-O"],
@@ -264,6 +271,7 @@ def test_an_option_or_argument_of_any_value_is_one_line_or_sound(trapped, short,
 TABLES = {
     "walk.extxyz": ["transport msd", "transport rdf", "transport density", "transport sites"],
     "700.json": ["transport arrhenius"],
+    "entries.json": ["window"],
     "frames.extxyz": ["reference import"],
     "potential.toml": ["potential export"],
     "salt.extxyz": ["boundary domains", "boundary swap"],

@@ -1,5 +1,6 @@
 """The README's examples and commands work as printed."""
 
+import json
 import re
 import shlex
 import shutil
@@ -99,10 +100,27 @@ def test_every_command_line_of_the_readme_succeeds():
 def test_the_numbers_of_the_quick_study_are_those_of_the_kept_one():
     crystal, boundary = (
         ase.io.read(STUDY / name / "structure.extxyz").get_chemical_symbols()
-        for name in ("crystals/C_2/equilibrate", "boundary")
+        for name in ("crystals/C_1/equilibrate", "boundary")
     )
-    assert f"no Mg (C_1) and {crystal.count('Mg')} (C_2)" in README
+    assert f"{crystal.count('Mg')} Mg (C_1)" in README
     assert f"({len(boundary)} ions in the boundary" in README
+    verdict = json.loads((STUDY / "verdict" / "verdict.json").read_text(encoding="utf-8"))
+    checks = [
+        check["interval"]
+        for requirement in verdict["compositions"]["GB_1"]["requirements"]
+        for check in requirement["checks"]
+    ]
+    for said, low, high in (
+        ("0 to 0.164", 0.0, 0.164),
+        ("0.65 % (0.57 to 0.73)", 0.0057, 0.0073),
+        ("0.72 (0.62 to 0.84)", 0.62, 0.84),
+    ):
+        assert said in README
+        assert any(
+            one["low"] == pytest.approx(low, rel=0.01) and one["high"] == pytest.approx(high, rel=0.01)
+            for one in checks
+            if None not in (one["low"], one["high"])
+        )
 
 
 def test_no_placeholder_is_left():

@@ -98,7 +98,7 @@ def test_the_same_seed_gives_the_same_cell_and_another_seed_another():
         ("Sc", 3, 6 + 3),
         ("Zr", 4, 6),
         ("Nb", 5, 6 - 3),
-        ("Na", 1, 6 + 3 * 3),
+        ("Na", 1, 6 - 3),  # on sites of Li
         ("Ti3", 3, 6 + 3),
     ],
 )

@@ -80,7 +80,6 @@ def test_what_cannot_be_is_refused_in_one_line(text, message):
     assert str(caught.value).startswith("study.toml: ") and "\n" not in str(caught.value)
 
 
-@pytest.mark.xfail(strict=True, reason="made before `quick` had four quenches of one composition; to be made again")
 def test_the_study_that_the_repository_keeps_was_made_with_the_settings_of_today():
     kept = json.loads((FIT / "study" / "study.json").read_text(encoding="utf-8"))["record"]["configuration"]
     # Red: run `dopantfit study fits/Mg --keep`.

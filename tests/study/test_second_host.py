@@ -27,6 +27,7 @@ accept_failed_gates = "a test of the machinery, not of the dopant"
 frame_interval = 0.02
 [boundary]
 build = "tiny"
+quenches = 2
 [doping]
 concentrations = [5.0]
 relaxation = 0.02

@@ -113,7 +113,8 @@ def test_nothing_is_left_when_all_is_done(graph, tmp_path):
 
 
 def test_a_study_without_a_verdict_says_so_and_what_failed():
-    record = SimpleNamespace(verdict=None, failed={"md/0": "LAMMPS stopped"}, skipped={"items/1": "md/0"})
+    told = {"verdict": None, "failed": {"md/0": "LAMMPS stopped"}, "skipped": {"items/1": "md/0"}}
+    record = SimpleNamespace(**told, prospects={}, rounds=None, conclusion="")
     lines = verdict_lines(record)
     assert "no verdict" in lines[0] and "md/0: LAMMPS stopped" in lines[1] and "for want of md/0" in lines[2]
 
@@ -133,7 +134,8 @@ def test_the_verdict_is_told_in_lines_that_a_log_can_hold():
     verdict = {"answer": "no", "rule": "by rule", "compositions": {"GB_1": {"answer": "no", "requirements": three}}}
     verdict |= {"requirements": {"less Ti": "undecided"}, "limits": load_study(FIT)[0].rules.model_dump(mode="json")}
     told = Verdict.model_validate_json(json.dumps(verdict))
-    lines = verdict_lines(SimpleNamespace(verdict=told, failed={}, skipped={}))
+    record = SimpleNamespace(verdict=told, failed={}, skipped={}, prospects={}, rounds=None, conclusion="")
+    lines = verdict_lines(record)
     assert lines[0].startswith("GB_1: ") and lines[-1] == "verdict: [red]no[/] (by rule)"
     assert "Ti per volume of A_1 over A_ref: 0.84 (0.684 … 1.08), asked ≤ 1" in lines[2]
     assert "depth: not known Å" not in lines[3] and "depth: not known, asked" in lines[3]

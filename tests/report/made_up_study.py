@@ -237,6 +237,7 @@ arrangements = 1
 replicas = 2
 production = 100.0
 [amorphous]
+reducible_free = true
 cells = 2
 production = 100.0
 """

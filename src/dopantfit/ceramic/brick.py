@@ -52,7 +52,7 @@ class BrickLayer:
             )
         part = thickness / grain_size
         column = (1.0 - part) ** 2
-        return cls(1.0 - part, part, column, 1.0 - column, relative_density**1.5)
+        return cls(1.0 - part, part, column, part * (2.0 - part), relative_density**1.5)
 
     @classmethod
     def series(cls) -> "BrickLayer":

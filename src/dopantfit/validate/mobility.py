@@ -1,4 +1,4 @@
-"""Gate g: ion dynamics in the doped crystal (Fig. S3): the mobile ion diffuses, the framework does not."""
+"""Gate h: ion dynamics in the doped crystal (Fig. S3): the mobile ion diffuses, the framework does not."""
 
 from collections.abc import Mapping, Sequence
 from math import sqrt

@@ -209,7 +209,7 @@ _LATER: tuple[tuple[str, str], ...] = (
     ("dopantfit check {fit}", "seconds"),
     ("dopantfit fit {fit}", "about 2 minutes on two cores, as for the 77 frames of Mg"),
     ("dopantfit validate {fit}", "about 5 minutes on two cores"),
-    ("dopantfit run {fit}", "fit, gates and study in one; the study at the size quick took 21 minutes of a core for Mg"),
+    ("dopantfit run {fit}", "fit, gates and study; that of Mg at the size quick took 21 minutes of a core"),
 )
 
 

@@ -1,4 +1,4 @@
-"""Crystal cells: C_ref, and C_i with as many dopants on such sites as the boundary of its number let in, one at least."""
+"""Crystal cells: C_ref, and C_i with as many dopants on such sites as its boundary let in, one at least."""
 
 from collections.abc import Mapping
 

@@ -13,7 +13,6 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 STUDY = ROOT / "fits" / "Mg" / "study"
-STUDY = ROOT / "fits" / "Mg" / "study"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, flags=re.DOTALL | re.MULTILINE)
 PYTHON_BLOCKS = [text for language, text in BLOCKS if language == "python"]
@@ -121,6 +120,43 @@ def test_the_numbers_of_the_quick_study_are_those_of_the_kept_one():
             for one in checks
             if None not in (one["low"], one["high"])
         )
+
+
+def test_the_numbers_of_the_fit_are_those_of_its_records():
+    fit, gates = (
+        json.loads((ROOT / "fits" / "Mg" / name).read_text("utf-8")) for name in ("fit.json", "validation.json")
+    )
+    levels = {level["name"]: level for level in fit["budget"]}
+    published, fitted = levels["published"], levels["fitted"]
+    rows = [
+        ("force error on Mg (eV/Å)", *(f"{one['forces']['held_out']['Mg']:.2f}" for one in (published, fitted))),
+        ("on all ions", *(f"{one['forces']['held_out']['all']:.2f}" for one in (published, fitted))),
+        (
+            "on Mg and its first shell",
+            *(f"{one['forces']['held_out']['Mg and its first shell']:.2f}" for one in (published, fitted)),
+        ),
+        (
+            "energies within a composition, offsets of the training frames (meV/atom)",
+            *(f"{1000.0 * one['energies']['held_out']:.0f}" for one in (published, fitted)),
+        ),
+    ]
+    details = {gate["name"]: gate["details"] for gate in gates["gates"]}["correlation"]
+    about_themselves = (
+        next(one["rms_error"] for one in details[side]["energies"] if one["kind"] == "all")
+        for side in ("compared", "subject")
+    )
+    rows.append(
+        ("the same, offsets of the held-out frames themselves", *(f"{1000.0 * e:.0f}" for e in about_themselves))
+    )
+    for row in rows:
+        assert f"| {' | '.join(row)} |" in README
+    pairs, everything = (levels[name]["forces"]["held_out"]["all"] for name in ("+ host cation-O pairs", "everything"))
+    assert f"falls to {pairs:.2f}, with everything free to\n{everything:.2f} eV/Å" in README
+    assert len(gates["gates"]) == 8 and all(gate["passed"] for gate in gates["gates"]) and "all eight passed" in README
+    parameters = fit["parameters"]
+    known = [one for one in parameters if one["identified"]]
+    said = f"Of the {len(parameters)} free parameters of Mg the data identify {len(known)}, of which "
+    assert f"{said}{sum(one['at_bound'] for one in known)} lie at a bound" in README
 
 
 def test_no_placeholder_is_left():

@@ -144,6 +144,8 @@ def test_a_round_has_at_most_twice_the_structures_and_the_budget_holds():
             before, later = one.extent.compositions[0], after.extent.compositions[0]
             assert later.quenches <= 2 * before.quenches and later.glass_segments <= 4 * before.glass_segments
             assert after.core_hours > one.core_hours and one.added
+        # The first round takes 4.8 core-hours, any second one more than 1.2.
+        assert (len(done) > 1) == (budget > 6.0)
 
 
 def test_what_is_answered_stays_answered():

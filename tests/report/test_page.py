@@ -59,7 +59,7 @@ def test_names_of_systems_are_told_before_they_are_used(whole, tmp_path, edit_st
     _, page, _ = whole
     line = (
         "GB_1: the boundary with 3.9 at% Mg in its amorphous domain; C_1: the crystal with what is found in its "
-        "grain; A_1: the glass cut from it; C_ref, A_ref: without Mg; T_0: glass without Ti."
+        "grain, one Mg at least; A_1: the glass cut from it; C_ref, A_ref: without Mg; T_0: glass without Ti."
     )
     assert 0 < page.index(line) < page.index('id="requirements"')
     run = write_study(tmp_path / "run", all_but())

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dopantfit.statistics import Estimate, mean_of, pooled, standard_error, standard_errors, weighted_sum
+from dopantfit.statistics import Estimate, mean_of, pooled, standard_error, standard_errors
 
 
 def test_the_standard_error_is_the_spread_over_the_root_of_the_number():
@@ -16,11 +16,6 @@ def test_a_mean_takes_the_larger_of_own_errors_and_spread():
     assert mean_of([1.0, 1.0], [0.2, 0.2]).error == pytest.approx(0.2 / np.sqrt(2))
     assert mean_of([0.0, 2.0], [0.2, 0.2]).error == pytest.approx(1.0)
     assert mean_of([3.0], [0.2]).error == pytest.approx(0.2)
-
-
-def test_a_weighted_sum_adds_errors_in_quadrature():
-    found = weighted_sum([1.0, 2.0], [0.3, 0.4], [1.0, 1.0])
-    assert (found.value, found.error) == pytest.approx((3.0, 0.5))
 
 
 def number(value, relative):

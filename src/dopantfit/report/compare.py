@@ -100,18 +100,22 @@ def size_of(kind: str, study: StudySummary) -> str:
     """Size of a part of our study, in words."""
     config = study.config
     if kind in ("boundary", "swaps"):
-        ions, walkers = _ions(study.ions(places.BOUNDARY)), config.doping.realisations
+        quenches, realisations = config.boundary.quenches, config.doping.realisations
+        ions, walkers = _ions(study.ions(places.BOUNDARY)), quenches * realisations
         if kind == "boundary":
-            return f"{ions}, {counted(len(study.doses), 'composition')} × {counted(walkers, 'realisation')}"
+            doped = f"{counted(len(study.doses), 'composition')} × {counted(realisations, 'realisation')}"
+            return f"{ions}, {counted(quenches, 'build')} × {doped}"
         swaps = config.swaps
         rounds = swaps.rounds_per_layer * swaps.layers
         attempts, time = swaps.attempts_per_round * rounds, swaps.relaxation * rounds
         return f"{ions}, {attempts:,} attempts and {time:g} ps per walker, {walkers} walkers"
     if kind == "crystals":
         crystals, ions = config.crystals, _ions(study.ions(places.equilibrated(crystal())))
-        return f"{ions}, {crystals.replicas} × {crystals.production:g} ps at {crystals.temperature:g} K"
+        runs = crystals.arrangements * crystals.replicas
+        return f"{ions}, {runs} × {crystals.production:g} ps at {crystals.temperature:g} K"
     cells, ions = config.amorphous, _ions(study.ions(places.equilibrated(glass())))
-    return f"{ions}, {cells.cells} cells each, {cells.production:g} ps at {cells.temperature:g} K"
+    number = counted(config.boundary.quenches * cells.cells, "cell")
+    return f"{ions}, {number} each, {cells.production:g} ps at {cells.temperature:g} K"
 
 
 def _ions(count: int | None) -> str:

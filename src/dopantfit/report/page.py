@@ -162,8 +162,8 @@ def systems_of(study: StudySummary) -> str:
     without = f"; T_0: glass without {study.host.reducible}" if reducible_free else ""
     return (
         f"{boundaries}: the boundary with {doses} at% {study.dopant} in its amorphous domain; {crystals}: the crystal "
-        f"with what is found in its grain; {glasses}: the glass cut from it; C_ref, A_ref: without {study.dopant}"
-        f"{without}."
+        f"with what is found in its grain, one {study.dopant} at least; {glasses}: the glass cut from it; C_ref, "
+        f"A_ref: without {study.dopant}{without}."
     )
 
 

@@ -1,7 +1,7 @@
 """Means of several values, and of several estimates: runs, structures, blocks of time."""
 
 from collections.abc import Sequence
-from math import exp, hypot, log, sqrt
+from math import exp, log, sqrt
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -39,12 +39,6 @@ def mean_of(values: Sequence[float], errors: Sequence[float]) -> Estimate | None
     own = sqrt(sum(error**2 for error in errors)) / count
     spread = sqrt(sum((value - mean) ** 2 for value in values) / max(1, count - 1) / count)
     return Estimate.symmetric(mean, max(own, spread))
-
-
-def weighted_sum(values: Sequence[float], errors: Sequence[float], weights: Sequence[float]) -> Estimate:
-    """Sum of independent values times exact weights, errors in quadrature."""
-    parts = [weight * value for weight, value in zip(weights, values, strict=True)]
-    return Estimate.symmetric(sum(parts), hypot(*(w * e for w, e in zip(weights, errors, strict=True))))
 
 
 def pooled(estimates: Sequence[Estimate]) -> Estimate | None:

@@ -1,13 +1,14 @@
 """Numbers that follow from the tables of a study: what captions and comparisons state beside the tables themselves."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from math import hypot
 from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dopantfit.errors import ConfigError
-from dopantfit.statistics import Interval, interval_of, mean_of, standard_error, weighted_sum
+from dopantfit.statistics import Interval, interval_of, mean_of, standard_error
 from dopantfit.study.files import GRIDS
 from dopantfit.study.item import Cell, Item
 from dopantfit.study.item_schemas import DensityMapFacts, HostProfileFacts, TernaryFacts
@@ -52,14 +53,22 @@ def period(heights: Sequence[float]) -> float:
 
 
 def acceptance_share(rows: Sequence[Row]) -> Interval:
-    """Share of all attempts together with its 95 % interval, the systems taken as independent."""
+    """Share of all attempts together with its 95 % interval, the systems taken as independent.
+
+    Distances from the shares to the ends of their intervals add in squares (Zou and Donner, Stat. Med. 27, 1693
+    (2008)), so that one system keeps its own interval.
+    """
     tried = sum(int(row["attempts"] or 0) for row in rows)
     if not tried:
         return Interval.unknown()
     weights = [int(row["attempts"] or 0) / tried for row in rows]
-    shares, errors = ([float(row[f"acceptance_{name}"] or 0.0) for row in rows] for name in ("value", "error"))
-    found = weighted_sum(shares, errors, weights)
-    return Interval(max(0.0, found.low), min(1.0, found.high), found.value)
+    share, low, high = ([float(row[f"acceptance_{name}"] or 0.0) for row in rows] for name in ("value", "low", "high"))
+
+    def distance(ends: Sequence[float]) -> float:
+        return hypot(*(weight * (end - one) for weight, end, one in zip(weights, ends, share, strict=True)))
+
+    value = sum(weight * one for weight, one in zip(weights, share, strict=True))
+    return Interval(value - distance(low), value + distance(high), value)
 
 
 def layers_of(item: Item[HostProfileFacts], spans: Spans) -> list[float]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dopantfit.boundary.options import PotentialOption, UnvalidatedOption
 from dopantfit.terminal import JsonOption, at_a_time, print_json
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ _PAUSE = 5.0
 def spectrum(
     structure: Annotated[Path, typer.Argument(help="Folder of a build, or an extended XYZ file, doped or not.")],
     dopant: Annotated[str, typer.Option(help="Label of the dopant in the potential.")],
-    potential: Annotated[str, typer.Option(help="A TOML file, or the name of a published set.")],
+    potential: PotentialOption,
     output: Annotated[
         Path | None, typer.Option(help="Folder of the run.", show_default="spectrum beside the structure")
     ] = None,
@@ -41,12 +42,7 @@ def spectrum(
         str | None, typer.Option(help="What a structure without boundary is: grain or amorphous.", metavar="DOMAIN")
     ] = None,
     host: Annotated[str, typer.Option(help="A TOML file, or the name of a host of the library.")] = "latp",
-    unvalidated: Annotated[
-        str | None,
-        typer.Option(
-            help="Why a fitted potential is used although its validation is missing or failed; kept in the run."
-        ),
-    ] = None,
+    unvalidated: UnvalidatedOption = None,
     json: JsonOption = False,
 ) -> None:
     """Relax exchanges of the dopant with sampled sites of every domain, and say where it goes from 300 to 2000 K."""

@@ -9,15 +9,13 @@ import numpy as np
 from dopantfit.boundary.profile.domains import NAMES
 from dopantfit.boundary.spectrum.check import ChainPoint
 from dopantfit.boundary.spectrum.occupation import site_energies
-from dopantfit.boundary.spectrum.record import Band, SpectrumRecord
+from dopantfit.boundary.spectrum.record import TYPICAL, Band, SpectrumRecord
 from dopantfit.workflow.figures import new_figure, save_with_csv
 
 #: Okabe & Ito's colours, told apart by all common kinds of colour vision.
 _COLOURS = {"grain": "#0072B2", "complexion": "#E69F00", "amorphous": "#009E73"}
 _CHAIN = "#D55E00"
 _DPI = 150
-#: Temperature of the energies and of the depth profile that are drawn [K].
-TYPICAL = 1000.0
 
 
 def draw_spectrum(record: SpectrumRecord, folder: Path, chain: Sequence[ChainPoint] = ()) -> None:

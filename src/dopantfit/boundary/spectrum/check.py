@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +79,7 @@ def scaled(domains: Domains, factor: float) -> Domains:
         name: tuple(Span(one.low * factor, one.high * factor, one.period * factor) for one in found)
         for name, found in domains.intervals.items()
     }
-    return Domains(intervals, domains.order_grain, domains.order_amorphous, domains.height * factor, domains.order)
+    return replace(domains, intervals=intervals, height=domains.height * factor)
 
 
 def _ratio(counted: Sequence[ExploredGrain], walkers: int) -> Band:

@@ -15,10 +15,10 @@ from dopantfit.statistics import (
     TAIL_95,
     TWO_SIDED_95,
     Estimate,
+    half_width,
     poisson_interval,
     poisson_limit,
     standard_error,
-    student_quantile,
 )
 from dopantfit.structures import labels_of
 from dopantfit.study.boundary_stage import BuiltBoundary, DomainSpans
@@ -210,7 +210,7 @@ def share_of(grains: Sequence[WalkerGrain], tail: float = TAIL_95) -> Estimate |
     shares = [one.dopants / max(1, one.size) / one.elsewhere for one in grains if one.elsewhere]
     if len(shares) > 1:
         spread = standard_error(shares)
-        half = spread * student_quantile(len(shares) - 1, 1.0 - tail)
+        half = half_width(spread, len(shares), tail)
         low, high, error = min(low, max(0.0, value - half)), max(high, value + half), max(error, spread)
     return Estimate(value, error, low, high)
 
@@ -221,7 +221,7 @@ def depth_of(grains: Sequence[WalkerGrain], layers: Layers, tail: float = TAIL_9
         return None
     found = [one.depth for one in grains]
     mean, error = float(np.mean(found)), standard_error(found)
-    half = student_quantile(len(found) - 1, 1.0 - tail) * error
+    half = half_width(error, len(found), tail)
     return Estimate(mean, error, max(0.0, mean - half), mean + half)
 
 

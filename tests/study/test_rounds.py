@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from dopantfit.errors import ConfigError
-from dopantfit.statistics import Estimate, ratio_of
+from dopantfit.statistics import Estimate, Interval, ratio_of
 from dopantfit.study.extent import CompositionExtent, Extent
 from dopantfit.study.growth import decide, open_checks
 from dopantfit.study.outlook import Prices, Size, cheapest, predicted_half_width
@@ -178,8 +178,6 @@ def ratio_check(mean, spread=0.04, within=0.03, count=4):
 
 
 def _around(value, half):
-    from dopantfit.statistics import Interval
-
     return Interval(value * exp(-half), value * exp(half), value)
 
 
@@ -225,8 +223,6 @@ def test_walkers_are_added_until_none_of_their_dopants_in_the_grain_is_an_answer
 
 
 def _below(high):
-    from dopantfit.statistics import Interval
-
     return Interval(0.0, high)
 
 

@@ -15,7 +15,7 @@ from dopantfit.boundary.profile.domains import NAMES
 from dopantfit.boundary.spectrum.config import Thermodynamics
 from dopantfit.boundary.spectrum.occupation import FermiSites, dilute_weights, site_energies
 from dopantfit.boundary.spectrum.record import Band, DopantPlacement, Layer
-from dopantfit.boundary.spectrum.sites import ExchangeSite, Stratum
+from dopantfit.boundary.spectrum.sites import DomainKind, ExchangeSite
 from dopantfit.energy.arrays import Flags, Floats, Integers
 
 GRAIN, AMORPHOUS = "grain", "amorphous"
@@ -42,8 +42,8 @@ class SampledSpectrum:
 
     sites: Sequence[ExchangeSite]
     energies: Floats
-    numbers: Mapping[Stratum, float]
-    taken: Mapping[Stratum, int]
+    numbers: Mapping[DomainKind, float]
+    taken: Mapping[DomainKind, int]
     ions: Mapping[str, int]
     held: Mapping[str, int]
     layers: Sequence[LayerIons]

@@ -7,11 +7,28 @@ from dopantfit.boundary.swap.config import Layers
 from dopantfit.statistics import Estimate
 from dopantfit.study.bleeding_stage import Accepted, Bled, WalkerGrain
 from dopantfit.study.conduction import NearestNeighbours, SpeciesTransport, Transported
+from dopantfit.study.config import Rules
 from dopantfit.study.dynamics import Equilibrated
 from dopantfit.workflow.records import Record
 from dopantfit.workflow.schema import Model
 from dopantfit.workflow.typed import TypedTask
 from dopantfit.workflow.work import Finished, Outcome, Work
+
+
+def rules(**changes):
+    """Limits such as a small study has."""
+    plain = {
+        "grain_share": 0.2,
+        "penetration": 50.0,
+        "attempts_per_dopant": 20.0,
+        "equilibration": 10.0,
+        "bulk_conductivity": 0.9,
+        "volume_change": 0.01,
+        "boundary_conductivity": 1.0,
+        "reducible_density": 1.0,
+        "structures": 2,
+    }
+    return Rules(**plain | changes)
 
 
 def number(value, error):

@@ -76,7 +76,7 @@ def test_the_preferred_partner_needs_intervals_that_do_not_touch(study):
     # Rows of other exchanges than those across the interface, 3000 of them, are left out.
     assert text.startswith("Of relaxed exchanges across the interface (2,000 attempts) Metropolis accepts 8.00 (")
     assert "% with Al and 0.500 (" in text and "% with Ti: Mg prefers the places of Al." in text
-    rows = [row | {"acceptance_error": 0.1} for row in study.items["02-acceptance"].rows]
+    rows = [row | {"acceptance_low": 0.0, "acceptance_high": 0.2} for row in study.items["02-acceptance"].rows]
     assert "which partner is preferred is undecided" in said(study, "02-acceptance", rows=rows)
 
 

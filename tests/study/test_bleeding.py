@@ -7,7 +7,7 @@ from scipy.stats import poisson
 from dopantfit.boundary.swap.config import Layers
 from dopantfit.boundary.swap.temper import Ladder, RoundResult
 from dopantfit.structures import labels_of, load_host, with_labels
-from dopantfit.study.bleeding_stage import WalkerGrain, depth_of, grain_of, share_of, why_no_depth
+from dopantfit.study.bleeding_stage import WalkerGrain, counted, depth_of, grain_of, share_of, why_no_depth
 from dopantfit.study.boundary_stage import DomainSpans
 from dopantfit.study.swap_stage import history_of
 
@@ -39,14 +39,14 @@ def test_the_grain_of_a_walker_is_counted_ion_by_ion():
     # Ions on the edge of the cell may be counted on either side of it.
     assert found.elsewhere == pytest.approx(5 / (z < 12.0).sum(), rel=0.02)
     depths = np.sort(z[found.ions]) - 12.0
-    assert depths[-2] <= found.depth <= depths[-1]
+    assert depths[-2] <= counted(found).depth <= depths[-1]
 
 
 def test_layers_that_were_never_open_do_not_count():
     shallow = LAYERS.model_copy(update={"count": 1})
     all_of_it = grain_of(walker(5, 16), DOMAINS, LAYERS, walker(0, 0), "Mg")
     found = grain_of(walker(5, 16), DOMAINS, shallow, walker(0, 0), "Mg")
-    assert found.size < all_of_it.size and len(found.ions) < len(all_of_it.ions) and found.depth <= 3.0
+    assert found.size < all_of_it.size and len(found.ions) < len(all_of_it.ions) and counted(found).depth <= 3.0
 
 
 def test_the_interface_moves_with_the_cell():

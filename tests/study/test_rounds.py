@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from dopantfit.errors import ConfigError
-from dopantfit.statistics import Estimate, ratio_of
-from dopantfit.study.config import Rules
+from dopantfit.statistics import Estimate, Interval, ratio_of
 from dopantfit.study.extent import CompositionExtent, Extent
 from dopantfit.study.growth import decide, open_checks
 from dopantfit.study.outlook import Prices, Size, cheapest, predicted_half_width
@@ -23,21 +22,11 @@ from dopantfit.study.verdict import (
     at_most,
     only_if,
 )
+from made_up_results import rules
 
 LOOKS = 4
 N_STUDIES = 300
-RULES = Rules(
-    grain_share=0.2,
-    penetration=50.0,
-    attempts_per_dopant=20.0,
-    equilibration=10.0,
-    bulk_conductivity=0.9,
-    volume_change=0.01,
-    boundary_conductivity=1.0,
-    reducible_density=1.0,
-    structures=4,
-    looks=LOOKS,
-)
+RULES = rules(structures=4, looks=LOOKS)
 FIRST = Extent(compositions=(CompositionExtent(quenches=4, arrangements=4),))
 #: Core-hours: a quench with its walkers and glasses, one segment of its production; nothing for crystals.
 QUENCH, SEGMENT = 1.0, 0.2
@@ -191,8 +180,6 @@ def ratio_check(mean, spread=0.04, within=0.03, count=4):
 
 
 def _around(value, half):
-    from dopantfit.statistics import Interval
-
     return Interval(value * exp(-half), value * exp(half), value)
 
 
@@ -238,8 +225,6 @@ def test_walkers_are_added_until_none_of_their_dopants_in_the_grain_is_an_answer
 
 
 def _below(high):
-    from dopantfit.statistics import Interval
-
     return Interval(0.0, high)
 
 

@@ -6,27 +6,16 @@ import pytest
 
 from dopantfit.study.bleeding_stage import Bled
 from dopantfit.study.conduction import Transported
-from dopantfit.study.config import Rules
 from dopantfit.study.dynamics import Equilibrated
 from dopantfit.study.ensemble import PotentialRuns, SystemRuns
 from dopantfit.study.systems import crystal, glass
 from dopantfit.study.verdict_stage import CompositionRuns, Question, names, verdict
 from dopantfit.workflow.typed import TaskOutput, TypedTask
-from made_up_results import bled, bound, equilibrated, number, outcome_of, transported
+from made_up_results import bled, bound, equilibrated, number, outcome_of, rules, transported
 
 NAMES = names("Ti")
 
-RULES = Rules(
-    grain_share=0.2,
-    penetration=50.0,
-    attempts_per_dopant=20.0,
-    equilibration=10.0,
-    bulk_conductivity=0.9,
-    volume_change=0.01,
-    boundary_conductivity=1.0,
-    reducible_density=1.0,
-    structures=2,
-)
+RULES = rules()
 
 
 def volume(value, titanium=0):

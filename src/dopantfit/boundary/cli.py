@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dopantfit.boundary.options import PotentialOption, RanksOption, UnvalidatedOption
 from dopantfit.boundary.spectrum.cli import spectrum
 from dopantfit.boundary.swap.cli import bleeding, swap
-from dopantfit.terminal import JsonOption, at_a_time, console, print_json
+from dopantfit.terminal import JsonOption, console, print_json
 
 if TYPE_CHECKING:
     from dopantfit.boundary.build.schedule import Reporter
@@ -16,18 +17,6 @@ boundary_app = typer.Typer(help="Build, divide and dope a grain boundary.", no_a
 boundary_app.command("swap")(swap)
 boundary_app.command("bleeding")(bleeding)
 boundary_app.command("spectrum")(spectrum)
-
-PotentialOption = Annotated[str, typer.Option(help="A TOML file, or the name of a published set.")]
-RanksOption = Annotated[
-    int | None,
-    typer.Option(
-        min=1, callback=at_a_time, help="MPI ranks of each LAMMPS run; by its size and the machine by default."
-    ),
-]
-UnvalidatedOption = Annotated[
-    str | None,
-    typer.Option(help="Why a fitted potential is used although its validation is missing or failed; kept in the run."),
-]
 
 
 @boundary_app.command("build")

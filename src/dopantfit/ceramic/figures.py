@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from dopantfit.ceramic.measured import MeasuredSample
@@ -15,6 +14,7 @@ from dopantfit.ceramic.settings import ROOM
 from dopantfit.ceramic.study_pellet import StudyPellet
 from dopantfit.ceramic.tables import Numbers
 from dopantfit.study.item import write_table
+from dopantfit.workflow import figures as workflow_figures
 from dopantfit.workflow.names import drawn
 from dopantfit.workflow.outputs import write_figure
 
@@ -121,9 +121,8 @@ def save_with_numbers(figure: Figure, path: Path, *tables: Numbers | None) -> No
 
 def new_figure(columns: int) -> tuple[Figure, list[Any]]:
     """Return a figure with panels beside each other."""
-    figure = Figure(figsize=(4.6 * columns, 3.8), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure, list(figure.subplots(1, columns, squeeze=False).ravel())
+    figure, (panels,) = workflow_figures.new_figure(4.6 * columns, 3.8, columns=columns)
+    return figure, list(panels)
 
 
 def label(panel: Any, x: str, y: str, title: str = "") -> None:

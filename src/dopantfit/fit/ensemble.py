@@ -5,8 +5,6 @@ evaluated exactly, and kept only where its cost lies within what the data allow:
 units of the reduced χ², is χ²-distributed with as many degrees of freedom as there are variables.
 """
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,7 +20,7 @@ from dopantfit.fit.uncertainty import Uncertainty, draw
 from dopantfit.fit.variables import Space
 from dopantfit.potential import Potential
 from dopantfit.statistics import chi_squared_quantile
-from dopantfit.workflow.provenance import write_text_atomic
+from dopantfit.workflow.outputs import write_csv
 
 FOLDER, INDEX = "ensemble", "ensemble.csv"
 #: Files of its members, beside a fit.
@@ -72,11 +70,8 @@ def save_ensemble(members: Sequence[Member], space: Space, best: Potential, fold
     """
     target = folder / FOLDER
     target.mkdir(exist_ok=True)
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("member", "kind", "cost", *(f"{v.name} ({v.unit})" for v in space.variables)))
     for one in members:
         potential = space.potential(one.values)
         replace(potential, name=f"{best.name} {one.name}", citation=best.citation).save(target / f"{one.name}.toml")
-        writer.writerow((one.name, one.kind, repr(one.cost), *map(repr, one.values.tolist())))
-    write_text_atomic(target / INDEX, text.getvalue())
+    header = ("member", "kind", "cost", *(f"{v.name} ({v.unit})" for v in space.variables))
+    write_csv(target / INDEX, header, ((one.name, one.kind, one.cost, *one.values) for one in members))

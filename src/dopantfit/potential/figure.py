@@ -9,6 +9,7 @@ import numpy as np
 from dopantfit.potential.checks import Pair
 from dopantfit.potential.model import Potential
 from dopantfit.potential.turnover import TurnOver, is_dangerous, pair_energy, turn_overs
+from dopantfit.workflow.figures import new_figure
 from dopantfit.workflow.names import drawn
 from dopantfit.workflow.outputs import write_figure
 
@@ -23,14 +24,10 @@ def plot_pairs(potential: Potential, path: str | Path) -> None:
 
     Raises ConfigError when the file cannot be written or its format is unknown.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     found = turn_overs(potential)
     rows = ceil(len(found) / _COLUMNS)
-    figure = Figure(figsize=(3.2 * _COLUMNS, 2.5 * rows), layout="constrained")
-    FigureCanvasAgg(figure)
-    panels = figure.subplots(rows, _COLUMNS, squeeze=False).ravel()
+    figure, grid = new_figure(3.2 * _COLUMNS, 2.5 * rows, rows, _COLUMNS)
+    panels = grid.ravel()
     for panel, (pair, turn) in zip(panels, found.items(), strict=False):
         _draw(panel, potential, pair, turn)
     for panel in panels[len(found) :]:

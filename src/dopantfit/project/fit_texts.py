@@ -16,6 +16,24 @@ _RHO = {"ligand": (0.72, 1.4), "centre": (0.75, 2.5), "cation": (0.75, 1.5)}
 #: Upper bound of C beside what the start has [eV Å⁶].
 _C = {"ligand": 60.0, "centre": 150.0, "cation": 15.0}
 _WEIGHT = 3.0
+#: How the fit searches, the same for every dopant.
+_SEARCH = """\
+[guards]
+turn_over_radius = 1.5  # Å; below it ions fall together
+turn_over_error = 0.05  # Å
+
+[swarm]
+particles = 40
+generations = 20
+
+[local]
+starts = 3
+max_iterations = 10
+gauss_newton_steps = 20
+
+[ensemble]
+draws = 20
+"""
 
 
 def fit_text(
@@ -54,22 +72,7 @@ mass = {start.species[dopant].mass!r}  # u
 # Bounds with {unit.ligand} and {unit.centre} are wide; other cations touch {dopant} in no frame, and theirs are narrow.
 {_pair_texts(request, pairs)}
 {_preoptimisation(compound, path, preoptimised)}
-[guards]
-turn_over_radius = 1.5  # Å; below it ions fall together
-turn_over_error = 0.05  # Å
-
-[swarm]
-particles = 40
-generations = 20
-
-[local]
-starts = 3
-max_iterations = 10
-gauss_newton_steps = 20
-
-[ensemble]
-draws = 20
-"""
+{_SEARCH}"""
 
 
 def _preoptimisation(compound: SimpleCompound, path: str, parameters: list[str]) -> str:

@@ -25,10 +25,13 @@ SetArgument = Annotated[Path, typer.Argument(help="Folder of the set: frames.ext
 PlanArgument = Annotated[Path, typer.Argument(help="Folder of the set; needs its plan.toml.")]
 OnlyOption = Annotated[list[str] | None, typer.Option(help="Only this item of the plan; once for each.")]
 WorkOption = Annotated[Path | None, typer.Option(help="Folder for inputs and outputs.", show_default="runs/<set>")]
-
-
-#: More imported frames than this are named by the first and the last.
-_NAMED = 12
+StepsOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Ionic steps to take from an output: first, last, all, numbers from 0 (0,3,-1) or ::10.",
+        show_default="last; all of a relaxation that --write-only wrote",
+    ),
+]
 CalculatorOption = Annotated[
     str | None,
     typer.Option(help="ASE calculator that makes the labels instead of CP2K: module:Class, or ./file.py:function."),
@@ -36,6 +39,9 @@ CalculatorOption = Annotated[
 OptionsOption = Annotated[
     str | None, typer.Option(help='Its arguments as an inline table: \'{model = "7net-l3i5", device = "cpu"}\'.')
 ]
+
+#: More imported frames than this are named by the first and the last.
+_NAMED = 12
 
 
 class Code(StrEnum):
@@ -78,13 +84,7 @@ def import_(
     family: Annotated[
         str | None, typer.Option(help="Family of these frames, never split between training and held-out.")
     ] = None,
-    steps: Annotated[
-        str | None,
-        typer.Option(
-            help="Ionic steps to take from an output: first, last, all, numbers from 0 (0,3,-1) or ::10.",
-            show_default="last; all of a relaxation that --write-only wrote",
-        ),
-    ] = None,
+    steps: StepsOption = None,
     converged_only: Annotated[
         bool, typer.Option("--converged-only", help="Leave out, and name, the steps that did not converge.")
     ] = False,

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -17,7 +16,9 @@ from dopantfit.structures import Host
 from dopantfit.study.boundary_stage import DomainSpans
 from dopantfit.study.item import Cell, write_table
 from dopantfit.study.summary import StudySummary
+from dopantfit.workflow import figures as workflow_figures
 from dopantfit.workflow.names import drawn
+from dopantfit.workflow.outputs import write_figure
 from dopantfit.workflow.provenance import write_text_atomic
 
 #: Colours of ions (Okabe & Ito); a dopant is always vermilion, whatever its element.
@@ -88,9 +89,8 @@ def shade_of(number: int, count: int) -> Any:
 
 def new_figure(rows: int = 1, height: float = 2.7) -> tuple[Figure, list[Any]]:
     """Return a figure with panels below each other; height of one [inch]."""
-    figure = Figure(figsize=(WIDTH, height * rows), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure, list(figure.subplots(rows, 1, squeeze=False)[:, 0])
+    figure, panels = workflow_figures.new_figure(WIDTH, height * rows, rows)
+    return figure, list(panels[:, 0])
 
 
 def label(panel: Any, x: str, y: str) -> None:
@@ -189,7 +189,7 @@ def save(
 
     beside: numbers of panels that the table does not hold; ``name-<key>.csv``.
     """
-    figure.savefig(folder / f"{name}.pdf", metadata={"CreationDate": None, "Producer": None, "Creator": None})
+    write_figure(figure, folder / f"{name}.pdf", figure.dpi, undated=True)
     drawn = svg_of(figure, name)
     write_text_atomic(folder / f"{name}.svg", drawn)
     tables = {name: (columns, rows)} | {f"{name}-{key}": numbers for key, numbers in (beside or {}).items()}

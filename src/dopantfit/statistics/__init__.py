@@ -5,11 +5,12 @@ Every 1.96 and every Student's t of the project stands here.
 
 from dopantfit.statistics.counts import poisson_interval, poisson_limit, wilson_interval
 from dopantfit.statistics.estimate import Estimate, Interval, estimate_from, interval_of
-from dopantfit.statistics.paired import TAIL_95, LogRatio, half_width, log_ratio, ratio_of, widened_to
+from dopantfit.statistics.paired import LogRatio, half_width, log_ratio, ratio_of, widened_to
 from dopantfit.statistics.pooling import mean_of, pooled, standard_error, standard_errors
 from dopantfit.statistics.propagation import carried, carried_positive
 from dopantfit.statistics.quantiles import (
     ONE_SIDED_95,
+    TAIL_95,
     TWO_SIDED_95,
     chi_squared_quantile,
     chi_squared_tail,

@@ -2,10 +2,10 @@
 
 from math import sqrt
 
-from dopantfit.statistics.quantiles import TWO_SIDED_95, chi_squared_quantile
+from dopantfit.statistics.quantiles import TAIL_95, TWO_SIDED_95, chi_squared_quantile
 
 
-def poisson_interval(count: float, tail: float = 0.025) -> tuple[float, float]:
+def poisson_interval(count: float, tail: float = TAIL_95) -> tuple[float, float]:
     """Exact interval of the expectation of a count (Garwood, Biometrika 28, 437 (1936)), a 95 % one by default.
 
     count: at least 1; `poisson_limit` says what no event says. tail: probability beyond each end.
@@ -13,7 +13,7 @@ def poisson_interval(count: float, tail: float = 0.025) -> tuple[float, float]:
     return 0.5 * chi_squared_quantile(tail, 2.0 * count), 0.5 * chi_squared_quantile(1.0 - tail, 2.0 * count + 2.0)
 
 
-def poisson_limit(count: float, tail: float = 0.025) -> float:
+def poisson_limit(count: float, tail: float = TAIL_95) -> float:
     """One-sided limit of the expectation of a count, at twice the tail of an interval: 3.0 where nothing was seen."""
     return 0.5 * chi_squared_quantile(1.0 - 2.0 * tail, 2.0 * count + 2.0)
 

@@ -6,16 +6,14 @@ interval comes from that scatter; it holds whatever the errors of the single val
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import exp, inf, log, sqrt
+from math import exp, inf, log
 
 import numpy as np
 
-from dopantfit.statistics.estimate import Estimate, Interval
-from dopantfit.statistics.pooling import Floats, between, pooled
-from dopantfit.statistics.quantiles import normal_widening, student_quantile
+from dopantfit.statistics.estimate import Estimate, Interval, interval_of
+from dopantfit.statistics.pooling import EXACT, Floats, between, pooled, weighted_mean
+from dopantfit.statistics.quantiles import TAIL_95, normal_widening, student_quantile
 
-#: Probability beyond each end of a 95 % interval.
-TAIL_95 = 0.025
 #: Logarithm of a ratio beyond which it is none.
 _LARGEST = 600.0
 
@@ -77,11 +75,8 @@ def logarithms(above: Sequence[Estimate], below: Sequence[Estimate]) -> tuple[Fl
 
 def mean_logarithm(ratios: Floats, errors: Floats) -> LogRatio:
     """Mean of two or more logarithms with these variances, by errors and the spread beyond them; see `log_ratio`."""
-    weights = 1.0 / (errors + between(ratios, errors) + 1e-24)
-    mean = float(weights @ ratios / weights.sum())
-    count = len(ratios)
-    error = sqrt(float(weights @ np.square(ratios - mean)) / (count - 1) / float(weights.sum()))
-    within = float(errors.mean())
+    mean, error = weighted_mean(ratios, errors + between(ratios, errors) + EXACT**2)
+    count, within = len(ratios), float(errors.mean())
     return LogRatio(mean, error, count, within, max(within, count * error**2))
 
 
@@ -96,9 +91,8 @@ def ratio_of(
     found = log_ratio(above, below)
     if found is not None:
         return found.interval(tail), found
-    sides = [pooled(side) for side in (above, below)]
-    ends = [Interval.unknown() if side is None else Interval.of(side) for side in sides]
-    return widened_to(ends[0].over(ends[1]), tail), None
+    over, under = (interval_of(pooled(side)) for side in (above, below))
+    return widened_to(over.over(under), tail), None
 
 
 def widened_to(interval: Interval, tail: float) -> Interval:

@@ -13,7 +13,7 @@ from dopantfit.statistics.quantiles import student_quantile
 Floats = NDArray[np.float64]
 
 #: Relative error of what is exact, in place of none.
-_EXACT = 1e-12
+EXACT = 1e-12
 
 
 def standard_error(values: ArrayLike) -> float:
@@ -62,34 +62,33 @@ def pooled(estimates: Sequence[Estimate]) -> Estimate | None:
     relative = errors / values
     # A logarithm is lower on average than that of the mean, by half the variance.
     logarithms = np.log(values) + 0.5 * relative**2
-    variances = relative**2 + between(logarithms, relative**2) + _EXACT**2
+    variances = relative**2 + between(logarithms, relative**2) + EXACT**2
     if limits:
         middle, low, high = _censored(logarithms, variances, np.log(limits))
     else:
-        middle, low, high = _hartung_knapp(logarithms, variances)
+        middle, error = weighted_mean(logarithms, variances)
+        half = student_quantile(len(values) - 1) * error
+        low, high = middle - half, middle + half
     value = exp(middle)
-    error = value * 0.5 * (high - low) / student_quantile(len(estimates) - 1)
-    return Estimate(value, error, exp(low), exp(high))
+    return Estimate(value, value * 0.5 * (high - low) / student_quantile(len(estimates) - 1), exp(low), exp(high))
 
 
 def between(values: Floats, variances: Floats) -> float:
     """Variance between structures by the method of moments of DerSimonian and Laird; 0 where errors explain all."""
-    weights = 1.0 / (variances + _EXACT**2)
+    weights = 1.0 / (variances + EXACT**2)
     whole = weights.sum()
     excess = float(weights @ (values - weights @ values / whole) ** 2) - (len(values) - 1)
     scale = float(whole - np.square(weights).sum() / whole)
-    if scale <= _EXACT * whole:  # one value is exact, and its weight is all there is: the plain spread of all
+    if scale <= EXACT * whole:  # one value is exact, and its weight is all there is: the plain spread of all
         return max(0.0, float(values.var(ddof=1) - variances.mean()))
     return max(0.0, excess / scale)
 
 
-def _hartung_knapp(values: Floats, variances: Floats) -> tuple[float, float, float]:
-    """Weighted mean and the ends of Student's interval."""
+def weighted_mean(values: Floats, variances: Floats) -> tuple[float, float]:
+    """Mean of two or more values by their variances, and its error by their weighted spread (Hartung & Knapp)."""
     weights = 1.0 / variances
     mean = float(weights @ values / weights.sum())
-    spread = sqrt(float(weights @ (values - mean) ** 2) / (len(values) - 1) / float(weights.sum()))
-    half = student_quantile(len(values) - 1) * spread
-    return mean, mean - half, mean + half
+    return mean, sqrt(float(weights @ (values - mean) ** 2) / (len(values) - 1) / float(weights.sum()))
 
 
 def _censored(values: Floats, variances: Floats, limits: Floats) -> tuple[float, float, float]:
@@ -101,7 +100,7 @@ def _censored(values: Floats, variances: Floats, limits: Floats) -> tuple[float,
     """
     weights = 1.0 / variances
     mean = float(weights @ values / weights.sum())
-    squares = float(weights @ (values - mean) ** 2) + _EXACT
+    squares = float(weights @ (values - mean) ** 2) + EXACT
     factors = squares * np.exp(np.linspace(log(1e-2), log(1e7), 181))[:, None]
     shifts = np.linspace(-14.0, 7.0, 301)
     means = mean + shifts * np.sqrt(factors / weights.sum())

@@ -9,6 +9,8 @@ from scipy.special import fdtrc, fdtri, gammaincc, gammainccinv, gammaincinv, nd
 TWO_SIDED_95 = 1.959963984540054
 #: One-sided 95 % limit in standard errors.
 ONE_SIDED_95 = 1.6448536269514722
+#: Probability beyond each end of a 95 % interval.
+TAIL_95 = 0.025
 
 
 @lru_cache(maxsize=4096)

@@ -6,20 +6,19 @@ from math import sqrt
 
 import numpy as np
 from ase import Atoms
-from numpy.typing import NDArray
 
 from dopantfit.boundary.swap.acceptance import Counts, Statistics
 from dopantfit.boundary.swap.bleeding import acceptance, mean_profiles, occupied_sites
 from dopantfit.boundary.swap.config import Layers
-from dopantfit.boundary.swap.layers import depths
+from dopantfit.boundary.swap.grain import ExploredGrain, explored_grain
 from dopantfit.statistics import (
     TAIL_95,
     TWO_SIDED_95,
     Estimate,
+    half_width,
     poisson_interval,
     poisson_limit,
     standard_error,
-    student_quantile,
 )
 from dopantfit.structures import labels_of
 from dopantfit.study.boundary_stage import BuiltBoundary, DomainSpans
@@ -109,7 +108,7 @@ def bleed(here: Here, want: BleedingAnalysis) -> Product[Bled]:
     walkers = [read_structure(swaps.file(walker_file(replica))) for replica in chosen]
     reference = read_structure(boundary.file(STRUCTURE))
     ions = [grain_of(atoms, boundary.result.domains, layers, reference, want.dopant) for atoms in walkers]
-    sites, found = _sites(walkers, ions, reference, want), [one.counted for one in ions]
+    sites, found = _sites(walkers, ions, reference, want), [counted(one) for one in ions]
     counts = swaps.result.statistics
     dopants = [labels_of(atoms).count(want.dopant) for atoms in walkers]
     tried = counts.total.attempted / len(swaps.result.lowest)
@@ -133,7 +132,7 @@ def bleed(here: Here, want: BleedingAnalysis) -> Product[Bled]:
 
 
 def _sites(
-    walkers: Sequence[Atoms], found: Sequence["DopedGrain"], reference: Atoms, want: BleedingAnalysis
+    walkers: Sequence[Atoms], found: Sequence[ExploredGrain], reference: Atoms, want: BleedingAnalysis
 ) -> Counter[str]:
     """How often the dopant of the grains sits on each kind of site, or between them."""
     sites: Counter[str] = Counter()
@@ -171,30 +170,15 @@ def merged(found: Sequence[Bled]) -> Bled | None:
     )
 
 
-class DopedGrain:
-    """The explored part of one walker's grain. ions: indices of the dopants in it; the others as in `WalkerGrain`."""
-
-    def __init__(self, ions: NDArray[np.intp], size: int, elsewhere: float, depth: float) -> None:
-        self.ions, self.size, self.elsewhere, self.depth = ions, size, elsewhere, depth
-
-    @property
-    def counted(self) -> WalkerGrain:
-        """The numbers."""
-        return WalkerGrain(dopants=len(self.ions), size=self.size, elsewhere=self.elsewhere, depth=self.depth)
-
-
-def grain_of(atoms: Atoms, domains: DomainSpans, layers: Layers, reference: Atoms, dopant: str) -> DopedGrain:
+def grain_of(atoms: Atoms, domains: DomainSpans, layers: Layers, reference: Atoms, dopant: str) -> ExploredGrain:
     """Return the explored part of a walker's grain; domains and layers are those of the undoped `reference`."""
-    inside = domains.within(atoms)
-    depth = depths(layers, atoms.positions[:, 2], float(atoms.cell[2, 2]), float(reference.cell[2, 2]))
-    explored = (depth >= 0.0) & (depth < layers.count * layers.width) & inside.members(atoms, "grain")
-    is_dopant = np.array(labels_of(atoms)) == dopant
-    amorphous = inside.members(atoms, "amorphous")
-    ions = np.flatnonzero(explored & is_dopant)
-    elsewhere = float(is_dopant[amorphous].mean()) if amorphous.any() else 0.0
-    return DopedGrain(
-        ions, int(explored.sum()), elsewhere, float(np.quantile(depth[ions], _ABOVE)) if len(ions) else 0.0
-    )
+    return explored_grain(atoms, domains.within(atoms), layers, float(reference.cell[2, 2]), dopant)
+
+
+def counted(grain: ExploredGrain) -> WalkerGrain:
+    """Return the numbers of a walker's grain."""
+    depth = float(np.quantile(grain.depths, _ABOVE)) if len(grain.ions) else 0.0
+    return WalkerGrain(dopants=len(grain.ions), size=grain.size, elsewhere=grain.elsewhere, depth=depth)
 
 
 def fraction_of(grains: Sequence[WalkerGrain]) -> float:
@@ -226,7 +210,7 @@ def share_of(grains: Sequence[WalkerGrain], tail: float = TAIL_95) -> Estimate |
     shares = [one.dopants / max(1, one.size) / one.elsewhere for one in grains if one.elsewhere]
     if len(shares) > 1:
         spread = standard_error(shares)
-        half = spread * student_quantile(len(shares) - 1, 1.0 - tail)
+        half = half_width(spread, len(shares), tail)
         low, high, error = min(low, max(0.0, value - half)), max(high, value + half), max(error, spread)
     return Estimate(value, error, low, high)
 
@@ -237,7 +221,7 @@ def depth_of(grains: Sequence[WalkerGrain], layers: Layers, tail: float = TAIL_9
         return None
     found = [one.depth for one in grains]
     mean, error = float(np.mean(found)), standard_error(found)
-    half = student_quantile(len(found) - 1, 1.0 - tail) * error
+    half = half_width(error, len(found), tail)
     return Estimate(mean, error, max(0.0, mean - half), mean + half)
 
 

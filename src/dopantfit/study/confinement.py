@@ -86,8 +86,7 @@ def _pooled(ratios: Sequence[Estimate], tail: float) -> tuple[Interval, Basis]:
     found = log_ratio(ratios, [_ONE] * len(ratios))
     if found is None:
         return widened_to(interval_of(ratios[0]), tail), Basis(source="spectra", count=1)
-    basis = Basis(source="spectra", count=found.count, mean=found.mean, spread=found.spread, within=found.within)
-    return found.interval(tail), basis
+    return found.interval(tail), Basis.of_ratio("spectra", found.count, found)
 
 
 def _alone(chain: Criterion, spectra: Sequence[ExchangeSpectrum]) -> Criterion:

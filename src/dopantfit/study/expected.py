@@ -57,7 +57,7 @@ def widths_of(record: StudyRecord, existing: StudyConfig, planned: StudyConfig) 
     grown = Extent.first(existing) if record.rounds is None else record.rounds.last.extent
     then = Extent.first(planned).compositions[0]
     for (name, answer), now in zip(record.verdict.compositions.items(), grown.compositions, strict=True):
-        for check in (check for part in answer.requirements for check in part.checks):
+        for check in answer.checks:
             basis = check.basis
             if basis is None or basis.source == "share":
                 continue  # answered with the dopant's share
@@ -78,7 +78,7 @@ def longer(basis: Basis, factor: float) -> Basis:
 
 
 def _structures(study: StudyConfig, extent: CompositionExtent, basis: Basis) -> int:
-    if basis.source in ("crystals", "crystal runs"):
+    if basis.is_of_crystals:
         return extent.arrangements
     each = study.amorphous.cells if basis.source in ("glasses", "glass runs") else study.doping.realisations
     return extent.quenches * each

@@ -66,7 +66,7 @@ def open_checks(verdict: Verdict, extent: Extent, cost_of: CostOf, tail: float) 
         if one.answer != "undecided":
             continue
         costs, own = prices(cost_of, extent, index), extent.compositions[index - 1]
-        checks = [check for part in one.requirements for check in part.checks if check.answer == "undecided"]
+        checks = [check for check in one.checks if check.answer == "undecided"]
         found[index] = [looked_at(check, own, costs, verdict.limits, tail) for check in checks]
     return found
 
@@ -76,8 +76,7 @@ def looked_at(
 ) -> OpenCheck:
     """Say what would answer a check, and what the next round should have of what it rests on."""
     if check.basis is None:
-        nothing = Prospect(leans="undecided", core_hours=None, optimistic=None, structures=0, segments=0, words="")
-        return OpenCheck(check, nothing, None)
+        return OpenCheck(check, Prospect.none("undecided", ""), None)
     now, price = Size.of(extent, check.basis), costs[check.basis.source]
     if check.basis.source == "share":
         return OpenCheck(check, _something(check, 0.0, now, "answered with the dopant's share"), now)
@@ -85,13 +84,12 @@ def looked_at(
         few = rules.structures - check.basis.count
         if check.basis.source in ("walkers", "depths") or few <= 0:
             words = f"no more of this study would answer it: {check.reason}"
-            return OpenCheck(check, _nothing(check, words), None)
+            return OpenCheck(check, Prospect.none(leaning(check), words), None)
         target = Size(now.structures + few, now.segments)
         hours = price.between(now, target)
         return OpenCheck(check, _something(check, hours, target, "more structures are asked for"), target)
     prospect = prospect_of(check, extent, price, tail)
-    of_runs = check.basis.source in ("glass runs", "crystal runs")
-    if prospect.optimistic is None and check.interval.value is None and of_runs:
+    if prospect.optimistic is None and check.interval.value is None and check.basis.is_of_runs:
         target = Size(now.structures, 2 * now.segments)
         words = "only bounds are known: runs of twice the length come first"
         return OpenCheck(check, _something(check, price.between(now, target), target, words), target)
@@ -104,10 +102,6 @@ def _barred(check: Criterion) -> bool:
         return True
     hold = at_most if check.at_most else at_least
     return hold(check.quantity, check.unit, check.interval, check.limit).answer != "undecided"
-
-
-def _nothing(check: Criterion, words: str) -> Prospect:
-    return Prospect(leans=leaning(check), core_hours=None, optimistic=None, structures=0, segments=0, words=words)
 
 
 def _something(check: Criterion, hours: float, size: Size, words: str) -> Prospect:
@@ -192,7 +186,7 @@ def _dearest(wanted: Sequence[OpenCheck]) -> list[OpenCheck]:
     """Return the dearest check of glasses and of crystals: the others are answered on the way."""
     found: dict[bool, OpenCheck] = {}
     for one in wanted:
-        kind = one.check.basis is not None and one.check.basis.source.startswith("crystal")
+        kind = one.check.basis is not None and one.check.basis.is_of_crystals
         if kind not in found or (one.prospect.optimistic or 0.0) > (found[kind].prospect.optimistic or 0.0):
             found[kind] = one
     return list(found.values())

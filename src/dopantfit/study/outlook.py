@@ -11,7 +11,8 @@ rounds of a study that goes on until it can tell.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import inf, log, sqrt
+from math import log, sqrt
+from typing import Self
 
 from dopantfit.statistics import half_width, poisson_interval, poisson_limit
 from dopantfit.study.extent import CompositionExtent
@@ -46,14 +47,13 @@ class Size:
     @classmethod
     def of(cls, extent: CompositionExtent, basis: Basis) -> "Size":
         """Return what a check rests on now."""
-        if basis.source in ("crystals", "crystal runs"):
+        if basis.is_of_crystals:
             return cls(extent.arrangements, extent.crystal_segments)
         return cls(extent.quenches, extent.glass_segments)
 
     def put_into(self, extent: CompositionExtent, basis: Basis) -> CompositionExtent:
         """Return the extent with at least this much of what a check rests on."""
-        crystal = basis.source in ("crystals", "crystal runs")
-        names = ("arrangements", "crystal_segments") if crystal else ("quenches", "glass_segments")
+        names = ("arrangements", "crystal_segments") if basis.is_of_crystals else ("quenches", "glass_segments")
         most = {name: max(new, getattr(extent, name)) for name, new in zip(names, self._numbers, strict=True)}
         return extent.model_copy(update=most)
 
@@ -82,6 +82,11 @@ class Prospect(Model):
     segments: int
     words: str
 
+    @classmethod
+    def none(cls, leans: Answer, words: str) -> Self:
+        """Return what is said where nobody can tell, or nothing would answer."""
+        return cls(leans=leans, core_hours=None, optimistic=None, structures=0, segments=0, words=words)
+
 
 def predicted_error(basis: Basis, now: Size, then: Size) -> float | None:
     """Standard error of a mean logarithm at another size; None where spreads are not known."""
@@ -89,7 +94,7 @@ def predicted_error(basis: Basis, now: Size, then: Size) -> float | None:
         return None
     between = max(0.0, basis.spread - basis.within)
     # Runs of a volume do not grow with production.
-    longer = then.segments / now.segments if basis.source in ("crystal runs", "glass runs") else 1.0
+    longer = then.segments / now.segments if basis.is_of_runs else 1.0
     return sqrt((between + basis.within / longer) / _counted(basis, now, then))
 
 
@@ -126,8 +131,7 @@ def leaning(check: Criterion) -> Answer:
 
 def sizes_from(now: Size, basis: Basis) -> Iterator[Size]:
     """Sizes to grow to: more structures, and longer runs where they narrow the interval."""
-    longer = basis.source in ("crystal runs", "glass runs")
-    segments = [now.segments * factor for factor in (1, 2, 4, 8, 16, 32, 64)] if longer else [now.segments]
+    segments = [now.segments * factor for factor in (1, 2, 4, 8, 16, 32, 64)] if basis.is_of_runs else [now.segments]
     for structures in range(now.structures, _MOST_STRUCTURES + 1):
         for count in segments:
             if count <= _MOST_SEGMENTS:
@@ -172,15 +176,14 @@ def prospect_of(check: Criterion, extent: CompositionExtent, prices: Prices, tai
     """Say what it would take to answer a check. tail: of the intervals that it will be answered with."""
     basis = check.basis
     if basis is None or check.limit is None:
-        return Prospect(
-            leans="undecided", core_hours=None, optimistic=None, structures=0, segments=0, words="not known"
-        )
+        return Prospect.none("undecided", "not known")
     now, leans = Size.of(extent, basis), leaning(check)
     found, soonest = (cheapest(check, now, prices, tail, spare) for spare in (0.0, 1.0))
-    if found is None and soonest is None:
+    best = found or soonest
+    if best is None:
         words = "nobody can tell what would answer it" if distance_of(check) is None else "not within reach"
-        return Prospect(leans=leans, core_hours=None, optimistic=None, structures=0, segments=0, words=words)
-    size, hours = found or (soonest or (now, inf))
+        return Prospect.none(leans, words)
+    size, hours = best
     words = f"{hours:.2g} more core-hours would answer it" + (" if it stays there" if found else " at best")
     return Prospect(
         leans=leans,

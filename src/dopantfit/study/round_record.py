@@ -49,7 +49,10 @@ class Round(Model):
 
 
 class Rounds(Model):
-    """All rounds of one study. looks: that may be taken. seconds_per_ion_ps, seconds_per_swap: the model of costs."""
+    """All rounds of one study. looks: that may be taken.
+
+    seconds_per_ion_ps, seconds_per_swap_of_1000_ions: the model of costs.
+    """
 
     looks: int
     seconds_per_ion_ps: float

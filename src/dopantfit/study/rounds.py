@@ -151,7 +151,7 @@ def checks_of(verdict: Verdict, extent: Extent, cost_of: CostOf, tail: float) ->
     """Return every check of a verdict, with what would answer it where it is open and matters."""
     prospects = prospects_of(verdict, extent, cost_of, tail)
     for name, composition in verdict.compositions.items():
-        for check in (check for part in composition.requirements for check in part.checks):
+        for check in composition.checks:
             yield RoundCheck(
                 composition=name,
                 quantity=check.quantity,

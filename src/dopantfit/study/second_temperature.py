@@ -5,14 +5,10 @@ temperature, and a hot run, in which ions move more, says the same sooner. Wheth
 the two logarithms, pair by pair: over the difference of the two 1/kT it is that of the activation energies.
 """
 
-from collections.abc import Sequence
-
-from dopantfit.statistics import Estimate, Interval, LogRatio, half_width, ratio_of, twofold_ratio
+from dopantfit.statistics import Interval, LogRatio, half_width, ratio_of, twofold_ratio
+from dopantfit.statistics.twofold import Sides
 from dopantfit.study.verdict import Hotter
 from dopantfit.units import BOLTZMANN
-
-#: Values of a composition, and of its reference, pair by pair.
-Sides = tuple[Sequence[Estimate], Sequence[Estimate]]
 
 
 def ratio_at_both(

@@ -12,7 +12,7 @@ from typing import Literal, Self
 
 from pydantic import Field
 
-from dopantfit.statistics import TAIL_95, Interval
+from dopantfit.statistics import TAIL_95, Interval, LogRatio
 from dopantfit.study.config import Rules
 from dopantfit.study.values import Range
 from dopantfit.workflow.schema import Model
@@ -27,10 +27,9 @@ class Basis(Model):
     """What an interval comes from, for what more of it would be worth.
 
     source: what the interval narrows with; "share": it has none of its own, and is answered with the dopant's share.
-    count: independent pairs of structures, or walkers. mean: of the logarithms
-    of their ratios, spread: variance of one, within: the part of it that is of single runs and falls with their length;
-    None where a ratio is not known from pairs; of depths [Å], not of logarithms. dopants, exposure: counted in the
-    grains, and what one of them is worth.
+    count: independent pairs of structures, or walkers. mean: of the logarithms of their ratios, spread: variance of
+    one, within: the part of it that is of single runs and falls with their length; None where a ratio is not known from
+    pairs; of depths [Å], not of logarithms. dopants, exposure: counted in the grains, and what one of them is worth.
     """
 
     source: Source
@@ -40,6 +39,23 @@ class Basis(Model):
     within: float | None = None
     dopants: int | None = None
     exposure: float | None = None
+
+    @classmethod
+    def of_ratio(cls, source: Source, count: int, found: LogRatio | None) -> Self:
+        """What a ratio of so many pairs comes from; found: None where it is not known from pairs."""
+        if found is None:
+            return cls(source=source, count=count)
+        return cls(source=source, count=count, mean=found.mean, spread=found.spread, within=found.within)
+
+    @property
+    def is_of_crystals(self) -> bool:
+        """Whether it takes more arrangements of a crystal, not more quenches."""
+        return self.source in ("crystals", "crystal runs")
+
+    @property
+    def is_of_runs(self) -> bool:
+        """Whether longer production narrows it too."""
+        return self.source in ("crystal runs", "glass runs")
 
 
 class Hotter(Model):
@@ -137,6 +153,11 @@ class CompositionAnswer(Model):
 
     answer: Answer
     requirements: tuple[Requirement, ...]
+
+    @property
+    def checks(self) -> tuple[Criterion, ...]:
+        """The checks of all requirements, in their order."""
+        return tuple(check for one in self.requirements for check in one.checks)
 
 
 class Verdict(Model):

@@ -1,7 +1,7 @@
 """The three requirements of the published work, held against the numbers of a study."""
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar
 
 from dopantfit.statistics import Estimate, Interval, LogRatio, interval_of, ratio_of
 from dopantfit.study.bleeding_stage import Bled, merged
@@ -23,6 +23,7 @@ from dopantfit.study.verdict import (
     Hotter,
     Look,
     Requirement,
+    Source,
     Verdict,
     all_of,
     any_of,
@@ -200,15 +201,8 @@ def _sides(transports: Transports, mobile: str) -> tuple[list[Estimate], list[Es
     return [one for one in above if one is not None], [one for one in below if one is not None]
 
 
-def _basis(
-    source: Literal["crystals", "crystal runs", "glasses", "glass runs"],
-    found: LogRatio | None,
-    sides: Sequence[Sequence[object]],
-) -> Basis:
-    count = min(len(side) for side in sides)
-    if found is None:
-        return Basis(source=source, count=count)
-    return Basis(source=source, count=count, mean=found.mean, spread=found.spread, within=found.within)
+def _basis(source: Source, found: LogRatio | None, sides: Sequence[Sequence[object]]) -> Basis:
+    return Basis.of_ratio(source, min(len(side) for side in sides), found)
 
 
 def _transports(here: Here, runs: Sequence[SystemRuns]) -> list[Transported]:
@@ -235,10 +229,10 @@ def _by_potential(runs: SystemRuns, here: Here, want: Question) -> dict[str, Int
     """Conductivity over that of the reference, with every other potential that ran both."""
     found = {}
     for one in want.ensemble:
-        pair = one.of(runs.system.reference), one.of(runs.system.first_cell)
+        pair = one.of(runs.system.first_cell), one.of(runs.system.reference)
         made = [_transports(here, [part]) if part else [] for part in pair]
         if all(made):
-            after, before = (interval_of(conductivity(part, want.mobile)) for part in reversed(made))
+            after, before = (interval_of(conductivity(part, want.mobile)) for part in made)
             found[one.potential] = after.over(before)
     return found
 

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from dopantfit.transport.density import Density
@@ -13,6 +12,7 @@ from dopantfit.transport.pairs import PairDistribution
 from dopantfit.transport.summary import Summary
 from dopantfit.transport.tables import UNITS, ArrheniusPoints
 from dopantfit.transport.window import LONGEST
+from dopantfit.workflow.figures import new_figure
 from dopantfit.workflow.outputs import write_figure
 
 #: Okabe & Ito's colours, told apart by all common kinds of colour vision.
@@ -86,9 +86,8 @@ def draw_arrhenius(points: ArrheniusPoints, path: Path) -> None:
 
 
 def _figure(columns: int) -> tuple[Figure, list[Any]]:
-    figure = Figure(figsize=(4.6 * columns, 3.8), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure, list(figure.subplots(1, columns, squeeze=False).ravel())
+    figure, (panels,) = new_figure(4.6 * columns, 3.8, columns=columns)
+    return figure, list(panels)
 
 
 def _label(panel: Any, x: str, y: str, title: str) -> None:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from dopantfit.errors import ConfigError
 from dopantfit.statistics import Estimate
 from dopantfit.transport.conductivity import Conductivity, collective_conductivity, haven_ratio, tracer_conductivity
-from dopantfit.transport.diffusion import HOP_LENGTH, Diffusion, collective_diffusion, tracer_diffusion
+from dopantfit.transport.diffusion import CM2_PER_S, HOP_LENGTH, Diffusion, collective_diffusion, tracer_diffusion
 from dopantfit.transport.msd import MeanSquareDisplacement, collective_displacement, mean_square_displacement
 from dopantfit.transport.trajectory import Trajectory
-from dopantfit.workflow.provenance import write_text_atomic
+from dopantfit.workflow.outputs import write_csv
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -55,7 +55,7 @@ class Summary:
             "D_cm2_per_s": result.cm2_per_s.as_dict(),
             "D_xyz_cm2_per_s": None
             if result.coefficient.is_upper_bound
-            else [float(value) for value in result.directional * 1e-4],
+            else [float(value) for value in result.directional * CM2_PER_S],
             "msd_reached_A2": result.reached,
             "msd_rattle_A2": result.rattle,
             "window_ps": list(result.window),
@@ -154,12 +154,14 @@ def write_msd(path: Path, summary: Summary) -> None:
 
     Raises ConfigError when the file cannot be written.
     """
-    lines = ["species,run,time_ps,msd_x_A2,msd_y_A2,msd_z_A2"]
-    for name, runs in summary.msd.items():
-        for number, run in enumerate(runs, 1):
-            for time, row in zip(run.times, run.directional, strict=True):
-                lines.append(f"{name},{number},{float(time)!r}," + ",".join(repr(float(value)) for value in row))
-    write_text_atomic(path, "\n".join(lines) + "\n")
+    header = ("species", "run", "time_ps", "msd_x_A2", "msd_y_A2", "msd_z_A2")
+    numbered = ((name, number, run) for name, runs in summary.msd.items() for number, run in enumerate(runs, 1))
+    rows = (
+        (name, number, time, *row)
+        for name, number, run in numbered
+        for time, row in zip(run.times.tolist(), run.directional.tolist(), strict=True)
+    )
+    write_csv(path, header, rows)
 
 
 def _haven(tracer: Mapping[str, Conductivity], collective: Conductivity) -> Estimate | None:

@@ -1,10 +1,8 @@
 """Pair distributions, densities, sites and Arrhenius lines as records, tables and CSV files of the command line."""
 
-import csv
-import io
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +16,7 @@ from dopantfit.transport.density import Density, Isosurface
 from dopantfit.transport.occupancy import Occupancy
 from dopantfit.transport.pairs import PairDistribution, coordination_number
 from dopantfit.transport.trajectory import Floats, Trajectory
+from dopantfit.workflow.outputs import write_csv
 from dopantfit.workflow.provenance import sha256_of, write_text_atomic
 
 if TYPE_CHECKING:
@@ -90,7 +89,7 @@ def pairs_table(record: dict[str, Any], run: Trajectory) -> "Table":
 def write_pairs(path: Path, found: Sequence[PairDistribution]) -> None:
     """Write g(r) with its error as CSV; ConfigError when the file cannot be written."""
     rows = [("-".join(one.pair), *row) for one in found for row in zip(one.radii, one.values, one.error, strict=True)]
-    _write(path, ("pair", "r_A", "g", "error"), rows)
+    write_csv(path, ("pair", "r_A", "g", "error"), rows)
 
 
 def density_record(found: Density, minus: Path | None = None, surface: Isosurface | None = None) -> dict[str, Any]:
@@ -154,7 +153,7 @@ def write_density(path: Path, found: Density) -> None:
     """Write fractional centre, density and error of every voxel as CSV; ConfigError when it cannot be written."""
     fractions = (np.indices(found.values.shape).reshape(3, -1).T + 0.5) / found.values.shape
     numbers = np.column_stack([fractions, found.values.ravel(), found.error.ravel()])
-    _write(path, ("a", "b", "c", "density_per_A3", "error_per_A3"), numbers.tolist())
+    write_csv(path, ("a", "b", "c", "density_per_A3", "error_per_A3"), numbers.tolist())
 
 
 def write_cube_file(path: Path, found: Density) -> None:
@@ -220,7 +219,7 @@ def write_sites(path: Path, found: Occupancy, kinds: Sequence[str], places: Floa
     Raises ConfigError when it cannot be written.
     """
     rows = zip(kinds, *places.T, found.occupancy, found.error, strict=True)
-    _write(path, ("kind", "a", "b", "c", "ions", "error"), rows)
+    write_csv(path, ("kind", "a", "b", "c", "ions", "error"), rows)
 
 
 def read_points(paths: Sequence[Path], species: str, quantity: str) -> ArrheniusPoints:
@@ -282,7 +281,7 @@ def write_arrhenius(path: Path, points: ArrheniusPoints) -> None:
     line = [("line", one.temperature, one.value) for one in points.line()]
     rows = [(kind, t, "" if one.value is None else one.value, one.low, one.high) for kind, t, one in (*found, *line)]
     unit = _ASCII_UNITS[points.quantity]
-    _write(path, ("kind", "temperature_K", f"{points.quantity}_{unit}", "low_95", "high_95"), rows)
+    write_csv(path, ("kind", "temperature_K", f"{points.quantity}_{unit}", "low_95", "high_95"), rows)
 
 
 def _point(path: Path, species: str, quantity: str) -> tuple[float, Estimate]:
@@ -326,11 +325,3 @@ def _table(title: str, first: str, *others: str) -> "Table":
     for heading in others:
         table.add_column(heading, justify="right")
     return table
-
-
-def _write(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows([value.item() if hasattr(value, "item") else value for value in row] for row in rows)
-    write_text_atomic(path, text.getvalue())

@@ -12,6 +12,35 @@ from dopantfit.terminal import JsonOption, at_a_time, print_json, print_parts
 if TYPE_CHECKING:
     from dopantfit.validate.run import Observe
 
+GateOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Only this gate, without a record, its figures in the work folder; once for each.", show_default="all"
+    ),
+]
+WorkersOption = Annotated[
+    int | None,
+    typer.Option(
+        min=1, callback=at_a_time, help="Gates that run at the same time.", show_default="one per core, four at most"
+    ),
+]
+RanksOption = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        callback=at_a_time,
+        help="MPI ranks of each run.",
+        show_default="what the cores of its gate and its ions allow",
+    ),
+]
+WorkOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder of the runs, from which a killed validation resumes.",
+        show_default="runs/validate-<potential>-<level>",
+    ),
+]
+
 
 def validate(
     folder: Annotated[Path, typer.Argument(help="Folder with fit.toml and potential.toml.")],
@@ -19,37 +48,10 @@ def validate(
     potential: Annotated[
         str | None, typer.Option(help="Validate this file or published set instead of the fitted one.")
     ] = None,
-    gate: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Only this gate, without a record, its figures in the work folder; once for each.", show_default="all"
-        ),
-    ] = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            callback=at_a_time,
-            help="Gates that run at the same time.",
-            show_default="one per core, four at most",
-        ),
-    ] = None,
-    ranks: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            callback=at_a_time,
-            help="MPI ranks of each run.",
-            show_default="what the cores of its gate and its ions allow",
-        ),
-    ] = None,
-    work: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder of the runs, from which a killed validation resumes.",
-            show_default="runs/validate-<potential>-<level>",
-        ),
-    ] = None,
+    gate: GateOption = None,
+    workers: WorkersOption = None,
+    ranks: RanksOption = None,
+    work: WorkOption = None,
     json: JsonOption = False,
 ) -> None:
     """Hold a potential against its gates; exit status 1 when one fails."""

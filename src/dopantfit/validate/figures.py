@@ -1,17 +1,14 @@
 """Figures of the gates: one image and one CSV of the same stem each."""
 
-import csv
-import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from dopantfit.workflow import figures as workflow_figures
 from dopantfit.workflow.folders import make_folder
 from dopantfit.workflow.names import drawn
-from dopantfit.workflow.provenance import write_bytes_atomic, write_text_atomic
 
 #: Okabe & Ito's colours, told apart by all common kinds of colour vision; markers tell them apart in grey.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -20,9 +17,8 @@ MARKERS = ("o", "^", "s", "D", "v", "P", "x")
 
 def new_figure(columns: int = 1, rows: int = 1, width: float = 4.6, height: float = 3.6) -> tuple[Figure, list[Any]]:
     """Return an empty figure and its panels, row by row."""
-    figure = Figure(figsize=(width * columns, height * rows), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure, list(figure.subplots(rows, columns, squeeze=False).ravel())
+    figure, panels = workflow_figures.new_figure(width * columns, height * rows, rows, columns)
+    return figure, list(panels.ravel())
 
 
 def save_figure(
@@ -31,15 +27,7 @@ def save_figure(
     """Write ``<name>.png`` with the finding as its title, and ``<name>.csv``; returns the name of the image."""
     make_folder(folder)
     figure.suptitle(drawn(title), fontsize=10)
-    image = io.BytesIO()
-    # Without the version of the library, the same numbers give the same bytes.
-    figure.savefig(image, dpi=130, metadata={"Software": None})
-    write_bytes_atomic(folder / f"{name}.png", image.getvalue())
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows([_plain(value) for value in row] for row in rows)
-    write_text_atomic(folder / f"{name}.csv", text.getvalue())
+    workflow_figures.save_with_csv(figure, folder, name, 130, header, rows)
     return f"{name}.png"
 
 
@@ -49,8 +37,3 @@ def label(panel: Any, x: str, y: str, title: str = "") -> None:
     panel.set_ylabel(y, fontsize=9)
     panel.set_title(title, fontsize=9)
     panel.tick_params(labelsize=8)
-
-
-def _plain(value: Any) -> Any:
-    """A number of numpy as one of Python, whose repr is its value."""
-    return value.item() if hasattr(value, "item") else value

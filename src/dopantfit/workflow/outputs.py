@@ -1,13 +1,14 @@
-"""Outputs that a command line names: checked against its inputs before any work, and figures written whole."""
+"""Outputs that a command line names: checked against its inputs before any work, figures and tables written whole."""
 
+import csv
 import io
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from dopantfit.errors import ConfigError
-from dopantfit.workflow.provenance import check_target, write_bytes_atomic
+from dopantfit.workflow.provenance import check_target, write_bytes_atomic, write_text_atomic
 
 Named = str | os.PathLike[str] | None
 
@@ -15,6 +16,11 @@ Named = str | os.PathLike[str] | None
 _FIGURES = ("png", "pdf", "svg", "jpg", "jpeg", "eps", "ps", "tif", "tiff", "webp")
 #: Options that name figures.
 _FIGURE_OPTIONS = ("--figure", "--plot")
+#: What formats would say of the day and of the version of Matplotlib; None leaves it out.
+_DATED: Mapping[str, dict[str, None]] = {
+    "png": {"Software": None},
+    "pdf": {"CreationDate": None, "Producer": None, "Creator": None},
+}
 
 
 def check_outputs(outputs: Mapping[str, Named], inputs: Iterable[Named]) -> None:
@@ -51,15 +57,27 @@ def figure_format(path: Path) -> str:
     return name
 
 
-def write_figure(figure: Any, path: Path, dpi: int) -> None:
-    """Write a figure of Matplotlib by an atomic rename; the suffix sets its format. ConfigError when it cannot be."""
-    image = io.BytesIO()
+def write_figure(figure: Any, path: Path, dpi: float, undated: bool = False) -> None:
+    """Write a figure of Matplotlib by an atomic rename; the suffix sets its format. ConfigError when it cannot be.
+
+    undated: PNG and PDF without day and version of Matplotlib, so that the same numbers give the same bytes.
+    """
+    image, name = io.BytesIO(), figure_format(path)
     try:
-        figure.savefig(image, dpi=dpi, format=figure_format(path))
+        figure.savefig(image, dpi=dpi, format=name, metadata=_DATED.get(name) if undated else None)
     except (OSError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise ConfigError(f"{path}: cannot be drawn ({reason}); name a file as in figure.png") from None
     write_bytes_atomic(path, image.getvalue())
+
+
+def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Write a CSV file by an atomic rename: floats by ``repr``, numpy's too; nothing for None."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows([value.item() if hasattr(value, "item") else value for value in row] for row in rows)
+    write_text_atomic(path, text.getvalue())
 
 
 def _same(one: Path, other: Path) -> bool:

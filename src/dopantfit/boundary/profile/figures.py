@@ -1,8 +1,5 @@
 """Pictures of a boundary, each with its numbers beside it as CSV: side view, order profile, concentrations."""
 
-import csv
-import io
-from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +7,18 @@ import numpy as np
 from ase import Atoms
 from ase.data import covalent_radii
 from ase.data.colors import jmol_colors
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from dopantfit.boundary.profile.domains import NAMES, Domains, order_profile
 from dopantfit.boundary.profile.profiles import profiles
 from dopantfit.structures import labels_of
 from dopantfit.structures.hosts import Host
+from dopantfit.workflow.figures import new_figure, save_with_csv
 from dopantfit.workflow.folders import make_folder
-from dopantfit.workflow.provenance import write_text_atomic
+from dopantfit.workflow.outputs import write_figure
 
 _SHADES = {"grain": "#dbe7f3", "complexion": "#fbe3cf", "amorphous": "#efefef"}
+_DPI = 150
 
 
 def draw_boundary(atoms: Atoms, domains: Domains, host: Host, folder: Path) -> None:
@@ -29,22 +27,6 @@ def draw_boundary(atoms: Atoms, domains: Domains, host: Host, folder: Path) -> N
     _side_view(atoms, domains, folder)
     _order(atoms, domains, folder)
     _concentrations(atoms, domains, host, folder)
-
-
-def _figure(width: float, height: float) -> tuple[Figure, Any]:
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure, figure.subplots()
-
-
-def _save(figure: Figure, folder: Path, name: str, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    # Without the version of the library, the same numbers give the same bytes.
-    figure.savefig(folder / f"{name}.png", dpi=150, metadata={"Software": None})
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    write_text_atomic(folder / f"{name}.csv", text.getvalue())
 
 
 def _shade(panel: Any, domains: Domains, length: float) -> None:
@@ -69,7 +51,7 @@ def _legend(figure: Figure) -> None:
 
 def _side_view(atoms: Atoms, domains: Domains, folder: Path) -> None:
     length, side = float(atoms.cell[2, 2]), float(atoms.cell[0, 0])
-    figure, panel = _figure(0.9 + 9.0, 1.1 + 9.0 * min(1.0, side / length))
+    figure, ((panel,),) = new_figure(0.9 + 9.0, 1.1 + 9.0 * min(1.0, side / length))
     _shade(panel, domains, length)
     order = np.argsort(atoms.positions[:, 1] % atoms.cell[1, 1])  # the nearer ions cover the farther
     x, z = atoms.positions[order, 0] % side, atoms.positions[order, 2] % length
@@ -85,13 +67,13 @@ def _side_view(atoms: Atoms, domains: Domains, folder: Path) -> None:
         panel.scatter([], [], s=30, color=[jmol_colors[number]], edgecolors="0.3", linewidths=0.2, label=label)
     _legend(figure)
     names, labels = domains.names(atoms), labels_of(atoms)
-    rows = ((labels[i], repr(float(a)), repr(float(b)), names[i]) for i, a, b in zip(order, x, z, strict=True))
-    _save(figure, folder, "side_view", ("label", "x_A", "z_A", "domain"), rows)
+    rows = ((labels[i], a, b, names[i]) for i, a, b in zip(order, x, z, strict=True))
+    save_with_csv(figure, folder, "side_view", _DPI, ("label", "x_A", "z_A", "domain"), rows)
 
 
 def _order(atoms: Atoms, domains: Domains, folder: Path) -> None:
     length = float(atoms.cell[2, 2])
-    figure, panel = _figure(7.0, 3.4)
+    figure, ((panel,),) = new_figure(7.0, 3.4)
     _shade(panel, domains, length)
     panel.plot(
         domains.height, domains.order, ".", color="0.55", markersize=3, label=f"{', '.join(domains.framework)} ions"
@@ -102,19 +84,19 @@ def _order(atoms: Atoms, domains: Domains, folder: Path) -> None:
     panel.set_ylim(-0.6, 1.1)
     panel.set_ylabel(f"in-plane order of {'/'.join(domains.framework)}")
     _legend(figure)
-    rows = ((repr(float(z)), repr(float(value))) for z, value in zip(heights, order, strict=True))
-    _save(figure, folder, "order", ("z_A", "order"), rows)
+    rows = zip(heights, order, strict=True)
+    save_with_csv(figure, folder, "order", _DPI, ("z_A", "order"), rows)
 
 
 def _concentrations(atoms: Atoms, domains: Domains, host: Host, folder: Path) -> None:
     length = float(atoms.cell[2, 2])
     found = profiles(atoms)
-    figure, panel = _figure(7.0, 3.4)
+    figure, ((panel,),) = new_figure(7.0, 3.4)
     _shade(panel, domains, length)
     for label, percent in found.atomic_percent.items():
         if label != host.polyanion.ligand:  # most of everything; it would flatten the rest
             panel.step(found.height, percent, where="mid", label=label)
     panel.set_ylabel("concentration (at%)")
     _legend(figure)
-    figure.savefig(folder / "concentrations.png", dpi=150, metadata={"Software": None})
+    write_figure(figure, folder / "concentrations.png", _DPI, undated=True)
     found.write(folder / "concentrations.csv")

@@ -1,7 +1,5 @@
 """Composition along the normal, and distances of like ions by domain."""
 
-import csv
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +12,7 @@ from scipy.spatial import cKDTree
 from dopantfit.boundary.profile.domains import NAMES, Domains
 from dopantfit.statistics import standard_error
 from dopantfit.structures import labels_of
-from dopantfit.workflow.provenance import write_text_atomic
+from dopantfit.workflow.outputs import write_csv
 
 Floats = NDArray[np.float64]
 
@@ -38,12 +36,9 @@ class Profiles:
     def write(self, path: Path) -> None:
         """Write a CSV table: height, then at% and 1/Å³ of every label."""
         labels = list(self.atomic_percent)
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(["z_A", *[f"{one}_at%" for one in labels], *[f"{one}_per_A3" for one in labels]])
+        header = ["z_A", *[f"{one}_at%" for one in labels], *[f"{one}_per_A3" for one in labels]]
         columns = [self.height, *self.atomic_percent.values(), *self.number_density.values()]
-        writer.writerows([[repr(float(value)) for value in row] for row in zip(*columns, strict=True)])
-        write_text_atomic(path, text.getvalue())
+        write_csv(path, header, zip(*columns, strict=True))
 
 
 def profiles(atoms: Atoms, width: float = BIN) -> Profiles:

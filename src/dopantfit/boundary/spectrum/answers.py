@@ -12,15 +12,13 @@ from dopantfit.boundary.spectrum.config import Thermodynamics
 from dopantfit.boundary.spectrum.occupation import site_energies
 from dopantfit.boundary.spectrum.placement import LayerIons, SampledSpectrum, placements
 from dopantfit.boundary.spectrum.question import SpectrumQuestion, structure_hash
-from dopantfit.boundary.spectrum.record import DopantPlacement, SiteEnergies, SpectrumRecord, Stratum
+from dopantfit.boundary.spectrum.record import TYPICAL, DopantPlacement, SiteEnergies, SpectrumRecord, Stratum
 from dopantfit.boundary.spectrum.relaxations import ExchangeEnergy
 from dopantfit.boundary.spectrum.sites import ExchangeSite, depths_of, site_numbers
 from dopantfit.boundary.swap.walker import ReplicaState
 from dopantfit.errors import ConvergenceError
 from dopantfit.workflow.provenance import hash_of
 
-#: Temperature of the energies that strata are summed up by [K].
-_TYPICAL = 1000.0
 #: Sampled sites that must carry the dopants of a domain for its share to mean something, and the part of exchanges
 #: that may go without an answer.
 FEWEST_CARRIERS, MUTE = 3.0, 0.1
@@ -124,9 +122,9 @@ def make_record(
 
 def _strata(answers: Answers, spectrum: SampledSpectrum) -> Iterator[Stratum]:
     """Numbers and typical energies of every stratum."""
-    free = site_energies(spectrum.energies, _TYPICAL)
+    free = site_energies(spectrum.energies, TYPICAL)
     for (domain, kind), number in spectrum.numbers.items():
-        mine = free[spectrum.members(lambda site, one=(domain, kind): site.stratum == one)]  # type: ignore[misc]
+        mine = free[spectrum.members(domain, kind)]
         finite = mine[np.isfinite(mine)]
         yield Stratum(
             domain=domain,

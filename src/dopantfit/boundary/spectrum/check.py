@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +11,12 @@ import numpy as np
 from dopantfit.boundary.profile.domains import Domains, Span
 from dopantfit.boundary.spectrum.record import Band, SpectrumRecord
 from dopantfit.boundary.swap.config import SwapConfig, parse_swap
-from dopantfit.boundary.swap.layers import depths
+from dopantfit.boundary.swap.grain import ExploredGrain, explored_grain
 from dopantfit.boundary.swap.run import SETTINGS
 from dopantfit.boundary.swap.temper import LADDER_FILE, Ladder, read_ladder
 from dopantfit.boundary.swap.walker import ReplicaState
 from dopantfit.errors import ReferenceDataError
 from dopantfit.statistics import poisson_interval, poisson_limit
-from dopantfit.structures import labels_of
 from dopantfit.workflow.provenance import read_sealed
 
 
@@ -31,15 +30,6 @@ class ChainPoint:
     temperature_K: float
     ratio: Band
     early: float
-
-
-@dataclass(frozen=True)
-class _Counted:
-    """Dopants and ions of the explored grain, and dopant fraction of the amorphous domain."""
-
-    dopants: int
-    ions: int
-    elsewhere: float
 
 
 def chain_points(folder: Path, domains: Domains, length: float) -> list[ChainPoint]:
@@ -67,27 +57,20 @@ def chain_points(folder: Path, domains: Domains, length: float) -> list[ChainPoi
 
 def _of_rounds(
     ladder: Ladder, rung: int, rounds: Sequence[int], config: SwapConfig, domains: Domains, length: float
-) -> list[_Counted]:
+) -> list[ExploredGrain]:
     """What the walkers of a rung had after these rounds; configurations that are gone are left out."""
     found = []
     for number in rounds:
         replica = ladder.history[number]["replica_at"][rung]
         path = Path(ladder.configurations[replica]).with_name(f"round-{number:04d}.json")
         if os.path.isfile(path):
-            found.append(_counted(ReplicaState.read(path), config, domains, length))
+            found.append(_grain(ReplicaState.read(path), config, domains, length))
     return found
 
 
-def _counted(walker: ReplicaState, config: SwapConfig, domains: Domains, length: float) -> _Counted:
-    atoms, layers = walker.atoms, config.layers
-    now = float(atoms.cell[2, 2])
-    inside = scaled(domains, now / length)
-    depth = depths(layers, atoms.positions[:, 2], now, walker.start_length)
-    explored = (depth >= 0.0) & (depth < layers.count * layers.width) & inside.members(atoms, "grain")
-    dopant = np.array(labels_of(atoms)) == config.dopant
-    amorphous = inside.members(atoms, "amorphous")
-    elsewhere = float(dopant[amorphous].mean()) if amorphous.any() else 0.0
-    return _Counted(int((explored & dopant).sum()), int(explored.sum()), elsewhere)
+def _grain(walker: ReplicaState, config: SwapConfig, domains: Domains, length: float) -> ExploredGrain:
+    own = scaled(domains, float(walker.atoms.cell[2, 2]) / length)
+    return explored_grain(walker.atoms, own, config.layers, walker.start_length, config.dopant)
 
 
 def scaled(domains: Domains, factor: float) -> Domains:
@@ -96,12 +79,13 @@ def scaled(domains: Domains, factor: float) -> Domains:
         name: tuple(Span(one.low * factor, one.high * factor, one.period * factor) for one in found)
         for name, found in domains.intervals.items()
     }
-    return Domains(intervals, domains.order_grain, domains.order_amorphous, domains.height * factor, domains.order)
+    return replace(domains, intervals=intervals, height=domains.height * factor)
 
 
-def _ratio(counted: Sequence[_Counted], walkers: int) -> Band:
+def _ratio(counted: Sequence[ExploredGrain], walkers: int) -> Band:
     elsewhere = float(np.mean([one.elsewhere for one in counted]))
-    mean, ions = (float(np.mean([getattr(one, name) for one in counted])) for name in ("dopants", "ions"))
+    mean = float(np.mean([len(one.ions) for one in counted]))
+    ions = float(np.mean([one.size for one in counted]))
     unit = 1.0 / max(1.0, ions) / max(elsewhere, 1e-300)
     seen = mean * walkers
     low, high = poisson_interval(seen) if seen > 0.0 else (0.0, poisson_limit(0))

@@ -3,13 +3,19 @@
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dopantfit.boundary.options import PotentialOption, UnvalidatedOption
 from dopantfit.terminal import JsonOption, at_a_time, print_json
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dopantfit.boundary.spectrum.check import ChainPoint
+    from dopantfit.boundary.spectrum.config import Thermodynamics
+    from dopantfit.boundary.spectrum.question import SpectrumQuestion
     from dopantfit.boundary.spectrum.record import SpectrumRecord
 
 #: Seconds between two lines of progress.
@@ -19,7 +25,7 @@ _PAUSE = 5.0
 def spectrum(
     structure: Annotated[Path, typer.Argument(help="Folder of a build, or an extended XYZ file, doped or not.")],
     dopant: Annotated[str, typer.Option(help="Label of the dopant in the potential.")],
-    potential: Annotated[str, typer.Option(help="A TOML file, or the name of a published set.")],
+    potential: PotentialOption,
     output: Annotated[
         Path | None, typer.Option(help="Folder of the run.", show_default="spectrum beside the structure")
     ] = None,
@@ -41,50 +47,62 @@ def spectrum(
         str | None, typer.Option(help="What a structure without boundary is: grain or amorphous.", metavar="DOMAIN")
     ] = None,
     host: Annotated[str, typer.Option(help="A TOML file, or the name of a host of the library.")] = "latp",
-    unvalidated: Annotated[
-        str | None,
-        typer.Option(
-            help="Why a fitted potential is used although its validation is missing or failed; kept in the run."
-        ),
-    ] = None,
+    unvalidated: UnvalidatedOption = None,
     json: JsonOption = False,
 ) -> None:
     """Relax exchanges of the dopant with sampled sites of every domain, and say where it goes from 300 to 2000 K."""
-    from dopantfit.boundary.build.sinter import read_boundary
-    from dopantfit.boundary.profile.domains import find_domains, only_domain
-    from dopantfit.boundary.spectrum.check import agreement, chain_points
-    from dopantfit.boundary.spectrum.config import Sampling, Thermodynamics
+    from dopantfit.boundary.spectrum.check import agreement
     from dopantfit.boundary.spectrum.figures import draw_spectrum
-    from dopantfit.boundary.spectrum.question import SpectrumQuestion
     from dopantfit.boundary.spectrum.run import run_spectrum
-    from dopantfit.boundary.swap.kept import records_of
-    from dopantfit.boundary.swap.temper import LADDER_FILE
     from dopantfit.boundary.validation_status import keep_validation_status
-    from dopantfit.potential import Potential
-    from dopantfit.strict_toml import parse_strict
-    from dopantfit.structures import load_host
     from dopantfit.workflow.pool import local_pool
 
-    of, atoms = load_host(host), read_boundary(structure)
-    asked = {"dopant": dopant, "partners": sorted(of.exchangeable), "sites": sites, "seed": seed}
-    sampling = parse_strict(Sampling, {**asked, "arrangements": arrangements}, "options")
+    asked = {"dopant": dopant, "sites": sites, "arrangements": arrangements, "seed": seed}
     terms = {"dopants": dopants, "interaction": interaction, "exchange_error": exchange_error}
-    thermodynamics = parse_strict(Thermodynamics, terms, "options")
-    domains = find_domains(atoms, of, framework=(*of.framework, dopant)) if bulk is None else only_domain(atoms, bulk)
-    question = SpectrumQuestion(atoms, domains, of, Potential.load(potential), sampling)
-    question.check()
-    chain = [] if swaps is None else list(records_of(swaps / LADDER_FILE))
-    points = [] if swaps is None else chain_points(swaps, domains, float(atoms.cell[2, 2]))
+    question, thermodynamics = _asked(structure, potential, host, bulk, asked, terms)
+    chain, points = ([], []) if swaps is None else _swapped(swaps, question)
     folder = output or (structure if structure.is_dir() else structure.parent) / "spectrum"
     keep_validation_status(potential, unvalidated, folder)
     with local_pool(workers) as pool:
         record = run_spectrum(question, thermodynamics, folder, pool, chain, Progress())
     draw_spectrum(record, folder, points)
     agreed = agreement(record, points)
-    if json:
-        print_json({**record.as_dict(), "chain": agreed})
-    else:
-        _show(record, agreed, folder)
+    print_json({**record.as_dict(), "chain": agreed}) if json else _show(record, agreed, folder)
+
+
+def _asked(
+    structure: Path, potential: str, host: str, bulk: str | None, asked: dict[str, Any], terms: dict[str, Any]
+) -> "tuple[SpectrumQuestion, Thermodynamics]":
+    """What is asked, and with what statistics. asked, terms: options by their names in `Sampling`, `Thermodynamics`.
+
+    Raises ConfigError for what no exchange can be made of.
+    """
+    from dopantfit.boundary.build.sinter import read_boundary
+    from dopantfit.boundary.profile.domains import find_domains, only_domain
+    from dopantfit.boundary.spectrum.config import Sampling, Thermodynamics
+    from dopantfit.boundary.spectrum.question import SpectrumQuestion
+    from dopantfit.potential import Potential
+    from dopantfit.strict_toml import parse_strict
+    from dopantfit.structures import load_host
+
+    of, atoms = load_host(host), read_boundary(structure)
+    sampling = parse_strict(Sampling, {**asked, "partners": sorted(of.exchangeable)}, "options")
+    thermodynamics = parse_strict(Thermodynamics, terms, "options")
+    framework = (*of.framework, sampling.dopant)
+    domains = find_domains(atoms, of, framework=framework) if bulk is None else only_domain(atoms, bulk)
+    question = SpectrumQuestion(atoms, domains, of, Potential.load(potential), sampling)
+    question.check()
+    return question, thermodynamics
+
+
+def _swapped(swaps: Path, question: "SpectrumQuestion") -> "tuple[list[Mapping[str, Any] | None], list[ChainPoint]]":
+    """Records of the rounds of a swap run of the same structure, and where its chains ended."""
+    from dopantfit.boundary.spectrum.check import chain_points
+    from dopantfit.boundary.swap.kept import records_of
+    from dopantfit.boundary.swap.temper import LADDER_FILE
+
+    length = float(question.atoms.cell[2, 2])
+    return list(records_of(swaps / LADDER_FILE)), chain_points(swaps, question.domains, length)
 
 
 class Progress:

@@ -1,26 +1,21 @@
 """Figures of a spectrum, each with its numbers beside it as CSV: ratio against temperature, energies, depth."""
 
-import csv
-import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
 from dopantfit.boundary.profile.domains import NAMES
 from dopantfit.boundary.spectrum.check import ChainPoint
 from dopantfit.boundary.spectrum.occupation import site_energies
-from dopantfit.boundary.spectrum.record import Band, SpectrumRecord
-from dopantfit.workflow.provenance import write_text_atomic
+from dopantfit.boundary.spectrum.record import TYPICAL, Band, SpectrumRecord
+from dopantfit.workflow.figures import new_figure, save_with_csv
 
 #: Okabe & Ito's colours, told apart by all common kinds of colour vision.
 _COLOURS = {"grain": "#0072B2", "complexion": "#E69F00", "amorphous": "#009E73"}
 _CHAIN = "#D55E00"
-#: Temperature of the energies and of the depth profile that are drawn [K].
-TYPICAL = 1000.0
+_DPI = 150
 
 
 def draw_spectrum(record: SpectrumRecord, folder: Path, chain: Sequence[ChainPoint] = ()) -> None:
@@ -31,25 +26,9 @@ def draw_spectrum(record: SpectrumRecord, folder: Path, chain: Sequence[ChainPoi
         _depth(record, folder)
 
 
-def _figure(width: float, height: float) -> tuple[Figure, Any]:
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure, figure.subplots()
-
-
-def _save(figure: Figure, folder: Path, name: str, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    # Without the version of the library, the same numbers give the same bytes.
-    figure.savefig(folder / f"{name}.png", dpi=150, metadata={"Software": None})
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    write_text_atomic(folder / f"{name}.csv", text.getvalue())
-
-
 def _grain(record: SpectrumRecord, folder: Path, chain: Sequence[ChainPoint]) -> None:
     """Dopant fraction of the grain over that of the amorphous domain; the share of domains where there is no ratio."""
-    figure, panel = _figure(5.6, 3.8)
+    figure, ((panel,),) = new_figure(5.6, 3.8)
     kelvin = [one.temperature_K for one in record.placements]
     rows: list[Sequence[Any]] = []
     if record.placements[0].ratio is not None:
@@ -75,7 +54,7 @@ def _grain(record: SpectrumRecord, folder: Path, chain: Sequence[ChainPoint]) ->
     panel.set_xlabel("temperature (K)")
     panel.legend(frameon=False, fontsize=8)
     header = ("of", "temperature_K", "value", "low", "high", "low_with_force_field", "high_with_force_field")
-    _save(figure, folder, "grain", header, rows)
+    save_with_csv(figure, folder, "grain", _DPI, header, rows)
 
 
 def _banded(panel: Any, kelvin: Sequence[float], bands: Sequence[Band], colour: str, label: str) -> None:
@@ -102,9 +81,7 @@ def _numbers(kelvin: Sequence[float], bands: Sequence[Band]) -> Iterable[Sequenc
 def _energies(record: SpectrumRecord, folder: Path) -> None:
     """Energies of the sites at 1000 K, cumulative, by domain, one panel for each kind."""
     kinds = sorted({site.kind for site in record.sites})
-    figure = Figure(figsize=(3.0 * len(kinds) + 0.6, 3.2), layout="constrained")
-    FigureCanvasAgg(figure)
-    panels = figure.subplots(1, len(kinds), squeeze=False, sharey=True)[0]
+    figure, (panels,) = new_figure(3.0 * len(kinds) + 0.6, 3.2, columns=len(kinds), share_y=True)
     rows = []
     for panel, kind in zip(panels, kinds, strict=True):
         for name in NAMES:
@@ -117,7 +94,7 @@ def _energies(record: SpectrumRecord, folder: Path) -> None:
     panels[0].set_ylabel("part of the sampled sites")
     handles = [panels[0].plot([], [], color=colour)[0] for colour in _COLOURS.values()]
     figure.legend(handles, list(_COLOURS), loc="outside upper center", ncols=3, fontsize=8, frameon=False)
-    _save(figure, folder, "energies", ("domain", "kind", "energy_eV"), rows)
+    save_with_csv(figure, folder, "energies", _DPI, ("domain", "kind", "energy_eV"), rows)
 
 
 def _free(record: SpectrumRecord, domain: str, kind: str) -> Any:
@@ -128,7 +105,7 @@ def _free(record: SpectrumRecord, domain: str, kind: str) -> Any:
 
 
 def _depth(record: SpectrumRecord, folder: Path) -> None:
-    figure, panel = _figure(5.6, 3.4)
+    figure, ((panel,),) = new_figure(5.6, 3.4)
     placement = record.at(TYPICAL)
     rows = []
     for layer in placement.layers:
@@ -141,4 +118,4 @@ def _depth(record: SpectrumRecord, folder: Path) -> None:
     panel.set_xlabel("depth below the face of the amorphous domain (Å)")
     panel.set_ylabel(f"dopant at {placement.temperature_K:g} K (at%)")
     panel.legend(frameon=False, fontsize=8)
-    _save(figure, folder, "depth", ("domain", "from_A", "to_A", "percent", "low", "high"), rows)
+    save_with_csv(figure, folder, "depth", _DPI, ("domain", "from_A", "to_A", "percent", "low", "high"), rows)

@@ -15,7 +15,7 @@ from dopantfit.boundary.profile.domains import NAMES
 from dopantfit.boundary.spectrum.config import Thermodynamics
 from dopantfit.boundary.spectrum.occupation import FermiSites, dilute_weights, site_energies
 from dopantfit.boundary.spectrum.record import Band, DopantPlacement, Layer
-from dopantfit.boundary.spectrum.sites import ExchangeSite, Stratum
+from dopantfit.boundary.spectrum.sites import DomainKind, ExchangeSite
 from dopantfit.energy.arrays import Flags, Floats, Integers
 
 GRAIN, AMORPHOUS = "grain", "amorphous"
@@ -42,8 +42,8 @@ class SampledSpectrum:
 
     sites: Sequence[ExchangeSite]
     energies: Floats
-    numbers: Mapping[Stratum, float]
-    taken: Mapping[Stratum, int]
+    numbers: Mapping[DomainKind, float]
+    taken: Mapping[DomainKind, int]
     ions: Mapping[str, int]
     held: Mapping[str, int]
     layers: Sequence[LayerIons]
@@ -60,9 +60,9 @@ class SampledSpectrum:
         """Number of the domain of each site, ``shape=(n_sites,)``."""
         return np.array([NAMES.index(site.domain) for site in self.sites], dtype=np.int64)
 
-    def members(self, of: Callable[[ExchangeSite], bool]) -> Flags:
-        """Which sites are of some kind, ``shape=(n_sites,)``."""
-        return np.array([of(site) for site in self.sites], dtype=np.bool_)
+    def members(self, domain: str, kind: str | None = None) -> Flags:
+        """Which sites are in a domain, and of a kind where one is given, ``shape=(n_sites,)``."""
+        return np.array([s.domain == domain and kind in (None, s.kind) for s in self.sites], dtype=np.bool_)
 
     def ensemble(self, interaction: float) -> FermiSites:
         """The sites as the statistics has them."""
@@ -74,7 +74,7 @@ class SampledSpectrum:
         """Sites ``(count, n_sites)`` and their energies ``(count, n_sites, n_arrangements)``, drawn anew."""
         chosen = np.tile(np.arange(len(self.sites)), (count, 1))
         for stratum, there in self.taken.items():
-            mine = np.flatnonzero(self.members(lambda site, one=stratum: site.stratum == one))  # type: ignore[misc]
+            mine = np.flatnonzero(self.members(*stratum))
             if len(mine) < there:
                 chosen[:, mine] = rng.choice(mine, (count, len(mine)))
         known = ~np.isnan(self.energies)
@@ -129,10 +129,9 @@ class _At:
         """All shares with their bands. Resampling stays within strata: columns keep their domain and kind."""
         sites, ions = self.spectrum, self.spectrum.ions
         total = sites.dopants
-        domains = [name for name in NAMES if sites.members(lambda site, one=name: site.domain == one).any()]  # type: ignore[misc]
-        inside = {name: sites.members(lambda site, one=name: site.domain == one) for name in domains}  # type: ignore[misc]
+        inside = {name: mine for name in NAMES if (mine := sites.members(name)).any()}
         kinds = sorted({site.kind for site in sites.sites if site.domain == GRAIN})
-        of_kind = {one: sites.members(lambda s, k=one: s.domain == GRAIN and s.kind == k) for one in kinds}  # type: ignore[misc]
+        of_kind = {one: sites.members(GRAIN, one) for one in kinds}
 
         def share(mine: Flags) -> Band:
             return self._band(central, draws, lambda filled: filled[..., mine].sum(axis=-1) / total)
@@ -166,8 +165,7 @@ class _At:
         found = []
         depth = np.array([np.nan if site.depth is None else site.depth for site in self.spectrum.sites])
         for layer in self.spectrum.layers:
-            here = self.spectrum.members(lambda site, one=layer: site.domain == one.domain)  # type: ignore[misc]
-            here &= (depth >= layer.low) & (depth < layer.high)
+            here = self.spectrum.members(layer.domain) & (depth >= layer.low) & (depth < layer.high)
             if not here.any():
                 continue
 

@@ -7,6 +7,8 @@ from dopantfit.boundary.spectrum.relaxations import Ending
 from dopantfit.workflow.schema import Model, VersionedRecord
 
 SPECTRUM = "spectrum.json"
+#: Temperature of the energies that strata are summed up by, and of those and the depths that are drawn [K].
+TYPICAL = 1000.0
 
 
 class Band(Model):

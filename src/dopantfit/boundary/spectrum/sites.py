@@ -19,7 +19,7 @@ from dopantfit.structures import labels_of
 _GOLDEN = 0.5 * (5**0.5 - 1.0)
 
 #: Domain and kind, e.g. ("grain", "Al").
-Stratum = tuple[str, str]
+DomainKind = tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class ExchangeSite:
     depth: float | None
 
     @property
-    def stratum(self) -> Stratum:
+    def stratum(self) -> DomainKind:
         """Domain and kind."""
         return self.domain, self.kind
 
@@ -61,13 +61,13 @@ def depths_of(atoms: Atoms, domains: Domains) -> Floats | None:
 
 def site_numbers(
     sites: Sequence[ExchangeSite], dopants: Sequence[ExchangeSite], framework: Sequence[str]
-) -> dict[Stratum, float]:
+) -> dict[DomainKind, float]:
     """How many sites of each kind a domain has, those that dopants hold included.
 
     Dopants came to framework sites of their domain at random: their sites count among those, in proportion. Where a
     domain has no such site left, they count with all of its kinds.
     """
-    counts: dict[Stratum, float] = {}
+    counts: dict[DomainKind, float] = {}
     for site in sites:
         counts[site.stratum] = counts.get(site.stratum, 0.0) + 1.0
     for domain in NAMES:
@@ -98,7 +98,7 @@ def sampled(sites: Sequence[ExchangeSite], count: int, seed: int) -> list[Exchan
     return chosen
 
 
-def _spread(sites: list[ExchangeSite], seed: int, stratum: Stratum) -> list[ExchangeSite]:
+def _spread(sites: list[ExchangeSite], seed: int, stratum: DomainKind) -> list[ExchangeSite]:
     """All sites of a stratum in the order in which they are taken; every first part of it is spread over depth."""
     ordered = sorted(sites, key=lambda site: (0.0 if site.depth is None else site.depth, site.ion))
     at = float(np.random.default_rng([seed, *"".join(stratum).encode()]).random())

@@ -6,7 +6,7 @@ from typing import Any
 from rich.console import RenderableType
 from rich.table import Table
 
-from dopantfit.boundary.spectrum.record import Band, SpectrumRecord
+from dopantfit.boundary.spectrum.record import TYPICAL, Band, SpectrumRecord
 
 
 def tables(record: SpectrumRecord, agreed: Sequence[Mapping[str, Any]]) -> list[RenderableType]:
@@ -25,7 +25,7 @@ def _table(title: str, *columns: str) -> Table:
 
 
 def _strata(record: SpectrumRecord) -> Table:
-    title = f"exchange energies of {record.sampling.dopant} (eV, against the ion that moved, at 1000 K)"
+    title = f"exchange energies of {record.sampling.dopant} (eV, against the ion that moved, at {TYPICAL:g} K)"
     table = _table(title, "site", "number", "sampled", "answered", "lowest", "median")
     for one in record.strata:
         lowest, median = ("" if value is None else f"{value:.2f}" for value in (one.lowest_eV, one.median_eV))

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from dopantfit.boundary.options import PotentialOption, UnvalidatedOption
 from dopantfit.terminal import JsonOption, at_a_time, console, print_json
 
 
@@ -13,15 +14,10 @@ def swap(
     structure: Annotated[Path, typer.Argument(help="A doped boundary, any file that ASE reads; the normal is z.")],
     config: Annotated[Path, typer.Argument(help="swap.toml.")],
     output: Annotated[Path, typer.Option(help="Folder of the run; an unfinished one is resumed.")],
-    potential: Annotated[str, typer.Option(help="A TOML file, or the name of a published set.")] = "latp-mg-2022",
+    potential: PotentialOption = "latp-mg-2022",
     workers: Annotated[int, typer.Option(min=1, callback=at_a_time, help="Walkers at a time, a process each.")] = 1,
     rounds: Annotated[int | None, typer.Option(min=1, help="Stop after so many rounds; all by default.")] = None,
-    unvalidated: Annotated[
-        str | None,
-        typer.Option(
-            help="Why a fitted potential is used although its validation is missing or failed; kept in the run."
-        ),
-    ] = None,
+    unvalidated: UnvalidatedOption = None,
     json: JsonOption = False,
 ) -> None:
     """Move a dopant across a grain boundary: swaps judged by relaxed energies, walkers at several temperatures."""

@@ -22,7 +22,7 @@ from dopantfit.validate.migration import (
     relaxed_crystal,
     with_dopant,
 )
-from dopantfit.validate.settings import BarrierSettings
+from dopantfit.validate.settings import BarrierSettings, load_settings
 from dopantfit.validate.subject import load_subject
 
 MG = Path(__file__).parents[2] / "fits" / "Mg"
@@ -183,11 +183,26 @@ def test_a_reference_calculator_is_held_against(gate):
     assert not gate(0.4, 0.4, 0.4, 0.2, calculator=emt).passed
 
 
-@pytest.mark.parametrize("text", ["nothing.at.all:X", "ase.calculators.emt:Nope", "ase:Atoms", "EMT", ""])
-def test_what_is_no_calculator_is_refused_in_one_line(text):
-    with pytest.raises(ConfigError, match="module:Class") as problem:
-        migration_gate.calculator_of(text)
+@pytest.mark.parametrize(
+    ("calculator", "words"),
+    [
+        ("nothing.at.all:X", "cannot be imported: ModuleNotFoundError"),
+        ("ase.calculators.emt:Nope", "has no Nope that can be called"),
+        ("ase:Atoms", "made a Atoms, which is no calculator"),
+        ("ase.calculators.emt:EMT.calculate", "cannot be made: TypeError"),
+    ],
+)
+def test_a_reference_calculator_that_cannot_be_made_is_told_before_any_path(gate, calculator, words):
+    with pytest.raises(ConfigError, match=rf"validate\.toml: barrier: calculator {calculator}: .*{words}") as problem:
+        gate(calculator=calculator)  # without heights: a path that is looked for has none
     assert "\n" not in str(problem.value)
+
+
+@pytest.mark.parametrize("text", ["EMT", "", "./mine.py:make", "mine.py:make"])
+def test_what_names_no_class_of_a_module_is_refused_as_it_is_read(tmp_path, text):
+    (tmp_path / "validate.toml").write_text(f'[barrier]\ncalculator = "{text}"\n')
+    with pytest.raises(ConfigError, match=r"validate\.toml: barrier\.calculator = .*module:Class"):
+        load_settings(tmp_path)
 
 
 def test_the_host_without_rest_is_no_result(gate):

@@ -1,6 +1,5 @@
 """``dopantfit new`` as a Python function: the files of a dopant, all of them or none."""
 
-import math
 import os
 import shutil
 from collections.abc import Callable, Iterable, Mapping
@@ -90,8 +89,10 @@ def new(
     files = write_together(
         texts, (folders.host, folders.compound, folders.fit), lambda found: _check(request, found, folders)
     )
-    ions = {folders.host: {cell.name: cell.ions for cell in request.cells}, folders.compound: {}}
-    ions[folders.compound][""] = len(compound.atoms) * math.prod(compound.repeats)
+    ions = {
+        folders.host: {cell.name: cell.ions for cell in request.cells},
+        folders.compound: {"": compound.computed_ions},
+    }
     return NewDopant(folders.fit, files, compound.source, _commands(folders, ions, code))
 
 

@@ -69,6 +69,21 @@ def test_a_dopant_takes_the_site_next_to_the_path_or_the_farthest():
     assert near.start.get_chemical_symbols().count("Mg") == 1 and near.start[near.dopant].symbol == "Mg"
 
 
+@pytest.mark.parametrize("near", [True, False])
+def test_a_dopant_on_a_place_of_the_mobile_ion_is_not_the_ion_that_hops(near):
+    path = migration_path(load_host("latp").conventional)
+    doped = with_dopant(path, "Li", "Na", near)
+    assert doped.start[doped.ion].symbol == "Li" and doped.start[doped.dopant].symbol == "Na"
+
+
+def test_a_dopant_of_the_mobile_ions_charge_stands_on_its_places(gate, monkeypatch):
+    asked = []
+    monkeypatch.setattr(migration_gate, "with_dopant", lambda path, replaced, *_: asked.append(replaced) or path)
+    gate(0.4, 0.6, 0.5)
+    gate(0.4, 0.6, 0.5, charge=1)
+    assert asked == ["Ti", "Ti", "Li", "Li"]
+
+
 class Bumpy(Calculator):
     """The first ion rolls over h/2 (1 - cos 2πx/L), held in y and z; the second is bound to its place."""
 
@@ -147,7 +162,7 @@ def test_the_barrier_is_the_top_of_a_dense_constrained_scan(relaxed_path, host_b
 def gate(work, monkeypatch, any_path):
     """Judge barriers [eV] of the host, near and far from a dopant, and of a reference calculator; None for no rest."""
 
-    def judge(*heights, calculator=None):
+    def judge(*heights, calculator=None, charge=2):
         left = list(heights)
 
         def made_up(*_):
@@ -161,7 +176,9 @@ def gate(work, monkeypatch, any_path):
         subject = load_subject(MG, "latp-mg-2022", "quick")
         settings = BarrierSettings(calculator=calculator) if calculator else None
         update = subject.settings.model_copy(update={"barrier": settings})
-        return migration_gate.barrier(replace(subject, settings=update), work)
+        dopant = subject.config.dopant.model_copy(update={"formal_charge": charge})
+        config = subject.config.model_copy(update={"dopant": dopant})
+        return migration_gate.barrier(replace(subject, settings=update, config=config), work)
 
     return judge
 

@@ -1,6 +1,6 @@
 """Gate g: the barrier of the mobile ion's hop, in the undoped host, and near and far from a dopant."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from textwrap import fill
@@ -54,8 +54,9 @@ def barrier(subject: Subject, work: GateWork) -> Gate:
     make = partial(ShellModel, subject.potential, background=True)
     path = _path(subject, make)
     hops = [Hop(HOST, find_barrier(path, make, _report(work, HOST, 0.1)))]
+    replaced = subject.host.site_of(subject.dopant.formal_charge)
     for part, near, name in ((0.3, True, NEAR), (0.5, False, FAR)):
-        doped = with_dopant(path, subject.host.substitution.replaced, subject.dopant.label, near)
+        doped = partial(with_dopant, path, replaced, subject.dopant.label, near)
         hops.append(_tried(name, doped, make, _report(work, name, part)))
     if reference is not None:
         hops.append(_of_reference(subject, reference, _report(work, REFERENCE, 0.7)))
@@ -97,9 +98,9 @@ def _report(work: GateWork, name: str, part: float) -> Any:
     return lambda text: work.report(f"{name}: {text}", part)
 
 
-def _tried(name: str, path: MigrationPath, make: MakeCalculator, report: Any) -> Hop:
+def _tried(name: str, path: Callable[[], MigrationPath], make: MakeCalculator, report: Any) -> Hop:
     try:
-        return Hop(name, find_barrier(path, make, report))
+        return Hop(name, find_barrier(path(), make, report))
     except (ConvergenceError, CollapseError, ConfigError) as problem:
         return Hop(name, None, str(problem))
 

@@ -68,6 +68,34 @@ def test_all_that_is_wrong_is_told_at_once_under_its_own_file(project):
     assert told("study.toml", "replaces = 'Zr' is no cation")
 
 
+RUNS = """
+[[configurations]]
+kind = "channel"
+name = "channel"
+start = { host = "latp" }
+dopant = "Ga"
+formal_charge = 3
+mobile = "Li"
+configurations = 1
+potential = "latp-2021"
+temperature = 600.0
+duration = 0.1
+[[configurations]]
+kind = "glass"
+name = "glass"
+units = 3
+cations = { Ga = 3 }
+potential = "latp-2021"
+"""
+
+
+def test_potentials_of_every_kind_of_run_are_asked_for_its_ions(project):
+    plan = project / "reference_dft" / "Ga-latp" / "plan.toml"
+    plan.write_text(plan.read_text() + RUNS)
+    told = [one.what for one in check(project / "fits" / "Ga") if one.severity == "error"]
+    assert told == [f"{name}: potential latp-2021 has no Ga; name another" for name in ("channel", "glass")]
+
+
 def test_a_missing_compound_is_told_before_any_gate(project):
     (project / "fits" / "Ga" / "validate.toml").unlink()
     (found,) = [one for one in check(project / "fits" / "Ga") if one.severity == "error"]

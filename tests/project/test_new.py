@@ -146,6 +146,13 @@ def test_a_charge_that_mobile_ions_cannot_balance_is_refused(tmp_path):
         new("Ga", charge=3, like="Al", host=str(host), root=tmp_path)
 
 
+def test_a_file_that_is_called_like_a_library_potential_is_not_named_instead(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "latp-2021").write_text("something else\n")
+    made = new("Ga", charge=3, like="Al", root="project")
+    assert 'host = "latp-2021"' in (made.fit / "fit.toml").read_text()
+
+
 def test_folders_that_are_there_stay_as_they_are(gallium, tmp_path):
     (tmp_path / "fits" / "Ga").mkdir(parents=True)
     with pytest.raises(ConfigError, match="is there already; nothing was written"):

@@ -151,7 +151,7 @@ def test_a_finished_frame_of_another_geometry_is_refused(tmp_path: Path) -> None
 
 
 def test_starts_that_are_not_there_are_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"a: start\.file .*nothing\.cif: cannot be read"):
+    with pytest.raises(ConfigError, match=r"a: start\.file: .*nothing\.cif: cannot be read"):
         made(item("volumes", "scales = [1.0]", '{ file = "nothing.cif" }'), tmp_path)
     with pytest.raises(ConfigError, match=r"a: start\.prototype: 'Mg0' is no crystal prototype"):
         made(item("volumes", "scales = [1.0]", '{ prototype = "Mg0" }'), tmp_path)

@@ -195,6 +195,36 @@ def test_what_is_not_there_is_named_with_its_reason_and_not_drawn(tmp_path):
     assert sum("swaps/GB_1 failed: the engine stopped" in line for line in record.missing) == 4
 
 
+def test_a_report_takes_the_figures_of_the_one_before_away_and_leaves_what_people_put_there(tmp_path):
+    output = tmp_path / "out"
+    run, fit = write_study(tmp_path / "run", all_but("10-arrhenius")), write_made_up_fit(tmp_path / "Mg")
+    before, _ = page_of(run, output)
+    assert (output / "figures" / "10-arrhenius-lines.csv").is_file()
+    mine = [output / "figures" / name for name in ("mine.pdf", "mine.csv")]
+    for path in mine:
+        path.write_text("mine")
+    record, _ = page_of(fit, output)
+    assert not set(before.figures) & set(record.figures)
+    left = {path.name for path in (output / "figures").iterdir()} - {path.name for path in mine}
+    assert left == {f"{name}.{ending}" for name in record.figures for ending in ("pdf", "svg", "csv")}
+    assert all(path.read_text() == "mine" for path in mine)
+    assert {path.name for path in output.iterdir()} == {"report.html", "report.json", "figures"}
+
+
+def test_a_report_that_cannot_be_made_leaves_the_one_before(tmp_path, monkeypatch):
+    fit, output = write_made_up_fit(tmp_path / "Mg"), tmp_path / "out"
+    page_of(fit, output)
+    before = {path: path.read_bytes() for path in output.rglob("*") if path.is_file()}
+
+    def broken(content):
+        raise ConfigError("a record is damaged")
+
+    monkeypatch.setattr("dopantfit.report.page.rendered", broken)
+    with pytest.raises(ConfigError, match="damaged"):
+        write_report(read_sources(fit), output)
+    assert {path: path.read_bytes() for path in output.rglob("*") if path.is_file()} == before
+
+
 def test_the_same_records_give_the_same_page_in_the_run_and_kept_with_the_fit(whole, study_folder, tmp_path):
     shutil.copytree(study_folder / "summary", tmp_path / "Mg" / "study")
     record, page = page_of(tmp_path / "Mg", tmp_path / "out")

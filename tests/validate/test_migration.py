@@ -22,7 +22,7 @@ from dopantfit.validate.migration import (
     relaxed_crystal,
     with_dopant,
 )
-from dopantfit.validate.settings import BarrierSettings
+from dopantfit.validate.settings import BarrierSettings, load_settings
 from dopantfit.validate.subject import load_subject
 
 MG = Path(__file__).parents[2] / "fits" / "Mg"
@@ -67,6 +67,21 @@ def test_a_dopant_takes_the_site_next_to_the_path_or_the_farthest():
     apart = [np.linalg.norm((np.mod(cell.scaled_positions(s) + 0.5, 1) - 0.5) @ cell.array) for s in sites]
     assert apart[0] < 4.0 < 8.0 < apart[1]
     assert near.start.get_chemical_symbols().count("Mg") == 1 and near.start[near.dopant].symbol == "Mg"
+
+
+@pytest.mark.parametrize("near", [True, False])
+def test_a_dopant_on_a_place_of_the_mobile_ion_is_not_the_ion_that_hops(near):
+    path = migration_path(load_host("latp").conventional)
+    doped = with_dopant(path, "Li", "Na", near)
+    assert doped.start[doped.ion].symbol == "Li" and doped.start[doped.dopant].symbol == "Na"
+
+
+def test_a_dopant_of_the_mobile_ions_charge_stands_on_its_places(gate, monkeypatch):
+    asked = []
+    monkeypatch.setattr(migration_gate, "with_dopant", lambda path, replaced, *_: asked.append(replaced) or path)
+    gate(0.4, 0.6, 0.5)
+    gate(0.4, 0.6, 0.5, charge=1)
+    assert asked == ["Ti", "Ti", "Li", "Li"]
 
 
 class Bumpy(Calculator):
@@ -147,7 +162,7 @@ def test_the_barrier_is_the_top_of_a_dense_constrained_scan(relaxed_path, host_b
 def gate(work, monkeypatch, any_path):
     """Judge barriers [eV] of the host, near and far from a dopant, and of a reference calculator; None for no rest."""
 
-    def judge(*heights, calculator=None):
+    def judge(*heights, calculator=None, charge=2):
         left = list(heights)
 
         def made_up(*_):
@@ -161,7 +176,9 @@ def gate(work, monkeypatch, any_path):
         subject = load_subject(MG, "latp-mg-2022", "quick")
         settings = BarrierSettings(calculator=calculator) if calculator else None
         update = subject.settings.model_copy(update={"barrier": settings})
-        return migration_gate.barrier(replace(subject, settings=update), work)
+        dopant = subject.config.dopant.model_copy(update={"formal_charge": charge})
+        config = subject.config.model_copy(update={"dopant": dopant})
+        return migration_gate.barrier(replace(subject, settings=update, config=config), work)
 
     return judge
 
@@ -183,11 +200,26 @@ def test_a_reference_calculator_is_held_against(gate):
     assert not gate(0.4, 0.4, 0.4, 0.2, calculator=emt).passed
 
 
-@pytest.mark.parametrize("text", ["nothing.at.all:X", "ase.calculators.emt:Nope", "ase:Atoms", "EMT", ""])
-def test_what_is_no_calculator_is_refused_in_one_line(text):
-    with pytest.raises(ConfigError, match="module:Class") as problem:
-        migration_gate.calculator_of(text)
+@pytest.mark.parametrize(
+    ("calculator", "words"),
+    [
+        ("nothing.at.all:X", "cannot be imported: ModuleNotFoundError"),
+        ("ase.calculators.emt:Nope", "has no Nope that can be called"),
+        ("ase:Atoms", "made a Atoms, which is no calculator"),
+        ("ase.calculators.emt:EMT.calculate", "cannot be made: TypeError"),
+    ],
+)
+def test_a_reference_calculator_that_cannot_be_made_is_told_before_any_path(gate, calculator, words):
+    with pytest.raises(ConfigError, match=rf"validate\.toml: barrier: calculator {calculator}: .*{words}") as problem:
+        gate(calculator=calculator)  # without heights: a path that is looked for has none
     assert "\n" not in str(problem.value)
+
+
+@pytest.mark.parametrize("text", ["EMT", "", "./mine.py:make", "mine.py:make"])
+def test_what_names_no_class_of_a_module_is_refused_as_it_is_read(tmp_path, text):
+    (tmp_path / "validate.toml").write_text(f'[barrier]\ncalculator = "{text}"\n')
+    with pytest.raises(ConfigError, match=r"validate\.toml: barrier\.calculator = .*module:Class"):
+        load_settings(tmp_path)
 
 
 def test_the_host_without_rest_is_no_result(gate):

@@ -7,12 +7,15 @@ from pathlib import Path
 from dopantfit.errors import DopantFitError
 from dopantfit.fit.config import FitConfig, ReferenceSet
 from dopantfit.potential import Potential
+from dopantfit.potential.checks import element_of
 from dopantfit.potential.files import named_in
 from dopantfit.project.finding import ProjectFinding
 from dopantfit.reference.frames import load_set
 from dopantfit.reference.generate import start_ions
 from dopantfit.reference.manifest import MANIFEST_FILE, load_manifest
-from dopantfit.reference.plan import PLAN_FILE, Glass, MolecularDynamics, Plan, load_plan
+from dopantfit.reference.plan import PLAN_FILE, Channel, Glass, Item, MolecularDynamics, Plan, load_plan
+from dopantfit.structures.cells import labels_of
+from dopantfit.structures.hosts import load_host
 
 
 def is_labelled(folder: Path) -> bool:
@@ -72,23 +75,34 @@ def _plan_findings(plan: Plan, config: FitConfig, folder: Path) -> Iterator[Proj
     where = str(folder / PLAN_FILE)
     manifest = load_manifest(folder) if (folder / MANIFEST_FILE).is_file() else None
     for item in plan.configurations:
-        if isinstance(item, Glass) or item.start.frame is not None or item.start.end_of is not None:
-            continue
         try:
-            held = set(start_ions(item, folder).symbols)
+            held = _labels_in(item, folder)
         except DopantFitError as problem:
             yield ProjectFinding("error", where, str(problem))
             continue
-        if manifest is not None and (unnamed := manifest.unnamed(held)):
+        if manifest is not None and (unnamed := manifest.unnamed({element_of(label) for label in held})):
             what = f"{item.name} holds {', '.join(unnamed)}, for which pseudopotentials names none; add it"
             yield ProjectFinding("error", str(folder / MANIFEST_FILE), what)
-        if isinstance(item, MolecularDynamics):
+        if held and isinstance(item, MolecularDynamics | Channel | Glass):
             yield from _dynamics_findings(item, held, folder)
     if config.dopant is not None and plan.set != folder.name:
         yield ProjectFinding("warning", where, f"set = {plan.set!r}, and its folder is {folder.name!r}")
 
 
-def _dynamics_findings(item: MolecularDynamics, held: set[str], folder: Path) -> Iterator[ProjectFinding]:
+def _labels_in(item: Item, folder: Path) -> set[str]:
+    """Labels of the ions in the configurations of an item; none where it departs from what has to be computed first."""
+    if isinstance(item, Glass):
+        unit = load_host(item.host, folder).polyanion
+        return {unit.centre, unit.ligand, *item.cations}
+    if item.start.frame is not None or item.start.end_of is not None:
+        return set()
+    dopant = {item.dopant} if isinstance(item, Channel) else set()
+    return dopant | set(labels_of(start_ions(item, folder)))
+
+
+def _dynamics_findings(
+    item: MolecularDynamics | Channel | Glass, held: set[str], folder: Path
+) -> Iterator[ProjectFinding]:
     where = str(folder / PLAN_FILE)
     try:
         potential = Potential.load(named_in(folder, item.potential))

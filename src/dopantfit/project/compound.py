@@ -3,7 +3,6 @@
 import math
 from dataclasses import dataclass
 
-import ase.io
 from ase import Atoms
 
 from dopantfit.errors import ConfigError
@@ -18,7 +17,7 @@ from dopantfit.structures import (
     with_labels,
 )
 from dopantfit.structures.cells import heights
-from dopantfit.structures.convert import read_cif
+from dopantfit.structures.convert import read_crystal
 
 #: Shortest distance between opposite faces of a cell that is computed with the Γ point only [Å].
 _GAMMA_EDGE = 8.0
@@ -47,6 +46,11 @@ class SimpleCompound:
         """Repeats along the vectors after which the Γ point is enough."""
         one, two, three = (math.ceil(_GAMMA_EDGE / float(height)) for height in heights(self.atoms.cell.array))
         return one, two, three
+
+    @property
+    def computed_ions(self) -> int:
+        """How many ions a cell of so many repeats has."""
+        return len(self.atoms) * math.prod(self.repeats)
 
 
 def simple_compound(request: DopantRequest) -> SimpleCompound:
@@ -103,7 +107,7 @@ def _from_file(request: DopantRequest) -> SimpleCompound:
     """What was given: an ordered crystal of the dopant in its charge and the ions of the polyanion."""
     path = request.structure
     assert path is not None
-    atoms = read_cif(path) if path.suffix.lower() == ".cif" else _read(str(path))
+    atoms = read_crystal(path)
     unit, dopant = request.host.polyanion, request.dopant
     wanted = {dopant, unit.centre, unit.ligand}
     if set(labels_of(atoms)) != wanted:
@@ -121,15 +125,3 @@ def _from_file(request: DopantRequest) -> SimpleCompound:
         )
     plain = Atoms(atoms.symbols, positions=atoms.positions, cell=atoms.cell, pbc=True)
     return SimpleCompound(plain, None, f"{path.name}, as given", False)
-
-
-def _read(path: str) -> Atoms:
-    try:
-        atoms = ase.io.read(path)
-    except OSError as problem:
-        raise ConfigError(f"{path}: cannot be read ({problem.strerror or problem}); check the path") from None
-    except Exception as problem:  # readers raise whatever they like
-        raise ConfigError(f"{path}: is no structure that ASE reads ({problem}); give a CIF") from None
-    if not isinstance(atoms, Atoms) or not atoms.pbc.all():
-        raise ConfigError(f"{path}: is not periodic in three dimensions; give a crystal")
-    return atoms

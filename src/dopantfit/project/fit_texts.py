@@ -8,6 +8,7 @@ from dopantfit.project.compound import SimpleCompound
 from dopantfit.project.request import DopantRequest
 from dopantfit.project.start import bond_change, rounded, size_change
 from dopantfit.strict_toml import quoted
+from dopantfit.study.config import PRESETS
 
 #: How far the search may go from a start: with the ligand, with the centre of the polyanion, with other cations, which
 #: no frame brings near and whose box is as narrow as the host's own cation pairs are alike.
@@ -171,7 +172,7 @@ def study_text(request: DopantRequest, host: str) -> str:
     """``study.toml``."""
     return f"""\
 # Should {request.dopant} go into the grain boundary of {request.host.formula}?
-# Every value of a preset (quick, desk, paper) can be written here instead.
+# Every value of a preset ({", ".join(PRESETS)}) can be written here instead.
 preset = "quick"
 host = {quoted(host)}
 seed = 1

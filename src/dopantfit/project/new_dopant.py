@@ -1,6 +1,5 @@
 """``dopantfit new`` as a Python function: the files of a dopant, all of them or none."""
 
-import math
 import os
 import shutil
 from collections.abc import Callable, Iterable, Mapping
@@ -10,7 +9,7 @@ from pathlib import Path
 from dopantfit.errors import ConfigError
 from dopantfit.fit.config import FIT_FILE, load_config
 from dopantfit.fit.variables import make_space
-from dopantfit.potential import Potential
+from dopantfit.potential import Potential, library_names
 from dopantfit.project.compound import SimpleCompound, simple_compound
 from dopantfit.project.fit_texts import fit_text, study_text, validate_text
 from dopantfit.project.plan_texts import (
@@ -90,8 +89,10 @@ def new(
     files = write_together(
         texts, (folders.host, folders.compound, folders.fit), lambda found: _check(request, found, folders)
     )
-    ions = {folders.host: {cell.name: cell.ions for cell in request.cells}, folders.compound: {}}
-    ions[folders.compound][""] = len(compound.atoms) * math.prod(compound.repeats)
+    ions = {
+        folders.host: {cell.name: cell.ions for cell in request.cells},
+        folders.compound: {"": compound.computed_ions},
+    }
     return NewDopant(folders.fit, files, compound.source, _commands(folders, ions, code))
 
 
@@ -108,26 +109,21 @@ class _Folders:
         sets, dopant = request.root / "reference_dft", request.dopant
         return cls(sets / f"{dopant}-{request.host.name}", sets / f"{dopant}-compound", request.root / "fits" / dopant)
 
-    def named(self, folder: Path, name: str, library: Iterable[str]) -> str:
-        """How a file of `folder` names a library entry, or a path from here."""
-        return name if name in library else os.path.relpath(name, folder)
-
 
 def _texts(
     request: DopantRequest, compound: SimpleCompound, start: Potential, folders: _Folders, code: str
 ) -> dict[Path, str]:
     """Every file by its path."""
-    library = host_names()
     start_there = os.path.relpath(folders.fit / START_FILE, folders.host)
     crystal = os.path.relpath(folders.compound / COMPOUND_FILE, folders.fit)
     sets = {
         os.path.relpath(folders.host, folders.fit): (f"relax-{request.cells[-1].name}",),
         os.path.relpath(folders.compound, folders.fit): ("strains",),
     }
-    force_field = request.potential_name
-    if Path(force_field).is_file():
-        force_field = os.path.relpath(force_field, folders.fit)
-    host_there, host_here = (folders.named(one, request.host_name, library) for one in (folders.host, folders.fit))
+    force_field = _named_in(folders.fit, request.potential_name, library_names())
+    host_there, host_here = (
+        _named_in(folder, request.host_name, host_names()) for folder in (folders.host, folders.fit)
+    )
     texts = {
         folders.host / PLAN_FILE: host_plan(request, folders.host.name, start_there, host_there),
         folders.compound / PLAN_FILE: compound_plan(request, compound, folders.compound.name),
@@ -148,6 +144,11 @@ def _texts(
     return texts
 
 
+def _named_in(folder: Path, name: str, library: Iterable[str]) -> str:
+    """How a file of `folder` names what is a library entry, or else a path from here."""
+    return name if name in library else os.path.relpath(name, folder)
+
+
 def _crystal_text(compound: SimpleCompound) -> str:
     atoms = compound.atoms.copy()
     atoms.calc = None
@@ -155,7 +156,7 @@ def _crystal_text(compound: SimpleCompound) -> str:
     return dump_frames([atoms])
 
 
-def _check(request: DopantRequest, folders: Mapping[Path, Path], where: "_Folders") -> None:
+def _check(request: DopantRequest, folders: Mapping[Path, Path], where: _Folders) -> None:
     """Read everything as the steps to come will. folders: where the files of each folder are for now."""
     config, file = load_config(folders[where.fit])
     make_space(config, request.potential, str(file))

@@ -89,7 +89,7 @@ def compound_plan(request: DopantRequest, compound: SimpleCompound, name: str) -
     scales = ", ".join(map(str, _SCALES[compound.is_scaled]))
     return f"""\
 # {compound.formula}, {compound.source}.
-# {len(compound.atoms) * compound.repeats[0] * compound.repeats[1] * compound.repeats[2]} ions in a cell.
+# {compound.computed_ions} ions in a cell.
 set = {quoted(name)}
 purpose = {quoted(f"Pre-optimisation of the {request.dopant} terms on {compound.formula}")}
 k_mesh = [1, 1, 1]

@@ -97,12 +97,12 @@ def make_request(
     dopant: str,
     charge: int,
     like: str,
-    host: str = "latp",
-    potential: str | None = None,
-    structure: str | Path | None = None,
-    root: str | Path = ".",
+    host: str,
+    potential: str | None,
+    structure: str | Path | None,
+    root: str | Path,
 ) -> DopantRequest:
-    """Return what is asked for; ConfigError, one line, for what no files can be made of. See `dopantfit new --help`."""
+    """Return what `new_dopant.new` is asked for; ConfigError, one line, for what no files can be made of."""
     known = load_host(host)
     if dopant not in chemical_symbols[1:]:
         raise ConfigError(f"{dopant!r} is no chemical element; give one as in Ga")

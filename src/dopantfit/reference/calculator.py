@@ -35,8 +35,13 @@ WEIGHTS = frozenset(".pt .pth .ckpt .model .pkl .npz .npy .h5 .hdf5 .safetensors
 _LONGEST = 300
 
 
+def is_calculator_name(make: str) -> bool:
+    """Whether a text may name what makes a calculator: ``module:Class``, or ``./file.py:function``."""
+    return re.fullmatch(r"[^:\s][^:]*:[A-Za-z_][A-Za-z0-9_.]*", make) is not None
+
+
 def _module_and_name(make: str) -> str:
-    if not re.match(r"^[^:\s][^:]*:[A-Za-z_][A-Za-z0-9_.]*$", make):
+    if not is_calculator_name(make):
         raise ValueError("expected module:Class, as ase.calculators.emt:EMT, or ./file.py:function")
     return make
 

@@ -11,9 +11,10 @@ from typing import Annotated, Literal
 
 import numpy as np
 from ase import Atoms
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from dopantfit.errors import ConfigError, EngineError
+from dopantfit.strict_toml import Positive, Table
 
 INSTALL = "install it with `apt-get install cp2k` (Debian, Ubuntu) or put its folder on PATH"
 BASIS_SET = "DZVP-MOLOPT-SR-GTH"
@@ -33,23 +34,21 @@ _OT_STEPS = 20
 Mesh = tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]]
 
 
-class Cp2kSettings(BaseModel):
+class Cp2kSettings(Table):
     """How CP2K computes a frame; the defaults are those of the project's own sets."""
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
 
     #: How the density meets the real-space grid. GPW puts the semicore shells of Mg on it as they are: at
     #: 500 Ry the force on a Mg displaced by 0.05 Å in MgO is then wrong by 0.7 eV/Å (at 2000 Ry by 0.1), and
     #: forces do not sum to zero. GAPW keeps them on atomic grids and has converged to 0.002 eV/Å at 250 Ry.
     method: Literal["GAPW", "GPW"] = "GAPW"
     #: Plane-wave cutoff of the finest grid [Ry].
-    cutoff: Annotated[float, Field(gt=0)] = 300.0
+    cutoff: Positive = 300.0
     #: Cutoff that decides on which grid a Gaussian goes [Ry].
-    rel_cutoff: Annotated[float, Field(gt=0)] = 40.0
+    rel_cutoff: Positive = 40.0
     #: Self-consistency: largest change of the density matrix.
-    eps_scf: Annotated[float, Field(gt=0)] = 1e-6
+    eps_scf: Positive = 1e-6
     #: Precision of every integral.
-    eps_default: Annotated[float, Field(gt=0)] = 1e-9
+    eps_default: Positive = 1e-9
     max_scf: Annotated[int, Field(ge=1)] = 120
     #: Broyden mixing, where the density is found by diagonalisation.
     mixing_alpha: Annotated[float, Field(gt=0, le=1)] = 0.3

@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from ase import Atoms
-from ase.io import read as ase_read
 
 from dopantfit.errors import ConfigError, ReferenceDataError
 from dopantfit.reference.cp2k import Mesh
@@ -37,10 +36,9 @@ from dopantfit.reference.plan import (
 from dopantfit.reference.relaxation import largest_force, next_positions
 from dopantfit.reference.similarity import near_pairs
 from dopantfit.reference.written_job import ENDED
-from dopantfit.strict_toml import require_file
 from dopantfit.structures import substitution
 from dopantfit.structures.cells import supercell
-from dopantfit.structures.convert import read_cif
+from dopantfit.structures.convert import read_crystal
 from dopantfit.structures.hosts import load_host
 from dopantfit.structures.prototypes import Crystal
 from dopantfit.structures.prototypes import crystal as crystal_of
@@ -351,35 +349,18 @@ def _crystal_start(item: Departing, folder: Path, rng: np.random.Generator) -> t
 
 def _crystal(start: Start, folder: Path, name: str) -> tuple[Crystal, str]:
     """The crystal that a start names, and in words."""
-    if start.file is not None:
-        ions = _read_file(folder / start.file, name)
-        places = np.reshape(start.empty_sites, (-1, 3)) @ ions.cell.array
-        empty = Atoms("X" * len(places), positions=places, cell=ions.cell, pbc=True)
-        return Crystal(ions + empty, start.mobile), start.file
+    source = "file" if start.file is not None else "host" if start.host is not None else "prototype"
+    named = str(getattr(start, source))
     try:
-        if start.host is not None:
-            return load_host(start.host, folder).conventional, f"host {start.host}"
-        return crystal_of(str(start.prototype)), f"prototype {start.prototype}"
+        if source == "file":
+            ions = read_crystal(folder / named)
+            places = np.reshape(start.empty_sites, (-1, 3)) @ ions.cell.array
+            empty = Atoms("X" * len(places), positions=places, cell=ions.cell, pbc=True)
+            return Crystal(ions + empty, start.mobile), named
+        found = load_host(named, folder).conventional if source == "host" else crystal_of(named)
+        return found, f"{source} {named}"
     except ConfigError as problem:
-        raise ConfigError(f"{name}: start.{'prototype' if start.host is None else 'host'}: {problem}") from None
-
-
-def _read_file(path: Path, name: str) -> Atoms:
-    if path.suffix.lower() == ".cif":
-        try:
-            return read_cif(path)  # where ASE would take the first of the elements that share a site
-        except ConfigError as problem:
-            raise ConfigError(f"{name}: start.file {problem}") from None
-    try:
-        require_file(path)
-        atoms = ase_read(path, index=-1)
-    except OSError as problem:
-        raise ConfigError(f"{name}: start.file {path} cannot be read ({problem.strerror})") from None
-    except Exception as problem:  # ASE raises whatever its parsing trips over
-        raise ConfigError(f"{name}: start.file {path} is no structure that ASE reads: {problem}") from None
-    if not atoms.pbc.all():
-        raise ConfigError(f"{name}: start.file {path} is not periodic in three dimensions; give it a cell")
-    return atoms
+        raise ConfigError(f"{name}: start.{source}: {problem}") from None
 
 
 def _strained(atoms: Atoms, strain: float) -> Atoms:

@@ -18,7 +18,14 @@ from dopantfit.structures.polyanions import polyanion_of
 Array = npt.NDArray[np.float64]
 
 #: Shortest distances at which a glass is placed [Å]: beyond the turn-over radii of every potential of phosphates.
-_APART = {"cations": 2.4, "ligands": 2.2, "cation and centre": 2.6, "cation and ligand": 1.6, "centres": 3.0}
+_APART = {
+    frozenset({"cation"}): 2.4,
+    frozenset({"ligand"}): 2.2,
+    frozenset({"centre"}): 3.0,
+    frozenset({"cation", "centre"}): 2.6,
+    frozenset({"cation", "ligand"}): 1.6,
+    frozenset({"centre", "ligand"}): 2.6,  # of two units
+}
 #: Volume in which it is placed [Å³ per ion]; so sparse a cell takes rigid units at random.
 SPARSE = 19.0
 #: Attempts at one unit, and at a whole cell.
@@ -114,16 +121,11 @@ def _free(new: Array, what: Sequence[str], there: Array, kinds: Sequence[str], c
     if not len(there):
         return True
     _, distances = get_distances(new, there, cell=cell, pbc=True)
-    return all(distances[a, b] >= _apart(one, other) for a, one in enumerate(what) for b, other in enumerate(kinds))
-
-
-def _apart(one: str, other: str) -> float:
-    if one == other:
-        return _APART[f"{one}s"]
-    pair = {one, other}
-    if pair == {"cation", "ligand"}:
-        return _APART["cation and ligand"]
-    return _APART["cation and centre"] if "cation" in pair else 2.6  # of a centre and a ligand of another unit
+    return all(
+        distances[a, b] >= _APART[frozenset({one, other})]
+        for a, one in enumerate(what)
+        for b, other in enumerate(kinds)
+    )
 
 
 def _unit_shape(unit: Polyanion) -> Array:

@@ -1,5 +1,6 @@
 """How far the calculator that labelled a set is from DFT: computed on the frames of a DFT set, told by ion and kind."""
 
+import json
 import os
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -80,7 +81,7 @@ def _settings(folder: Path, make: str, options: str) -> CalculatorSettings:
     """Return how the calculator of a set is made: as its plan says, else as its manifest does."""
     if is_file(folder / PLAN_FILE) and (planned := load_plan(folder).calculator) is not None:
         return planned
-    return CalculatorSettings.model_validate_json(f'{{"make": "{make}", "options": {options}}}')
+    return CalculatorSettings(make=make, options=json.loads(options))
 
 
 def _computed(

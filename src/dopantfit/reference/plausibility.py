@@ -79,7 +79,7 @@ class Shortest:
 
 
 def charge_findings(atoms: Atoms, charges: Mapping[str, int] | None = None) -> Iterator[Finding]:
-    """Yield an error if no usual oxidation states make the cell neutral, a warning for an unknown element.
+    """Yield a warning if no usual oxidation states make the cell neutral, and one for an unknown element.
 
     charges: label or element → formal charge [e], where a potential says so; else as `oxidation_range`.
     """

@@ -3,7 +3,8 @@
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.resources import files
+from glob import escape
+from importlib.resources import files as package_files
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from dopantfit.report.sources import Sources, as_json
 from dopantfit.report.words import listed, ranged, rounded
 from dopantfit.study.item_schemas import DensityMapFacts
 from dopantfit.study.summary import StudySummary
+from dopantfit.workflow.folders import make_folder, together
 from dopantfit.workflow.provenance import Provenance, write_text_atomic
 
 PAGE, FIGURES, RECORD = "report.html", "figures", "report.json"
@@ -40,27 +42,42 @@ class View:
 def write_report(sources: Sources, output: Path) -> ReportRecord:
     """Write the page, the figures and ``report.json`` into `output`; return what the record holds.
 
-    Raises ConfigError when the folder cannot be written to or a record is damaged.
+    They come together, in the place of those of the report before. Raises ConfigError when the folder cannot be written
+    to or a record is damaged; then what was there stays.
     """
     started = time.time()
-    folder = output / FIGURES
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
+    make_folder(output)
+    with together(output, RECORD, _figures_before(output)) as new:
+        folder = make_folder(new / FIGURES)
         content = contents(sources, folder)
         page = rendered(content)
-        write_text_atomic(output / PAGE, page)
-    except OSError as problem:
-        raise ConfigError(f"{problem.filename or output}: {problem.strerror}; choose another --output") from None
-    record = ReportRecord(
-        page=PAGE,
-        bytes=len(page.encode()),
-        answer=content["answer"],
-        figures=tuple(sorted(path.stem for path in folder.glob("*.pdf"))),
-        missing=tuple(content["missing"]),
-        record=Provenance.of(sources.files, {}, seed=None, started=started),
-    )
-    record.write(output / RECORD)
+        write_text_atomic(new / PAGE, page)
+        record = ReportRecord(
+            page=PAGE,
+            bytes=len(page.encode()),
+            answer=content["answer"],
+            figures=tuple(sorted(path.stem for path in folder.glob("*.pdf"))),
+            missing=tuple(content["missing"]),
+            record=Provenance.of(sources.files, {}, seed=None, started=started),
+        )
+        record.write(new / RECORD)
     return record
+
+
+def _figures_before(output: Path) -> list[str]:
+    """Files of the figures of the report before, as patterns; what lies among them and is none of ours stays."""
+    try:
+        before = ReportRecord.read_if_there(output / RECORD)
+    except ConfigError:
+        return []  # what cannot be read says nothing of what is ours
+    named = set(before.figures if before else ())
+    found = []
+    for pdf in (output / FIGURES).glob("*.pdf"):
+        files = [pdf.with_suffix(ending) for ending in (".pdf", ".svg", ".csv")]
+        if pdf.stem in named and all(file.is_file() for file in files):
+            found += [f"{FIGURES}/{escape(file.name)}" for file in files]
+            found.append(f"{FIGURES}/{escape(pdf.stem)}-*.csv")
+    return found
 
 
 def contents(sources: Sources, folder: Path) -> dict[str, Any]:
@@ -114,7 +131,7 @@ def rendered(content: Mapping[str, Any]) -> str:
     )
     environment.globals |= {"ranged": ranged}
     environment.filters["rounded"] = rounded
-    templates = files("dopantfit.report").joinpath("templates")
+    templates = package_files("dopantfit.report").joinpath("templates")
     look, program = (templates.joinpath(name).read_text(encoding="utf-8") for name in ("style.css", "view3d.js"))
     return environment.get_template("report.html").render(content, look=look, program=program)
 

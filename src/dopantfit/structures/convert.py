@@ -46,6 +46,29 @@ def atoms_of(structure: "Structure") -> Atoms:
     )
 
 
+def read_crystal(path: Path) -> Atoms:
+    """Return the crystal of a CIF, or the last one in a file of another format that ASE reads.
+
+    Raises ConfigError, one line with the file, when it cannot be read, holds no structure or none that is periodic in
+    three dimensions, or as `read_cif`.
+    """
+    import ase.io
+
+    if path.suffix.lower() == ".cif":
+        return read_cif(path)  # where ASE would take the first of the elements that share a site
+    try:
+        require_file(path)
+        atoms: Atoms = ase.io.read(path, index=-1)
+    except OSError as problem:
+        raise ConfigError(f"{path}: cannot be read ({problem.strerror or problem}); check the path") from None
+    except Exception as problem:  # readers raise whatever they trip over
+        reason = " ".join(str(problem).split())
+        raise ConfigError(f"{path}: is no structure that ASE reads ({reason}); give a CIF") from None
+    if not atoms.pbc.all():
+        raise ConfigError(f"{path}: is not periodic in three dimensions; give it a cell")
+    return atoms
+
+
 def read_cif(path: Path) -> Atoms:
     """Return the conventional cell of the first crystal in a CIF file.
 

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import ase.io
 import numpy as np
 from ase import Atoms
 from scipy.signal import argrelmin
@@ -12,9 +11,8 @@ from scipy.signal import argrelmin
 from dopantfit.errors import CollapseError, ConfigError, ConvergenceError
 from dopantfit.fit.errors_by_group import FIRST_SHELL
 from dopantfit.lammps import Dynamics
-from dopantfit.strict_toml import require_file
 from dopantfit.structures import labels_of, prototype, prototype_names, supercell
-from dopantfit.structures.convert import read_cif
+from dopantfit.structures.convert import read_crystal
 from dopantfit.transport import PairDistribution, Trajectory, pair_distribution
 from dopantfit.validate import thresholds
 from dopantfit.validate.dynamics import Share, mean_with_error, run, seed_of, trajectory_of
@@ -60,7 +58,7 @@ def compound_of(settings: Settings, dopant: str, folder: Path) -> tuple[Atoms, s
                 f"{', '.join(sorted(wanted))}; name one in [compound], with a prototype or a structure file"
             )
         given = Compound(prototype=found[0], source=f"structure library, {found[0]}")
-    atoms = prototype(given.prototype) if given.prototype else _read(folder / str(given.structure))
+    atoms = prototype(given.prototype) if given.prototype else read_crystal(folder / str(given.structure))
     missing = {dopant, unit.centre, unit.ligand} - set(labels_of(atoms))
     if missing:
         raise ConfigError(
@@ -70,16 +68,6 @@ def compound_of(settings: Settings, dopant: str, folder: Path) -> tuple[Atoms, s
     if given.cell:
         atoms.set_cell(given.cell, scale_atoms=True)
     return atoms, given.source
-
-
-def _read(path: Path) -> Atoms:
-    if path.suffix.lower() == ".cif":
-        return read_cif(path)
-    try:
-        require_file(path)
-        return ase.io.read(path)
-    except Exception as problem:  # readers raise whatever they like
-        raise ConfigError(f"{path}: cannot be read ({problem}); compound.structure is a CIF or a file of ASE") from None
 
 
 def compound(subject: Subject, work: GateWork) -> Gate:

@@ -106,9 +106,14 @@ def relaxed_crystal(crystal: Crystal, make: MakeCalculator) -> Crystal:
 
 
 def with_dopant(path: MigrationPath, replaced: str, dopant: str, near: bool) -> MigrationPath:
-    """Return the path with a dopant on the site of a host ion nearest to its empty site, or farthest."""
+    """Return the path with a dopant on the site of a host ion nearest to its empty site, or farthest.
+
+    The ion that hops is none of them. Raises ConfigError where no other is left.
+    """
     labels = labels_of(path.start)
-    sites = [index for index, label in enumerate(labels) if label == replaced]
+    sites = [index for index, label in enumerate(labels) if label == replaced and index != path.ion]
+    if not sites:
+        raise ConfigError(f"a hop beside {dopant} needs another {replaced} to replace, and the cell has none")
     middle = path.start.positions[path.ion] + path.via
     _, lengths = find_mic(path.start.positions[sites] - middle, path.start.cell, path.start.pbc)
     site = sites[int(np.argmin(lengths) if near else np.argmax(lengths))]

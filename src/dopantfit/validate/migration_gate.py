@@ -1,9 +1,8 @@
 """Gate g: the barrier of the mobile ion's hop, in the undoped host, and near and far from a dopant."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from importlib import import_module
 from textwrap import fill
 from typing import Any
 
@@ -11,6 +10,7 @@ from ase.calculators.calculator import Calculator
 
 from dopantfit.energy import ShellModel
 from dopantfit.errors import CollapseError, ConfigError, ConvergenceError
+from dopantfit.reference.calculator import CalculatorSettings, LabelCalculator
 from dopantfit.validate import thresholds
 from dopantfit.validate.figures import COLOURS, MARKERS, label, new_figure, save_figure
 from dopantfit.validate.gate import Check, Gate, GateWork
@@ -23,6 +23,7 @@ from dopantfit.validate.migration import (
     relaxed_crystal,
     with_dopant,
 )
+from dopantfit.validate.settings import SETTINGS_FILE
 from dopantfit.validate.subject import Subject
 
 HOST, NEAR, FAR, REFERENCE = "host", "near the dopant", "far from it", "host, reference calculator"
@@ -49,18 +50,16 @@ def barrier(subject: Subject, work: GateWork) -> Gate:
     The dopant's paths are reported, and decide nothing: it stands there without what would balance its charge.
     Raises ConvergenceError when the host's own path does not come to rest, ConfigError for a calculator that is none.
     """
-    reference = None if subject.settings.barrier is None else calculator_of(subject.settings.barrier.calculator)
+    reference = calculator_of(subject)
     make = partial(ShellModel, subject.potential, background=True)
     path = _path(subject, make)
     hops = [Hop(HOST, find_barrier(path, make, _report(work, HOST, 0.1)))]
+    replaced = subject.host.site_of(subject.dopant.formal_charge)
     for part, near, name in ((0.3, True, NEAR), (0.5, False, FAR)):
-        doped = with_dopant(path, subject.host.substitution.replaced, subject.dopant.label, near)
+        doped = partial(with_dopant, path, replaced, subject.dopant.label, near)
         hops.append(_tried(name, doped, make, _report(work, name, part)))
     if reference is not None:
-        shared = reference()
-        hops.append(
-            Hop(REFERENCE, find_barrier(_path(subject, lambda: shared), lambda: shared, _report(work, REFERENCE, 0.7)))
-        )
+        hops.append(_of_reference(subject, reference, _report(work, REFERENCE, 0.7)))
     finding = _finding(subject, hops)
     return Gate(
         name="barrier",
@@ -71,19 +70,24 @@ def barrier(subject: Subject, work: GateWork) -> Gate:
     )
 
 
-def calculator_of(text: str) -> MakeCalculator:
-    """Return what makes the calculator that is named as "module:Class"; ConfigError where there is none."""
-    module, _, name = text.partition(":")
+def calculator_of(subject: Subject) -> Calculator | None:
+    """Return the calculator that ``validate.toml`` names, if it names one; ConfigError where it cannot be made."""
+    named = subject.settings.barrier
+    if named is None:
+        return None
+    folder = subject.file.parent
     try:
-        found = getattr(import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as problem:
-        raise ConfigError(
-            f"validate.toml: barrier.calculator = {text!r} cannot be loaded ({problem}); name an ASE calculator as "
-            "module:Class, made without arguments"
-        ) from None
-    if not (isinstance(found, type) and issubclass(found, Calculator)):
-        raise ConfigError(f"validate.toml: barrier.calculator = {text!r} is no ASE calculator; name its module:Class")
-    return found
+        made: Calculator = LabelCalculator(CalculatorSettings(make=named.calculator), folder).calculator
+    except ConfigError as problem:
+        raise ConfigError(f"{folder / SETTINGS_FILE}: barrier: {problem}") from None
+    return made
+
+
+def _of_reference(subject: Subject, reference: Calculator, report: Any) -> Hop:
+    def make() -> Calculator:
+        return reference
+
+    return Hop(REFERENCE, find_barrier(_path(subject, make), make, report))
 
 
 def _path(subject: Subject, make: MakeCalculator) -> MigrationPath:
@@ -94,9 +98,9 @@ def _report(work: GateWork, name: str, part: float) -> Any:
     return lambda text: work.report(f"{name}: {text}", part)
 
 
-def _tried(name: str, path: MigrationPath, make: MakeCalculator, report: Any) -> Hop:
+def _tried(name: str, path: Callable[[], MigrationPath], make: MakeCalculator, report: Any) -> Hop:
     try:
-        return Hop(name, find_barrier(path, make, report))
+        return Hop(name, find_barrier(path(), make, report))
     except (ConvergenceError, CollapseError, ConfigError) as problem:
         return Hop(name, None, str(problem))
 

@@ -6,9 +6,10 @@ Units: Å, K. Unknown keys are refused. Paths are relative to the file.
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from dopantfit.errors import ConfigError
+from dopantfit.reference.calculator import is_calculator_name
 from dopantfit.strict_toml import Table, parse_strict, parse_toml, read_text
 from dopantfit.structures.hosts import DEFAULT_HOST, Host, MobilityRun, Run, load_host, with_host
 
@@ -34,11 +35,18 @@ class Compound(Table):
         return self
 
 
+def _of_a_module(name: str) -> str:
+    """A file that is named by its path is not: a gate that was judged with it would not see it change."""
+    if not is_calculator_name(name) or name.partition(":")[0].endswith(".py"):
+        raise ValueError("expected module:Class of a module that Python finds, as ase.calculators.emt:EMT")
+    return name
+
+
 class BarrierSettings(Table):
     """What the barrier of the mobile ion is held against."""
 
-    #: "module:Class" of an ASE calculator that is made without arguments.
-    calculator: Text
+    #: ``module:Class`` of an ASE calculator that is made without arguments.
+    calculator: Annotated[str, AfterValidator(_of_a_module)]
 
 
 class Settings(Table):

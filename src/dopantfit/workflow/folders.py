@@ -33,7 +33,7 @@ def together(folder: Path, last: str, stale: Iterable[str] = ()) -> Iterator[Pat
         for file in files:
             (folder / file).parent.mkdir(parents=True, exist_ok=True)
         (folder / last).unlink(missing_ok=True)
-        for path in [path for pattern in stale for path in folder.glob(pattern)]:
+        for path in {path for pattern in stale for path in folder.glob(pattern)}:
             path.unlink()
         for file in (*(file for file in files if file != Path(last)), Path(last)):
             os.replace(new / file, folder / file)

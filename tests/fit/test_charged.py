@@ -1,19 +1,25 @@
 """Charged cells, frames that are left out, parameters that are held: what a fit makes of them."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from ase.calculators.singlepoint import SinglePointCalculator
 
 from dopantfit import ShellModel
+from dopantfit.energy import make_frame
+from dopantfit.energy.frame import background_energy
 from dopantfit.errors import ConfigError
 from dopantfit.fit.config import ReferenceSet
 from dopantfit.fit.data import Information, make_target
 from dopantfit.fit.errors_by_group import compare, stress_errors
 from dopantfit.fit.held import hold_unseen
+from dopantfit.fit.run import plan_fit
 from dopantfit.fit.variables import Space, Variable
 from dopantfit.potential import Parameter, Potential
 from dopantfit.structures import prototype
 
+REPOSITORY = Path(__file__).parents[2]
 POTENTIAL = Potential.load("latp-2021")
 WEIGHTS = ReferenceSet(path="x", force_error=0.1, energy_error=0.01, stress_error=0.1)
 
@@ -76,3 +82,15 @@ def test_what_is_left_out_is_named_exactly():
             load_set("tests/data/reference/lamtp-sample"),
             "fit.toml",
         )
+
+
+def test_the_charges_of_a_neutral_cell_are_no_background_by_their_rounding():
+    # 108 charges of three decimals sum to some 1e-14 e; free charges would otherwise be refused for every neutral cell.
+    frame = make_frame(prototype("LiTi2P3O12"), POTENTIAL)
+    assert background_energy(frame, POTENTIAL) == 0.0
+
+
+@pytest.mark.parametrize("folder", sorted(REPOSITORY.glob("fits/*/fit.toml")), ids=lambda file: file.parent.name)
+def test_a_kept_fit_is_one_that_would_start_today(folder):
+    """What stands in the repository with its results is not refused by a later rule."""
+    assert plan_fit(folder).targets

@@ -131,8 +131,10 @@ def test_a_set_without_the_dopant_is_refused(written_set, host):
 def test_a_set_of_the_bare_host_is_refused(tmp_path, host):
     bare = prototype("LiTi2P3O12")
     save_set(tmp_path / "set", [computed(bare, host, 0, np.random.default_rng(0), "bare")])
-    with pytest.raises(ConfigError, match=r"no frame of set holds the dopant Mg; remove the set"):
+    with pytest.raises(ConfigError, match=r"no frame of set holds the dopant Mg, and nothing of the host is free"):
         _load(TEXT, tmp_path, host)
+    # It tells the host's own numbers, where those are fitted.
+    assert _load(TEXT + '[pairs."O-Ti"]\nrho = { bounds = [0.1, 0.3] }\n', tmp_path, host)
 
 
 def test_a_missing_file_says_what_to_do(tmp_path):

@@ -257,6 +257,17 @@ class FitConfig(Table):
     ensemble: EnsembleDraws = EnsembleDraws()
     budget: Budget | None = None
 
+    @property
+    def frees_host(self) -> bool:
+        """Whether numbers of the host are fitted too, which frames without the dopant can tell."""
+        dopant = self.dopant.label if self.dopant else None
+        tables: list[PairQuantities | SpeciesQuantities] = [
+            *(pair for name, pair in self.pairs.items() if dopant not in name.split("-")),
+            *self.species.values(),
+        ]
+        quantities = [getattr(table, name) for table in tables for name in type(table).model_fields]
+        return any(one.is_free for one in (self.charge_scale, *quantities))
+
     @model_validator(mode="after")
     def _something_weighs(self) -> "FitConfig":
         for one in self.sets:

@@ -122,8 +122,8 @@ def _targets_of(
     dopant = config.dopant.label if config.dopant and not config.frees_host else None
     if dopant is not None and not any(dopant in labels_of(atoms) for atoms in frames.frames):
         raise ConfigError(
-            f"{source}: sets: no frame of {one.path} holds the dopant {dopant}, and nothing of the host is free; remove "
-            "the set, its frames cannot tell anything about the dopant"
+            f"{source}: sets: no frame of {one.path} holds the dopant {dopant}, and nothing of the host is free; "
+            "remove the set, its frames cannot tell anything about the dopant"
         )
     for atoms in frames.frames:
         yield make_target(atoms, frames.name, one, base, config.force_weights, id(atoms) in held_out)

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal
 
+from ase import Atoms
 from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 from dopantfit.potential.turnover import DANGEROUS_RADIUS
@@ -21,6 +22,7 @@ from dopantfit.strict_toml import (
     parse_strict,
     read_text,
 )
+from dopantfit.structures import prototype
 from dopantfit.workflow.names import folder_name
 
 FIT_FILE = "fit.toml"
@@ -150,6 +152,21 @@ class CrystalCell(Table):
     #: Where the numbers come from.
     source: Text
 
+    def atoms(self) -> Atoms:
+        """The prototype in this cell, fractional coordinates kept; ConfigError for an unknown crystal."""
+        atoms = prototype(self.prototype)
+        atoms.set_cell([self.a, self.b, self.c, self.alpha, self.beta, self.gamma], scale_atoms=True)
+        return atoms
+
+
+class MeasuredCrystal(CrystalCell):
+    """A crystal that is at rest in its measured cell: stress and forces vanish there, and the fit is held to that."""
+
+    #: [GPa] per component.
+    stress_error: Positive
+    #: [eV/Å] per component, at the positions of the prototype; left out, only the cell is held.
+    force_error: Positive | None = None
+
 
 def _kind_of_reference(value: object) -> str:
     return "frames" if isinstance(value, str) else "cell"
@@ -244,6 +261,8 @@ class FitConfig(Table):
     one_composition: bool = False
     dopant: Dopant | None = None
     sets: Annotated[tuple[ReferenceSet, ...], Field(min_length=1)]
+    #: Measured cells that the potential is to have.
+    crystals: tuple[MeasuredCrystal, ...] = ()
     pairs: dict[str, PairQuantities] = Field(default_factory=dict)
     species: dict[str, SpeciesQuantities] = Field(default_factory=dict)
     #: Charge per formal charge of all ions [e]; cores follow, shells stay.

@@ -20,7 +20,6 @@ from dopantfit.fit.config import CrystalCell, Preoptimisation
 from dopantfit.fit.descent import descend
 from dopantfit.fit.variables import Space
 from dopantfit.reference.frames import calculated, load_set
-from dopantfit.structures import prototype
 
 #: Part of the unit box over which derivatives of the relaxed cell are central differences. Lengths are good to 1e-6, so
 #: this gives slopes to about 1e-3, and the curvature over it changes them by less.
@@ -70,15 +69,8 @@ def reference_cell(settings: Preoptimisation, folder: Path) -> ReferenceCell:
     Raises ReferenceDataError for an equation of state without a minimum, ConfigError for an unknown crystal.
     """
     if isinstance(settings.reference, CrystalCell):
-        return _given_cell(settings.reference)
+        return ReferenceCell(settings.reference.atoms(), settings.reference.source, np.empty(0), np.empty(0))
     return _equilibrium_cell(folder / str(settings.path), str(settings.family))
-
-
-def _given_cell(cell: CrystalCell) -> ReferenceCell:
-    """The prototype with the given cell, fractional coordinates kept."""
-    atoms = prototype(cell.prototype)
-    atoms.set_cell([cell.a, cell.b, cell.c, cell.alpha, cell.beta, cell.gamma], scale_atoms=True)
-    return ReferenceCell(atoms, cell.source, np.empty(0), np.empty(0))
 
 
 def _equilibrium_cell(folder: Path, family: str) -> ReferenceCell:

@@ -17,7 +17,7 @@ from dopantfit.errors import CollapseError, ConfigError, ConvergenceError
 from dopantfit.fit.budget import FittedLevel, check_budget, run_budget
 from dopantfit.fit.cell import RelaxedCell, relax_cell
 from dopantfit.fit.config import FitConfig, load_config
-from dopantfit.fit.data import Information, Target, information, load_targets
+from dopantfit.fit.data import Information, Target, crystal_targets, information, load_targets
 from dopantfit.fit.ensemble import Member, make_ensemble
 from dopantfit.fit.held import Held, hold_unseen
 from dopantfit.fit.local import Refined
@@ -121,7 +121,8 @@ def plan_fit(path: str | Path) -> FitPlan:
     config, file = load_config(path)
     host = load_potential(config.host, file)
     space = make_space(config, host, str(file))
-    targets = load_targets(config, space.base, file.parent, str(file))
+    frames = load_targets(config, space.base, file.parent, str(file))
+    targets = (*frames, *crystal_targets(config, space.base, str(file)))
     informed = tuple(informed_by(variable, space, targets) for variable in space.variables)
     held: tuple[Held, ...] = ()
     if config.hold_unseen:

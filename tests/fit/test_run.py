@@ -14,7 +14,8 @@ from dopantfit.errors import ConfigError
 from dopantfit.fit.errors_by_group import error_tables, near_dopant
 from dopantfit.fit.objective import Objective
 from dopantfit.fit.record import write_fit
-from dopantfit.fit.run import best_apart, plan_fit, run_fit
+from dopantfit.fit.run import plan_fit, run_fit
+from dopantfit.fit.starts import best_apart
 from dopantfit.workflow.lock import held, run_folder
 
 from .conftest import TEXT

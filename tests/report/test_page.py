@@ -20,7 +20,7 @@ from dopantfit.structures import load_host
 from dopantfit.study.item import read_table
 from dopantfit.study.item_schemas import SCHEMAS
 from dopantfit.workflow.provenance import sha256_of
-from made_up_records import GATE, write_made_up_fit, write_validation_record
+from made_up_records import GATE, write_fit_record, write_made_up_fit, write_validation_record
 
 
 def page_of(folder, output, fit=None):
@@ -265,6 +265,32 @@ def test_a_fit_alone_makes_a_page_that_answers_nothing(tmp_path):
     assert "0.17337" in page and "1.74" in page and "answers nothing about the boundary" in page
     with (tmp_path / "out" / "figures" / "fit-parameters.csv").open() as file:
         assert next(csv.DictReader(file))["value"] == "0.1733655813527802"
+
+
+def test_exchange_energies_of_a_fit_stand_on_its_page(tmp_path):
+    energies = [
+        {
+            "name": f"set/x-{partner}{k}", "partner": partner, "held_out": k == 1, "reference": reference,
+            "energies": {"fitted": reference + 0.1, "published": None if k else reference - 0.4},
+            "farthest": {"fitted": 0.3, "published": None if k else 0.2},
+        }
+        for partner, reference in (("Al", -0.11), ("Li", 1.25)) for k in (0, 1)
+    ]  # fmt: skip
+    errors = [
+        {
+            "side": side, "partner": "all", "exchanges": 2, "reference": 0.57,
+            "bias": {"fitted": 0.1, "published": worst}, "rms_error": {"fitted": 0.1234, "published": worst},
+        }
+        for side, worst in (("train", 0.4), ("held_out", None))
+    ]  # fmt: skip
+    fit = write_made_up_fit(tmp_path / "Mg")
+    write_fit_record(fit, exchanges={"energies": energies, "errors": errors})
+    record, page = page_of(fit, tmp_path / "out")
+    assert "fit-exchanges" in record.figures and 'data-figure="fit-exchanges"' in page
+    assert "of 2 that were held out: fitted 0.123, published not at rest" in page
+    with (tmp_path / "out" / "figures" / "fit-exchanges.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 8 and rows[2]["side"] == "held_out" and float(rows[0]["energy_eV"]) == -0.11 + 0.1
 
 
 def truncate_table(run):

@@ -19,6 +19,7 @@ from dopantfit.fit.config import (
     Spread,
 )
 from dopantfit.fit.data import Target
+from dopantfit.fit.exchanges import ExchangeTarget
 from dopantfit.fit.local import refine
 from dopantfit.fit.objective import Objective
 from dopantfit.fit.variables import Space, make_space
@@ -28,7 +29,7 @@ from dopantfit.potential.checks import Pair, pair_key
 
 @dataclass(frozen=True)
 class FittedLevel:
-    """One level at its minimum. free: how many numbers were free. cost: ½ Σ residual² of the training frames."""
+    """One level at its minimum. free: how many numbers were free. cost: ½ Σ residual² of what is fitted."""
 
     name: str
     free: int
@@ -50,6 +51,7 @@ def run_budget(
     fitted: Potential,
     source: str,
     say: Callable[[str], None] = lambda stage: None,
+    exchanges: Sequence[ExchangeTarget] = (),
 ) -> tuple[FittedLevel, ...]:
     """Fit every level in turn; nothing where the file has no budget. fitted: the minimum that the first starts from."""
     if config.budget is None:
@@ -62,7 +64,7 @@ def run_budget(
     last = fitted
     for level, space in level_spaces(config, config.budget, host, source):
         say(f"budget: {level.name}")
-        objective = Objective(space, training, config.guards)
+        objective = Objective(space, training, config.guards, exchanges=exchanges)
         found = refine(objective, space.point(space.values_in(last)), settings)
         citation = f"{fitted.citation}; error budget, level {level.name}"
         last = replace(

@@ -5,10 +5,18 @@ Units: Å, eV, e, u, GPa. Unknown keys are refused. Paths are relative to the fi
 
 import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from ase import Atoms
-from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
+from pydantic import (
+    AfterValidator,
+    Discriminator,
+    Field,
+    SerializerFunctionWrapHandler,
+    Tag,
+    model_serializer,
+    model_validator,
+)
 
 from dopantfit.potential.turnover import DANGEROUS_RADIUS
 from dopantfit.strict_toml import (
@@ -101,6 +109,18 @@ class ReferenceSet(Table):
     #: Families that are kept out of the fit; those of the manifest where it is left out.
     held_out_families: tuple[Text, ...] | None = None
     #: Frames and families of the set, by name, that are neither fitted nor held out.
+    left_out: tuple[Text, ...] = ()
+
+
+class ExchangeSet(Table):
+    """A reference set whose plan has items of kind ``exchange``: relaxed energy differences that the fit is held to."""
+
+    path: Text
+    #: Error of an exchange energy that counts as one [eV].
+    energy_error: Positive
+    #: Exchanges, items or families, by name, that are kept out of the fit and judged.
+    held_out: tuple[Text, ...] = ()
+    #: Exchanges, items or families, by name, that are neither fitted nor judged.
     left_out: tuple[Text, ...] = ()
 
 
@@ -263,6 +283,8 @@ class FitConfig(Table):
     sets: Annotated[tuple[ReferenceSet, ...], Field(min_length=1)]
     #: Measured cells that the potential is to have.
     crystals: tuple[MeasuredCrystal, ...] = ()
+    #: Exchange energies; they enter from the local step on.
+    exchanges: tuple[ExchangeSet, ...] = ()
     pairs: dict[str, PairQuantities] = Field(default_factory=dict)
     species: dict[str, SpeciesQuantities] = Field(default_factory=dict)
     #: Charge per formal charge of all ions [e]; cores follow, shells stay.
@@ -297,9 +319,19 @@ class FitConfig(Table):
                 )
         if all(one.weight == 0.0 for one in self.sets):
             raise ValueError("every set has weight 0.0: there is nothing to fit; give one a positive weight")
-        if len({one.path for one in self.sets}) < len(self.sets):
-            raise ValueError("a path is named twice; each set counts once")
+        for paths in ([one.path for one in self.sets], [one.path for one in self.exchanges]):
+            if len(set(paths)) < len(paths):
+                raise ValueError("a path is named twice; each set counts once")
         return self
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_not_there(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A fit without exchanges or crystals is written as it was before there were any: its hashes stay."""
+        written: dict[str, Any] = write(self)
+        for name in ("exchanges", "crystals"):
+            if not getattr(self, name):
+                written.pop(name, None)
+        return written
 
 
 def load_config(path: str | os.PathLike[str]) -> tuple[FitConfig, Path]:

@@ -9,6 +9,7 @@ from typing import Any
 from dopantfit.fit.config import FitConfig
 from dopantfit.reference.frames import FRAMES_FILE
 from dopantfit.reference.manifest import MANIFEST_FILE, load_manifest
+from dopantfit.reference.plan import PLAN_FILE
 
 
 def fit_files(config: FitConfig, file: Path) -> dict[str, Path]:
@@ -22,20 +23,25 @@ def fit_files(config: FitConfig, file: Path) -> dict[str, Path]:
 
 
 def set_files(config: FitConfig, folder: Path) -> dict[str, Path]:
-    """Frames and manifest of every set, by name. folder: which the paths of the sets are relative to."""
-    paths = [one.path for one in config.sets]
+    """Frames and manifest of every set, and the plan of one with exchanges, by name.
+
+    folder: which the paths of the sets are relative to.
+    """
+    exchanged = [one.path for one in config.exchanges]
+    paths = list(dict.fromkeys([one.path for one in config.sets] + exchanged))
     names = told_apart([Path(path).name for path in paths], paths)
     return {
         f"{name}/{file}": folder / path / file
         for name, path in zip(names, paths, strict=True)
-        for file in (FRAMES_FILE, MANIFEST_FILE)
+        for file in (FRAMES_FILE, MANIFEST_FILE, *((PLAN_FILE,) if path in exchanged else ()))
     }
 
 
 def label_sources(config: FitConfig, folder: Path) -> list[dict[str, Any]]:
     """What made the labels of every set, and whether they are DFT's or were held against DFT; see ``LabelSource``."""
-    manifests = [load_manifest(folder / one.path) for one in config.sets]
-    names = told_apart([manifest.name for manifest in manifests], [one.path for one in config.sets])
+    paths = list(dict.fromkeys([one.path for one in config.sets] + [one.path for one in config.exchanges]))
+    manifests = [load_manifest(folder / path) for path in paths]
+    names = told_apart([manifest.name for manifest in manifests], paths)
     return [
         {
             "set": name,

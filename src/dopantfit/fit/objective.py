@@ -1,7 +1,8 @@
 """The objective of a fit: ½ Σ residual², with its exact gradient, and what happens to candidates that collapse.
 
-Points are coordinates in the unit box of a ``Space``. A candidate whose shells do not come to rest in some frame gets a
-finite penalty that grows with the distance from the anchor, so that a search is steered back; it is counted by reason.
+Points are coordinates in the unit box of a ``Space``. A candidate whose shells do not come to rest in some frame, or
+whose ions do not in some end of an exchange, gets a finite penalty that grows with the distance from the anchor, so
+that a search is steered back; it is counted by reason.
 """
 
 from collections import Counter
@@ -12,9 +13,11 @@ import numpy as np
 
 from dopantfit.energy import Evaluation
 from dopantfit.energy.arrays import Floats
+from dopantfit.energy.ion_relaxation import RelaxedIons
 from dopantfit.errors import CollapseError, ConfigError, ConvergenceError
 from dopantfit.fit.config import Guards
 from dopantfit.fit.data import Target
+from dopantfit.fit.exchanges import ExchangeModel, ExchangeTarget
 from dopantfit.fit.frame_model import FrameModel
 from dopantfit.fit.guard import guard_jacobian, guard_residuals, guarded_pairs
 from dopantfit.fit.residuals import EnergyGroups, FrameResult, FrameSums, energy_groups, frame_jacobian, frame_residuals
@@ -27,7 +30,7 @@ SHELL_TOLERANCE = 1e-7
 #: A rejected candidate costs this many times the anchor's cost, and more with its distance.
 REJECTION = 100.0
 #: What a cost is made of.
-KINDS = ("forces", "stresses", "energies", "priors and guards")
+KINDS = ("forces", "stresses", "energies", "priors and guards", "exchanges")
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ class Candidate:
     """A point that was evaluated.
 
     values: of the variables, in their units. cost: ½ Σ residual², or the penalty. residuals: all of them, None where
-    the candidate was rejected. evaluations: one per frame.
+    the candidate was rejected. evaluations: one per frame. relaxed: one per end of an exchange.
     """
 
     point: Floats
@@ -52,19 +55,26 @@ class Candidate:
     residuals: Floats | None
     evaluations: tuple[Evaluation, ...]
     rejection: Rejection | None = None
+    relaxed: tuple[RelaxedIons, ...] = ()
 
 
 class Objective:
-    """½ Σ residual² of some frames as a function of the point.
+    """½ Σ residual² of some frames and exchanges as a function of the point.
 
     space: the box. targets: the frames. guards: what is penalised beside the frames. tolerance: largest force on a
-    relaxed shell [eV/Å]. The start of the space is the anchor until ``anchor`` moves it.
+    relaxed shell [eV/Å]. exchanges: relaxed energy differences. The start of the space is the anchor until ``anchor``
+    moves it; its frames must have values there, its exchanges need not.
     ``penalty`` is what a rejected candidate costs at least. models: of the frames. anchor_point: where the anchor is.
     Raises ConfigError where nothing is compared, CollapseError and ConvergenceError where the start itself collapses.
     """
 
     def __init__(
-        self, space: Space, targets: Sequence[Target], guards: Guards | None = None, tolerance: float = SHELL_TOLERANCE
+        self,
+        space: Space,
+        targets: Sequence[Target],
+        guards: Guards | None = None,
+        tolerance: float = SHELL_TOLERANCE,
+        exchanges: Sequence[ExchangeTarget] = (),
     ) -> None:
         self.space = space
         self.targets = tuple(targets)
@@ -73,6 +83,7 @@ class Objective:
         self._groups: EnergyGroups = energy_groups(self.targets)
         self._pairs = guarded_pairs(space, self.guards)
         self._mixing = space.mixing
+        self._exchanges = ExchangeModel((), space.base)
         self.models = tuple(FrameModel(target, tolerance) for target in self.targets)
         self.penalty = 0.0
         self.anchor(space.start)
@@ -80,13 +91,23 @@ class Objective:
         self.penalty = REJECTION * max(start.cost, 1.0)
         if start.residuals is None or self.data_count == 0:
             raise ConfigError("no residual: no frame has a weight; give the sets errors and weights")
+        if exchanges:
+            self._exchanges = ExchangeModel(exchanges, space.base)
+            start = self.candidate(space.start)
+            self.penalty = max(self.penalty, REJECTION * start.cost if start.residuals is not None else 0.0)
 
     # --- numbers -------------------------------------------------------------------------------------
 
     @property
     def data_count(self) -> int:
-        """Residuals of frames: forces, stresses and energies, without guards and priors."""
-        return sum(target.force_count + target.stress_count for target in self.targets) + len(self._groups.rows)
+        """Residuals of data: forces, stresses, energies and exchanges, without guards and priors."""
+        of_frames = sum(target.force_count + target.stress_count for target in self.targets) + len(self._groups.rows)
+        return of_frames + self.exchange_count
+
+    @property
+    def exchange_count(self) -> int:
+        """Exchange energies that are fitted."""
+        return len(self._exchanges.targets)
 
     @property
     def offset_count(self) -> int:
@@ -108,12 +129,14 @@ class Objective:
         potential = self.space.potential(values)
         try:
             evaluations = tuple(model.evaluate(potential) for model in self.models)
+            relaxed = self._exchanges.relax(potential)
         except (CollapseError, ConvergenceError) as error:
             return self.reject(point, Rejection(type(error).__name__, str(error)))
-        residuals = self.residuals(values, potential, evaluations)
+        residuals = self.residuals(values, potential, evaluations, relaxed)
         if not np.isfinite(residuals).all():
             return self.reject(point, Rejection("NotFinite", "a residual is not a finite number"))
-        return Candidate(np.array(point), values, 0.5 * float(residuals @ residuals), residuals, evaluations)
+        cost = 0.5 * float(residuals @ residuals)
+        return Candidate(np.array(point), values, cost, residuals, evaluations, relaxed=relaxed)
 
     def reject(self, point: Floats, rejection: Rejection) -> Candidate:
         """A point without a value: counted, and steered back by what it costs."""
@@ -123,10 +146,10 @@ class Objective:
         return Candidate(np.array(point), self.space.values(point), cost, None, (), rejection)
 
     def parts(self, candidate: Candidate) -> tuple[float, ...]:
-        """The cost of a candidate by ``KINDS``; empty where it was rejected."""
+        """The cost of a candidate by ``KINDS``, as far as there is something of a kind; empty where it was rejected."""
         if candidate.residuals is None:
             return ()
-        sums = dict.fromkeys(KINDS, 0.0)
+        sums = dict.fromkeys(KINDS if self.exchange_count else KINDS[:-1], 0.0)
         place = 0
         for target in self.targets:
             for kind, count in (("forces", target.force_count), ("stresses", target.stress_count)):
@@ -134,7 +157,10 @@ class Objective:
                 place += count
         energies = place + len(self._groups.rows)
         sums["energies"] = float(np.sum(candidate.residuals[place:energies] ** 2))
-        sums["priors and guards"] = float(np.sum(candidate.residuals[energies:] ** 2))
+        others = energies + self.exchange_count
+        if self.exchange_count:
+            sums["exchanges"] = float(np.sum(candidate.residuals[energies:others] ** 2))
+        sums["priors and guards"] = float(np.sum(candidate.residuals[others:] ** 2))
         return tuple(0.5 * value for value in sums.values())
 
     def cost(self, point: Floats) -> float:
@@ -165,6 +191,7 @@ class Objective:
         parts = [frame_jacobian(target, one) for target, one in zip(self.targets, sums, strict=True)]
         parts.append(self._groups.centred(np.array([one.energy for one in sums])))
         potential = self.space.potential(candidate.values)
+        parts.append(self._exchanges.jacobian(candidate.relaxed, self.space.parameters) @ self._mixing)
         parts.append(guard_jacobian(potential, self._pairs, self.guards, self.space.parameters) @ self._mixing)
         priors = [(number, variable.prior) for number, variable in enumerate(self.space.variables) if variable.prior]
         of_priors = np.zeros((len(priors), len(self.space.variables)))
@@ -173,17 +200,24 @@ class Objective:
         jacobian: Floats = np.concatenate([*parts, of_priors]) * self.space.slopes(candidate.values)
         return jacobian
 
-    def residuals(self, values: Floats, potential: Potential, evaluations: Sequence[FrameResult]) -> Floats:
-        """All residuals of these values, whose potential is given, and of what it makes of the frames."""
+    def residuals(
+        self,
+        values: Floats,
+        potential: Potential,
+        evaluations: Sequence[FrameResult],
+        relaxed: Sequence[RelaxedIons],
+    ) -> Floats:
+        """All residuals of these values, whose potential is given, and of what it makes of frames and exchanges."""
         parts = [frame_residuals(target, one) for target, one in zip(self.targets, evaluations, strict=True)]
-        parts += [self._energy_residuals(evaluations), self._other_residuals(values, potential)]
+        parts += [self._energy_residuals(evaluations), self._exchanges.residuals(relaxed)]
+        parts.append(self._other_residuals(values, potential))
         residuals: Floats = np.concatenate(parts)
         return residuals
 
     def costs(
         self, values: Sequence[Floats], potentials: Sequence[Potential], evaluations: Sequence[FrameResult]
     ) -> Floats:
-        """½ Σ residual² of n candidates, ``shape=(n,)``. evaluations: one per frame, of all candidates."""
+        """½ Σ residual² of n candidates, exchanges left out, ``shape=(n,)``. evaluations: one per frame, of all."""
         other = [self._other_residuals(*one) for one in zip(values, potentials, strict=True)]
         costs = np.array([float(one @ one) for one in other])
         for target, evaluation in zip(self.targets, evaluations, strict=True):

@@ -8,9 +8,10 @@ from typing import Any
 
 from dopantfit.fit.ensemble import MEMBERS, save_ensemble
 from dopantfit.fit.errors_by_group import FrameComparison, error_tables
+from dopantfit.fit.exchange_errors import exchange_record, rms_by_side
 from dopantfit.fit.inputs import fit_files, label_sources
 from dopantfit.fit.preoptimise import table_entries
-from dopantfit.fit.record_schema import FitRecord
+from dopantfit.fit.record_schema import ExchangeRecord, FitRecord
 from dopantfit.fit.run import FitPlan, FitResult, load_potential, starts_as_json
 from dopantfit.fit.uncertainty import strongest_correlation
 from dopantfit.potential.turnover import turn_overs
@@ -76,7 +77,10 @@ def write_fit(plan: FitPlan, result: FitResult, folder: Path, started: float) ->
     comparisons: dict[str, list[FrameComparison]] = {}
     for role, potential in potentials.items():
         tables[role], comparisons[role] = error_tables(potential, plan.targets, dopant)
-    payload = _payload(plan, result, tables, potentials, started) | {"budget": _budget(plan, result, tables, dopant)}
+    payload = _payload(plan, result, tables, potentials, started)
+    exchanged = exchange_record(plan.exchanges, potentials, plan.space.base)
+    payload["exchanges"] = None if exchanged is None else exchanged.model_dump(mode="json")
+    payload["budget"] = _budget(plan, result, tables, dopant, exchanged)
     with held(folder), together(folder, RECORD_FILE, (*MEMBERS, f"{BUDGET_FOLDER}/{_LEVELS}")) as new:
         result.potential.save(new / POTENTIAL_FILE)
         save_ensemble(result.ensemble, plan.space, result.potential, new)
@@ -99,7 +103,9 @@ def _save_levels(result: FitResult, folder: Path) -> None:
         level.potential.save(folder / f"level-{number}.toml")
 
 
-def _budget(plan: FitPlan, result: FitResult, tables: Mapping[str, Any], dopant: str | None) -> list[dict[str, Any]]:
+def _budget(
+    plan: FitPlan, result: FitResult, tables: Mapping[str, Any], dopant: str | None, exchanged: ExchangeRecord | None
+) -> list[dict[str, Any]]:
     """Errors of every level, the potentials that are compared first; empty where the file has no budget."""
     if not result.budget:
         return []
@@ -109,7 +115,19 @@ def _budget(plan: FitPlan, result: FitResult, tables: Mapping[str, Any], dopant:
     for level in result.budget:
         found, _ = error_tables(level.potential, plan.targets, dopant)
         entries.append(_level_entry(level.name, level.free, level.cost, found) | {"converged": level.converged})
-    return entries
+    return entries if exchanged is None else _with_exchanges(entries, plan, result, exchanged)
+
+
+def _with_exchanges(
+    entries: list[dict[str, Any]], plan: FitPlan, result: FitResult, exchanged: ExchangeRecord
+) -> list[dict[str, Any]]:
+    """The levels with the RMS error of their exchange energies."""
+    levels = {level.name: level.potential for level in result.budget}
+    of_levels = exchange_record(plan.exchanges, levels, plan.space.base) or exchanged
+    return [
+        one | {"exchanges": rms_by_side(of_levels if one["name"] in levels else exchanged, one["name"])}
+        for one in entries
+    ]
 
 
 def _level_entry(name: str, free: int, cost: float | None, tables: Mapping[str, Any]) -> dict[str, Any]:

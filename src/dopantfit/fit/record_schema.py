@@ -1,6 +1,8 @@
 """``fit.json``: what a fit says of itself; whoever needs it reads it through these models."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
+
+from pydantic import Field
 
 from dopantfit.workflow.provenance import Provenance
 from dopantfit.workflow.schema import Model, VersionedRecord
@@ -115,6 +117,45 @@ class StressError(Model):
     rms_reference: float
 
 
+class ExchangeOutcome(Model):
+    """One exchange: what the reference and each potential say of it [eV], null where an end does not come to rest.
+
+    energies, farthest: by potential; the second is how far an ion moves from the reference's ends [Å].
+    """
+
+    name: str
+    partner: str
+    held_out: bool
+    reference: float
+    energies: dict[str, float | None]
+    farthest: dict[str, float | None]
+
+
+class ExchangeErrors(Model):
+    """Errors of the exchange energies with one partner, or with all, on one side, by potential [eV].
+
+    bias: mean of potential less reference. rms_error: its root mean square. Null where an end does not come to rest.
+    """
+
+    side: str
+    partner: str
+    exchanges: int
+    reference: float
+    bias: dict[str, float | None]
+    rms_error: dict[str, float | None]
+
+
+class ExchangeRecord(Model):
+    """Exchange energies of a fit; ``reference`` of the errors is the mean of the reference's.
+
+    entered: the step from which on the fit was held to them; the search before it knows the frames alone.
+    """
+
+    entered: str = "local"
+    energies: tuple[ExchangeOutcome, ...]
+    errors: tuple[ExchangeErrors, ...]
+
+
 class SideErrors(Model):
     """Errors of the frames of one side, training or held out; collapsed: names of frames without any.
 
@@ -158,6 +199,8 @@ class LevelErrors(Model):
     cost: float | None
     forces: dict[str, dict[str, float]]
     energies: dict[str, float]
+    #: RMS error of all exchange energies [eV] by side, where there are any.
+    exchanges: dict[str, float | None] = Field(default_factory=dict)
     converged: bool | None = None
 
 
@@ -219,3 +262,13 @@ class FitRecord(VersionedRecord):
     budget: tuple[LevelErrors, ...]
     potential_sha256: str
     held: tuple[HeldParameter, ...] = ()
+    exchanges: ExchangeRecord | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything, ready for JSON; without what is said of exchanges where there are none."""
+        written = super().as_dict()
+        if self.exchanges is None:
+            del written["exchanges"]
+            for level in written["budget"]:
+                del level["exchanges"]
+        return written

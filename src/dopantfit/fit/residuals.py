@@ -1,6 +1,7 @@
 """The numbers a fit makes small: weighted differences of forces, energies and stresses, in a fixed order.
 
-Frame by frame come the forces, then the stress; after all frames come the energies, then turn-over radii and priors.
+Frame by frame come the forces, then the stress; after all frames come the energies, then those of exchanges, then
+turn-over radii and priors.
 Energies are compared within a group: d = E(potential) - E(DFT) has one free offset per group, whose best value is the
 weighted mean of d, so residuals are w (d - mean), in closed form.
 """

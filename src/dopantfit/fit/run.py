@@ -19,23 +19,22 @@ from dopantfit.fit.cell import RelaxedCell, relax_cell
 from dopantfit.fit.config import FitConfig, load_config
 from dopantfit.fit.data import Information, Target, crystal_targets, information, load_targets
 from dopantfit.fit.ensemble import Member, make_ensemble
+from dopantfit.fit.exchanges import ExchangeTarget, load_exchanges
 from dopantfit.fit.held import Held, hold_unseen
 from dopantfit.fit.local import Refined
 from dopantfit.fit.objective import KINDS, Objective
 from dopantfit.fit.preoptimise import Preoptimised, ReferenceCell, check_parameters, preoptimise, reference_cell
 from dopantfit.fit.search import Generations, Searched, first_generation, run_search
 from dopantfit.fit.sensitivity import Sensitivity, sensitivity_at
+from dopantfit.fit.starts import known_points, local_starts
 from dopantfit.fit.surrogate import Evaluated
 from dopantfit.fit.uncertainty import Uncertainty, uncertainty_at
 from dopantfit.fit.variables import Space, Variable, make_space
-from dopantfit.fit.workers import evaluate_all, refine_all, told, worker_pool
+from dopantfit.fit.workers import evaluate_all, including, refine_all, told, worker_pool
 from dopantfit.potential import Potential
 from dopantfit.potential.files import named_in
 from dopantfit.workflow.lock import held, run_folder
 from dopantfit.workflow.pool import Pool
-
-#: Starts of the local refinement are at least this far apart in the unit box (root mean square over coordinates).
-APART = 0.02
 
 
 @dataclass(frozen=True)
@@ -50,11 +49,17 @@ class FitPlan:
     informed: tuple[Information, ...]
     reference_cell: ReferenceCell | None = None
     held: tuple[Held, ...] = ()
+    exchanges: tuple[ExchangeTarget, ...] = ()
 
     @property
     def training(self) -> tuple[Target, ...]:
         """The frames that are fitted."""
         return tuple(target for target in self.targets if not target.held_out)
+
+    @property
+    def fitted_exchanges(self) -> tuple[ExchangeTarget, ...]:
+        """The exchanges that are fitted."""
+        return tuple(one for one in self.exchanges if not one.held_out)
 
 
 @dataclass(frozen=True)
@@ -138,7 +143,8 @@ def plan_fit(path: str | Path) -> FitPlan:
     if config.preoptimisation is not None:
         check_parameters(space, config.preoptimisation, str(file))
         cell = reference_cell(config.preoptimisation, file.parent)
-    return FitPlan(config, file, host, space, targets, informed, cell, held)
+    exchanges = load_exchanges(config, space.base, file.parent, str(file))
+    return FitPlan(config, file, host, space, targets, informed, cell, held, exchanges)
 
 
 def untold(variable: Variable, space: Space) -> str:
@@ -209,16 +215,19 @@ def _run_fit(
     watch = _Stopwatch(say)
     if not is_compiled():
         say("the engine is compiled for this machine, once: about half a minute")
-    objective = Objective(plan.space, plan.training, plan.config.guards)
+    frames = Objective(plan.space, plan.training, plan.config.guards)
+    objective = including(frames, plan.fitted_exchanges)
     start_cost = objective.cost(plan.space.start)
     watch.begin("preoptimisation")
     before = _preoptimise(plan)
-    with worker_pool(objective, workers) as pool:
+    with worker_pool(frames, workers, plan.fitted_exchanges, objective) as pool:
         watch.begin("search")
-        found = _search(plan, pool, _known_points(plan, before), work, observe)
+        found = _search(plan, pool, known_points(plan.space, before), work, observe)
         watch.begin("local")
-        survived = found.costs < objective.penalty
-        starts = best_apart(found.points[survived], found.costs[survived], plan.config.local.starts)
+        survived = found.costs < frames.penalty
+        starts = local_starts(
+            pool, found.points[survived], found.costs[survived], plan.config.local.starts, bool(plan.fitted_exchanges)
+        )
         with told(work / "local", say) as folder:
             refined = sorted(refine_all(pool, starts, plan.config.local, folder), key=lambda one: one.cost)
     return _finish(plan, objective, tuple(refined), found, start_cost, before, watch)
@@ -243,7 +252,9 @@ def _finish(
     watch.begin("ensemble")
     ensemble = make_ensemble(objective, refined, uncertainty, plan.config.ensemble, plan.config.seed)
     watch.begin("budget")
-    levels = run_budget(plan.config, plan.host, plan.targets, potential, str(plan.file), watch.say)
+    levels = run_budget(
+        plan.config, plan.host, plan.targets, potential, str(plan.file), watch.say, plan.fitted_exchanges
+    )
     return FitResult(
         plan=plan,
         potential=potential,
@@ -351,31 +362,10 @@ def _cell_of(potential: Potential, preoptimised: Preoptimised | None) -> Relaxed
         return None
 
 
-def _known_points(plan: FitPlan, preoptimised: Preoptimised | None) -> list[Floats]:
-    """What a search starts from: the start, what the pre-optimisation found, and the means of the priors."""
-    points = [plan.space.start]
-    if preoptimised is not None:
-        points.append(preoptimised.point)
-    if any(variable.prior for variable in plan.space.variables):
-        points.append(plan.space.point([v.prior.value if v.prior else v.start for v in plan.space.variables]))
-    return points
-
-
-def best_apart(points: Floats, costs: Floats, count: int) -> list[Floats]:
-    """The best points, no two of them closer than ``APART``."""
-    chosen: list[Floats] = []
-    for number in np.argsort(costs, kind="stable"):
-        distances = [float(np.sqrt(np.mean((points[number] - other) ** 2))) for other in chosen]
-        if not distances or min(distances) > APART:
-            chosen.append(points[number])
-        if len(chosen) == count:
-            break
-    return chosen
-
-
 def _key(plan: FitPlan) -> str:
     """What the costs of a search depend on, and what is written down of them, as one hash."""
-    digest = hashlib.sha256(plan.config.model_dump_json().encode())
+    # Exchanges enter after the search.
+    digest = hashlib.sha256(plan.config.model_dump_json(exclude={"exchanges"}).encode())
     digest.update(json.dumps(Evaluated._fields).encode())
     digest.update(plan.space.base.dumps().encode())
     for target in plan.training:

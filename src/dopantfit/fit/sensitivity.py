@@ -8,7 +8,7 @@ from dopantfit.energy.arrays import Floats
 from dopantfit.fit.objective import Candidate, Objective
 from dopantfit.fit.uncertainty import Uncertainty
 
-#: Residuals that are no forces, stresses or energies: turn-over radii and priors.
+#: Residuals that are no data: turn-over radii and priors.
 OTHERS = "guards and priors"
 
 
@@ -41,5 +41,6 @@ def row_kinds(objective: Objective, count: int) -> list[str]:
         labels = target.ion_labels
         kinds += [f"forces on {labels[ion]}" for ion in weighted for _ in range(3)]
         kinds += ["stress"] * (6 if target.stress_weight and target.stress is not None else 0)
-    kinds += ["energies"] * (objective.data_count - len(kinds))
+    kinds += ["energies"] * (objective.data_count - objective.exchange_count - len(kinds))
+    kinds += ["exchanges"] * objective.exchange_count
     return kinds + [OTHERS] * (count - len(kinds))

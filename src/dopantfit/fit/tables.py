@@ -4,7 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from dopantfit.fit.record_schema import EnergyError, FitRecord, ForceError, LevelErrors, SideErrors, StressError
+from dopantfit.fit.record_schema import (
+    EnergyError,
+    ExchangeRecord,
+    FitRecord,
+    ForceError,
+    LevelErrors,
+    SideErrors,
+    StressError,
+)
 from dopantfit.fit.run import FitPlan
 
 if TYPE_CHECKING:
@@ -35,14 +43,26 @@ def plan_as_json(plan: FitPlan) -> dict[str, Any]:
             "held_out": sum(target.held_out for target in plan.targets),
         },
         "held": [asdict(one) for one in plan.held],
+        **_planned_exchanges(plan),
         "evaluations": plan.config.swarm.particles * (plan.config.swarm.generations + 1),
     }
 
 
+def _planned_exchanges(plan: FitPlan) -> dict[str, Any]:
+    """How many exchanges would be fitted and held out; nothing where the file names none."""
+    count = {
+        "train": sum(not one.held_out for one in plan.exchanges),
+        "held_out": sum(one.held_out for one in plan.exchanges),
+    }
+    return {"exchanges": count} if plan.exchanges else {}
+
+
 def plan_table(shown: Mapping[str, Any]) -> "Table":
     """The table of ``--dry-run``."""
+    exchanges = shown.get("exchanges")
+    also = f"{exchanges['train']} exchanges to fit, {exchanges['held_out']} held out, " if exchanges else ""
     table = _table(
-        f"{shown['name']}: {shown['frames']['train']} frames to fit, {shown['frames']['held_out']} held out, "
+        f"{shown['name']}: {shown['frames']['train']} frames to fit, {shown['frames']['held_out']} held out, {also}"
         f"{shown['evaluations']} candidates in the search",
         ("parameter", "start", "from", "to", "unit", "scale", "frames", "numbers", "closest (Å)"),
     )
@@ -85,8 +105,26 @@ def result_tables(record: FitRecord) -> list["Table"]:
                 reference = f"{scale * entry.rms_reference:.4f}"
                 of = f"{entry.name} (stress)" if kind == "stresses" else entry.name
                 _add_row(errors, side.replace("_", " "), entry.kind, of, reference, *texts)
+    exchanges = [_exchange_table(record.exchanges)] if record.exchanges else []
     budget = [_budget_table(record.budget)] if record.budget else []
-    return [parameters, *held, errors, *budget]
+    return [parameters, *held, errors, *exchanges, *budget]
+
+
+def _exchange_table(record: ExchangeRecord) -> "Table":
+    """Bias and RMS error of the exchange energies, partner by partner."""
+    roles = list(record.errors[0].rms_error)
+    table = _table(
+        "Exchange energies, both ends relaxed: mean of the reference, bias and RMS error in eV",
+        ("side", "partner", "number", "reference", *(f"{role} {kind}" for role in roles for kind in ("bias", "rms"))),
+    )
+    for one in record.errors:
+        values = [value for role in roles for value in (one.bias[role], one.rms_error[role])]
+        signs = ["+", ""] * len(roles)
+        texts = [
+            "not at rest" if value is None else f"{value:{sign}.3f}" for value, sign in zip(values, signs, strict=True)
+        ]
+        _add_row(table, one.side.replace("_", " "), one.partner, str(one.exchanges), f"{one.reference:+.3f}", *texts)
+    return table
 
 
 def _held_table(record: FitRecord) -> "Table":
@@ -111,7 +149,7 @@ def _of_kind(errors: SideErrors, kind: str) -> Sequence[GroupError]:
 def _budget_table(levels: Sequence[LevelErrors]) -> "Table":
     """Errors of every level side by side."""
     table = _table(
-        "Error budget: RMS error of forces in eV/Å, of energies within compositions in meV/atom",
+        "Error budget: RMS error of forces in eV/Å, of energies within compositions in meV/atom, of exchanges in meV",
         ("side", "of", *(f"{level.name} ({level.free} free)" for level in levels)),
     )
     for side, names in levels[0].forces.items():
@@ -121,6 +159,9 @@ def _budget_table(levels: Sequence[LevelErrors]) -> "Table":
         energies = [level.energies.get(side) for level in levels]
         texts = ["" if energy is None else f"{1000 * energy:.2f}" for energy in energies]
         _add_row(table, side.replace("_", " "), "energies", *texts)
+        if any(side in level.exchanges for level in levels):
+            rms = [level.exchanges.get(side) for level in levels]
+            _add_row(table, side.replace("_", " "), "exchanges", *("" if v is None else f"{1000 * v:.0f}" for v in rms))
     return table
 
 

@@ -7,6 +7,7 @@ import shutil
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import count, repeat
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from dopantfit.energy.arrays import Floats
 from dopantfit.energy.threads import one_blas_thread
 from dopantfit.fit.config import Guards, Local
 from dopantfit.fit.data import Target
+from dopantfit.fit.exchanges import ExchangeTarget
 from dopantfit.fit.local import Refined, refine
 from dopantfit.fit.objective import Objective
 from dopantfit.fit.surrogate import Evaluated, Surrogate
@@ -30,28 +32,59 @@ BLOCK = 20
 #: Seconds between two words on the local refinements.
 _TELL = 10.0
 
-_surrogate: Surrogate | None = None
+
+@dataclass
+class _Worker:
+    """What a process computes with: the frames alone, and with exchanges, made when it is first asked for them."""
+
+    surrogate: Surrogate
+    exchanges: Sequence[ExchangeTarget]
+    everything: Objective | None = None
+
+    def with_exchanges(self) -> Objective:
+        if self.everything is None:
+            self.everything = including(self.surrogate.objective, self.exchanges)
+        return self.everything
 
 
-def _begin(space: Space, targets: Sequence[Target], guards: Guards) -> None:
-    global _surrogate
-    _surrogate = Surrogate(Objective(space, targets, guards))
+_worker: _Worker | None = None
 
 
-def _here() -> Surrogate:
-    if _surrogate is None:
+def including(frames: Objective, exchanges: Sequence[ExchangeTarget]) -> Objective:
+    """An objective of the same frames and of exchanges; itself where there is none."""
+    if not exchanges:
+        return frames
+    return Objective(frames.space, frames.targets, frames.guards, exchanges=exchanges)
+
+
+def _begin(space: Space, targets: Sequence[Target], guards: Guards, exchanges: Sequence[ExchangeTarget]) -> None:
+    global _worker
+    _worker = _Worker(Surrogate(Objective(space, targets, guards)), exchanges)
+
+
+def _here() -> _Worker:
+    if _worker is None:
         raise RuntimeError("a worker was asked before it began")
-    return _surrogate
+    return _worker
 
 
 def _estimates(points: Floats, anchor: Floats) -> list[Evaluated]:
-    _here().anchor(anchor)
-    return _here().estimates(points)
+    surrogate = _here().surrogate
+    surrogate.anchor(anchor)
+    return surrogate.estimates(points)
 
 
 def _exact(point: Floats, anchor: Floats) -> Evaluated:
-    _here().anchor(anchor)
-    return _here().exact(point)
+    surrogate = _here().surrogate
+    surrogate.anchor(anchor)
+    return surrogate.exact(point)
+
+
+def _cost_of_everything(point: Floats) -> float | None:
+    objective = _here().with_exchanges()
+    objective.anchor(point)
+    candidate = objective.candidate(point)
+    return None if candidate.rejection else candidate.cost
 
 
 def _refine(start: Floats, settings: Local, folder: Path | None, number: int) -> Refined:
@@ -62,7 +95,7 @@ def _refine(start: Floats, settings: Local, folder: Path | None, number: int) ->
             text = f"start {number + 1} at step {(step := next(steps))}, cost {cost:.6g}"
             write_progress(make_folder(folder / str(number)), WorkProgress(float(step), text=text))
 
-    return refine(_here().objective, start, settings, report)
+    return refine(_here().with_exchanges(), start, settings, report)
 
 
 @contextmanager
@@ -90,21 +123,25 @@ def told(folder: Path, say: Callable[[str], None]) -> Iterator[Path]:
 
 
 @contextmanager
-def worker_pool(objective: Objective, workers: int) -> Iterator[Pool | None]:
-    """A pool whose workers know the objective; None for one worker, which is this process.
+def worker_pool(
+    objective: Objective, workers: int, exchanges: Sequence[ExchangeTarget] = (), everything: Objective | None = None
+) -> Iterator[Pool | None]:
+    """A pool whose workers know the objective of the frames; None for one worker, which is this process.
 
+    exchanges: what local refinements are held to beside the frames. everything: the objective with them, if it is made.
     Meanwhile BLAS has one thread here as it has in the workers, where it would round sums differently with more.
     """
-    global _surrogate
+    global _worker
     if workers == 1:
-        _surrogate = Surrogate(objective)
+        _worker = _Worker(Surrogate(objective), exchanges, everything)
         try:
             with one_blas_thread():
                 yield None
         finally:
-            _surrogate = None
+            _worker = None
         return
-    with local_pool(workers, _begin, objective.space, objective.targets, objective.guards) as pool, one_blas_thread():
+    known = (objective.space, objective.targets, objective.guards, exchanges)
+    with local_pool(workers, _begin, *known) as pool, one_blas_thread():
         yield pool
 
 
@@ -122,6 +159,11 @@ def evaluate_all(pool: Pool | None, points: Floats, anchor: Floats, lowest: floa
             return results
         (exact,) = _mapped(pool, _exact, [points[best]], [anchor])
         results[best] = exact._replace(estimate=results[best].estimate)
+
+
+def costs_of_everything(pool: Pool | None, points: Sequence[Floats]) -> list[float | None]:
+    """Exact costs with exchanges, in the order of the points; None for a point that is rejected."""
+    return _mapped(pool, _cost_of_everything, points)
 
 
 def refine_all(

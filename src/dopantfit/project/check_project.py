@@ -11,6 +11,7 @@ from dopantfit.errors import DopantFitError
 from dopantfit.fit.budget import check_budget
 from dopantfit.fit.config import FIT_FILE, FitConfig, load_config
 from dopantfit.fit.data import load_targets
+from dopantfit.fit.exchanges import load_exchanges
 from dopantfit.fit.preoptimise import check_parameters, reference_cell
 from dopantfit.fit.record import POTENTIAL_FILE
 from dopantfit.fit.run import check_compared, informed_by, load_potential, untold
@@ -81,6 +82,11 @@ def _fit(found: _Findings, config: FitConfig, file: Path) -> Space | None:
             found.attempt(file, lambda: reference_cell(settings, file.parent))
     if all(is_labelled(file.parent / one.path) for one in config.sets):
         _frames(found, config, space, file)
+    unlabelled = [one.path for one in config.exchanges if not is_labelled(file.parent / one.path)]
+    for path in unlabelled:
+        found.note("to do", file.parent / path, f"has no exchange energies yet; run `dopantfit reference run {path}`")
+    if not unlabelled:
+        found.attempt(file, lambda: load_exchanges(config, space.base, file.parent, str(file)))
     if not (file.parent / POTENTIAL_FILE).is_file():
         found.note("to do", file.parent / POTENTIAL_FILE, f"is not there yet; run `dopantfit fit {file.parent}`")
     return space

@@ -8,6 +8,7 @@ from pathlib import Path
 from dopantfit.errors import ConfigError
 from dopantfit.fit.record_schema import FitRecord, FittedParameter
 from dopantfit.report import style
+from dopantfit.report.exchange_part import ExchangePart, exchange_part
 from dopantfit.report.results import TableView
 from dopantfit.report.words import listed, rounded
 from dopantfit.validate.record_schema import CheckRecord, GateRecord, ValidationRecord
@@ -23,6 +24,7 @@ class FitPart:
     picture: style.Picture
     errors_caption: str
     errors: style.Picture | None
+    exchanges: ExchangePart | None = None
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,9 @@ class GateView:
 def fit_part(fit: FitRecord, folder: Path) -> FitPart:
     """Draw and describe a fit; figures go to `folder`."""
     caption, (errors_caption, errors) = _parameters_said(fit) + _labels_said(fit), _errors(fit, folder)
-    return FitPart(caption, _parameter_table(fit.parameters), _positions(fit, folder, caption), errors_caption, errors)
+    exchanges = exchange_part(fit.exchanges, folder) if fit.exchanges else None
+    parameters, positions = _parameter_table(fit.parameters), _positions(fit, folder, caption)
+    return FitPart(caption, parameters, positions, errors_caption, errors, exchanges)
 
 
 def _parameters_said(fit: FitRecord) -> str:

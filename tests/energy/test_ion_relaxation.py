@@ -1,0 +1,111 @@
+"""Ions and shells at rest in a fixed cell: a minimum of the independent model, with exact slopes and no memory."""
+
+import numpy as np
+import pytest
+from ase import Atoms
+
+from dopantfit import Potential, ShellModel
+from dopantfit.energy import ion_relaxation as rest
+from dopantfit.energy import make_frame, species_table
+from dopantfit.errors import CollapseError, ConvergenceError
+from dopantfit.potential import Parameter
+from dopantfit.structures.prototypes import crystal
+from dopantfit.structures.substitution import Substitution, substituted
+
+PAIR = ("Mg", "O")
+
+
+@pytest.fixture(scope="module")
+def cell() -> Atoms:
+    """LiTi2(PO4)3, primitive, a Ti exchanged for Mg and two Li more: 38 ions."""
+    doped = substituted(crystal("LiTi2P3O12").primitive(), [Substitution("Ti", "Mg", 2, 1)], np.random.default_rng(3))
+    doped.rattle(0.05, seed=1)
+    return doped
+
+
+@pytest.fixture(scope="module")
+def published() -> Potential:
+    return Potential.load("latp-mg-2022")
+
+
+@pytest.fixture(scope="module")
+def model(cell, published):
+    frame = make_frame(cell, published, "cell")
+    return rest.IonModel(frame, species_table(frame.labels, published))
+
+
+def relaxed(model, potential):
+    return model.relax(species_table(model.frame.labels, potential))
+
+
+def test_the_independent_model_finds_no_force_and_the_energy_with_its_steps(model, cell, published):
+    found = relaxed(model, published)
+    atoms = cell.copy()
+    atoms.positions = found.problem.frame.positions
+    atoms.calc = ShellModel(published)
+    # Shells at rest to 1e-4 eV/Å leave the forces on their cores that much.
+    assert np.abs(atoms.get_forces()).max() < 1e-3
+    table = found.problem.table
+    at_cutoff = table.A * np.exp(-table.cutoff * table.inverse_rho) - table.C / table.cutoff**6
+    steps = float(np.sum(rest.pairs_within(found.problem, found.displacement) * at_cutoff))
+    assert steps < -0.05  # eV: what is taken off can be seen
+    assert found.energy + steps == pytest.approx(atoms.get_potential_energy(), abs=1e-6)
+
+
+def test_slopes_are_those_of_differences(model, published):
+    parameters = (
+        Parameter("rho", PAIR), Parameter("A", PAIR), Parameter("C", ("O", "O")), Parameter("spring", ("O",)),
+        Parameter("rho", ("Al", "O")),
+    )  # fmt: skip
+    slopes = rest.relaxed_derivatives(relaxed(model, published), parameters)
+    assert slopes[-1] == 0.0  # no Al here
+    for parameter, slope in zip(parameters[:-1], slopes, strict=False):
+        value = published.value(parameter)
+        ends = [
+            relaxed(model, published.with_values({parameter: value * (1 + sign * 1e-4)})).energy for sign in (1, -1)
+        ]
+        # Ions at rest to 1e-4 eV/Å leave 1e-8 eV of noise: 1e-4 of these differences, of 1e-3 eV and more.
+        assert (ends[0] - ends[1]) / (2e-4 * value) == pytest.approx(slope, rel=1e-3)
+
+
+def test_charges_that_move_in_proportion_have_slopes_too(model, published):
+    ions = {label: ion for label, ion in published.species.items() if ion.formal_charge}
+    parameters = tuple(Parameter("charge", (label,)) for label in ions if label in model.frame.labels)
+    slopes = rest.relaxed_derivatives(relaxed(model, published), parameters)
+    expected = sum(
+        slope * ions[parameter.of[0]].formal_charge for parameter, slope in zip(parameters, slopes, strict=True)
+    )
+
+    def scaled(step):
+        changed = {Parameter("charge", (n,)): ion.charge + step * ion.formal_charge for n, ion in ions.items()}
+        return relaxed(model, published.with_values(changed)).energy
+
+    assert (scaled(1e-4) - scaled(-1e-4)) / 2e-4 == pytest.approx(expected, rel=1e-3)
+
+
+def test_the_end_does_not_depend_on_what_was_relaxed_before(cell, model, published):
+    first = relaxed(model, published)
+    relaxed(model, published.with_values({Parameter("rho", PAIR): 0.185}))
+    again = relaxed(model, published)
+    fresh = make_frame(cell, published, "cell")
+    other = relaxed(rest.IonModel(fresh, species_table(fresh.labels, published)), published)
+    assert first.energy == again.energy == other.energy
+    np.testing.assert_array_equal(first.displacement, other.displacement)
+
+
+def test_the_energy_has_no_steps_where_pairs_cross_the_cutoff(model, published):
+    """Along C of O-O, 60 eV Å⁶ and so 1e-4 eV a pair at the cutoff, many pairs cross; the energy follows a parabola."""
+    value = published.value(Parameter("C", ("O", "O")))
+    along = np.linspace(-0.02, 0.02, 9)
+    ends = [relaxed(model, published.with_values({Parameter("C", ("O", "O")): value * (1 + x)})) for x in along]
+    counts = {float(rest.pairs_within(one.problem, one.displacement).sum()) for one in ends}
+    assert len(counts) > 1  # pairs do cross
+    energies = np.array([one.energy for one in ends])
+    left = energies - np.polynomial.Polynomial.fit(along, energies, 3)(along)
+    assert np.abs(left).max() < 2e-6
+
+
+def test_ions_that_fall_into_each_other_are_an_error(model, published):
+    weak = published.with_values({Parameter("A", PAIR): 60.0})
+    with pytest.raises((CollapseError, ConvergenceError)):
+        relaxed(model, weak)

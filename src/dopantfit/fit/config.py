@@ -4,6 +4,7 @@ Units: Å, eV, e, u, GPa. Unknown keys are refused. Paths are relative to the fi
 """
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -30,7 +31,7 @@ from dopantfit.strict_toml import (
     parse_strict,
     read_text,
 )
-from dopantfit.structures import prototype
+from dopantfit.structures.prototypes import Crystal, crystal
 from dopantfit.workflow.names import folder_name
 
 FIT_FILE = "fit.toml"
@@ -174,18 +175,24 @@ class CrystalCell(Table):
 
     def atoms(self) -> Atoms:
         """The prototype in this cell, fractional coordinates kept; ConfigError for an unknown crystal."""
-        atoms = prototype(self.prototype)
-        atoms.set_cell([self.a, self.b, self.c, self.alpha, self.beta, self.gamma], scale_atoms=True)
-        return atoms
+        return self._crystal().ions
+
+    def primitive(self) -> Atoms:
+        """Its primitive cell."""
+        return self._crystal().primitive().ions
+
+    def _crystal(self) -> Crystal:
+        found = crystal(self.prototype)
+        sites = found.sites.copy()
+        sites.set_cell([self.a, self.b, self.c, self.alpha, self.beta, self.gamma], scale_atoms=True)
+        return replace(found, sites=sites)
 
 
 class MeasuredCrystal(CrystalCell):
-    """A crystal that is at rest in its measured cell: stress and forces vanish there, and the fit is held to that."""
+    """A crystal that is at rest in its measured cell, its ions wherever the potential wants them in it."""
 
     #: [GPa] per component.
     stress_error: Positive
-    #: [eV/Å] per component, at the positions of the prototype; left out, only the cell is held.
-    force_error: Positive | None = None
 
 
 def _kind_of_reference(value: object) -> str:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 from ase import Atoms
-from ase.calculators.singlepoint import SinglePointCalculator
 
 from dopantfit.energy import Frame, make_frame
 from dopantfit.energy.arrays import Floats
@@ -22,8 +21,6 @@ from dopantfit.reference.split import train_and_held_out
 from dopantfit.structures import labels_of
 from dopantfit.units import EV_PER_A3_IN_GPA
 
-#: What the measured crystals are called among the sets.
-CRYSTALS = "crystals"
 #: A pressure as a stress, in Voigt order.
 HYDROSTATIC = np.array([1.0, 1.0, 1.0, 0.0, 0.0, 0.0])
 
@@ -93,32 +90,6 @@ def load_targets(config: FitConfig, base: Potential, folder: Path, source: str) 
     ]
     check_targets(config, targets, source)
     return tuple(targets)
-
-
-def crystal_targets(config: FitConfig, base: Potential, source: str) -> Iterator[Target]:
-    """The measured crystals as frames without forces and stress; an energy they do not have.
-
-    This is the classical fit of an ionic crystal to its structure: gradients vanish where it was measured (Gale,
-    Philos. Mag. B 73, 3 (1996)). Raises ConfigError for an unknown crystal, and for one of species that are not here.
-    """
-    for number, crystal in enumerate(config.crystals):
-        atoms = crystal.atoms()
-        where = f"{source}: crystals: {crystal.prototype}"
-        missing = sorted(set(labels_of(atoms)) - set(base.species))
-        if missing:
-            raise ConfigError(
-                f"{where} holds {', '.join(missing)}, which neither the host nor the dopant is "
-                f"({', '.join(base.species)}); remove it"
-            )
-        rest = {"energy": 0.0, "forces": np.zeros((len(atoms), 3)), "stress": np.zeros(6)}
-        atoms.calc = SinglePointCalculator(atoms, **rest)
-        atoms.info = {
-            "frame_id": crystal.prototype,
-            "family": crystal.prototype,
-            "composition": f"{atoms.symbols.formula:hill}-{number}",
-        }
-        weights = ReferenceSet(path=CRYSTALS, force_error=crystal.force_error, stress_error=crystal.stress_error)
-        yield make_target(atoms, CRYSTALS, weights, base, config.force_weights)
 
 
 def _refuse_twice(sets: Sequence[ReferenceSet], loaded: Sequence[FrameSet], folder: Path, source: str) -> None:

@@ -11,7 +11,7 @@ from dopantfit.energy.arrays import Flags, Floats
 from dopantfit.energy.frame import background_energy
 from dopantfit.energy.neighbours import find_pairs
 from dopantfit.errors import CollapseError, ConfigError, ConvergenceError
-from dopantfit.fit.data import CRYSTALS, HYDROSTATIC, Target
+from dopantfit.fit.data import HYDROSTATIC, Target
 from dopantfit.potential import Potential
 from dopantfit.units import EV_PER_A3_IN_GPA
 
@@ -187,9 +187,8 @@ def error_tables(
         chosen = [one for one in comparisons if one.target.held_out == held_out]
         if not chosen:
             continue
-        computed = [one for one in chosen if one.target.set != CRYSTALS]
         tables[side] = {
-            "forces": force_errors(computed, dopant, charges),
+            "forces": force_errors(chosen, dopant, charges),
             "energies": energy_errors(chosen, training if held_out else ()),
             "stresses": stress_errors(chosen),
             "collapsed": [one.target.name for one in chosen if one.forces is None],

@@ -17,7 +17,8 @@ from dopantfit.errors import CollapseError, ConfigError, ConvergenceError
 from dopantfit.fit.budget import FittedLevel, check_budget, run_budget
 from dopantfit.fit.cell import RelaxedCell, relax_cell
 from dopantfit.fit.config import FitConfig, load_config
-from dopantfit.fit.data import Information, Target, crystal_targets, information, load_targets
+from dopantfit.fit.crystals import crystal_targets
+from dopantfit.fit.data import Information, Target, information, load_targets
 from dopantfit.fit.ensemble import Member, make_ensemble
 from dopantfit.fit.exchanges import ExchangeTarget, load_exchanges
 from dopantfit.fit.held import Held, hold_unseen
@@ -50,6 +51,7 @@ class FitPlan:
     reference_cell: ReferenceCell | None = None
     held: tuple[Held, ...] = ()
     exchanges: tuple[ExchangeTarget, ...] = ()
+    crystals: tuple[ExchangeTarget, ...] = ()
 
     @property
     def training(self) -> tuple[Target, ...]:
@@ -57,9 +59,9 @@ class FitPlan:
         return tuple(target for target in self.targets if not target.held_out)
 
     @property
-    def fitted_exchanges(self) -> tuple[ExchangeTarget, ...]:
-        """The exchanges that are fitted."""
-        return tuple(one for one in self.exchanges if not one.held_out)
+    def fitted_differences(self) -> tuple[ExchangeTarget, ...]:
+        """The exchanges that are fitted, and the stretched crystals."""
+        return (*(one for one in self.exchanges if not one.held_out), *self.crystals)
 
 
 @dataclass(frozen=True)
@@ -126,8 +128,7 @@ def plan_fit(path: str | Path) -> FitPlan:
     config, file = load_config(path)
     host = load_potential(config.host, file)
     space = make_space(config, host, str(file))
-    frames = load_targets(config, space.base, file.parent, str(file))
-    targets = (*frames, *crystal_targets(config, space.base, str(file)))
+    targets = load_targets(config, space.base, file.parent, str(file))
     informed = tuple(informed_by(variable, space, targets) for variable in space.variables)
     held: tuple[Held, ...] = ()
     if config.hold_unseen:
@@ -144,7 +145,8 @@ def plan_fit(path: str | Path) -> FitPlan:
         check_parameters(space, config.preoptimisation, str(file))
         cell = reference_cell(config.preoptimisation, file.parent)
     exchanges = load_exchanges(config, space.base, file.parent, str(file))
-    return FitPlan(config, file, host, space, targets, informed, cell, held, exchanges)
+    crystals = crystal_targets(config, space.base, str(file))
+    return FitPlan(config, file, host, space, targets, informed, cell, held, exchanges, crystals)
 
 
 def untold(variable: Variable, space: Space) -> str:
@@ -216,17 +218,17 @@ def _run_fit(
     if not is_compiled():
         say("the engine is compiled for this machine, once: about half a minute")
     frames = Objective(plan.space, plan.training, plan.config.guards)
-    objective = including(frames, plan.fitted_exchanges)
+    objective = including(frames, plan.fitted_differences)
     start_cost = objective.cost(plan.space.start)
     watch.begin("preoptimisation")
     before = _preoptimise(plan)
-    with worker_pool(frames, workers, plan.fitted_exchanges, objective) as pool:
+    with worker_pool(frames, workers, plan.fitted_differences, objective) as pool:
         watch.begin("search")
         found = _search(plan, pool, known_points(plan.space, before), work, observe)
         watch.begin("local")
         survived = found.costs < frames.penalty
         starts = local_starts(
-            pool, found.points[survived], found.costs[survived], plan.config.local.starts, bool(plan.fitted_exchanges)
+            pool, found.points[survived], found.costs[survived], plan.config.local.starts, bool(plan.fitted_differences)
         )
         with told(work / "local", say) as folder:
             refined = sorted(refine_all(pool, starts, plan.config.local, folder), key=lambda one: one.cost)
@@ -253,7 +255,7 @@ def _finish(
     ensemble = make_ensemble(objective, refined, uncertainty, plan.config.ensemble, plan.config.seed)
     watch.begin("budget")
     levels = run_budget(
-        plan.config, plan.host, plan.targets, potential, str(plan.file), watch.say, plan.fitted_exchanges
+        plan.config, plan.host, plan.targets, potential, str(plan.file), watch.say, plan.fitted_differences
     )
     return FitResult(
         plan=plan,
@@ -364,8 +366,8 @@ def _cell_of(potential: Potential, preoptimised: Preoptimised | None) -> Relaxed
 
 def _key(plan: FitPlan) -> str:
     """What the costs of a search depend on, and what is written down of them, as one hash."""
-    # Exchanges enter after the search.
-    digest = hashlib.sha256(plan.config.model_dump_json(exclude={"exchanges"}).encode())
+    # Exchanges and crystals enter after the search.
+    digest = hashlib.sha256(plan.config.model_dump_json(exclude={"exchanges", "crystals"}).encode())
     digest.update(json.dumps(Evaluated._fields).encode())
     digest.update(plan.space.base.dumps().encode())
     for target in plan.training:

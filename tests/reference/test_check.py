@@ -355,11 +355,20 @@ def test_a_hundred_frames_of_112_ions_take_less_than_five_seconds(tmp_path: Path
     assert time.process_time() - start < 5.0
 
 
-def test_ions_that_a_relaxation_held_fixed_are_a_warning(tmp_path: Path) -> None:
+def test_ions_that_were_held_fixed_are_an_error(tmp_path: Path) -> None:
     frames = sample()
     frames[2].calc.results["forces"][5:8] = 0.0
+    messages = [f.message for f in checked(tmp_path, frames).errors if f.frame_id == "md300-000"]
+    assert any("3 ions have forces of exactly zero, those of the others do not" in message for message in messages)
+
+
+def test_forces_of_zero_that_symmetry_allows_are_a_warning(tmp_path: Path) -> None:
+    frames = sample()
+    forces = frames[2].calc.results["forces"]
+    forces[5:8] = 0.0
+    forces[8] -= forces.sum(axis=0)
     messages = [f.message for f in checked(tmp_path, frames).warnings if f.frame_id == "md300-000"]
-    assert any("3 ions have forces of exactly zero" in message for message in messages)
+    assert any("3 ions have forces of exactly zero: by symmetry" in message for message in messages)
 
 
 def test_a_charged_cell_is_a_word_and_no_refusal(tmp_path: Path) -> None:

@@ -33,6 +33,8 @@ NEIGHBOUR_CUTOFF = 4.5
 BOND_RATIO = (0.62, 1.35)
 #: Net force per ion [eV/Å]: an integration grid leaves up to 0.03, forces that are missing or mixed up more.
 NET_FORCE_WARNING, NET_FORCE_ERROR = 0.01, 0.05
+#: Net force of a whole cell [eV/Å] that rounding leaves where symmetry allows none.
+NET_FORCE_OF_SYMMETRY = 0.01
 #: RMS force component [eV/Å]: smaller only where symmetry demands zero, larger only where ions overlap.
 FORCE_RANGE = (1e-4, 20.0)
 #: Largest stress component [eV/Å³]; 0.3 is 48 GPa. 1 kbar or GPa read as eV/Å³ lies far above.
@@ -159,9 +161,14 @@ def force_findings(atoms: Atoms) -> Iterator[Finding]:
         yield _error(atoms, "force", f"forces are {rms:.3g} eV/Å rms; wrong unit, or ions on top of each other")
     if rms < FORCE_RANGE[0]:
         yield _warning(atoms, "force", f"forces are {rms:.1e} eV/Å rms: right only if symmetry makes them zero")
-    if (np.abs(forces).sum(axis=1) == 0).any() and rms >= FORCE_RANGE[0]:
-        held = int((np.abs(forces).sum(axis=1) == 0).sum())
-        yield _warning(atoms, "force", f"{held} ions have forces of exactly zero: by symmetry, or held fixed?")
+    held = int((np.abs(forces).sum(axis=1) == 0).sum())
+    if held and rms >= FORCE_RANGE[0]:
+        # What symmetry takes from an ion's force it takes from the net force too.
+        if net * len(atoms) > NET_FORCE_OF_SYMMETRY:
+            text = f"{held} ions have forces of exactly zero, those of the others do not add to zero: held fixed?"
+            yield _error(atoms, "force", text)
+        else:
+            yield _warning(atoms, "force", f"{held} ions have forces of exactly zero: by symmetry, or held fixed?")
     stress = float(np.abs(calculated(atoms).get("stress", 0.0)).max())
     if stress > STRESS_LIMIT:
         yield _error(atoms, "stress", f"stress reaches {stress:.3g} eV/Å³ ({stress * 160:.0f} GPa); wrong unit?")

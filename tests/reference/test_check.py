@@ -372,9 +372,7 @@ def test_forces_of_zero_that_symmetry_allows_are_a_warning(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("declared", [False, True])
-def test_a_charged_cell_alone_in_its_family_or_declared_is_a_word_and_no_refusal(
-    tmp_path: Path, declared: bool
-) -> None:
+def test_a_charged_cell_alone_in_its_family_or_declared_is_no_refusal(tmp_path: Path, declared: bool) -> None:
     frames = sample()
     replace_element(0, "Mg")(frames[2])
     if declared:

@@ -213,10 +213,8 @@ class _Source:
         if f"{name}-{number + 1:03d}" in self.results:
             return number + 1
         ended = [frame_id for frame_id, frame in self.results.items() if frame.info.get(ENDED)]
-        later = [
-            int(at) for stem, _, at in (frame_id.rpartition("-") for frame_id in ended) if stem == name and at.isdigit()
-        ]
-        return max(later, default=number + 1)
+        parts = [frame_id.rpartition("-") for frame_id in ended]
+        return max((int(at) for stem, _, at in parts if stem == name and at.isdigit()), default=number + 1)
 
     def exchange(
         self, item: CationExchange, start: Atoms, what: str, family: str, rng: np.random.Generator

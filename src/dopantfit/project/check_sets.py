@@ -95,7 +95,7 @@ def _plan_findings(plan: Plan, config: FitConfig, folder: Path) -> Iterator[Proj
 
 
 def _labels_in(item: Item, plan: Plan, folder: Path) -> set[str]:
-    """Labels of the ions in the configurations of an item; none where it departs from a frame that is not the plan's."""
+    """Labels of the ions in the configurations of an item; none where it departs from a frame of no item."""
     if isinstance(item, Glass):
         unit = load_host(item.host, folder).polyanion
         return {unit.centre, unit.ligand, *item.cations}

@@ -1,7 +1,7 @@
 """Parsl's manager of the workers on a node, which ends with the driver that it works for.
 
-``python3 -m dopantfit.workflow.parsl_manager`` takes the arguments of Parsl's ``process_worker_pool.py``. By itself that
-would wait for its driver for minutes, with workers that nobody gives anything to do.
+``python3 -m dopantfit.workflow.parsl_manager`` takes the arguments of Parsl's ``process_worker_pool.py``. By itself
+that would wait for its driver for minutes, with workers that nobody gives anything to do.
 """
 
 import multiprocessing

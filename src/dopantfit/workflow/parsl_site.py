@@ -13,9 +13,9 @@ from typing import Any, ParamSpec, TypeVar
 from parsl import Config, dfk
 from parsl.concurrent import ParslPoolExecutor
 from parsl.executors import HighThroughputExecutor
-from parsl.executors.high_throughput.executor import DEFAULT_LAUNCH_CMD
 from parsl.executors.errors import BadStateException
 from parsl.executors.high_throughput.errors import ManagerLost, WorkerLost
+from parsl.executors.high_throughput.executor import DEFAULT_LAUNCH_CMD
 from parsl.jobs.error_handlers import windowed_error_handler
 from parsl.launchers import SingleNodeLauncher, SrunLauncher
 from parsl.providers import KubernetesProvider, LocalProvider, PBSProProvider, SlurmProvider

@@ -99,8 +99,8 @@ def write_inputs(
             if c.frame_id not in results
         ]
         for configuration in made:
-            relaxes = isinstance(item, Relaxation | CationExchange)
-            job = Job(configuration, item.steps if relaxes else 0, plan, _collected(item, configuration))
+            steps = item.steps if isinstance(item, Relaxation | CationExchange) else 0
+            job = Job(configuration, steps, plan, _collected(item, configuration))
             target = make_folder(destination / configuration.frame_id)
             for name, text in WRITERS[code](job).items():
                 write_text_atomic(target / name, text)

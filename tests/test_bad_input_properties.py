@@ -126,7 +126,7 @@ def folder(tmp_path_factory):
     for name, (content, _) in FILES.items():
         if name not in ("set/manifest.toml",):
             (made / name).write_text(as_toml(content))
-    Atoms("MgTi", [[0, 0, 0], [2, 2, 2]], cell=np.eye(3) * 4, pbc=True).write(made / "salt.extxyz")
+    salt().write(made / "salt.extxyz")
     (made / "walk.extxyz").write_text(walk())
     for kelvin in (700, 900):
         estimate = {"value": 1e-5, "error": 1e-6, "interval_95": [8e-6, 1.2e-5]}
@@ -136,6 +136,12 @@ def folder(tmp_path_factory):
     entries = [ComputedEntry(formula, energy).as_dict() for formula, energy in energies.items()]
     (made / "entries.json").write_text(json.dumps({"source": "made up", "entries": entries}))
     return made
+
+
+def salt() -> Atoms:
+    """A neutral cell with the dopant: a cubic perovskite, of which one ion has moved."""
+    at = [[0, 0, 0.1], [2, 2, 2], [2, 2, 0], [2, 0, 2], [0, 2, 2]]
+    return Atoms("MgTiO3", at, cell=np.eye(3) * 4, pbc=True)
 
 
 def walk() -> str:
@@ -169,12 +175,18 @@ def stopped(*_: object, **__: object) -> None:
     raise ConfigError("the study was sound")
 
 
+def without_rounds(play: object, ladder: object, rounds: int, folder: Path, *_: object) -> object:
+    (folder / "ladder.json").write_text("{}")
+    return ladder
+
+
 @pytest.fixture
 def short():
     """What is longer than a look at its input ends where it would begin, and cells are what a second places."""
     with ExitStack() as stack:
         for name in ("study.verb.run_study", "fit.verb.fit", "validate.verb.run_gates"):
             stack.enter_context(patch(f"dopantfit.{name}", stopped))
+        stack.enter_context(patch("dopantfit.boundary.swap.run.temper", without_rounds))
         stack.enter_context(patch("dopantfit.study.verb.calibrated_rates", lambda planner: Rates(1e-5, 1e-2, "a test")))
         for name in ("boundary.build.config", "structures.cells"):
             stack.enter_context(patch(f"dopantfit.{name}.MOST_IONS", 2_000))
@@ -361,7 +373,8 @@ def test_frames_of_any_content_are_findings_or_one_line(folder, words):
         ("boundary.toml", ('"thickness" = 1}', '"thickness" = 1000}'), "at most 100000"),
         ("plan.toml", ("[1, 1, 1]}", "[1000, 1000, 1]}"), "at most 100000"),
         ("study.toml", ('"realisations" = 2', '"realisations" = 1001'), "realisations"),
-        ("swap.toml", ('"dopant" = "Mg"', '"dopant" = "Mg"'), "must be neutral"),
+        ("swap.toml", ('["Ti"]', '["Ti", "Xx"]'), "'Xx' is not in potential"),
+        ("salt.extxyz", ("Ti ", "Al "), "must be neutral"),
     ],
 )
 def test_what_cannot_be_done_is_refused_before_anything_is_written(folder, tmp_path, file, change, said):
@@ -371,9 +384,16 @@ def test_what_cannot_be_done_is_refused_before_anything_is_written(folder, tmp_p
     (tmp_path / "a" / file).write_text(text.replace(*change))
     before = {*(tmp_path / "a").rglob("*.*")}
     with chdir(tmp_path / "a"):
-        status, error = run(*FILES[file][1])
+        status, error = run(*FILES.get(file, FILES["swap.toml"])[1])
     assert status == 2 and said in error
     assert {path for path in (tmp_path / "a").rglob("*.*") if path.name != ".lock"} == before
+
+
+def test_the_sound_call_of_swaps_comes_to_its_work(folder, short, tmp_path):
+    with chdir(folder):
+        status, error = run("boundary", "swap", "salt.extxyz", "swap.toml", "--output", str(tmp_path / "s"))
+    assert (status, error) == (0, "")
+    assert (tmp_path / "s" / "swap.json").is_file()
 
 
 def test_properties_of_more_columns_than_there_are_is_one_line(folder):

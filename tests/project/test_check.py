@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from dopantfit.cli import app
 from dopantfit.project import check, new
+from dopantfit.reference.plan import load_plan
 
 ROOT = Path(__file__).parents[2]
 
@@ -94,6 +95,34 @@ def test_potentials_of_every_kind_of_run_are_asked_for_its_ions(project):
     plan.write_text(plan.read_text() + RUNS)
     told = [one.what for one in check(project / "fits" / "Ga") if one.severity == "error"]
     assert told == [f"{name}: potential latp-2021 has no Ga; name another" for name in ("channel", "glass")]
+
+
+BEHIND = """
+[[configurations]]
+kind = "md"
+name = "behind"
+start = { end_of = "relax-large" }
+potential = "latp-2021"
+temperature = 300.0
+duration = 0.1
+snapshots = 1
+[[configurations]]
+kind = "md"
+name = "behind-frame"
+start = { frame = "behind-00" }
+potential = "latp-2021"
+temperature = 300.0
+duration = 0.1
+snapshots = 1
+"""
+
+
+def test_a_run_behind_a_relaxation_is_asked_for_the_ions_of_that(project):
+    plan = project / "reference_dft" / "Ga-latp" / "plan.toml"
+    relaxation = next(item.name for item in load_plan(plan).configurations if item.kind == "relaxation")
+    plan.write_text(plan.read_text() + BEHIND.replace("relax-large", relaxation))
+    told = [one.what for one in check(project / "fits" / "Ga") if one.severity == "error"]
+    assert told == [f"{name}: potential latp-2021 has no Ga; name another" for name in ("behind", "behind-frame")]
 
 
 def test_a_missing_compound_is_told_before_any_gate(project):

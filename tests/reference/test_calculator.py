@@ -149,6 +149,22 @@ def test_the_record_has_the_hashes_of_weights_and_of_the_users_file(own: Path) -
     assert LabelCalculator(settings, own).record.files["model.pt"] != record.files["model.pt"]
 
 
+def test_a_file_below_the_set_is_recorded_as_it_lies_and_found_again(own: Path) -> None:
+    for place in ("one", "two"):
+        (own / place).mkdir()
+        (own / place / "model.pt").write_bytes(place.encode())
+    (own / "one" / "mycalc.py").write_bytes((own / "mycalc.py").read_bytes())
+    weights = [str(own / place / "model.pt") for place in ("one", "two")]
+    text = f"\n\ndef reads():\n    for name in {weights!r}:\n        open(name, 'rb').read()\n    return EMT()\n"
+    (own / "one" / "mycalc.py").write_text(CALCULATORS + text)
+    for make in ("./one/mycalc.py:reads", f"{own}/one/mycalc.py:reads"):
+        record = LabelCalculator(CalculatorSettings(make=make), own).record
+        assert record.make == "one/mycalc.py:reads"
+        # Two files of weights of one name are two.
+        assert set(record.files) == {"mycalc.py", "one/model.pt", "two/model.pt"}
+        assert LabelCalculator(CalculatorSettings(make=record.make), own).record == record
+
+
 def test_weights_that_a_model_finds_by_itself_are_hashed(own: Path) -> None:
     (own / "hidden.pth").write_bytes(b"weights")
     text = f"\ndef finds():\n    open({str(own / 'hidden.pth')!r}, 'rb').read()\n    return EMT()\n"

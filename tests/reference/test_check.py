@@ -17,7 +17,7 @@ from ase.units import Bohr, Hartree, Ry
 from dopantfit.potential import Potential
 from dopantfit.reference.check import CheckReport, check_set
 from dopantfit.reference.chemistry import oxidation_range
-from dopantfit.reference.frames import FRAMES_FILE, dump_frames, load_set, write_set
+from dopantfit.reference.frames import FRAMES_FILE, composition_of, dump_frames, load_set, write_set
 from dopantfit.reference.manifest import save_manifest
 from dopantfit.reference.plausibility import _reduced, charge_findings, linear_model_findings
 
@@ -286,14 +286,14 @@ def test_formal_charges_come_from_the_potential_where_one_is_given(tmp_path: Pat
 def test_a_label_s_own_charge_goes_before_its_element_s() -> None:
     atoms = Atoms("MgOMgO", cell=[4.2] * 3, pbc=True)
     atoms.arrays["species"] = np.array(["Mg_3", "O", "Mg", "O"])
-    assert list(charge_findings(atoms)) == []
-    (finding,) = charge_findings(atoms, {"Mg_3": 3})
+    assert list(charge_findings([atoms])) == []
+    (finding,) = charge_findings([atoms], {"Mg_3": 3})
     assert "add to +1 e" in finding.message
 
 
 @pytest.mark.parametrize(("formula", "balanced"), [("Fe2O3", True), ("Fe3O4", True), ("Fe4O3", False), ("Si2", True)])
 def test_several_oxidation_states_balance_if_some_choice_does(formula: str, balanced: bool) -> None:
-    assert (list(charge_findings(Atoms(formula))) == []) is balanced
+    assert (list(charge_findings([Atoms(formula)])) == []) is balanced
 
 
 @pytest.mark.parametrize(
@@ -321,7 +321,7 @@ def test_oxidation_states_are_those_of_oxides_and_phosphates(element: str, state
 
 
 def test_an_element_of_unknown_charge_is_a_warning() -> None:
-    assert [f.severity for f in charge_findings(Atoms("NeO"))] == ["warning"]
+    assert [f.severity for f in charge_findings([Atoms("NeO")])] == ["warning"]
 
 
 def test_ions_without_neighbours_are_an_error_and_valid_json(tmp_path: Path) -> None:
@@ -355,16 +355,46 @@ def test_a_hundred_frames_of_112_ions_take_less_than_five_seconds(tmp_path: Path
     assert time.process_time() - start < 5.0
 
 
-def test_ions_that_a_relaxation_held_fixed_are_a_warning(tmp_path: Path) -> None:
+def test_ions_that_were_held_fixed_are_an_error(tmp_path: Path) -> None:
     frames = sample()
     frames[2].calc.results["forces"][5:8] = 0.0
+    messages = [f.message for f in checked(tmp_path, frames).errors if f.frame_id == "md300-000"]
+    assert any("3 ions have forces of exactly zero, those of the others do not" in message for message in messages)
+
+
+def test_forces_of_zero_that_symmetry_allows_are_a_warning(tmp_path: Path) -> None:
+    frames = sample()
+    forces = frames[2].calc.results["forces"]
+    forces[5:8] = 0.0
+    forces[8] -= forces.sum(axis=0)
     messages = [f.message for f in checked(tmp_path, frames).warnings if f.frame_id == "md300-000"]
-    assert any("3 ions have forces of exactly zero" in message for message in messages)
+    assert any("3 ions have forces of exactly zero: by symmetry" in message for message in messages)
 
 
-def test_a_charged_cell_is_a_word_and_no_refusal(tmp_path: Path) -> None:
+@pytest.mark.parametrize("declared", [False, True])
+def test_a_charged_cell_alone_in_its_family_or_declared_is_no_refusal(tmp_path: Path, declared: bool) -> None:
     frames = sample()
     replace_element(0, "Mg")(frames[2])
-    report = checked(tmp_path, frames)
+    if declared:
+        frames[2].info["family"] = frames[0].info["family"]
+    report = checked(tmp_path, frames, charged_families=(frames[0].info["family"],) if declared else ())
     (said,) = [finding for finding in report.warnings if finding.kind == "charge"]
     assert "formal charges add to +1 e" in said.message and "uniform background" in said.message
+    assert not [finding for finding in report.errors if finding.kind == "charge"]
+
+
+def test_an_ion_that_one_frame_of_a_family_lacks_is_an_error_of_that_frame(tmp_path: Path) -> None:
+    frames = sample()
+    frames[1] = without_atom(frames[1], list(frames[1].symbols).index("Li"))
+    said = [finding for finding in checked(tmp_path, frames).errors if finding.kind == "charge"]
+    assert [finding.frame_id for finding in said] == ["relax-001"]
+    assert "an ion is missing or one too many" in said[0].message and "charged_families" in said[0].message
+
+
+def without_atom(frame: Atoms, which: int) -> Atoms:
+    kept = np.arange(len(frame)) != which
+    less = frame[kept]
+    results = frame.calc.results
+    less.calc = SinglePointCalculator(less, energy=results["energy"], forces=results["forces"][kept])
+    less.info = {**frame.info, "composition": composition_of(less)}
+    return less

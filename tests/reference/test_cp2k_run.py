@@ -305,3 +305,49 @@ def test_the_completed_part_of_a_cut_run_has_the_steps_that_are_whole(tmp_path: 
     frames, _ = wanted_frames(read_run(path), StepChoice("all", completed_part=True), "x")
     assert [number for number, _ in frames] == [0, 1, 2]
     assert [frame.cell.volume for _, frame in frames] == [frame.cell.volume for frame in whole[:3]]
+
+
+HELD = "&MOTION\n&CONSTRAINT\n&FIXED_ATOMS\nLIST 1\n&END\n&END\n"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("&MOTION\n", HELD, r"ions are held \(&FIXED_ATOMS\), and CP2K prints their forces as zero"),
+        ("&MOTION\n", "&MOTION\n&CONSTRAINT\n&HBONDS\n&RESTRAINT\n&END\n&END\n&END\n", "&RESTRAINT of &HBONDS"),
+        ("&FORCE_EVAL\n", "&FORCE_EVAL\n&EXTERNAL_POTENTIAL\n&END\n", "an &EXTERNAL_POTENTIAL acts on the ions"),
+        ("&FORCE_EVAL\n", "&FORCE_EVAL\n&RESCALE_FORCES\n&END\n", "large forces are scaled down"),
+    ],
+)
+def test_forces_that_the_input_alters_are_no_frames(tmp_path: Path, old: str, new: str, words: str) -> None:
+    """CP2K zeroes the forces of held ions, and adds those of restraints, before it prints them."""
+    path = copied(tmp_path, "LiH-npt-f")
+    edited(tmp_path / "LiH-npt-f.inp", (old, new))
+    with pytest.raises(ReferenceDataError, match=words):
+        read_calculation(path)
+
+
+def test_a_held_ion_is_noticed_without_the_input(tmp_path: Path) -> None:
+    path = copied(tmp_path, "LiH")
+    edited(path, (r"(\n +1 +1 +Li)( +-?0\.\d+){3}", r"\1 0.00000000 0.00000000 0.00000000"))
+    with pytest.raises(ReferenceDataError, match=r"it was held \(&FIXED_ATOMS\)"):
+        read_calculation(path)
+
+
+def test_an_output_whose_first_head_is_cut_off_is_two_runs_with_the_one_behind_it(tmp_path: Path) -> None:
+    path = copied(tmp_path, "LiH-npt-f")
+    text = path.read_text()
+    head = next(line for line in text.splitlines(True) if "PROGRAM STARTED AT" in line)
+    path.write_text(text.replace(head, "", 1) + text)
+    with pytest.raises(ReferenceDataError, match="holds 2 runs"):
+        read_run(path)
+
+
+def test_a_run_that_was_cut_within_its_forces_or_stress_keeps_what_was_whole(tmp_path: Path) -> None:
+    path = copied(tmp_path, "LiH-npt-f")
+    text = path.read_text()
+    # Within the forces, and in the second row of the stress.
+    for stop in (text.rfind("ATOMIC FORCES") + 40, text.rfind(" STRESS| 1/3 Trace") - 100):
+        path.write_text(text[:stop])
+        frames, _ = wanted_frames(read_run(path), StepChoice("all", completed_part=True), "out")
+        assert len(frames) == 3

@@ -77,10 +77,12 @@ def test_asterisks_in_what_cp2k_prints_of_a_cell_or_a_stress_are_refused(line: s
 
 
 def test_a_stress_that_lacks_a_line_is_not_taken_for_none() -> None:
-    with pytest.raises(ReferenceDataError, match="its stress cannot be read"):
-        parse_output(nth(CELLOPT, r"\n STRESS\| +y[^\n]*", 1, ""), "out")
-    with pytest.raises(ReferenceDataError, match="its stress cannot be read"):
-        parse_output(re.sub(r"(\n STRESS\| +x[^\n]*)", r"\1\1", CELLOPT), "out")
+    for damaged in (
+        nth(CELLOPT, r"\n STRESS\| +y[^\n]*", 1, ""),
+        re.sub(r"(\n STRESS\| +x[^\n]*)", r"\1\1", CELLOPT),
+    ):
+        problems = [evaluation.problem for evaluation in parse_output(damaged, "out").evaluations]
+        assert any(problem.startswith("its stress cannot be read") for problem in problems)
     without = parse_output(re.sub(r"\n STRESS\|[^\n]*", "", CELLOPT), "out")
     assert all(evaluation.stress is None for evaluation in without.evaluations)
     assert np.isfinite([evaluation.energy for evaluation in without.evaluations]).all()

@@ -1,5 +1,6 @@
 """What was written to be computed elsewhere comes back under the name, family and strain that the plan gave it."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -85,3 +86,46 @@ def test_an_output_beside_another_configuration_is_refused(jobs):
     with pytest.raises(ReferenceDataError, match=r"its first step is 0.300 Å from configuration.extxyz beside it"):
         import_files([outputs], folder)
     assert not (folder / "frames.extxyz").exists()
+
+
+ENDS = """
+set = "set"
+purpose = "a test"
+[[configurations]]
+kind = "exchange"
+name = "x"
+start = { file = "start.extxyz" }
+dopant = "Si"
+partners = ["Ge"]
+steps = 9
+[[configurations]]
+kind = "recompute"
+name = "denser"
+start = { file = "start.extxyz" }
+k_mesh = [3, 3, 3]
+collect = false
+"""
+
+
+def test_of_an_exchange_the_ends_come_back_and_of_a_check_nothing(tmp_path: Path) -> None:
+    text = re.sub(r"(?m)^(    +2    +)Si |^Si(?=  +1\.3)", r"\1Ge", OUTPUT.read_text())
+    steps = read_espresso(text, "out").steps
+    assert set(steps[0].atoms.symbols) == {"Si", "Ge"}
+    folder = tmp_path / "set"
+    folder.mkdir()
+    (folder / "manifest.toml").write_text(MANIFEST.replace('\nSi = "', '\nGe = "none"\nSi = "'))
+    (folder / "start.extxyz").write_text(dump_frames([steps[0].atoms]))
+    plan = parse_plan(ENDS)
+    written = write_inputs(plan, folder, "espresso", tmp_path / "out", {}, tmp_path / "work")
+    assert [path.name for path in written] == ["x-start-000", "x-Ge0-000", "denser"]
+    assert "calculation = 'relax'" in (written[0] / "pw.in").read_text()
+    for there in (written[0], written[2]):
+        (there / "pw.out").write_text(text)
+    imported = import_files([tmp_path / "out"], folder)
+    last = len(steps) - 1
+    assert [frame.info["frame_id"] for frame in imported.frames] == ["x-start-000", f"x-start-{last:03d}"]
+    assert any("computes denser as a check that does not join the set" in line for line in imported.remarks)
+    # The plan sees the end, though nothing between is there: the other relaxation and the check are still to do.
+    left = configurations(plan, folder, frames_of_the_set(folder), tmp_path).configurations
+    there = frames_of_the_set(folder)
+    assert [c.frame_id for c in left if c.frame_id not in there] == ["x-Ge0-000", "denser"]

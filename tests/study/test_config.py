@@ -100,3 +100,11 @@ def test_seeds_differ_between_tasks_and_studies_and_stay_between_runs():
     seeds = {seed_of(seed, f"task/{i}") for seed in (1, 2) for i in range(200)}
     assert len(seeds) == 400 and min(seeds) >= 1 and max(seeds) < 2**31
     assert seed_of(1, "crystals/C_ref") == seed_of(1, "crystals/C_ref")
+
+
+def test_settings_are_taken_under_the_names_that_they_had():
+    former = "[rules]\ntitanium_density = 0.7\n[amorphous]\ntitanium_free = true\n"
+    found = parse_study(LEAST + former)
+    assert found.rules.reducible_density == 0.7 and found.amorphous.reducible_free is True
+    with pytest.raises(ConfigError, match="titanium_free is no known key"):
+        parse_study(LEAST + former + "reducible_free = false\n")

@@ -241,6 +241,13 @@ def test_damaged_xyz_is_one_line(tmp_path):
         refused([word], written(tmp_path / "run.xyz", text))
 
 
+def test_an_xdatcar_of_vasp_4_is_refused_as_what_it_is(tmp_path):
+    text = "  2  2  3\n 0.1E+02 0.8E-09 0.8E-09 0.8E-09 0.1E-14\n 300.0\n  CAR\n a title\n"
+    text += "".join(f"Konfig=  {k}\n 0.0 0.0 0.0\n 0.5 0.5 0.{k}\n" for k in range(1, 4))
+    with pytest.raises(ConfigError, match="is an XDATCAR of VASP 4, which names neither cell vectors nor species"):
+        read_trajectory(written(tmp_path / "XDATCAR", text), interval=INTERVAL)
+
+
 def test_xdatcar_is_read_however_vasp_writes_it(tmp_path):
     # The scale may be the volume of the cell; the head stands before every frame where the cell changes.
     for text in (

@@ -131,6 +131,16 @@ def test_gates_that_run_dynamics_are_stale_after_a_change_of_its_settings_and_no
     assert {name for name in GATES if before[name] != after[name]} == {"compound", "host", "stability", "mobility"}
 
 
+def test_a_barrier_kept_for_a_dopant_on_the_mobile_ion_s_places_has_a_key_of_its_own(folder):
+    subject = load_subject(folder, "latp-mg-2022", "quick")
+    for charge, own in ((2, False), (1, True)):
+        dopant = subject.config.dopant.model_copy(update={"formal_charge": charge})
+        config = subject.config.model_copy(update={"dopant": dopant})
+        doped = dataclasses.replace(subject, config=config)
+        keys = {doped.key("barrier", False, False, False, ("barrier",), paths) for paths in (True, False)}
+        assert (len(keys) == 2) is own
+
+
 def test_gates_on_several_processes_find_what_they_find_on_one(folder):
     seen = []
     names = ["turn-over", "correlation"]

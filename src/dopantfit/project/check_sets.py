@@ -74,14 +74,19 @@ def _plan_findings(plan: Plan, config: FitConfig, folder: Path) -> Iterator[Proj
     """Every start that cannot be made, and every potential of a run that lacks an ion."""
     where = str(folder / PLAN_FILE)
     manifest = load_manifest(folder) if (folder / MANIFEST_FILE).is_file() else None
+    told: set[str] = set()  # items behind another have its faults too
     for item in plan.configurations:
         try:
-            held = _labels_in(item, folder)
+            held = _labels_in(item, plan, folder)
         except DopantFitError as problem:
-            yield ProjectFinding("error", where, str(problem))
+            if str(problem) not in told:
+                yield ProjectFinding("error", where, str(problem))
+            told.add(str(problem))
             continue
-        if manifest is not None and (unnamed := manifest.unnamed({element_of(label) for label in held})):
-            what = f"{item.name} holds {', '.join(unnamed)}, for which pseudopotentials names none; add it"
+        unnamed = set() if manifest is None else set(manifest.unnamed(map(element_of, held))) - told
+        told |= unnamed
+        if unnamed:
+            what = f"{item.name} holds {', '.join(sorted(unnamed))}, for which pseudopotentials names none; add it"
             yield ProjectFinding("error", str(folder / MANIFEST_FILE), what)
         if held and isinstance(item, MolecularDynamics | Channel | Glass):
             yield from _dynamics_findings(item, held, folder)
@@ -89,15 +94,25 @@ def _plan_findings(plan: Plan, config: FitConfig, folder: Path) -> Iterator[Proj
         yield ProjectFinding("warning", where, f"set = {plan.set!r}, and its folder is {folder.name!r}")
 
 
-def _labels_in(item: Item, folder: Path) -> set[str]:
-    """Labels of the ions in the configurations of an item; none where it departs from what has to be computed first."""
+def _labels_in(item: Item, plan: Plan, folder: Path) -> set[str]:
+    """Labels of the ions in the configurations of an item; none where it departs from a frame of no item."""
     if isinstance(item, Glass):
         unit = load_host(item.host, folder).polyanion
         return {unit.centre, unit.ligand, *item.cations}
-    if item.start.frame is not None or item.start.end_of is not None:
-        return set()
     dopant = {item.dopant} if isinstance(item, Channel) else set()
-    return dopant | set(labels_of(start_ions(item, folder)))
+    if item.start.frame is None and item.start.end_of is None:
+        return dopant | set(labels_of(start_ions(item, folder)))
+    # What has to be computed first has the ions of the item that computes it.
+    before = _item_of(item.start.end_of or str(item.start.frame), plan)
+    return set() if before is None or before is item else dopant | _labels_in(before, plan, folder)
+
+
+def _item_of(name: str, plan: Plan) -> Item | None:
+    """The item of this name, or whose frame is so called: ``<item>-<number>``."""
+    named = {item.name: item for item in plan.configurations}
+    while name and name not in named:
+        name = name.rpartition("-")[0]
+    return named.get(name)
 
 
 def _dynamics_findings(

@@ -14,7 +14,8 @@ import os
 import re
 import sys
 import tomllib
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -90,10 +91,10 @@ class LabelCalculator:
         named = {Path(value) for value in settings.options.values() if isinstance(value, str) and is_file(value)}
         files = {path.resolve() for path in read | named | own}
         self.record = CalculatorRecord(
-            make=settings.make if not own else f"{next(iter(own)).name}:{settings.make.rpartition(':')[2]}",
+            make=_recorded(settings.make, folder) if own else settings.make,
             options=json.dumps(settings.options, sort_keys=True),
             version=_versions(settings.make, self.calculator) or "of its own file",
-            files={path.name: sha256_of(path) for path in sorted(files)},
+            files={name: sha256_of(path) for path, name in _short_names(sorted(files)).items()},
         )
 
     def labelled(self, atoms: Atoms, name: str) -> Atoms:
@@ -200,6 +201,22 @@ def _maker(make: str, folder: Path) -> tuple[Callable[..., Any], set[Path]]:
     if not callable(found):
         raise ConfigError(f"calculator {make}: {where} has no {attribute} that can be called; mend its name")
     return found, own
+
+
+def _recorded(make: str, folder: Path) -> str:
+    """Return what makes a calculator as a manifest says it: a file as it lies in the set, elsewhere by its name."""
+    where, _, attribute = make.rpartition(":")
+    path, root = (folder / where).resolve(), folder.resolve()
+    return f"{path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name}:{attribute}"
+
+
+def _short_names(paths: Sequence[Path]) -> dict[Path, str]:
+    """Return a name for each of these paths: its last part, and as many more as tell it from the others."""
+    names = {path: path.name for path in paths}
+    for length in range(2, max((len(path.parts) for path in paths), default=0) + 1):
+        times = Counter(names.values())
+        names = {p: name if times[name] == 1 else "/".join(p.parts[-length:]) for p, name in names.items()}
+    return names
 
 
 def _module_in(path: Path) -> Any:

@@ -3,7 +3,7 @@
 import math
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import groupby, pairwise
 from pathlib import Path
@@ -98,7 +98,8 @@ def check_set(folder: str | os.PathLike[str], potential: Potential | None = None
         if not problems:
             sound.append(frame)
             shortest[number], near = plausibility.distance_findings(frame)
-            findings += [*near, *_single_frame_findings(frame, frame_set, charges)]
+            findings += [*near, *_single_frame_findings(frame, frame_set)]
+    findings += plausibility.charge_findings(sound, charges, frame_set.manifest.charged_families)
     findings += [*_set_findings(sound), *_identifier_findings(frame_set.frames)]
     findings += [*split_findings(frame_set), *_label_findings(frame_set)]
     severities: Counter[tuple[str | None, str]] = Counter((finding.frame_id, finding.severity) for finding in findings)
@@ -108,14 +109,13 @@ def check_set(folder: str | os.PathLike[str], potential: Potential | None = None
     return CheckReport(frame_set.name, rows, tuple(findings))
 
 
-def _single_frame_findings(frame: Atoms, frame_set: FrameSet, charges: Mapping[str, int]) -> Iterator[Finding]:
+def _single_frame_findings(frame: Atoms, frame_set: FrameSet) -> Iterator[Finding]:
     name = frame.info["frame_id"]
     if not frame.info.get("scf_converged", True):
         yield Finding("error", "SCF", name, "its self-consistency did not converge; run it again")
     unnamed = frame_set.manifest.unnamed(frame.symbols)
     if unnamed:
         yield Finding("error", "element", name, f"the manifest names no pseudopotential for {', '.join(unnamed)}")
-    yield from plausibility.charge_findings(frame, charges)
     yield from plausibility.force_findings(frame)
     yield from plausibility.energy_floor_findings(frame, frame_set.manifest.code)
 

@@ -20,6 +20,13 @@ Array = npt.NDArray[np.float64]
 _REMEDY = "write the geometry out in &CELL and &COORD, or import the frames as extended XYZ"
 #: A unit in brackets before the numbers of a keyword.
 _BRACKETS = re.compile(r"^\[\s*([^\]]+?)\s*\]\s*")
+#: Sections that make CP2K print other forces or energies than those of density functional theory, and how.
+_ALTERING = (
+    (("MOTION", "CONSTRAINT", "FIXED_ATOMS"), "ions are held (&FIXED_ATOMS), and CP2K prints their forces as zero"),
+    (("MOTION", "CONSTRAINT", "VIRTUAL_SITE"), "forces are moved to other ions (&VIRTUAL_SITE)"),
+    (("FORCE_EVAL", "EXTERNAL_POTENTIAL"), "an &EXTERNAL_POTENTIAL acts on the ions"),
+    (("FORCE_EVAL", "RESCALE_FORCES"), "large forces are scaled down (&RESCALE_FORCES)"),
+)
 
 
 class NoCrystalError(ReferenceDataError):
@@ -33,12 +40,14 @@ class InputGeometry:
     atoms: positions and cell [Å]. trajectory_unit: what one in the file of the trajectory is [Å], None if unknown.
     force_unit: what one in the file of forces is [eV/Å], None if unknown.
     from_restart: whether the run took its positions from a restart file instead.
+    altered: why the forces or energies that are printed are not those of the ions alone; empty where they are.
     """
 
     atoms: Atoms
     trajectory_unit: float | None
     force_unit: float | None
     from_restart: bool
+    altered: str = ""
 
 
 def read_geometry(path: Path) -> InputGeometry:
@@ -67,7 +76,18 @@ def read_geometry(path: Path) -> InputGeometry:
         trajectory_unit=_length((trajectory or ["angstrom"])[0], path),
         force_unit=unit_factor((forces or ["a.u."])[0], "force"),
         from_restart=bool(restart) and (restart[0].value("RESTART_POS") is None or restart[0].is_on("RESTART_POS")),
+        altered=_altered(root),
     )
+
+
+def _altered(root: Section) -> str:
+    """Return what in an input adds to the forces or energies that are printed, or takes from them."""
+    for path, words in _ALTERING:
+        *above, name = path
+        if root.first(*above).all(name):
+            return words
+    restrained = [kind.name for kind in root.first("MOTION", "CONSTRAINT").sections if kind.all("RESTRAINT")]
+    return f"a &RESTRAINT of &{restrained[0]} adds to energy and forces" if restrained else ""
 
 
 def _cell(section: Section, path: Path) -> tuple[Array, tuple[int, ...]]:

@@ -60,7 +60,8 @@ class PrintedCell:
             if np.abs(cell - self.vectors).max() < 6e-4 + 10.0**-self.decimals:
                 return cell
         raise ReferenceDataError(
-            f"{name}: the output does not say exactly how the cell is turned; print &MOTION/&PRINT/&CELL"
+            f"{name}: the output does not say exactly how the cell is turned; put the input of the run beside it, or "
+            f"the file of cells (&MOTION/&PRINT/&CELL)"
         )
 
     @property

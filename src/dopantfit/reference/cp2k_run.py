@@ -77,12 +77,13 @@ def read_run(path: str | os.PathLike[str]) -> Output:
             f"is not beside it; copy it there"
         )
     (evaluation,) = output.evaluations
-    return Output("CP2K", (_step(start.atoms, evaluation, str(path)),), output.cut, remarks)
+    return Output("CP2K", (_step(start.atoms, evaluation, start, str(path)),), output.cut, remarks)
 
 
-def _step(atoms: Atoms, evaluation: Cp2kEvaluation, name: str) -> IonicStep:
+def _step(atoms: Atoms, evaluation: Cp2kEvaluation, start: InputGeometry, name: str) -> IonicStep:
     unconverged = evaluation.converged is False
-    return IonicStep(with_results(atoms, evaluation, name), unconverged, "" if unconverged else evaluation.problem)
+    problem = "" if unconverged else start.altered or evaluation.problem
+    return IonicStep(with_results(atoms, evaluation, name), unconverged, problem)
 
 
 def _beside(path: Path, output: Cp2kOutput, ending: str) -> Path:
@@ -113,7 +114,7 @@ def _start(path: Path, output: Cp2kOutput) -> tuple[InputGeometry, tuple[str, ..
     if printed is None and given is not None and not problem:
         return given, ()
     if printed is None:
-        raise ReferenceDataError(problem)
+        raise ReferenceDataError(f"{problem} (nor does the output print cell and ions, as PRINT_LEVEL MEDIUM does)")
     remarks = ["geometry as the output prints it, to six decimals" + (f" ({problem})" if problem else "")]
     if (cell := output.evaluations[0].cell) is not None and cell.is_coarse:
         remarks.append(_COARSE)
@@ -171,7 +172,7 @@ def _trajectory_steps(
         if len(step.positions) != len(symbols):
             raise ReferenceDataError(f"{name}: {len(step.positions)} ions, not {len(symbols)}; check the files")
         atoms = Atoms(symbols, step.positions * unit, cell=cells.of(step, evaluation, name), pbc=True)
-        found.append(_step(atoms, evaluation, name))
+        found.append(_step(atoms, evaluation, start, name))
     remarks = [_COARSE] if cells.coarse else []
     if len(pairs) < len(steps):
         remarks.append(f"{len(steps) - len(pairs)} of {len(steps)} steps in {trajectory.name} are of another run")

@@ -197,9 +197,9 @@ class _Source:
         chain: list[Atoms] = []
         while (done := self.results.get(str(steps[-1].info["frame_id"]))) is not None:
             chain.append(done)
-            number = len(chain)
-            if number > item.steps or done.info.get(ENDED) or largest_force(done) <= item.force_tolerance:
+            if len(steps) > item.steps or done.info.get(ENDED) or largest_force(done) <= item.force_tolerance:
                 return steps
+            number = self.next_step(item.name, int(str(steps[-1].info["frame_id"]).rpartition("-")[2]))
             following = self.results.get(f"{item.name}-{number:03d}")
             atoms = first.copy() if following is None else following.copy()
             if following is None:
@@ -207,6 +207,14 @@ class _Source:
             text = f"step {number} of a fixed-cell relaxation from {what}"
             steps.append(_labelled(atoms, f"{item.name}-{number:03d}", family, text, 0.0, start))
         return steps
+
+    def next_step(self, name: str, number: int) -> int:
+        """Return the number of the step behind one that is done: the next, or that which ended the run elsewhere."""
+        if f"{name}-{number + 1:03d}" in self.results:
+            return number + 1
+        ended = [frame_id for frame_id, frame in self.results.items() if frame.info.get(ENDED)]
+        parts = [frame_id.rpartition("-") for frame_id in ended]
+        return max((int(at) for stem, _, at in parts if stem == name and at.isdigit()), default=number + 1)
 
     def exchange(
         self, item: CationExchange, start: Atoms, what: str, family: str, rng: np.random.Generator

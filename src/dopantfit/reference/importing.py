@@ -32,7 +32,7 @@ from dopantfit.reference.manifest import Manifest, load_manifest
 from dopantfit.reference.settings_said import HEAD as HEAD_OF_SETTINGS
 from dopantfit.reference.settings_said import contradictions
 from dopantfit.reference.text_files import file_text
-from dopantfit.reference.written_job import CONFIGURATION_FILE, job_beside
+from dopantfit.reference.written_job import CONFIGURATION_FILE, NONE, job_beside
 from dopantfit.workflow.compressed import plain_name
 
 #: A code's banner stands within this many characters from the start of its output.
@@ -140,11 +140,14 @@ def read_output_file(
         raise ReferenceDataError(f"{path}: is {name}'s; keys are named for extended XYZ only, import it by itself")
     output = source.read(text, str(path)) if source else read_run(path)
     job = job_beside(path)
-    chosen = choice.settled("all" if job is not None and job.steps else "last")
+    if job is not None and job.collected == NONE:
+        return [], [f"left aside: the plan computes {job.atoms.info['frame_id']} as a check that does not join the set"]
+    chosen = choice.settled(job.choice if job is not None else "last")
     frames, remarks = wanted_frames(output, chosen, str(path))
     bare = [(number, _bare(frame)) for number, frame in frames]
     if job is not None:
-        bare = job.named(bare, path, chosen.which == "all" and not output.cut)
+        ended = bool(bare) and bare[-1][0] == len(output.steps) - 1 and not output.cut
+        bare = job.named(bare, path, ended)
     return bare, remarks
 
 

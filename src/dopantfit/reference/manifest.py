@@ -120,6 +120,8 @@ class Manifest(Table):
     #: File name → sha256, for every file of the set but the manifest itself.
     files: Mapping[str, Sha256] = Field(default_factory=dict)
     split: Split = Field(default_factory=Split)
+    #: Families of which cells are meant to be charged, each with a uniform background.
+    charged_families: tuple[Text, ...] = ()
     k_point_check: KPointCheck | None = None
     #: Element → energy [eV] to subtract per atom, where one was computed in the same settings.
     energy_reference: Mapping[str, float] | None = None
@@ -168,7 +170,7 @@ def parse_manifest(text: str, source: str = MANIFEST_FILE) -> Manifest:
 def dump_manifest(manifest: Manifest) -> str:
     """Return the manifest as TOML that `parse_manifest` reads back to an equal one."""
     data = manifest.model_dump(mode="json", exclude_none=True)
-    for key in ("label_check", *(("pseudopotentials",) if manifest.calculator else ())):
+    for key in ("label_check", "charged_families", *(("pseudopotentials",) if manifest.calculator else ())):
         if not data[key]:
             del data[key]
     plain = [f"{key} = {_toml(value)}" for key, value in data.items() if not isinstance(value, dict)]

@@ -1,8 +1,8 @@
 """Is a frame what it claims to be? Charges, distances, forces, energies; by itself and among its peers."""
 
 import math
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal, TypeVar
@@ -33,6 +33,8 @@ NEIGHBOUR_CUTOFF = 4.5
 BOND_RATIO = (0.62, 1.35)
 #: Net force per ion [eV/Å]: an integration grid leaves up to 0.03, forces that are missing or mixed up more.
 NET_FORCE_WARNING, NET_FORCE_ERROR = 0.01, 0.05
+#: Net force of a whole cell [eV/Å] that rounding leaves where symmetry allows none.
+NET_FORCE_OF_SYMMETRY = 0.01
 #: RMS force component [eV/Å]: smaller only where symmetry demands zero, larger only where ions overlap.
 FORCE_RANGE = (1e-4, 20.0)
 #: Largest stress component [eV/Å³]; 0.3 is 48 GPa. 1 kbar or GPa read as eV/Å³ lies far above.
@@ -78,11 +80,31 @@ class Shortest:
     pair: str
 
 
-def charge_findings(atoms: Atoms, charges: Mapping[str, int] | None = None) -> Iterator[Finding]:
-    """Yield a warning if no usual oxidation states make the cell neutral, and one for an unknown element.
+def charge_findings(
+    frames: Sequence[Atoms], charges: Mapping[str, int] | None = None, charged: Collection[str] = ()
+) -> Iterator[Finding]:
+    """Yield what speaks against the charges of frames: an error where others of the family are neutral, else a warning.
 
-    charges: label or element → formal charge [e], where a potential says so; else as `oxidation_range`.
+    charges: label or element → formal charge [e], where a potential says so; else as `oxidation_range`. charged:
+    families that are meant to hold charged cells.
     """
+    found = {id(frame): tuple(_charge_findings(frame, charges)) for frame in frames}
+    neutral = Counter(str(frame.info.get("family")) for frame in frames if not found[id(frame)])
+    for frame in frames:
+        family = str(frame.info.get("family"))
+        for one in found[id(frame)]:
+            if one.message.startswith(_NOT_NEUTRAL) and neutral[family] and family not in charged:
+                others = f"{neutral[family]} others of family {family} are neutral (charged_families in the manifest)"
+                yield _error(frame, "charge", f"{one.message.partition(';')[0]}; {others}")
+            else:
+                yield one
+
+
+_NOT_NEUTRAL = "formal charges add to"
+
+
+def _charge_findings(atoms: Atoms, charges: Mapping[str, int] | None) -> Iterator[Finding]:
+    """Yield a warning if no usual oxidation states make the cell neutral, and one for an unknown element."""
     symbols = atoms.get_chemical_symbols()
     if len(set(symbols)) == 1 and not charges:
         return  # An element by itself is not ionic.
@@ -99,7 +121,7 @@ def charge_findings(atoms: Atoms, charges: Mapping[str, int] | None = None) -> I
     low, high = (sum(ion[k] for ion in ions if ion) for k in (0, 1))
     if not low <= 0 <= high:
         total = f"{low:+d} e" if low == high else f"{low:+d} to {high:+d} e"
-        what = f"formal charges add to {total}: an ion is missing or one too many, or the cell is charged"
+        what = f"{_NOT_NEUTRAL} {total}: an ion is missing or one too many, or the cell is charged"
         yield _warning(atoms, "charge", f"{what}; a fit takes it with a uniform background")
 
 
@@ -159,9 +181,14 @@ def force_findings(atoms: Atoms) -> Iterator[Finding]:
         yield _error(atoms, "force", f"forces are {rms:.3g} eV/Å rms; wrong unit, or ions on top of each other")
     if rms < FORCE_RANGE[0]:
         yield _warning(atoms, "force", f"forces are {rms:.1e} eV/Å rms: right only if symmetry makes them zero")
-    if (np.abs(forces).sum(axis=1) == 0).any() and rms >= FORCE_RANGE[0]:
-        held = int((np.abs(forces).sum(axis=1) == 0).sum())
-        yield _warning(atoms, "force", f"{held} ions have forces of exactly zero: by symmetry, or held fixed?")
+    held = int((np.abs(forces).sum(axis=1) == 0).sum())
+    if held and rms >= FORCE_RANGE[0]:
+        # What symmetry takes from an ion's force it takes from the net force too.
+        if net * len(atoms) > NET_FORCE_OF_SYMMETRY:
+            text = f"{held} ions have forces of exactly zero, those of the others do not add to zero: held fixed?"
+            yield _error(atoms, "force", text)
+        else:
+            yield _warning(atoms, "force", f"{held} ions have forces of exactly zero: by symmetry, or held fixed?")
     stress = float(np.abs(calculated(atoms).get("stress", 0.0)).max())
     if stress > STRESS_LIMIT:
         yield _error(atoms, "stress", f"stress reaches {stress:.3g} eV/Å³ ({stress * 160:.0f} GPa); wrong unit?")

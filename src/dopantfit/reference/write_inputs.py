@@ -18,9 +18,9 @@ from dopantfit.reference.cp2k import relaxation_input, single_point_input
 from dopantfit.reference.cp2k_process import INPUT_FILE, PROJECT
 from dopantfit.reference.frames import dump_frames
 from dopantfit.reference.generate import Configuration, configurations
-from dopantfit.reference.plan import Plan, Relaxation
+from dopantfit.reference.plan import CationExchange, Item, Plan, Relaxation
 from dopantfit.reference.spin import unpaired_electrons
-from dopantfit.reference.written_job import CONFIGURATION_FILE, STEPS
+from dopantfit.reference.written_job import COLLECTED, CONFIGURATION_FILE, ENDS, LAST, NONE, STEPS
 from dopantfit.units import BOHR, HARTREE
 from dopantfit.workflow.folders import make_folder
 from dopantfit.workflow.provenance import write_text_atomic
@@ -33,11 +33,15 @@ _FORCE_TOLERANCE = 0.05
 
 @dataclass(frozen=True)
 class Job:
-    """One folder of input: a configuration, and how many relaxation steps to take from it (0: none)."""
+    """One folder of input: a configuration, and how many relaxation steps to take from it (0: none).
+
+    collected: which ionic steps an import takes of it, where that is not usual.
+    """
 
     configuration: Configuration
     steps: int
     plan: Plan
+    collected: str | None = None
 
     @property
     def atoms(self) -> Atoms:
@@ -60,6 +64,8 @@ class Job:
         atoms = self.atoms.copy()
         if self.steps:
             atoms.info[STEPS] = self.steps
+        if self.collected is not None:
+            atoms.info[COLLECTED] = self.collected
         return atoms
 
     @property
@@ -93,14 +99,21 @@ def write_inputs(
             if c.frame_id not in results
         ]
         for configuration in made:
-            steps = item.steps if isinstance(item, Relaxation) else 0
-            job = Job(configuration, steps, plan)
+            steps = item.steps if isinstance(item, Relaxation | CationExchange) else 0
+            job = Job(configuration, steps, plan, _collected(item, configuration))
             target = make_folder(destination / configuration.frame_id)
             for name, text in WRITERS[code](job).items():
                 write_text_atomic(target / name, text)
             write_text_atomic(target / CONFIGURATION_FILE, dump_frames([job.written]))
             written.append(target)
     return tuple(written)
+
+
+def _collected(item: Item, configuration: Configuration) -> str | None:
+    """Which ionic steps join the set; None where it is all of a relaxation, or the only one."""
+    if isinstance(item, CationExchange):
+        return ENDS if configuration.collect else LAST
+    return None if configuration.collect else NONE
 
 
 def castep_files(job: Job) -> dict[str, str]:
@@ -220,7 +233,10 @@ WRITERS: Mapping[str, Callable[[Job], dict[str, str]]] = {
 def _readme(job: Job, command: str, output: str, pseudopotentials: str) -> str:
     info = job.atoms.info
     what = f"relaxation in a fixed cell, {job.steps} steps" if job.steps else "energy, forces and stress"
-    steps = "all" if job.steps else "last"
+    steps = job.collected or ("all" if job.steps else "last")
+    takes = f"takes {output} with the name, family and strain in {CONFIGURATION_FILE}, {steps} of its ionic steps"
+    if job.collected == NONE:
+        takes = "leaves it aside: it is a check that does not join the set"
     return _lines(
         [
             f"{job.configuration.frame_id}: {what} of {info['composition']}, PBE",
@@ -229,7 +245,7 @@ def _readme(job: Job, command: str, output: str, pseudopotentials: str) -> str:
             f"Pseudopotentials to add: {pseudopotentials}",
             f"Run: {command}",
             f"Import: dopantfit reference import <this folder, or that of all> --set reference_dft/{job.plan.set}",
-            f"takes {output} with the name, family and strain in {CONFIGURATION_FILE}, {steps} of its ionic steps",
+            takes,
         ]
     )
 

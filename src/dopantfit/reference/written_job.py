@@ -4,6 +4,7 @@
 back is what the plan asked for.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,9 @@ from dopantfit.reference.frames import calculated, composition_of, read_frames
 CONFIGURATION_FILE = "configuration.extxyz"
 #: Most steps of the relaxation that was asked for; not there for a single point.
 STEPS = "relaxation_steps"
+#: Which of its ionic steps join the set: those of a relaxation between its ends do not always, those of a check never.
+COLLECTED = "collected_steps"
+ENDS, LAST, NONE = "ends", "last", "none"
 #: Set on the last frame of a relaxation that its code has ended: no further step is due.
 ENDED = "relaxation_ended"
 #: Outputs print positions to 1e-6 of a cell or better; an ion farther off belongs to another configuration [Å].
@@ -27,11 +31,21 @@ _SAME_START = 1e-3
 
 @dataclass(frozen=True)
 class WrittenJob:
-    """A configuration that was written to be computed elsewhere. steps: of its relaxation, 0 for a single point."""
+    """A configuration that was written to be computed elsewhere.
+
+    steps: of its relaxation, 0 for a single point. collected: which ionic steps join the set: ``all``, `ENDS`, `LAST`
+    or `NONE`.
+    """
 
     file: Path
     atoms: Atoms
     steps: int
+    collected: str
+
+    @property
+    def choice(self) -> str:
+        """Which ionic steps join the set, as ``--steps`` takes them."""
+        return "0,-1" if self.collected == ENDS else self.collected
 
     def named(self, frames: Sequence[tuple[int, Atoms]], path: Path, ended: bool) -> list[tuple[int, Atoms]]:
         """Return the frames of an output with the names that the plan has for them, in its order of the ions.
@@ -48,11 +62,15 @@ class WrittenJob:
         ordered = self._in_its_order(frame, path)
         if number == 0:
             ordered = self._at_its_start(ordered, path)
-        given = {key: value for key, value in self.atoms.info.items() if key != STEPS}
+        given = {key: value for key, value in self.atoms.info.items() if key not in (STEPS, COLLECTED)}
         ordered.info = given | dict(frame.info)
         if self.steps:
-            stem = str(given["frame_id"]).removesuffix("-000")
-            ordered.info |= {"frame_id": f"{stem}-{number:03d}", "origin": f"step {number} of {given['origin']}"}
+            # A relaxation that was begun elsewhere goes on from the number that it had come to.
+            stem, _, begun = str(given["frame_id"]).rpartition("-")
+            ordered.info |= {
+                "frame_id": f"{stem}-{int(begun) + number:03d}",
+                "origin": f"step {number} of {given['origin']}",
+            }
         return ordered
 
     def _in_its_order(self, frame: Atoms, path: Path) -> Atoms:
@@ -94,7 +112,10 @@ def job_beside(path: Path) -> WrittenJob | None:
     for key in ("frame_id", "family", "origin"):
         if key not in atoms.info:
             raise ReferenceDataError(f"{file}: says no {key}; remove it, or write the inputs again")
-    return WrittenJob(file, atoms, int(atoms.info.get(STEPS, 0)))
+    steps = int(atoms.info.get(STEPS, 0))
+    if steps and not re.fullmatch(r".+-\d+", str(atoms.info["frame_id"])):
+        raise ReferenceDataError(f"{file}: frame_id {atoms.info['frame_id']!r} ends in no number of a step; mend it")
+    return WrittenJob(file, atoms, steps, str(atoms.info.get(COLLECTED, "all" if steps else LAST)))
 
 
 def _with_results(atoms: Atoms, results: dict[str, object]) -> Atoms:

@@ -271,6 +271,14 @@ class StudyConfig(Table):
         return tuple(range(1, len(self.doping.concentrations) + 1))
 
 
+#: Settings that studies of former releases have under another name: table, that name, and today's.
+_FORMER_NAMES = (
+    ("amorphous", "titanium_free", "reducible_free"),
+    ("amorphous", "titanium_free_dopant", "reducible_free_dopant"),
+    ("rules", "titanium_density", "reducible_density"),
+)
+
+
 def load_study(path: str | os.PathLike[str], preset: str | None = None) -> tuple[StudyConfig, Path]:
     """Return the study in a file or in ``study.toml`` of a folder, and that file.
 
@@ -283,7 +291,7 @@ def load_study(path: str | os.PathLike[str], preset: str | None = None) -> tuple
 
 def parse_study(text: str, source: str = STUDY_FILE, preset: str | None = None) -> StudyConfig:
     """Return the study written in `text`, laid over its preset; ConfigError naming `source` and the key."""
-    written = parse_toml(text, source)
+    written = _renamed(parse_toml(text, source))
     chosen = preset or written.get("preset", "quick")
     if chosen not in PRESETS:
         raise ConfigError(f"{source}: preset = {chosen!r} is not one of {', '.join(PRESETS)}")
@@ -291,6 +299,16 @@ def parse_study(text: str, source: str = STUDY_FILE, preset: str | None = None) 
         files("dopantfit.study").joinpath("presets", f"{chosen}.toml").read_text(encoding="utf-8"), chosen
     )
     return parse_strict(StudyConfig, {**_laid_over(base, written), "preset": chosen}, source)
+
+
+def _renamed(written: Mapping[str, object]) -> dict[str, object]:
+    """Return what was written with the names that settings have now."""
+    renamed = dict(written)
+    for table, former, name in _FORMER_NAMES:
+        values = renamed.get(table)
+        if isinstance(values, dict) and former in values and name not in values:
+            renamed[table] = {name if key == former else key: value for key, value in values.items()}
+    return renamed
 
 
 def _laid_over(base: Mapping[str, object], written: Mapping[str, object]) -> dict[str, object]:

@@ -22,7 +22,7 @@ from dopantfit.transport.recording import Recording, goes_on, is_same_run, joine
 from dopantfit.transport.text_dump import read_text_dump
 from dopantfit.transport.times import interval_of
 from dopantfit.transport.trajectory import Floats, Trajectory, check_cells
-from dopantfit.transport.xdatcar import is_xdatcar, read_xdatcar
+from dopantfit.transport.xdatcar import is_old_xdatcar, is_xdatcar, read_xdatcar
 from dopantfit.transport.xyz import read_xyz
 from dopantfit.workflow.compressed import open_text, plain_name
 from dopantfit.workflow.provenance import read_sealed
@@ -127,6 +127,11 @@ def read_recording(path: FilePath) -> Recording:
         return read_text_dump(file)
     if is_xdatcar(head):
         return read_xdatcar(file)
+    if is_old_xdatcar(head):
+        raise ConfigError(
+            f"{file}: is an XDATCAR of VASP 4, which names neither cell vectors nor species; write it as extended XYZ "
+            "with both"
+        )
     if suffix in _XYZ or re.match(r"\s*\d+\s*\n", head):
         return read_xyz(file)
     return _from_ase(file)

@@ -21,6 +21,11 @@ def is_xdatcar(head: str) -> bool:
     return any(line.startswith(_FRAME) for line in head.splitlines()[:8])
 
 
+def is_old_xdatcar(head: str) -> bool:
+    """Whether a text that begins like this is an XDATCAR of VASP 4, which has neither the cell nor the species."""
+    return any(line.startswith("Konfig=") for line in head.splitlines()[:8])
+
+
 def read_xdatcar(path: str | os.PathLike[str]) -> Recording:
     """Read an XDATCAR, compressed or not.
 

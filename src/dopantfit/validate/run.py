@@ -41,6 +41,8 @@ class Station:
     dynamics: bool = False
     #: Tables of validate.toml that it reads.
     tables: tuple[str, ...] = ()
+    #: Hops beside the dopant.
+    paths: bool = False
 
 
 #: The gates, in the order in which they are reported.
@@ -51,7 +53,7 @@ GATES: dict[str, Station] = {
     "host": Station(host_crystal, dynamics=True),
     "stability": Station(stability, dynamics=True, tables=("hot",)),
     "turn-over": Station(turn_over),
-    "barrier": Station(barrier, tables=("barrier",)),
+    "barrier": Station(barrier, tables=("barrier",), paths=True),
     "mobility": Station(mobility, dynamics=True, tables=("mobility",)),
 }
 #: The longest first, so that the last process to finish is not left alone for long.
@@ -183,7 +185,7 @@ def _one(request: Request, name: str, observe: Observe) -> Gate:
     """Judge one gate, or return what the work folder has of it."""
     subject = request.subject()
     station = GATES[name]
-    key = subject.key(name, station.frames, station.peer, station.dynamics, station.tables)
+    key = subject.key(name, station.frames, station.peer, station.dynamics, station.tables, station.paths)
     # A gate is judged again when a threshold changes, from the runs that are there.
     step = Step(request.work / f"{name}.json", {"key": hash_of([key, thresholds.sha256(subject.host)])})
     kept = step.kept()

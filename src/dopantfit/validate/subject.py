@@ -134,11 +134,14 @@ class Subject:
         """Random numbers of a gate, from the seed of the fit."""
         return np.random.default_rng([self.config.seed, *gate.encode()])
 
-    def key(self, gate: str, frames: bool, peer: bool, dynamics: bool, tables: Sequence[str] = ()) -> str:
+    def key(
+        self, gate: str, frames: bool, peer: bool, dynamics: bool, tables: Sequence[str] = (), paths: bool = False
+    ) -> str:
         """Hash of everything that a gate's runs depend on, 16 hex digits.
 
         frames, peer, dynamics: whether it looks at the reference frames, at the potential compared with, and at
-        molecular dynamics. tables: of validate.toml that it reads beside the host; others may change.
+        molecular dynamics. tables: of validate.toml that it reads beside the host; others may change. paths: whether it
+        looks at hops beside the dopant.
         """
         content = [
             gate,
@@ -150,6 +153,8 @@ class Subject:
             self.config.model_dump_json(include={"dopant"}),
             [(one.name, one.energy, one.held_out) for one in self.targets] if frames else None,
             recipe_sha256(self.level) if dynamics else None,
+            # Paths were once made with such a dopant on a framework site.
+            *([f"on places of {self.mobile}"] if paths and len(self.movable) > 1 else []),
         ]
         return sha256(json.dumps(content).encode()).hexdigest()[:16]
 

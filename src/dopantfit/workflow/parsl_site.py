@@ -15,6 +15,7 @@ from parsl.concurrent import ParslPoolExecutor
 from parsl.executors import HighThroughputExecutor
 from parsl.executors.errors import BadStateException
 from parsl.executors.high_throughput.errors import ManagerLost, WorkerLost
+from parsl.executors.high_throughput.executor import DEFAULT_LAUNCH_CMD
 from parsl.jobs.error_handlers import windowed_error_handler
 from parsl.launchers import SingleNodeLauncher, SrunLauncher
 from parsl.providers import KubernetesProvider, LocalProvider, PBSProProvider, SlurmProvider
@@ -37,7 +38,9 @@ from dopantfit.workflow.workers import end_with_parent
 end_with_parent({driver})
 runpy.run_module("parsl.executors.high_throughput.interchange", run_name="__main__")
 """
-#: Without a network in between, a silence of 20 s is an end; elsewhere Parsl's own 120 s stand.
+#: The manager of a node's workers, with Parsl's arguments.
+_MANAGER = DEFAULT_LAUNCH_CMD.replace("process_worker_pool.py", "python3 -m dopantfit.workflow.parsl_manager", 1)
+#: Without a network in between, a silence of 20 s is an end; elsewhere, where nodes see no locks, Parsl's own 120 s.
 _HEARTBEATS_HERE = {"heartbeat_period": 2, "heartbeat_threshold": 20}
 
 
@@ -138,6 +141,7 @@ def workers_of(site: Site) -> HighThroughputExecutor:
     return HighThroughputExecutor(
         label="dopantfit",
         provider=provider,
+        launch_cmd=_MANAGER,
         interchange_launch_cmd=[sys.executable, "-c", _INTERCHANGE.format(driver=os.getpid())],
         address=site.address_here(),  # Parsl would listen on all interfaces
         encrypted=True,

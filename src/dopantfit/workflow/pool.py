@@ -1,11 +1,12 @@
 """Where calls run: processes of this machine, or those of a site; nothing of them outlives who asked."""
 
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager, suppress
-from multiprocessing import get_context
+from multiprocessing import get_context, resource_tracker
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar
@@ -128,6 +129,7 @@ class _Processes(ProcessPoolExecutor):
     """Workers of one thread each, so that sums are rounded alike whatever this process was given."""
 
     def __init__(self, workers: int, begin: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:
+        _start_keeper()
         super().__init__(
             workers, get_context("spawn"), initializer=begin_worker, initargs=(os.getpid(), begin, *arguments)
         )
@@ -135,6 +137,16 @@ class _Processes(ProcessPoolExecutor):
     def submit(self, fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> "Future[_T]":
         with _one_thread_each():  # a worker that is missing is started here
             return super().submit(fn, *args, **kwargs)
+
+
+def _start_keeper() -> None:
+    """Start Python's keeper of semaphores, which cleans up behind a killed driver, and would warn its user of that."""
+    before = list(sys.warnoptions)  # which the keeper is started with
+    sys.warnoptions.append("ignore:resource_tracker:UserWarning")
+    try:
+        resource_tracker.ensure_running()
+    finally:
+        sys.warnoptions[:] = before
 
 
 _environment = threading.Lock()

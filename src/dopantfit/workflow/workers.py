@@ -16,7 +16,7 @@ from dopantfit.workflow.lock import is_free
 #: Seconds between two looks at the parent process.
 _LOOK = 0.5
 #: Seconds between two looks at a driver's lock, which may lie on a file system that many nodes share.
-_LOOK_AFAR = 2.0
+LOOK_AFAR = 2.0
 #: Linux's ``PR_SET_PDEATHSIG`` (prctl(2)).
 _ON_DEATH_OF_PARENT = 1
 
@@ -44,7 +44,7 @@ def end_with_parent(parent: int, or_when: Callable[[], bool] | None = None) -> N
     """
 
     def watch() -> None:
-        look = _LOOK if or_when is None else _LOOK_AFAR
+        look = _LOOK if or_when is None else LOOK_AFAR
         while os.getppid() == parent and not (or_when and or_when()):
             time.sleep(look)
         os._exit(1)

@@ -13,7 +13,7 @@ from dopantfit import Potential, fit
 from dopantfit.cli import main
 from dopantfit.errors import ConfigError
 from dopantfit.fit import committee
-from dopantfit.fit.committee import Candidate, Disagreement, chosen, rank_correlation
+from dopantfit.fit.committee import Disagreement, Unlabelled, chosen, rank_correlation
 from dopantfit.lammps.snapshots import md_snapshots
 from dopantfit.pipeline.learn import LearnWatch, learn
 from dopantfit.pipeline.learn_record import RECORD_FILE, LearnRecord
@@ -292,10 +292,10 @@ def test_rounds_of_other_settings_are_not_gone_on_with(fitted: Path, tmp_path: P
         learn(root / "fit", work=root / "rounds")
 
 
-def candidate(name: str, source: str, shift: float = 0.0) -> Candidate:
+def candidate(name: str, source: str, shift: float = 0.0) -> Unlabelled:
     atoms = prototype("MgO")
     atoms.positions[0] += shift
-    return Candidate(name, source, atoms)
+    return Unlabelled(name, source, atoms)
 
 
 def spread(value: float) -> Disagreement:

@@ -24,7 +24,7 @@ from dopantfit.workflow.pool import local_pool
 
 
 @dataclass(frozen=True)
-class Candidate:
+class Unlabelled:
     """A configuration that may be labelled. name: its own; source: what it was taken from."""
 
     name: str
@@ -70,7 +70,7 @@ def committee_files(folder: Path) -> list[Path]:
 
 
 def spreads(
-    candidates: Sequence[Candidate], members: Sequence[Potential], dopant: str | None, workers: int = 1
+    candidates: Sequence[Unlabelled], members: Sequence[Potential], dopant: str | None, workers: int = 1
 ) -> list[Disagreement | None]:
     """Return the spread of every candidate; None where ions are too close, or shells collapse for a member."""
     tasks = [(one.atoms, tuple(members), dopant) for one in candidates]
@@ -102,7 +102,7 @@ def forces_of(atoms: Atoms, potential: Potential) -> Floats:
 
 
 def chosen(
-    candidates: Sequence[Candidate], found: Sequence[Disagreement | None], count: int, broken: float, apart: float
+    candidates: Sequence[Unlabelled], found: Sequence[Disagreement | None], count: int, broken: float, apart: float
 ) -> list[int]:
     """Return which candidates to label, the largest spread first.
 

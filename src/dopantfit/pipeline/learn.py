@@ -15,8 +15,8 @@ import numpy as np
 from dopantfit.errors import CollapseError, ConfigError, ConvergenceError, EngineError, ReferenceDataError
 from dopantfit.fit import verb as fitting
 from dopantfit.fit.committee import (
-    Candidate,
     Disagreement,
+    Unlabelled,
     chosen,
     committee_files,
     errors_of,
@@ -165,12 +165,12 @@ class _Rounds:
         write_json_atomic(self._folder(number) / _CHOICE, choice.model_dump(mode="json"))
         return choice
 
-    def _candidates(self, number: int) -> tuple[list[Candidate], dict[str, str]]:
+    def _candidates(self, number: int) -> tuple[list[Unlabelled], dict[str, str]]:
         """What the items of the plan give with the potential of a round, and why some gave nothing."""
         folder = self._folder(number)
         plan = self.plan.of_round(number, folder / _COMMITTEE / POTENTIAL_FILE)
         results = finished_frames(self.plan.plan, self.plan.set, folder)
-        found: list[Candidate] = []
+        found: list[Unlabelled] = []
         lost: dict[str, str] = {}
         for item in self.plan.items:
             self.watch.tell(f"round {number}: {item.name} ({item.kind}) runs")
@@ -185,7 +185,7 @@ class _Rounds:
             for one in made.configurations:
                 atoms = one.atoms.copy()
                 atoms.info = {}
-                found.append(Candidate(one.frame_id, item.name, atoms))
+                found.append(Unlabelled(one.frame_id, item.name, atoms))
         return found, lost
 
     def _label(self, number: int, choice: Choice) -> dict[str, str]:

@@ -98,6 +98,7 @@ CERAMIC = {
     "boundary": {"conductivity": 4e-6, "error": 1e-6, "activation_energy": 0.4, "permittivity": 15.0},
     "microstructure": {"grain_size": 1.0, "thickness": 2.0, "relative_density": 0.98},
 }  # fmt: skip
+LEARN = {"set": "set", "items": ["a"], "rounds": 2, "frames": 4, "candidates": 5, "spread": 0.1, "prefix": "more"}
 #: File, sound content, and the words of the verb that reads it.
 FILES = {
     "fit.toml": (FIT_TOML, ["fit", "fit.toml", "--dry-run"]),
@@ -113,6 +114,7 @@ FILES = {
     "site.toml": (SITE, ["study", "study.toml", "--site", "site.toml", "--run", "r"]),
     "potential.toml": (potential_toml(), ["potential", "show", "potential.toml"]),
     "ceramic.toml": (CERAMIC, ["ceramic", "ceramic.toml"]),
+    "learn.toml": (LEARN, ["learn", ".", "--dry-run"]),
 }  # fmt: skip
 
 
@@ -196,6 +198,7 @@ def short():
 #: A sound call of every verb.
 VERBS = {
     "fit": ["fit.toml", "--dry-run"],
+    "learn": [".", "--dry-run"],
     "study": ["study.toml", "--run", "r"],
     "plan": ["study.toml"],
     "run": ["."],

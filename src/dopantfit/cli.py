@@ -12,7 +12,7 @@ from dopantfit.boundary.cli import boundary_app
 from dopantfit.ceramic.cli import ceramic, window
 from dopantfit.errors import DopantFitError
 from dopantfit.fit.cli import fit
-from dopantfit.pipeline.cli import run, trace
+from dopantfit.pipeline.cli import learn, run, trace
 from dopantfit.project.cli import check, new
 from dopantfit.reference.cli import reference_app
 from dopantfit.report.cli import compare, report
@@ -39,6 +39,7 @@ app.command("check")(check)
 app.add_typer(potential_app, name="potential")
 app.add_typer(reference_app, name="reference")
 app.command("fit")(fit)
+app.command("learn")(learn)
 app.command("study")(study)
 app.command("plan")(plan)
 app.command("run")(run)

@@ -5,11 +5,13 @@ import shutil
 from pathlib import Path
 
 import pytest
+from ase.io import write
 from typer.testing import CliRunner
 
 from dopantfit.cli import app
 from dopantfit.project import check, new
 from dopantfit.reference.plan import load_plan
+from dopantfit.structures import load_host
 
 ROOT = Path(__file__).parents[2]
 
@@ -123,6 +125,33 @@ def test_a_run_behind_a_relaxation_is_asked_for_the_ions_of_that(project):
     plan.write_text(plan.read_text() + BEHIND.replace("relax-large", relaxation))
     told = [one.what for one in check(project / "fits" / "Ga") if one.severity == "error"]
     assert told == [f"{name}: potential latp-2021 has no Ga; name another" for name in ("behind", "behind-frame")]
+
+
+CUTS = """
+[[configurations]]
+kind = "boundary"
+name = "cuts"
+boundary = "boundary.extxyz"
+dopant = "Ga"
+cuts = 1
+potential = "latp-2021"
+"""
+
+
+def test_a_boundary_to_cut_from_is_looked_at(project):
+    folder = project / "reference_dft" / "Ga-latp"
+    plan = folder / "plan.toml"
+    plan.write_text(plan.read_text() + CUTS)
+
+    def told():
+        return [one.what for one in check(project / "fits" / "Ga") if one.severity == "error"]
+
+    (missing,) = told()
+    assert missing.startswith("cuts: boundary: ") and "boundary.extxyz" in missing
+    crystal = load_host("latp").conventional.ions
+    crystal.symbols[list(crystal.symbols).index("Ti")] = "Ga"
+    write(folder / "boundary.extxyz", crystal)
+    assert told() == ["cuts: potential latp-2021 has no Ga; name another"]
 
 
 def test_a_missing_compound_is_told_before_any_gate(project):

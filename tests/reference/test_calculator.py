@@ -34,6 +34,9 @@ class Spoilt(EMT):
     def calculate(self, *arguments, **more):
         if self.how == "raises":
             raise RuntimeError("the graph has no edges\\nsecond line")
+        self.count = getattr(self, "count", 0) + 1
+        if self.how == "midway" and self.count > 12:
+            raise RuntimeError("CUDA out of memory")
         super().calculate(*arguments, **more)
         if self.how == "nan":
             self.results["forces"][1, 2] = np.nan
@@ -42,6 +45,10 @@ class Spoilt(EMT):
         if self.how == "kcal":
             for key in ("energy", "forces", "stress"):
                 self.results[key] = self.results[key] * 23.06 * 10
+        if self.how == "kcal energies":
+            self.results["energy"] *= 23.0605
+        if self.how == "pressure":
+            self.results["stress"] = -self.results["stress"]
         if self.how == "GPa":
             self.results["stress"] = self.results["stress"] * 160.2177
 
@@ -106,7 +113,13 @@ def test_an_element_that_it_does_not_know_is_named(own: Path) -> None:
 
 @pytest.mark.parametrize(
     ("how", "words"),
-    [("per ion", "energies per ion"), ("kcal", "shortest bond is held by"), ("GPa", "the stress in GPa")],
+    [
+        ("per ion", "energies per ion"),
+        ("kcal energies", "energies in kcal/mol"),
+        ("kcal", "shortest bond is held by"),
+        ("GPa", "the stress in GPa"),
+        ("pressure", "the stress as a pressure, of the opposite sign"),
+    ],
 )
 def test_other_units_are_noticed(own: Path, copper: Atoms, how: str, words: str) -> None:
     made = spoilt(own, how)
@@ -228,6 +241,25 @@ def test_a_plan_is_labelled_collected_and_goes_on(own: Path, copper: Atoms) -> N
     plan_of(own, copper, '{ how = "magmom" }')
     with pytest.raises(ConfigError, match="labels of two settings do not mix"):
         run_set(folder, work=work)
+
+
+def test_frames_on_which_a_calculator_raises_are_named_and_the_others_stay(own: Path, copper: Atoms) -> None:
+    folder = plan_of(own, copper, '{ how = "midway" }')
+    # The check of its units takes eight evaluations: the fifth frame is the thirteenth.
+    summary = run_set(folder, work=own / "work")
+    assert set(summary.done) == {"a-00", "a-01", "a-02", "a-03"}
+    assert set(summary.failed) == {"a-04", "a-05", "a-06", "a-07"}
+    assert all("RuntimeError: CUDA out of memory" in why and "\n" not in why for why in summary.failed.values())
+    assert len(load_set(folder).frames) == 4
+    # Started again it goes on with those that are missing.
+    assert set(run_set(folder, work=own / "work").done) == {"a-04", "a-05", "a-06", "a-07"}
+
+
+def test_units_that_do_not_hang_together_leave_no_set(own: Path, copper: Atoms) -> None:
+    folder = plan_of(own, copper, '{ how = "per ion" }')
+    with pytest.raises(ReferenceDataError, match="energies per ion"):
+        run_set(folder, work=own / "work")
+    assert not (folder / "frames.extxyz").exists()
 
 
 def test_a_calculator_that_ends_its_process_is_one_line(own: Path, copper: Atoms) -> None:

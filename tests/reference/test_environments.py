@@ -13,9 +13,10 @@ from dopantfit.reference.environments import exchanged_pairs, in_channel, with_e
 from dopantfit.reference.frames import load_set
 from dopantfit.reference.generate import configurations
 from dopantfit.reference.glass import placed_glass, require_polyanions
-from dopantfit.reference.plan import load_plan
+from dopantfit.reference.plan import Glass, load_plan
 from dopantfit.reference.run import run_set
 from dopantfit.structures import load_host
+from dopantfit.structures.hosts.model import Polyanion
 from dopantfit.structures.prototypes import crystal
 
 CHARGES = {"Li": 1, "Mg": 2, "Al": 3, "Ti": 4, "P": 5, "O": -2}
@@ -96,6 +97,30 @@ def test_a_glass_that_lost_a_polyanion_is_refused() -> None:
     glass.positions[oxygen] += [0.0, 0.0, 2.5]
     with pytest.raises(ReferenceDataError, match="the glass lost 1 PO4"):
         require_polyanions(glass, unit, "here")
+
+
+def test_a_melt_that_cost_a_polyanion_is_refused_with_its_item(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    unit = load_host("latp").polyanion
+    glass = placed_glass({"Li": 3}, unit, 1, CHARGES, np.random.default_rng(3))
+    glass.positions[next(i for i, symbol in enumerate(glass.symbols) if symbol == "O")] += [0.0, 0.0, 2.5]
+
+    def melted(item: Glass, unit: Polyanion, folder: Path, work: Path, rng: np.random.Generator) -> list[Atoms]:
+        work.mkdir(parents=True)
+        return [glass]
+
+    monkeypatch.setattr("dopantfit.reference.generate.quenched", melted)
+    (tmp_path / "plan.toml").write_text("""
+set = "glass"
+purpose = "a test"
+[[configurations]]
+kind = "glass"
+name = "lost"
+units = 1
+cations = { Li = 3 }
+potential = "latp-mg-2022"
+""")
+    with pytest.raises(ReferenceDataError, match=r"lost: the glass lost 1 PO4 .* take another seed"):
+        configurations(load_plan(tmp_path), tmp_path, {}, tmp_path / "work")
 
 
 @pytest.mark.slow

@@ -10,10 +10,21 @@ from dopantfit.potential import Potential
 from dopantfit.potential.checks import element_of
 from dopantfit.potential.files import named_in
 from dopantfit.project.finding import ProjectFinding
+from dopantfit.reference.cuts import cut_boundary
 from dopantfit.reference.frames import load_set
 from dopantfit.reference.generate import start_ions
 from dopantfit.reference.manifest import MANIFEST_FILE, load_manifest
-from dopantfit.reference.plan import PLAN_FILE, Channel, Glass, Item, MolecularDynamics, Plan, load_plan
+from dopantfit.reference.plan import (
+    PLAN_FILE,
+    BoundaryCuts,
+    Built,
+    Channel,
+    Glass,
+    Item,
+    MolecularDynamics,
+    Plan,
+    load_plan,
+)
 from dopantfit.structures.cells import labels_of
 from dopantfit.structures.hosts import load_host
 
@@ -58,7 +69,7 @@ def families_of(plan: Plan) -> tuple[str, ...]:
     """Families that the frames of a plan will have, in its order."""
     found: dict[str, str] = {}
     for item in plan.configurations:
-        inherited = None if isinstance(item, Glass) else found.get(item.start.end_of or "")
+        inherited = None if isinstance(item, Built) else found.get(item.start.end_of or "")
         found[item.name] = item.family or inherited or item.name
     return tuple(dict.fromkeys(found.values()))
 
@@ -99,6 +110,8 @@ def _labels_in(item: Item, plan: Plan, folder: Path) -> set[str]:
     if isinstance(item, Glass):
         unit = load_host(item.host, folder).polyanion
         return {unit.centre, unit.ligand, *item.cations}
+    if isinstance(item, BoundaryCuts):
+        return set(cut_boundary(item, folder).labels)  # its potential is asked for them, too
     dopant = {item.dopant} if isinstance(item, Channel) else set()
     if item.start.frame is None and item.start.end_of is None:
         return dopant | set(labels_of(start_ions(item, folder)))

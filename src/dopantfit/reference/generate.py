@@ -15,10 +15,13 @@ from ase import Atoms
 
 from dopantfit.errors import ConfigError, ReferenceDataError
 from dopantfit.reference.cp2k import Mesh
+from dopantfit.reference.cuts import cut_boundary
 from dopantfit.reference.environments import exchanged_pairs, in_channel, with_exchange
 from dopantfit.reference.frames import composition_of, dump_frames, read_frames
 from dopantfit.reference.glass import quenched, require_polyanions
 from dopantfit.reference.plan import (
+    BoundaryCuts,
+    Built,
     CationExchange,
     Channel,
     Departing,
@@ -26,15 +29,14 @@ from dopantfit.reference.plan import (
     Item,
     MolecularDynamics,
     Plan,
-    Rattle,
     Recompute,
     Relaxation,
     Start,
-    Strains,
-    Volumes,
 )
 from dopantfit.reference.relaxation import largest_force, next_positions
+from dopantfit.reference.seam import healed_cuts
 from dopantfit.reference.similarity import near_pairs
+from dopantfit.reference.variants import strained, variants
 from dopantfit.reference.written_job import ENDED
 from dopantfit.structures import substitution
 from dopantfit.structures.cells import supercell
@@ -103,7 +105,7 @@ def configurations(
             continue
         for atoms in frames:
             name = str(atoms.info["frame_id"])
-            if not isinstance(item, MolecularDynamics | Channel | Glass):
+            if not isinstance(item, MolecularDynamics | Channel | Built):
                 _check_same(atoms, results.get(name), folder)
             collect = item.collect if isinstance(item, Recompute) else name not in source.between
             made.append(Configuration(name, atoms, item.k_mesh or plan.k_mesh, collect))
@@ -143,6 +145,8 @@ class _Source:
         rng = np.random.default_rng(item.seed)
         if isinstance(item, Glass):
             return self.glass(item, rng)
+        if isinstance(item, BoundaryCuts):
+            return self.cuts(item, rng)
         start, what = self.start(item, rng)
         family = item.family or str(start.info.get("family", item.name))
         if isinstance(item, Relaxation):
@@ -154,7 +158,7 @@ class _Source:
         elif isinstance(item, Channel):
             made = [(atoms, text, item.temperature) for atoms, text in self.channel(item, start, what, rng)]
         else:
-            made = [(atoms, text, 0.0) for atoms, text in _variants(item, start, what, rng)]
+            made = [(atoms, text, 0.0) for atoms, text in variants(item, start, what, rng)]
         number = "{}" if isinstance(item, Recompute) else "{}-{:02d}"
         return [
             _labelled(atoms, number.format(item.name, k), family, text, temperature, start)
@@ -172,9 +176,9 @@ class _Source:
             atoms, what = self.end_of(start.end_of), f"the end of {start.end_of}"
             if start.repeat != (1, 1, 1):
                 atoms = supercell(atoms, start.repeat)
-        strained = _strained(atoms, start.strain)
-        strained.info["strain"] = (1.0 + float(atoms.info.get("strain", 0.0))) * (1.0 + start.strain) - 1.0
-        return strained, what + (f", strain {start.strain!r}" if start.strain else "")
+        result = strained(atoms, start.strain)
+        result.info["strain"] = (1.0 + float(atoms.info.get("strain", 0.0))) * (1.0 + start.strain) - 1.0
+        return result, what + (f", strain {start.strain!r}" if start.strain else "")
 
     def result(self, frame_id: str) -> Atoms:
         if frame_id not in self.results:
@@ -274,6 +278,23 @@ class _Source:
             made.append(_labelled(atoms, name, item.family or item.name, text, item.temperature, atoms))
         return made
 
+    def cuts(self, item: BoundaryCuts, rng: np.random.Generator) -> list[Atoms]:
+        """Return the cells cut from a boundary, which are healed once and kept in the work folder."""
+        boundary = cut_boundary(item, self.folder)
+        key = _short_hash(item.model_dump_json() + dump_frames([_bare(boundary.atoms)]))
+        kept = self.work / "md" / f"{item.name}-{key}" / "cuts.extxyz"
+        if not kept.is_file():
+            healed = healed_cuts(boundary, kept.parent, rng)
+            for one in healed:
+                one.atoms.info = {"origin": one.said}
+            write_text_atomic(kept, dump_frames([one.atoms for one in healed]))
+        how = f"{item.healing:g} to {item.temperature:g} K, {item.potential}, seed {item.seed}"
+        made = []
+        for k, atoms in enumerate(read_frames(kept)):
+            name, text = f"{item.name}-{k:02d}", f"{atoms.info['origin']}; {how}"
+            made.append(_labelled(atoms, name, item.family or item.name, text, item.temperature, atoms))
+        return made
+
     def dynamics(self, item: MolecularDynamics, start: Atoms, what: str) -> Iterator[tuple[Atoms, str]]:
         """Yield snapshots of a run, which is made once and kept in the work folder."""
         # Imported here: everything else works where LAMMPS is not installed.
@@ -298,31 +319,6 @@ class _Source:
 
 def _short_hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-def _variants(
-    item: Volumes | Strains | Rattle | Recompute, start: Atoms, what: str, rng: np.random.Generator
-) -> Iterator[tuple[Atoms, str]]:
-    if isinstance(item, Volumes):
-        for scale in item.scales:
-            yield _strained(start, scale - 1.0), f"{what}, lengths scaled by {scale!r}"
-    elif isinstance(item, Strains):
-        for tensor in item.strains:
-            xx, yy, zz, yz, xz, xy = tensor
-            matrix = np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]])
-            yield (
-                _deformed(start, matrix),
-                f"{what}, strain (xx yy zz yz xz xy) {' '.join(map(repr, tensor))}",
-            )
-    elif isinstance(item, Rattle):
-        strains = item.strains or (0.0,) * len(item.sigmas)
-        for sigma, strain in zip(item.sigmas, strains, strict=True):
-            atoms = _strained(start, strain)
-            moves = rng.normal(scale=sigma, size=(len(atoms), 3))
-            atoms.positions += moves - moves.mean(axis=0)
-            yield atoms, f"{what}, displaced with sigma {sigma!r} Å, strain {strain!r}, seed {item.seed}"
-    else:
-        yield start.copy(), what
 
 
 def start_ions(item: Departing, folder: Path) -> Atoms:
@@ -369,16 +365,6 @@ def _crystal(start: Start, folder: Path, name: str) -> tuple[Crystal, str]:
         return found, f"{source} {named}"
     except ConfigError as problem:
         raise ConfigError(f"{name}: start.{source}: {problem}") from None
-
-
-def _strained(atoms: Atoms, strain: float) -> Atoms:
-    return _deformed(atoms, np.eye(3) * strain)
-
-
-def _deformed(atoms: Atoms, strain: Array) -> Atoms:
-    result = atoms.copy()
-    result.set_cell(atoms.cell.array @ (np.eye(3) + strain), scale_atoms=True)
-    return result
 
 
 def _bare(atoms: Atoms) -> Atoms:

@@ -17,8 +17,8 @@ from dopantfit.structures.polyanions import polyanion_of
 
 Array = npt.NDArray[np.float64]
 
-#: Shortest distances at which a glass is placed [Å]: beyond the turn-over radii of every potential of phosphates.
-_APART = {
+#: Shortest distances at which ions are placed [Å]: beyond the turn-over radii of every potential of phosphates.
+APART = {
     frozenset({"cation"}): 2.4,
     frozenset({"ligand"}): 2.2,
     frozenset({"centre"}): 3.0,
@@ -122,9 +122,7 @@ def _free(new: Array, what: Sequence[str], there: Array, kinds: Sequence[str], c
         return True
     _, distances = get_distances(new, there, cell=cell, pbc=True)
     return all(
-        distances[a, b] >= _APART[frozenset({one, other})]
-        for a, one in enumerate(what)
-        for b, other in enumerate(kinds)
+        distances[a, b] >= APART[frozenset({one, other})] for a, one in enumerate(what) for b, other in enumerate(kinds)
     )
 
 

@@ -242,6 +242,47 @@ class Glass(Table):
         return self.snapshots
 
 
+class BoundaryCuts(Table):
+    """Small periodic cells cut from a built boundary, each around a dopant: whole polyanions, neutral by mobile ions.
+
+    A cut is closed with a gap, which is shut in steps while it is warm, so that its seam heals; the end of a short run
+    at ``temperature`` is taken. A cut whose seam costs a polyanion is drawn anew.
+    """
+
+    kind: Literal["boundary"]
+    name: Name
+    family: Name | None = None
+    seed: Annotated[int, Field(ge=0)] = 0
+    k_mesh: Mesh | None = None
+    #: Structure of a doped boundary that this program built, relative to the plan.
+    boundary: Annotated[str, Field(min_length=1)]
+    dopant: str
+    #: Where the cuts lie: across the interface, so that a fifth of their polyanions or more are of either side, or in
+    #: what was grain or glass when it was built.
+    place: Literal["any", "interface", "glass", "grain"] = "any"
+    #: How many ions of the structure, which come first, were grain when it was built; by default what its file says.
+    grain_ions: Count | None = None
+    #: How many cuts, each around a dopant that is drawn.
+    cuts: Annotated[int, Field(ge=1, le=1000)]
+    #: Of a cut, to a tenth.
+    ions: Annotated[int, Field(ge=30, le=200)] = 60
+    #: Host whose polyanions stay whole and whose mobile ions balance the charge; a name of the library, or a file.
+    host: str = "latp"
+    potential: str
+    #: At the end [Å³ per ion]; by default that of the boundary.
+    volume: Annotated[float, Field(ge=8.0, le=19.0)] | None = None
+    #: While the seam heals, and of the run after it.
+    healing: Positive = 800.0
+    temperature: Positive = 300.0
+    #: Of the healing of a closed cut, and of the run after it [ps].
+    duration: Positive = 1.0
+
+    @property
+    def count(self) -> int:
+        """How many configurations."""
+        return self.cuts
+
+
 class Recompute(_Item):
     """A configuration as it is: to compute it anew, or with another k-mesh."""
 
@@ -257,7 +298,9 @@ class Recompute(_Item):
 
 #: What departs from a start.
 Departing = Volumes | Strains | Rattle | Relaxation | MolecularDynamics | CationExchange | Channel | Recompute
-Item = Annotated[Departing | Glass, Field(discriminator="kind")]
+#: What is built without one.
+Built = Glass | BoundaryCuts
+Item = Annotated[Departing | Built, Field(discriminator="kind")]
 
 
 class PlaneWaves(Table):
@@ -292,7 +335,7 @@ class Plan(Table):
         for item in self.configurations:
             if item.name in seen:
                 raise ValueError(f"two items are called {item.name!r}; give each its own name")
-            target = None if isinstance(item, Glass) else item.start.end_of
+            target = None if isinstance(item, Built) else item.start.end_of
             if target is not None and not isinstance(seen.get(target), Relaxation):
                 raise ValueError(f"{item.name}: end_of = {target!r} is no relaxation above it in the plan")
             if self.calculator is not None and item.k_mesh is not None:

@@ -8,6 +8,9 @@ from dopantfit.potential.checks import element_of
 from dopantfit.structures.cells import labels_of
 from dopantfit.structures.hosts.model import Polyanion
 
+#: A centre lies in the plane of its ligands where it is less than this part of a bond above it: a third in PO4.
+_PLANAR = 0.1
+
 
 def polyanion_of(atoms: Atoms, unit: Polyanion) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
     """Return for every ligand the nearest centre that it is bound to, and the vector from there [Å].
@@ -25,3 +28,21 @@ def polyanion_of(atoms: Atoms, unit: Polyanion) -> tuple[NDArray[np.intp], NDArr
     owner[second[bonds][order]] = first[bonds][order]
     shift[second[bonds][order]] = vector[bonds][order]
     return owner, shift
+
+
+def missing_ligand(bonds: NDArray[np.float64], unit: Polyanion) -> list[NDArray[np.float64]]:
+    """Return where the one ligand that a centre lacks may be, from the centre [Å].
+
+    bonds: vectors to its ligands [Å], ``shape=(count - 1, 3)``. It stands opposite to them; above or below three that
+    lie in a plane with their centre.
+    """
+    units = bonds / np.linalg.norm(bonds, axis=1)[:, None]
+    if len(units) == 3:
+        normal = np.cross(units[1] - units[0], units[2] - units[0])
+        normal /= np.linalg.norm(normal)
+        height = float(units.mean(axis=0) @ normal)
+        sides = (1.0, -1.0) if abs(height) < _PLANAR else (-np.sign(height),)
+        return [unit.bond * side * normal for side in sides]
+    opposite = -units.sum(axis=0)
+    length = float(np.linalg.norm(opposite))
+    return [unit.bond * opposite / length] if length > _PLANAR else []

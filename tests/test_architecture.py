@@ -12,6 +12,7 @@ PACKAGE = Path(__file__).parents[1] / "src" / "dopantfit"
 ROOMS = [
     "units",
     "errors",
+    "presets",
     "strict_toml",
     "rooms",
     "terminal",

@@ -198,7 +198,7 @@ def quick_steps(monkeypatch):
     monkeypatch.setattr(pipeline_run.validating, "validate", ask("validate", gates))
     monkeypatch.setattr(pipeline_run.reporting, "report", ask("report", parse_content(ReportRecord, page)))
     monkeypatch.setattr(pipeline_run, "why_fit", lambda folder: "")
-    monkeypatch.setattr(pipeline_run, "why_validate", lambda folder, level: "the potential has changed since")
+    monkeypatch.setattr(pipeline_run, "why_validate", lambda folder, preset: "the potential has changed since")
     return asked
 
 

@@ -54,6 +54,16 @@ def test_the_architecture_says_what_a_room_imports(room):
     assert said == f"{', '.join(rooms_imported_by(room)) or 'nothing'}."
 
 
+def test_a_parameter_is_followed_to_the_kernel_in_six_files():
+    section = re.search(r"^## One parameter, followed\n(.*?)(?=^##|\Z)", ARCHITECTURE, flags=re.MULTILINE | re.DOTALL)
+    rows = re.findall(r"^\| `(\S+)` \| (.*?) \|", section[1], flags=re.MULTILINE)
+    assert len(rows) == 6
+    for file, names in rows[1:]:
+        text = (PACKAGE / file).read_text(encoding="utf-8")
+        for name in re.findall(r"`(?:\w+\.)?(\w+)`", names):
+            assert re.search(rf"^ *(class|def) {name}\b", text, flags=re.MULTILINE), f"{file} has no {name}"
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not HAS_MKDOCS, reason="mkdocs-material and mkdocstrings come with the extra `docs`")
 def test_the_pages_build_without_a_warning_and_ask_no_other_server(tmp_path):

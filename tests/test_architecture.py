@@ -33,6 +33,7 @@ ROOMS = [
     "report",
     "pipeline",
     "cli",
+    "__main__",
 ]
 LAMMPS_COMMANDS = [
     "atom_style",

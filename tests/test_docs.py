@@ -18,7 +18,7 @@ NAVIGATION = re.findall(r": (\S+\.md)$", (ROOT / "mkdocs.yml").read_text(encodin
 API = "\n".join(path.read_text(encoding="utf-8") for path in (DOCS / "api").glob("*.md"))
 DOCUMENTED = set(re.findall(r"^::: dopantfit\.?(\w*)", API, flags=re.MULTILINE))
 FILES = {path: path.relative_to(PACKAGE).parts[0].removesuffix(".py") for path in PACKAGE.rglob("*.py")}
-ROOMS = sorted(set(FILES.values()) - {"__init__"})
+ROOMS = sorted(set(FILES.values()) - {"__init__", "__main__"})
 HAS_MKDOCS = importlib.util.find_spec("mkdocs") and importlib.util.find_spec("mkdocstrings")
 
 

@@ -131,7 +131,7 @@ def test_refusals_name_what_is_wrong(finished, tmp_path):
     with pytest.raises(ConfigError, match="use another folder"):
         run(folder, 2, settings(attempts=5))
     with pytest.raises(ConfigError, match="no Mg to exchange"):
-        run(tmp_path, 1, settings(layers={"interface": 10.3, "into_grain": 1, "reservoir": 0.05}))
+        run(tmp_path, 1, settings(layers={"interface": 10.3, "into_grain": 1, "reservoir": 0.05, "count": 1}))
     with pytest.raises(ReferenceDataError, match="no swap run"):
         analyse(tmp_path / "nothing", 6)
     undoped = crystal()

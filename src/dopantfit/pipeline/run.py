@@ -14,6 +14,7 @@ from dopantfit.study import verb as studying
 from dopantfit.study.config import load_study
 from dopantfit.study.record import StudyRecord
 from dopantfit.validate import verb as validating
+from dopantfit.validate.presets import gate_preset
 from dopantfit.validate.record_schema import ValidationRecord
 from dopantfit.workflow.progress import Watch, unwatched
 from dopantfit.workflow.site import load_site
@@ -93,8 +94,10 @@ def run(
     """
     folder, watch = Path(folder), watch or RunWatch()
     place = studying.run_folder(*load_study(folder, preset))
+    # Hours before the gates and the study read them.
+    gate_preset(gates)
     if site is not None:
-        load_site(Path(site)).check(str(site))  # hours before the study reads it
+        load_site(Path(site)).check(str(site))
     steps = _Steps(watch)
     steps.take("fit", why_fit(folder), lambda: fitting.fit(folder, watch=watch.work))
     steps.take(

@@ -6,7 +6,7 @@ READY_TO_TEST := .venv/.installed-dev
 READY_FOR_DOCS := .venv/.installed-docs
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 
-.PHONY: install run test lint docs clean
+.PHONY: install run test test-all lint docs clean
 
 install: $(READY)
 
@@ -35,8 +35,13 @@ lint: $(READY_TO_TEST)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+TESTS := $(BIN)/pytest -n auto --maxprocesses 4 --dist loadgroup
+
 test: lint
-	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadgroup
+	$(TESTS) -m "not slow"
+
+test-all: lint
+	$(TESTS)
 
 docs: $(READY_FOR_DOCS)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet

@@ -8,7 +8,7 @@ from dopantfit.potential import Potential
 from dopantfit.structures import load_host
 from dopantfit.validate import thresholds
 from dopantfit.validate.dynamics import recipe_sha256
-from dopantfit.validate.levels import LEVELS
+from dopantfit.validate.presets import GATE_PRESETS
 from dopantfit.validate.record_schema import HostIdentity, ValidationRecord
 from dopantfit.workflow.provenance import sha256_of
 from dopantfit.workflow.schema import parse_content
@@ -113,11 +113,11 @@ def write_validation_record(folder: Path, name: str = "validation.json", **chang
     return record
 
 
-def up_to_date(level: str = "quick") -> dict[str, Any]:
+def up_to_date(preset: str = "quick") -> dict[str, Any]:
     """Return what a validation of the default host has to say, so that this version takes it for its own."""
     host = load_host()
-    made_with = {"thresholds": thresholds.sha256(host), "recipe": recipe_sha256(LEVELS[level])}
-    return {"level": level, "host": HostIdentity.of(host).model_dump(), **made_with}
+    made_with = {"thresholds": thresholds.sha256(host), "recipe": recipe_sha256(GATE_PRESETS[preset])}
+    return {"level": preset, "host": HostIdentity.of(host).model_dump(), **made_with}
 
 
 def write_made_up_fit(folder: Path) -> Path:

@@ -12,6 +12,7 @@ PACKAGE = Path(__file__).parents[1] / "src" / "dopantfit"
 ROOMS = [
     "units",
     "errors",
+    "presets",
     "strict_toml",
     "rooms",
     "terminal",
@@ -32,6 +33,7 @@ ROOMS = [
     "report",
     "pipeline",
     "cli",
+    "__main__",
 ]
 LAMMPS_COMMANDS = [
     "atom_style",

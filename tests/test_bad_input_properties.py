@@ -31,9 +31,9 @@ FIT = DATA / "cases/kill-leaves-workers"
 
 
 def boundary_toml() -> dict:
-    from dopantfit.boundary.build.config import size_text
+    from dopantfit.boundary.build.config import preset_text
 
-    return tomllib.loads(size_text("tiny"))
+    return tomllib.loads(preset_text("tiny"))
 
 
 def potential_toml() -> dict:

@@ -6,7 +6,7 @@ from ase import Atoms
 
 from dopantfit.boundary.swap.acceptance import Counts
 from dopantfit.boundary.swap.bleeding import acceptance, mean_profiles, occupied_sites, penetration
-from dopantfit.boundary.swap.config import Layers, SwapConfig, load_swap, preset
+from dopantfit.boundary.swap.config import Layers, SwapConfig, load_swap, parse_swap
 from dopantfit.boundary.swap.layers import active_sites, depths, open_layers
 from dopantfit.errors import ConfigError
 
@@ -85,16 +85,16 @@ def test_sites_are_named_by_the_nearest_cation_of_the_reference():
         occupied_sites(atoms, column(["O"], [1.0]), "Mg", [0], ("Al",))
 
 
-def test_presets_and_files_are_strict(tmp_path):
-    paper = preset("paper", "Mg", 70.0, 1, 43.0)
+def test_defaults_are_the_published_protocol_and_files_are_strict(tmp_path):
+    layers = {"interface": 70.0, "into_grain": 1, "reservoir": 43.0}
+    paper = parse_swap({"dopant": "Mg", "layers": layers}, "swap.toml")
     assert (paper.layers.rounds, paper.layers.rounds * paper.attempts, paper.walkers) == (150, 15_000, 12)
     assert paper.layers.rounds * paper.dynamics.duration == 300.0
     assert paper.temperatures[0] == 1000.0 and paper.temperatures[-1] == 2000.0
-    assert preset("tiny", "Mg", 70.0, 1, 43.0, walkers=1, hottest=1000.0).temperatures == (1000.0,)
-    with pytest.raises(ConfigError, match="choose one of tiny, quick"):
-        preset("huge", "Mg", 70.0, 1, 43.0)
+    one = {"dopant": "Mg", "layers": layers, "walkers": 1, "hottest": 1000.0}
+    assert parse_swap(one, "swap.toml").temperatures == (1000.0,)
     with pytest.raises(ConfigError, match="cannot change places with itself"):
-        preset("tiny", "Al", 70.0, 1, 43.0)
+        parse_swap({"dopant": "Al", "layers": layers}, "swap.toml")
     file = tmp_path / "swap.toml"
     file.write_text('dopant = "Mg"\n[layers]\ninterface = 1.0\ninto_grain = 1\nreservoir = 5.0\n')
     assert isinstance(load_swap(file), SwapConfig)
@@ -108,5 +108,5 @@ def test_presets_and_files_are_strict(tmp_path):
         with pytest.raises(ConfigError, match=rf"swap.toml: .*{key} = -1: .* mend it"):
             load_swap(file)
     # What a program gives is refused in the words of what people write.
-    with pytest.raises(ConfigError, match=r"size tiny: typo is no known key"):
-        preset("tiny", "Mg", 70.0, 1, 43.0, typo=1)
+    with pytest.raises(ConfigError, match=r"swap.toml: typo is no known key"):
+        parse_swap({"dopant": "Mg", "layers": layers, "typo": 1}, "swap.toml")

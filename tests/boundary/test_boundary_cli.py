@@ -31,7 +31,7 @@ def test_build_and_domains_print_records(tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("build", "huge"), "name a size"),
+        (("build", "huge"), "name a preset"),
         (("domains", "nowhere"), "name a folder"),
         (("spectrum", "nowhere", "--dopant", "Mg", "--potential", "latp-mg-2022"), "name a folder"),
         (("dope", "nowhere", "--config", "nowhere", "--potential", "latp-mg-2022"), "cannot be read"),

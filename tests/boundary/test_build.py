@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dopantfit import Potential
-from dopantfit.boundary.build.config import SIZES, BuildConfig, amorphous_counts, load_build, size_text
+from dopantfit.boundary.build.config import BUILD_PRESETS, BuildConfig, amorphous_counts, load_build, preset_text
 from dopantfit.boundary.build.health import checkup, grain_thickness
 from dopantfit.boundary.build.schedule import compressed
 from dopantfit.boundary.build.start import build_grain, composition, initial_boundary
@@ -114,16 +114,16 @@ def test_check_up_of_a_start_shows_what_was_asked_for(start, config):
     assert found.mass_density == pytest.approx(mass * 1.66053907 / start.get_volume(), rel=1e-6)
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_every_size_is_a_valid_build_with_reasons(size):
-    config = load_build(size)
-    assert config.name == size
+@pytest.mark.parametrize("preset", BUILD_PRESETS)
+def test_every_preset_is_a_valid_build_with_reasons(preset):
+    config = load_build(preset)
+    assert config.name == preset
     assert config.stages
     assert all(len(stage.reason) > 10 for stage in config.stages)
 
 
 CATIONS = "cations = { Li = 1.4, Al = 0.4, Ti = 1.6 }"
-TEXT = size_text("tiny").replace("volume_per_atom = 15.0", f"volume_per_atom = 15.0\n{CATIONS}")
+TEXT = preset_text("tiny").replace("volume_per_atom = 15.0", f"volume_per_atom = 15.0\n{CATIONS}")
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dopantfit import Potential
-from dopantfit.boundary.build.config import BuildConfig, size_text
+from dopantfit.boundary.build.config import BuildConfig, preset_text
 from dopantfit.boundary.build.health import checkup, require
 from dopantfit.boundary.build.schedule import CHECKPOINT, Schedule
 from dopantfit.boundary.build.sinter import build_boundary, read_boundary
@@ -25,7 +25,7 @@ HOST = Potential.load("latp-2021")
 LATP = load_host()
 PO4 = LATP.polyanion
 WITH_MG = Potential.load("latp-mg-2022")
-TINY = parse_strict(BuildConfig, size_text("tiny"), "tiny")
+TINY = parse_strict(BuildConfig, preset_text("tiny"), "tiny")
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import pytest
 
 from dopantfit import Potential
 from dopantfit.boundary.build.amorphous import ligands
-from dopantfit.boundary.build.config import load_build, size_text
+from dopantfit.boundary.build.config import load_build, preset_text
 from dopantfit.boundary.build.health import checkup
 from dopantfit.boundary.build.start import composition, initial_boundary
 from dopantfit.boundary.dope.config import load_dope
@@ -28,7 +28,7 @@ MADE_UP = Potential.load(HOSTS / "made-up.toml")
 def config(tmp_path_factory):
     folder = tmp_path_factory.mktemp("nasicon")
     (folder / "host.toml").write_text((HOSTS / "nasicon.toml").read_text())
-    (folder / "boundary.toml").write_text('host = "host.toml"\n' + size_text("tiny"))
+    (folder / "boundary.toml").write_text('host = "host.toml"\n' + preset_text("tiny"))
     return load_build(folder)
 
 

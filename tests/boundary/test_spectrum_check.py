@@ -8,7 +8,7 @@ from ase import Atoms
 
 from dopantfit.boundary.profile.domains import Domains, Span
 from dopantfit.boundary.spectrum.check import chain_points
-from dopantfit.boundary.swap.config import preset
+from dopantfit.boundary.swap.config import parse_swap
 from dopantfit.boundary.swap.run import SETTINGS
 from dopantfit.boundary.swap.temper import LADDER_FILE, Ladder, RoundResult
 from dopantfit.boundary.swap.walker import ReplicaState
@@ -42,8 +42,8 @@ def walker(in_grain, stretched):
 
 def run_of(folder, in_grain, stretched=1.0):
     """A run of one rung; in_grain: dopants of the grain after each round."""
-    config = preset("tiny", "Mg", 12.0, 1, 12.0, walkers=1, coldest=1000.0, hottest=1000.0)
-    config = config.model_copy(update={"layers": config.layers.model_copy(update={"width": 3.0, "count": 4})})
+    layers = {"interface": 12.0, "into_grain": 1, "reservoir": 12.0, "width": 3.0, "count": 4, "rounds_per_layer": 2}
+    config = parse_swap({"dopant": "Mg", "layers": layers, "walkers": 1, "hottest": 1000.0}, "swap.toml")
     write_sealed(folder / SETTINGS, {"config": config.model_dump(mode="json")})
     ladder = Ladder.new([1000.0], ["start.json"], 1)
     (folder / "replica-00").mkdir()

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from dopantfit import Potential
-from dopantfit.boundary.swap.config import preset
+from dopantfit.boundary.swap.config import parse_swap
 from dopantfit.boundary.swap.run import RECORD, SETTINGS, START, analyse, run_swaps
 from dopantfit.boundary.swap.temper import LADDER_FILE
 from dopantfit.boundary.swap.walker import ReplicaState
@@ -26,8 +26,10 @@ def crystal():
 
 
 def settings(duration=0.0, **changes):
-    base = {"walkers": 1, "hottest": 1000.0, "attempts": 4, "dynamics": {"duration": duration}}
-    return preset("tiny", "Mg", 10.0, 1, 10.5, **{**base, "burst": {"calibration": 1, "draw": "species"}, **changes})
+    layers = {"interface": 10.0, "into_grain": 1, "reservoir": 10.5, "count": 1, "rounds_per_layer": 2}
+    base = {"dopant": "Mg", "layers": layers, "walkers": 1, "hottest": 1000.0, "attempts": 4}
+    burst = {"calibration": 1, "draw": "species"}
+    return parse_swap({**base, "dynamics": {"duration": duration}, "burst": burst, **changes}, "swap.toml")
 
 
 def run(folder, rounds, config=None):
@@ -129,7 +131,7 @@ def test_refusals_name_what_is_wrong(finished, tmp_path):
     with pytest.raises(ConfigError, match="use another folder"):
         run(folder, 2, settings(attempts=5))
     with pytest.raises(ConfigError, match="no Mg to exchange"):
-        run(tmp_path, 1, preset("tiny", "Mg", 10.3, 1, 0.05, walkers=1, hottest=1000.0, attempts=1))
+        run(tmp_path, 1, settings(layers={"interface": 10.3, "into_grain": 1, "reservoir": 0.05, "count": 1}))
     with pytest.raises(ReferenceDataError, match="no swap run"):
         analyse(tmp_path / "nothing", 6)
     undoped = crystal()

@@ -32,11 +32,14 @@ def shown(terminal, times):
 
 
 def test_the_text_says_how_far_how_fast_how_long_how_hot_and_how_dense():
-    assert str(state(3.5)) == "3.50 of 20 ps, 123 ps/hour, 90 s left, 702 K, 2.947 g/cm³"
+    assert str(state(3.5)) == "3.50 of 20 ps, 123 ps/hour, 2 min left, 702 K, 2.947 g/cm³"
 
 
-@pytest.mark.parametrize(("seconds", "words"), [(5400.0, "5400 s left"), (5401.0, "1.5 h left"), (36e3, "10.0 h left")])
-def test_hours_are_said_from_an_hour_and_a_half(seconds, words):
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(89.0, "89 s left"), (5399.0, "90 min left"), (5401.0, "1.5 h left"), (36e3, "10.0 h left"), (2e5, "2.3 d left")],
+)
+def test_the_time_left_is_said_in_the_unit_that_suits_it(seconds, words):
     assert words in str(state(3.5, seconds))
 
 

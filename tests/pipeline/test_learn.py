@@ -3,6 +3,7 @@
 import json
 import shutil
 import sys
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from dopantfit.errors import ConfigError
 from dopantfit.fit import committee
 from dopantfit.fit.committee import Disagreement, Unlabelled, chosen, rank_correlation
 from dopantfit.lammps.snapshots import md_snapshots
-from dopantfit.pipeline.learn import LearnWatch, learn
+from dopantfit.pipeline.learn import learn
 from dopantfit.pipeline.learn_record import RECORD_FILE, LearnRecord
 from dopantfit.pipeline.steps import why_fit
 from dopantfit.potential import Parameter
@@ -23,6 +24,7 @@ from dopantfit.reference.frames import load_set
 from dopantfit.reference.plan import load_plan
 from dopantfit.reference.run import run_set
 from dopantfit.structures import prototype
+from dopantfit.workflow.progress import SilentObserver
 
 PLAN = """
 set = "magnesia"
@@ -188,17 +190,23 @@ def test_a_round_says_what_was_taken_and_whether_spread_told_the_error(learned: 
     assert not why_fit(learned / "fit")
 
 
+class Killed(SilentObserver):
+    """Ends the process at a line."""
+
+    def __init__(self, last: str) -> None:
+        self.last = last
+
+    def say(self, line: str) -> None:
+        if line.startswith(self.last):
+            raise KeyboardInterrupt
+
+
 def test_what_was_killed_goes_on_to_the_same_bytes(fitted: Path, learned: Path, tmp_path: Path) -> None:
     root = copy_of(fitted, tmp_path)
     (root / "fit/learn.toml").write_text(LEARN)
     for last in ("learned1-01: done", "fit: "):
-
-        def tell(line: str, last: str = last) -> None:
-            if line.startswith(last):
-                raise KeyboardInterrupt
-
         with pytest.raises(KeyboardInterrupt):
-            learn(root / "fit", workers=1, work=root / "rounds", watch=LearnWatch(tell))
+            learn(root / "fit", workers=1, work=root / "rounds", watch=lambda last=last: nullcontext(Killed(last)))
     learn(root / "fit", workers=1, work=root / "rounds")
     for file in ("fit/potential.toml", "fit/learn.json", "set/frames.extxyz", "set/plan.toml"):
         assert (root / file).read_bytes() == (learned / file).read_bytes(), file
@@ -281,12 +289,8 @@ def test_what_is_missing_is_told_before_any_work(
 
 def test_rounds_of_other_settings_are_not_gone_on_with(fitted: Path, tmp_path: Path) -> None:
     root = copy_of(fitted, tmp_path)
-
-    def tell(line: str) -> None:
-        raise KeyboardInterrupt
-
     with pytest.raises(KeyboardInterrupt):
-        learn(root / "fit", work=root / "rounds", watch=LearnWatch(tell))
+        learn(root / "fit", work=root / "rounds", watch=lambda: nullcontext(Killed("")))
     (root / "fit/learn.toml").write_text(LEARN.replace("frames = 3", "frames = 2"))
     with pytest.raises(ConfigError, match="its rounds were begun with another"):
         learn(root / "fit", work=root / "rounds")

@@ -167,7 +167,7 @@ def test_a_whole_fit_holds_in_every_link(fit):
     assert says["config"] == "start 0.179 Å, bounds 0.13 to 0.25"
     assert says["fit"] == "0.1812345 ± 0.0004 Å"
     assert says["potential"] == "0.1812345 Å"
-    assert says["gates"] == "level quick: parity passed"
+    assert says["gates"] == "preset quick: parity passed"
     assert says["study"] == "there is none to follow"
 
 
@@ -394,12 +394,12 @@ def test_results_that_were_made_without_what_failed_hold(studied):
 
 def test_steps_know_by_hash_what_is_up_to_date(fit):
     assert why_fit(fit) == "" and why_validate(fit, "quick") == ""
-    assert why_validate(fit, "paper") == "it was made at level quick"
-    write_validation_record(fit, **up_to_date("standard"))
+    assert why_validate(fit, "paper") == "it was made with the preset quick"
+    write_validation_record(fit, **up_to_date("night") | {"level": "standard"})  # its name in earlier versions
     # More than was asked for is not replaced by less.
-    assert why_validate(fit, "quick") == "" and why_validate(fit, "standard") == ""
-    assert why_validate(fit, "paper") == "it was made at level standard"
-    with pytest.raises(ConfigError, match="--level endless: no such level"):
+    assert why_validate(fit, "quick") == "" and why_validate(fit, "desk") == ""
+    assert why_validate(fit, "paper") == "it was made with the preset night"
+    with pytest.raises(ConfigError, match="preset of the gates = 'endless' is not one of quick, night"):
         why_validate(fit, "endless")
     (fit / "validate.toml").write_text("[compound]\n")
     assert why_validate(fit, "quick") == "it was made with another validate.toml"

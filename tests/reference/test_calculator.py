@@ -234,8 +234,14 @@ def test_a_plan_is_labelled_collected_and_goes_on(own: Path, copper: Atoms) -> N
     for name in ("frames.extxyz", "manifest.toml"):
         (folder / name).unlink()
     (work / "a-03" / "result.extxyz").unlink()
-    assert outlook(load_plan(folder), folder, work, 1, 1).finished == 7
-    assert run_set(folder, work=work).done == ("a-03",)
+    # What is not what was written is computed again, and so is one whose record is damaged.
+    changed, record = work / "a-05" / "result.extxyz", work / "a-06" / "record.json"
+    changed.write_text(changed.read_text().replace("0.0", "0.1", 1))
+    record.write_text(record.read_text().replace("a", "b", 1))
+    # A result of an earlier version has no record.
+    (work / "a-07" / "record.json").unlink()
+    assert outlook(load_plan(folder), folder, work, 1, 1).finished == 5
+    assert run_set(folder, work=work).done == ("a-03", "a-05", "a-06")
 
     # Labels of two models do not mix.
     plan_of(own, copper, '{ how = "magmom" }')

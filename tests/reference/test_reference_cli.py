@@ -152,7 +152,7 @@ def test_run_computes_a_plan_end_to_end_and_goes_on_where_it_was(tmp_path: Path)
     arguments = ("run", tmp_path, "--only", "twin", "--work", tmp_path / "work")
     done = reference(*arguments)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("1 of 1 frames to compute, about ")
+    assert done.stderr.startswith("1 of 1 frames to compute, about ")
     assert "1 frames computed, 0 failed" in done.stdout
     assert reference("check", tmp_path).returncode == 0
-    assert "0 of 1 frames to compute" in reference(*arguments).stdout
+    assert "0 of 1 frames to compute" in reference(*arguments).stderr

@@ -17,6 +17,7 @@ from dopantfit.reference.frames import load_set, read_frames
 from dopantfit.reference.manifest import save_manifest
 from dopantfit.reference.plan import load_plan
 from dopantfit.reference.run import core_seconds, outlook, run_set
+from observed import Observed
 
 
 def _installed() -> bool:
@@ -56,10 +57,12 @@ def plan_folder(tmp_path: Path, text: str) -> Path:
 def test_a_plan_is_computed_collected_and_not_computed_again(tmp_path: Path) -> None:
     again = '[[configurations]]\nkind = "recompute"\nname = "b"\nstart = { frame = "a-01" }\ncollect = false\n'
     folder, work = plan_folder(tmp_path, RATTLE + again), tmp_path / "work"
-    lines: list[str] = []
-    summary = run_set(folder, work=work, jobs=2, report=lines.append)
+    observer = Observed()
+    summary = run_set(folder, work=work, jobs=2, observer=observer)
     assert (set(summary.done), dict(summary.failed), summary.waiting) == ({"a-00", "a-01", "b"}, {}, ())
-    assert len(lines) == 3
+    assert len(observer.lines) == 3
+    (done,) = [one for one in observer.shown if one.done == 3.0]
+    assert done.of == 3.0
     found = load_set(folder)
     # Frames join the set as they are done.
     frames = {frame.info["frame_id"]: frame for frame in found.frames}

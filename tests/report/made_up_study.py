@@ -8,9 +8,10 @@ from ase import Atoms
 
 from dopantfit.study.config import parse_study
 from dopantfit.study.files import LOWEST_WALKER, PROFILE, STRUCTURE, write_structure
-from dopantfit.study.item import Item, tabulated, write_item, write_table
+from dopantfit.study.item import Item, tabulated, write_item
 from dopantfit.study.item_schemas import ACROSS, ALL_SITES, SCHEMAS
 from dopantfit.study.record import StudyRecord
+from dopantfit.workflow.outputs import write_csv
 from dopantfit.workflow.provenance import sha256_of
 from dopantfit.workflow.schema import parse_content
 
@@ -300,7 +301,7 @@ def write_study(
     place = run / "summary" / "bleeding" / "GB_1"
     place.mkdir(parents=True)
     write_structure(place / LOWEST_WALKER, ions(n_ions, 4))
-    write_table(place / PROFILE, ("z_A", "mean_percent", "deviation_percent"), [(1.75, 0.5, 0.1), (5.25, 3.0, 0.2)])
+    write_csv(place / PROFILE, ("z_A", "mean_percent", "deviation_percent"), [(1.75, 0.5, 0.1), (5.25, 3.0, 0.2)])
     done("bleeding/GB_1", place, (LOWEST_WALKER, PROFILE))
     record = {
         "inputs": {"study": "1" * 64, "potential": "2" * 64},

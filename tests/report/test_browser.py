@@ -105,7 +105,7 @@ def kept(tmp_path_factory):
     return folder / "report.html"
 
 
-@pytest.fixture(scope="module", params=["made_up", "kept"])
+@pytest.fixture(scope="module", params=["made_up", pytest.param("kept", marks=pytest.mark.slow)])
 def page(request):
     return request.getfixturevalue(request.param)
 

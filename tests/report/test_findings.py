@@ -220,3 +220,12 @@ def test_a_dopant_that_did_not_enter_the_grain_has_no_depth(study):
         facts = parse_content(SCHEMAS["02-acceptance"].facts, {"GB_1": bled})
         shown = comparisons(replace(item, facts=facts), study, published())
         assert words in [one.ours for one in shown]
+
+
+@pytest.mark.parametrize("name", ["01-dopant-profiles", "03-host-profile", "11-walkers"])
+def test_what_is_shown_of_one_boundary_says_so_where_there_are_more(study, name):
+    tasks = study.record.tasks
+    assert "of the first of" not in said(study, name)
+    more = {f"quench-{number}/boundary": tasks["boundary"] for number in (2, 3)}
+    several = replace(study, record=study.record.model_copy(update={"tasks": {**tasks, **more}}))
+    assert ", of the first of 3 boundaries" in RESULTS[name].say(several.items[name], several)

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from dopantfit.report.words import direction, percent_change, ranged, rounded
+from dopantfit.report.words import direction, equal_to, percent_change, ranged, rounded
 from dopantfit.statistics import Interval
 from dopantfit.study.readings import interval
 
@@ -30,6 +30,13 @@ def test_an_interval_shows_its_ends_and_a_bound_only_its_limit():
     assert ranged(Interval(1.37, math.inf)) == "> 1.4"
     # Counted without a spread: an interval of no width would claim certainty.
     assert ranged(Interval(0.0, 0.0, 0.0), "Å") == "0 Å"
+
+
+def test_a_bound_is_not_said_to_be_equal():
+    assert equal_to("σ", Interval(4.76, 5.02, 4.89), "S/cm") == "σ = 4.89 (4.76 to 5.02) S/cm"
+    assert equal_to("σ", Interval(0.0, 1.6), "S/cm") == "σ < 1.6 S/cm"
+    assert equal_to("σ", Interval.unknown(), "S/cm") == "σ not measured"
+    assert equal_to("ΔE", Interval(-2.0, -1.0, -1.5), "eV") == "ΔE = −1.50 (−2.00 to −1.00) eV"
 
 
 def test_a_direction_is_stated_only_where_the_whole_interval_agrees():

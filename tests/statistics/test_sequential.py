@@ -1,6 +1,6 @@
 """Several looks with one error for all: boundaries, intervals, and what is saved, against oracles of their own."""
 
-from math import exp, inf, log, sqrt
+from math import inf, sqrt
 
 import numpy as np
 import pytest
@@ -114,7 +114,6 @@ def test_a_look_too_early_decides_nothing():
     assert looks.undecided(1, 1500.0) == 1.0
     assert looks.expected_information(1500.0) == 1.0
     assert looks.interval(Estimate.symmetric(1.0, 0.1), 1) == Interval(-inf, inf, 1.0)
-    assert looks.widened(Interval(0.5, 2.0, 1.0), 1) == Interval(-inf, inf, 1.0)
 
 
 def test_intervals_are_as_wide_as_the_boundary():
@@ -122,17 +121,11 @@ def test_intervals_are_as_wide_as_the_boundary():
     z = looks.boundary(5)
     found = looks.interval(Estimate.symmetric(1.2, 0.05), 5)
     assert (found.low, found.high, found.value) == pytest.approx((1.2 - 0.05 * z, 1.2 + 0.05 * z, 1.2))
-    assert looks.widened(Interval.of(Estimate.symmetric(-1.0, 0.3)), 5) == Interval(
-        pytest.approx(-1.0 - 0.3 * z), pytest.approx(-1.0 + 0.3 * z), -1.0
-    )
-    # A factor of 2 either way is as many standard errors of the logarithm either way.
-    assert looks.widened(Interval(0.5, 2.0, 1.0), 5).high == pytest.approx(exp(log(2.0) * z / TWO_SIDED_95))
-    assert looks.widened(Interval(0.5, 2.0, 1.0), 5).low == pytest.approx(exp(-log(2.0) * z / TWO_SIDED_95))
 
 
 def test_a_bound_has_no_ends_at_another_level():
     looks = Looks.doubling(3)
-    assert looks.interval(Estimate.upper_bound(2.0), 3) == looks.widened(Interval(0.0, 2.0), 3) == Interval.unknown()
+    assert looks.interval(Estimate.upper_bound(2.0), 3) == Interval.unknown()
 
 
 @pytest.mark.parametrize(

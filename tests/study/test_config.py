@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from dopantfit.errors import ConfigError
-from dopantfit.study.config import PRESETS, StudyConfig, load_study, parse_study
+from dopantfit.presets import PRESETS
+from dopantfit.study.config import StudyConfig, load_study, parse_study
 from dopantfit.study.cost import Sizes
 from dopantfit.study.files import seed_of
 from dopantfit.study.tasks import Planner

@@ -198,7 +198,7 @@ def quick_steps(monkeypatch):
     monkeypatch.setattr(pipeline_run.validating, "validate", ask("validate", gates))
     monkeypatch.setattr(pipeline_run.reporting, "report", ask("report", parse_content(ReportRecord, page)))
     monkeypatch.setattr(pipeline_run, "why_fit", lambda folder: "")
-    monkeypatch.setattr(pipeline_run, "why_validate", lambda folder, level: "the potential has changed since")
+    monkeypatch.setattr(pipeline_run, "why_validate", lambda folder, preset: "the potential has changed since")
     return asked
 
 
@@ -235,6 +235,12 @@ def test_run_gives_workers_and_site_to_the_study(folder, quick_steps, monkeypatc
     status, _, err = call(monkeypatch, capsys, "run", folder, "--site", "none.toml")
     # Before anything that takes hours.
     assert status == 2 and "none.toml: cannot be read" in err and quick_steps == []
+    status, _, err = call(monkeypatch, capsys, "run", folder, "--gates", "endless")
+    assert (
+        status == 2
+        and "the preset of the gates = 'endless' is not one of quick" in err
+        and "fit: up to date" not in err
+    )
 
 
 @pytest.mark.parametrize("text", ["", "null", "[1]", '{"format": 1}', '{"format": 9, "name": ""}', "{" * 5000])

@@ -21,6 +21,10 @@ def test_a_value_is_decided_when_its_limit_is_two_errors_away():
     assert LIMIT.check("x", 1.5, 0.2).decided
     assert not LIMIT.check("x", 1.5, 0.3).decided
     assert LIMIT.check("x", 1.5).decided
+    # A share cannot be above 1, however near it is.
+    share = Threshold(0.99, 1.0, "", "because", ceiling=True)
+    assert share.check("x", 1.0, 0.0).decided and share.check("x", 0.999, 0.002).decided
+    assert not share.check("x", 0.993, 0.002).decided
     # An open end is never near.
     assert Threshold(0.0, math.inf, "", "because").check("x", 1e9, 1.0).decided
 

@@ -10,9 +10,9 @@ from dopantfit import Potential
 from dopantfit.errors import ConfigError
 from dopantfit.lammps import Dynamics
 from dopantfit.structures import load_host
-from dopantfit.validate import levels, require_valid, thresholds
+from dopantfit.validate import presets, require_valid, thresholds
 from dopantfit.validate.gate import Gate, Threshold
-from dopantfit.validate.levels import LEVELS
+from dopantfit.validate.presets import GATE_PRESETS
 from dopantfit.validate.record import write_validation
 from dopantfit.validate.run import GATES
 from dopantfit.validate.subject import load_subject
@@ -87,7 +87,7 @@ def refuse_another_time_step(folder: Path) -> None:
 
 def refuse_another_duration(folder: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(levels, "LEVELS", {"quick": replace(LEVELS["quick"], hot_ps=1.0)})
+        patch.setattr(presets, "GATE_PRESETS", {"quick": replace(GATE_PRESETS["quick"], hot_ps=1.0)})
         record(folder)
 
 

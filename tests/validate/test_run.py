@@ -17,28 +17,31 @@ from command_line import dopantfit
 from dopantfit.errors import ConfigError
 from dopantfit.lammps import Dynamics
 from dopantfit.potential import Parameter, Potential
-from dopantfit.validate import cli, dynamics, levels, require_valid, run
+from dopantfit.validate import dynamics, presets, require_valid, run
 from dopantfit.validate.gate import Gate, GateWork
-from dopantfit.validate.levels import LEVELS, Level
+from dopantfit.validate.presets import GATE_PRESETS, GatePreset
 from dopantfit.validate.run import GATES, Request, Station, judge, run_gates
 from dopantfit.validate.subject import load_subject
+from dopantfit.workflow.progress import NOBODY, WorkProgress
 from dopantfit.workflow.provenance import read_sealed, write_sealed
+from dopantfit.workflow.screen import watched
 from made_up_records import write_fit_record
+from observed import Observed
 
 
 def nothing(*_):
     """Observe nothing."""
 
 
-def request(folder: Path, level: str = "quick") -> Request:
-    return Request(folder, "latp-mg-2022", level, folder / "work", folder / "validation-latp-mg-2022")
+def request(folder: Path, preset: str = "quick") -> Request:
+    return Request(folder, "latp-mg-2022", preset, folder / "work", folder / "validation-latp-mg-2022")
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         ((), "potential.toml: there is no fitted potential yet; run `dopantfit fit"),
-        (("--level", "endless"), "--level endless: no such level; choose one of quick, standard, paper"),
+        (("--preset", "endless"), "preset of the gates = 'endless' is not one of quick, night, desk, paper"),
         (("--potential", "nope"), "nope: no such file, and no library potential"),
         (("--potential", "latp-mg-2022", "--gate", "pearly"), "--gate pearly: no such gate; there are parity"),
         (("--potential", "latp-2021"), "latp-2021: has no parameters for Mg"),
@@ -96,28 +99,28 @@ def test_an_interrupt_says_so_and_leaves_no_process(folder):
 
 def test_a_gate_whose_figure_is_gone_is_judged_again(folder):
     asked = request(folder)
-    run_gates(asked, ["turn-over"], 1, nothing)
+    run_gates(asked, ["turn-over"], 1, NOBODY)
     figure = asked.figures / "turn-over.png"
     before = figure.read_bytes()
     figure.unlink()
-    run_gates(asked, ["turn-over"], 1, nothing)
+    run_gates(asked, ["turn-over"], 1, NOBODY)
     assert figure.read_bytes() == before
 
 
 def test_a_finished_gate_is_kept_and_a_damaged_or_stale_one_is_judged_again(folder):
-    (first,) = run_gates(request(folder), ["turn-over"], 1, nothing)
+    (first,) = run_gates(request(folder), ["turn-over"], 1, NOBODY)
     kept = folder / "work" / "turn-over.json"
     content = read_sealed(kept)
     content["gate"]["finding"] = "kept"
     write_sealed(kept, content)
-    assert run_gates(request(folder), ["turn-over"], 1, nothing)[0].finding == "kept"
+    assert run_gates(request(folder), ["turn-over"], 1, NOBODY)[0].finding == "kept"
     # A finding that somebody wrote over is not believed.
     kept.write_text(kept.read_text().replace('"kept"', '"better"'))
-    assert run_gates(request(folder), ["turn-over"], 1, nothing)[0].finding == first.finding
-    # Another level is another question.
-    assert run_gates(request(folder, "standard"), ["turn-over"], 1, nothing)[0].finding == first.finding
+    assert run_gates(request(folder), ["turn-over"], 1, NOBODY)[0].finding == first.finding
+    # Another preset is another question.
+    assert run_gates(request(folder, "night"), ["turn-over"], 1, NOBODY)[0].finding == first.finding
     kept.write_text("{")
-    assert run_gates(request(folder), ["turn-over"], 1, nothing)[0].finding == first.finding
+    assert run_gates(request(folder), ["turn-over"], 1, NOBODY)[0].finding == first.finding
 
 
 def test_gates_that_run_dynamics_are_stale_after_a_change_of_its_settings_and_no_others(folder, monkeypatch):
@@ -142,13 +145,13 @@ def test_a_barrier_kept_for_a_dopant_on_the_mobile_ion_s_places_has_a_key_of_its
 
 
 def test_gates_on_several_processes_find_what_they_find_on_one(folder):
-    seen = []
     names = ["turn-over", "correlation"]
-    several = run_gates(request(folder), names, 2, lambda *what: seen.append(what))
-    one = run_gates(dataclasses.replace(request(folder), work=folder / "other"), names, 1, nothing)
+    observer = Observed()
+    several = run_gates(request(folder), names, 2, observer)
+    one = run_gates(dataclasses.replace(request(folder), work=folder / "other"), names, 1, NOBODY)
     assert [gate.checks for gate in several] == [gate.checks for gate in one]
     assert [gate.name for gate in several] == ["correlation", "turn-over"]
-    assert ("correlation", several[0].finding, 1.0) in seen
+    assert ("correlation", several[0].finding, 1.0) in observer.told
 
 
 @pytest.mark.parametrize(
@@ -176,7 +179,7 @@ def test_gates_share_the_cores_and_the_longest_comes_last_on_all(
     monkeypatch.setattr(run, "_on_processes", on_processes)
     monkeypatch.setattr(run, "_one", lambda what, name, _: on_processes(what, [name], 1, _)[name])
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(cores))
-    found = run_gates(dataclasses.replace(request(folder), ranks=ranks), list(GATES), workers, nothing)
+    found = run_gates(dataclasses.replace(request(folder), ranks=ranks), list(GATES), workers, NOBODY)
     assert [gate.name for gate in found] == list(GATES)
     *before, at_the_end = asked
     assert {name for names, _ in before for name in names} == set(GATES) - {"mobility"}
@@ -204,9 +207,9 @@ def test_only_the_finding_of_a_gate_is_told_as_its_end(folder, monkeypatch):
         return Gate("turn-over", "found", ())
 
     monkeypatch.setitem(GATES, "turn-over", Station(judge_all))
-    seen = []
-    run_gates(request(folder), ["turn-over"], 1, lambda *what: seen.append(what))
-    (_, text, part), end = seen
+    observer = Observed()
+    run_gates(request(folder), ["turn-over"], 1, observer)
+    (_, text, part), end = observer.told
     assert text == "the run has ended" and part < 1.0
     assert end == ("turn-over", "found", 1.0)
 
@@ -214,13 +217,13 @@ def test_only_the_finding_of_a_gate_is_told_as_its_end(folder, monkeypatch):
 def test_off_a_terminal_a_gate_speaks_at_each_tenth_and_once_at_its_end(capsys, monkeypatch):
     monkeypatch.delenv("FORCE_COLOR", raising=False)
     monkeypatch.delenv("TTY_COMPATIBLE", raising=False)
-    with cli.watched() as observe:
+    with watched() as observer:
         for part in np.linspace(0.0, 0.99, 100):
-            observe("host", f"{part:.2f} of 1 ps", part)
-            observe("stability", "relaxation", 0.05)
+            observer.show("host", WorkProgress(part, text=f"{part:.2f} of 1 ps", of=1.0))
+            observer.show("stability", WorkProgress(0.05, text="relaxation", of=1.0))
         # A gate on another process ends twice, and what it said before may come after.
         for text, part in (("found", 1.0), ("0.90 of 1 ps", 0.9), ("found", 1.0)):
-            observe("host", text, part)
+            observer.show("host", WorkProgress(part, text=text, of=1.0))
     lines = capsys.readouterr().err.splitlines()
     assert [line for line in lines if line.startswith("stability")] == ["stability: relaxation"]
     host = [line for line in lines if line.startswith("host")]
@@ -237,16 +240,16 @@ def test_a_potential_that_breaks_down_fails_the_gate_and_does_not_crash_it(folde
     assert "\n" not in gate.problem
 
 
-TINY = Level(1, 5.0, 0.4, 1, (1, 1, 1), 0.4, (1, 1, 1), 0.4, 0.4, (1, 1, 1), 2.0, 1)
+TINY = GatePreset(1, 5.0, 0.4, 1, (1, 1, 1), 0.4, (1, 1, 1), 0.4, 0.4, (1, 1, 1), 2.0, 1)
 
 
 @pytest.mark.slow
 def test_all_gates_run_and_leave_a_record_with_figures(folder, monkeypatch):
-    monkeypatch.setattr(levels, "LEVELS", {**LEVELS, "tiny": TINY})
+    monkeypatch.setattr(presets, "GATE_PRESETS", {**GATE_PRESETS, "tiny": TINY})
     from dopantfit.validate.record import write_validation
 
     asked = request(folder, "tiny")
-    gates = run_gates(asked, list(GATES), 1, nothing)
+    gates = run_gates(asked, list(GATES), 1, NOBODY)
     assert [gate.name for gate in gates] == list(GATES)
     assert {gate.name: gate.problem for gate in gates if gate.problem} == {}
     for gate in gates:
@@ -258,5 +261,5 @@ def test_all_gates_run_and_leave_a_record_with_figures(folder, monkeypatch):
     assert not payload["passed"]
     with pytest.raises(ConfigError, match="compound"):
         require_valid("latp-mg-2022", folder / "validation-latp-mg-2022.json")
-    again = run_gates(asked, list(GATES), 1, nothing)
+    again = run_gates(asked, list(GATES), 1, NOBODY)
     assert [gate.as_dict() for gate in again] == [gate.as_dict() for gate in gates]

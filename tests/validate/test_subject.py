@@ -9,7 +9,7 @@ import pytest
 
 from dopantfit.fit.config import load_config
 from dopantfit.structures import labels_of, prototype
-from dopantfit.validate.levels import LEVELS
+from dopantfit.validate.presets import GATE_PRESETS
 from dopantfit.validate.settings import load_settings
 from dopantfit.validate.subject import load_subject
 
@@ -28,10 +28,10 @@ def distance(ions, units):
     return sum((ions[name] - wanted * units) ** 2 for name, wanted in WANTED.items())
 
 
-@pytest.mark.parametrize("name", LEVELS)
+@pytest.mark.parametrize("name", GATE_PRESETS)
 def test_the_crystal_of_the_ion_dynamics_is_the_nearest_to_the_published_composition(folder, name):
     subject = load_subject(folder, "latp-mg-2022", name)
-    of, repeats = subject.settings.mobility, subject.level.mobility_repeats
+    of, repeats = subject.settings.mobility, subject.preset.mobility_repeats
     found = Counter(labels_of(subject.crystal(of.x, of.y, repeats, np.random.default_rng(1))))
     units = 6 * int(np.prod(repeats))
     nearest = min(

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from dopantfit.errors import ConfigError
-from dopantfit.workflow.figures import new_figure, save_with_csv
+from dopantfit.workflow.figures import logarithmic, new_figure, save_with_csv
 from dopantfit.workflow.outputs import write_csv, write_figure
 
 
@@ -43,3 +43,17 @@ def test_numbers_of_numpy_are_written_as_those_of_python(tmp_path):
 def test_a_folder_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="no folder"):
         save_with_csv(new_figure(1.0, 1.0)[0], tmp_path / "none", "x", 50, ("a",), [])
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "seen"), [(1.1, 2.3, ["1.2", "2"]), (0.5, 40.0, ["1", "10"]), (1e-6, 3e-5, ["10^{-6}", "10^{-5}"])]
+)
+def test_a_logarithmic_axis_has_plain_numbers_where_they_are_short(low, high, seen):
+    figure, panels = new_figure(4.0, 3.0)
+    panel = panels[0, 0]
+    panel.plot([1.0, 2.0], [low, high])
+    logarithmic(panel, "y")
+    figure.canvas.draw()
+    texts = [one.get_text() for one in panel.yaxis.get_ticklabels(which="both")]
+    assert all(any(one in text for text in texts) for one in seen)
+    assert any("10^" in text for text in texts) == (high < 1e-3)

@@ -98,7 +98,8 @@ SLURM = {
 }
 
 
-@pytest.mark.parametrize("site", ["parsl", pytest.param("slurm", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("site", ["parsl", "slurm"])
 def test_a_killed_driver_of_parsl_goes_on_to_the_same_table_and_leaves_no_process(tmp_path, monkeypatch, site):
     import toy
 
@@ -171,6 +172,7 @@ def test_a_lost_block_costs_a_tenth_of_a_lost_worker_and_an_error_all():
     assert _loss(ValueError(), None) >= LOSSES
 
 
+@pytest.mark.slow
 def test_a_block_that_is_killed_costs_no_attempt(tmp_path, monkeypatch):
     beats = "dopantfit.workflow.parsl_site._HEARTBEATS_HERE"
     monkeypatch.setattr(beats, {"heartbeat_period": 1, "heartbeat_threshold": 5})

@@ -1,5 +1,6 @@
 """``dopantfit boundary``: build and sinter a grain boundary, divide it into domains, dope it, move its dopant."""
 
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +12,7 @@ from dopantfit.boundary.swap.cli import bleeding, swap
 from dopantfit.terminal import JsonOption, console, print_json
 
 if TYPE_CHECKING:
-    from dopantfit.boundary.build.schedule import Reporter
+    from dopantfit.workflow.progress import ProgressObserver
 
 boundary_app = typer.Typer(help="Build, divide and dope a grain boundary.", no_args_is_help=True)
 boundary_app.command("swap")(swap)
@@ -22,7 +23,7 @@ boundary_app.command("spectrum")(spectrum)
 @boundary_app.command("build")
 def build(
     config: Annotated[
-        str, typer.Argument(help="boundary.toml, its folder, or a size (tiny, quick, night, desk, paper).")
+        str, typer.Argument(help="boundary.toml, its folder, or a preset (tiny, quick, night, desk, paper).")
     ],
     output: Annotated[Path | None, typer.Option(help="Folder of the run.", show_default="runs/boundary-<name>")] = None,
     potential: PotentialOption = "latp-2021",
@@ -34,7 +35,7 @@ def build(
     json: JsonOption = False,
 ) -> None:
     """Place grains and the amorphous phase between them, and sinter; resumes what was begun."""
-    from dopantfit.boundary.build.config import BUILD_FILE, SIZES, load_build, size_text
+    from dopantfit.boundary.build.config import BUILD_FILE, BUILD_PRESETS, load_build, preset_text
     from dopantfit.boundary.build.sinter import build_boundary, copy_config
     from dopantfit.boundary.validation_status import keep_validation_status
     from dopantfit.lammps import Launcher
@@ -47,9 +48,10 @@ def build(
     keep_validation_status(potential, unvalidated, folder)
     if only_start:
         settings = settings.model_copy(update={"stages": ()})
-    built = build_boundary(settings, Potential.load(potential), folder, Launcher(ranks=ranks), reporter=_reporter(json))
-    if config in SIZES:
-        write_text_atomic(folder / BUILD_FILE, size_text(config))
+    with _watch(json) as observer:
+        built = build_boundary(settings, Potential.load(potential), folder, Launcher(ranks=ranks), observer=observer)
+    if config in BUILD_PRESETS:
+        write_text_atomic(folder / BUILD_FILE, preset_text(config))
     else:
         copy_config(Path(config) / BUILD_FILE if Path(config).is_dir() else Path(config), folder, BUILD_FILE)
     _show(built.record, json, folder)
@@ -104,27 +106,28 @@ def dope(
     settings = load_dope(config)
     folder = output or (structure if structure.is_dir() else structure.parent) / "dope"
     keep_validation_status(potential, unvalidated, folder)
-    records = dope_boundary(
-        read_boundary(structure),
-        Potential.load(potential),
-        settings,
-        folder,
-        Launcher(ranks=ranks),
-        levels=level,
-        realisations=realisations,
-        reporter=_reporter(json),
-    )
+    with _watch(json) as observer:
+        records = dope_boundary(
+            read_boundary(structure),
+            Potential.load(potential),
+            settings,
+            folder,
+            Launcher(ranks=ranks),
+            levels=level,
+            realisations=realisations,
+            observer=observer,
+        )
     copy_config(config / DOPE_FILE if config.is_dir() else config, folder, DOPE_FILE)
     _show({"realisations": records}, json, folder)
     if any(record["error"] for record in records):
         raise typer.Exit(1)
 
 
-def _reporter(quiet: bool) -> "Reporter":
-    from dopantfit.boundary.build.schedule import silent
-    from dopantfit.lammps import RichReport
+def _watch(quiet: bool) -> "AbstractContextManager[ProgressObserver]":
+    from dopantfit.workflow.progress import unwatched
+    from dopantfit.workflow.screen import watched
 
-    return silent if quiet else RichReport
+    return unwatched() if quiet else watched()
 
 
 def _show(record: dict[str, Any], json: bool, folder: Path | None) -> None:

@@ -13,10 +13,9 @@ from dopantfit.ceramic.pellet import Pellet
 from dopantfit.ceramic.settings import ROOM
 from dopantfit.ceramic.study_pellet import StudyPellet
 from dopantfit.ceramic.tables import Numbers
-from dopantfit.study.item import write_table
 from dopantfit.workflow import figures as workflow_figures
 from dopantfit.workflow.names import drawn
-from dopantfit.workflow.outputs import write_figure
+from dopantfit.workflow.outputs import write_csv, write_figure
 
 if TYPE_CHECKING:
     from dopantfit.ceramic.window import Window
@@ -50,7 +49,7 @@ def _conductivities(panel: Any, pellet: Pellet, measured: Sequence[MeasuredSampl
             at, fill = 1000.0 / (sample.temperature or ROOM), _GREY if sample.temperature else "white"
             panel.plot([at], [sample.total], "d", color=_GREY, markerfacecolor=fill, markersize=5, label=legend)
             legend = None
-    panel.set_yscale("log")
+    workflow_figures.logarithmic(panel, "y")
     panel.legend(fontsize=8)
     label(panel, "1000/T (1/K)", "conductivity (S/cm)", f"{drawn(pellet.name)}; bands and bars are 95 %")
 
@@ -82,7 +81,7 @@ def draw_study(found: StudyPellet) -> Figure:
 def draw_totals(panel: Any, found: StudyPellet, colours: Sequence[Any] = COLOURS) -> None:
     """Draw conductivities with bands; where only a bound is known, its line is dotted."""
     _lines(panel, found, "total", colours)
-    panel.set_yscale("log")
+    workflow_figures.logarithmic(panel, "y")
     if found.bulk.value:
         panel.axhline(found.bulk.value, color=_GREY, linewidth=0.8, linestyle="--", label="grains alone")
     panel.legend(fontsize=8)
@@ -109,14 +108,14 @@ def _lines(panel: Any, found: StudyPellet, name: str, colours: Sequence[Any]) ->
             )
         elif all(isfinite(one.high) for one in ends):
             panel.plot(sizes, [one.high for one in ends], ":", color=colour, label=f"{drawn(system)} (bound)")
-    panel.set_xscale("log")
+    workflow_figures.logarithmic(panel, "x")
 
 
 def save_with_numbers(figure: Figure, path: Path, *tables: Numbers | None) -> None:
     """Write the figure, and its numbers beside it: ``<stem>.csv``, then ``<stem>-2.csv``."""
     write_figure(figure, path, dpi=150)
     for number, table in enumerate((one for one in tables if one is not None), 1):
-        write_table(path.with_name(f"{path.stem}{'' if number == 1 else f'-{number}'}.csv"), *table)
+        write_csv(path.with_name(f"{path.stem}{'' if number == 1 else f'-{number}'}.csv"), *table)
 
 
 def new_figure(columns: int) -> tuple[Figure, list[Any]]:

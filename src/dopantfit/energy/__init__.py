@@ -3,7 +3,8 @@
 from dopantfit.energy.calculator import ShellModel
 from dopantfit.energy.derivatives import Derivatives, parameter_derivatives
 from dopantfit.energy.evaluation import Evaluation, evaluate
-from dopantfit.energy.frame import Frame, make_frame, species_table
+from dopantfit.energy.frame import Frame, make_frame
+from dopantfit.energy.real_space import species_table
 from dopantfit.energy.relaxation import ShellStart
 from dopantfit.energy.shell_problem import ShellProblem
 

@@ -8,7 +8,8 @@ from ase.calculators.calculator import Calculator, all_changes
 
 from dopantfit.energy.arrays import Floats
 from dopantfit.energy.evaluation import Evaluation, evaluate
-from dopantfit.energy.frame import ACCURACY, Frame, background_energy, make_frame, species_table
+from dopantfit.energy.frame import ACCURACY, Frame, background_energy, make_frame
+from dopantfit.energy.real_space import species_table
 from dopantfit.energy.relaxation import TOLERANCE
 from dopantfit.energy.shell_problem import ShellProblem
 from dopantfit.errors import CollapseError, ConfigError, ConvergenceError

@@ -15,10 +15,11 @@ import numpy as np
 from dopantfit.energy.arrays import Floats, Integers
 from dopantfit.energy.cell_preconditioner import UnitPreconditioner, unit_preconditioner
 from dopantfit.energy.electrostatics import ParticleMesh
-from dopantfit.energy.frame import longest, species_of, species_table
+from dopantfit.energy.frame import longest, species_of
 from dopantfit.energy.mesh import mesh_shape
 from dopantfit.energy.minimiser import MinimisationMethod, MinimisationProgress, Minimum, minimise
 from dopantfit.energy.neighbours import Neighbourhood, find_neighbours
+from dopantfit.energy.real_space import species_table
 from dopantfit.energy.region import SKIN, Region, SiteForces, add_charge
 from dopantfit.energy.relaxation import COLLAPSE_DISTANCE
 from dopantfit.energy.structure_checks import check_geometry, check_memory

@@ -8,7 +8,6 @@ import numpy as np
 from dopantfit.energy.arrays import Floats, Integers
 from dopantfit.energy.ewald import EwaldPlan, miller_indices, plan_ewald, strain_factors
 from dopantfit.energy.neighbours import Ghosts, Lists, NeighbourRuns, find_neighbours, neighbour_runs
-from dopantfit.energy.real_space import SpeciesTable
 from dopantfit.energy.structure_checks import check_geometry, check_memory, refuse_overlap
 from dopantfit.errors import ConfigError
 from dopantfit.potential import Potential
@@ -171,20 +170,3 @@ def _with_lists(frame: Frame) -> Frame:
     coulomb, buckingham, nearest = (neighbour_runs(near, frame.species, len(frame.labels), reach) for reach in reaches)
     lists = Lists(near.ghosts, coulomb, buckingham)
     return replace(frame, lists=lists, near_lists=Lists(near.ghosts, nearest, nearest))
-
-
-def species_table(labels: tuple[str, ...], potential: Potential, coulomb: float = COULOMB) -> SpeciesTable:
-    """The numbers of a potential for these species, in their order. coulomb: e²/4πε0 [eV Å]."""
-    species = [potential.species[label] for label in labels]
-    pairs = [[potential.pair(a, b) for b in labels] for a in labels]
-    return SpeciesTable(
-        core_charge=np.array([one.charge for one in species], dtype=np.float64),
-        shell_charge=np.array([one.shell.charge if one.shell else 0.0 for one in species], dtype=np.float64),
-        has_shell=np.array([one.shell is not None for one in species]),
-        spring=np.array([one.shell.spring if one.shell else 0.0 for one in species], dtype=np.float64),
-        A=np.array([[pair.A for pair in row] for row in pairs], dtype=np.float64),
-        inverse_rho=np.array([[1 / pair.rho for pair in row] for row in pairs], dtype=np.float64),
-        C=np.array([[pair.C for pair in row] for row in pairs], dtype=np.float64),
-        cutoff=potential.cutoff,
-        coulomb=coulomb,
-    )

@@ -19,6 +19,8 @@ from dopantfit.energy.pair_terms import (
     gather_vectors,
     run_sums,
 )
+from dopantfit.potential import Potential
+from dopantfit.units import COULOMB
 
 
 class SpeciesTable(NamedTuple):
@@ -38,6 +40,23 @@ class SpeciesTable(NamedTuple):
     C: Floats
     cutoff: float
     coulomb: float
+
+
+def species_table(labels: tuple[str, ...], potential: Potential, coulomb: float = COULOMB) -> SpeciesTable:
+    """The numbers of a potential for these species, in their order. coulomb: e²/4πε0 [eV Å]."""
+    species = [potential.species[label] for label in labels]
+    pairs = [[potential.pair(a, b) for b in labels] for a in labels]
+    return SpeciesTable(
+        core_charge=np.array([one.charge for one in species], dtype=np.float64),
+        shell_charge=np.array([one.shell.charge if one.shell else 0.0 for one in species], dtype=np.float64),
+        has_shell=np.array([one.shell is not None for one in species]),
+        spring=np.array([one.shell.spring if one.shell else 0.0 for one in species], dtype=np.float64),
+        A=np.array([[pair.A for pair in row] for row in pairs], dtype=np.float64),
+        inverse_rho=np.array([[1 / pair.rho for pair in row] for row in pairs], dtype=np.float64),
+        C=np.array([[pair.C for pair in row] for row in pairs], dtype=np.float64),
+        cutoff=potential.cutoff,
+        coulomb=coulomb,
+    )
 
 
 @kernel

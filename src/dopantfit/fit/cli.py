@@ -1,18 +1,11 @@
 """``dopantfit fit``: one folder with ``fit.toml`` in, a potential with error bars out."""
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from dopantfit.terminal import JsonOption, at_a_time, print_json, print_parts
-
-if TYPE_CHECKING:
-    from dopantfit.fit.run import FitPlan
-    from dopantfit.fit.verb import Observe, Say
 
 
 def fit(
@@ -29,6 +22,7 @@ def fit(
     from dopantfit.fit import verb
     from dopantfit.fit.run import plan_fit
     from dopantfit.fit.tables import plan_as_json, plan_table, result_tables
+    from dopantfit.workflow.screen import watched
 
     if dry_run:
         shown = plan_as_json(plan_fit(folder))
@@ -36,35 +30,3 @@ def fit(
         return
     record = verb.fit(folder, workers=workers, work=work, watch=watched)
     print_json(record.as_dict()) if json else print_parts(*result_tables(record))
-
-
-@contextmanager
-def watched(plan: "FitPlan") -> "Iterator[tuple[Observe, Say]]":
-    """Show a progress bar on standard error; in a log, a line per step."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    from dopantfit.fit.run import Generation
-
-    console = Console(stderr=True, highlight=False)
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task("search", total=plan.config.swarm.generations + 1)
-
-        def show(text: str, **more: int) -> None:
-            progress.update(task, description=text, **more)  # type: ignore[arg-type]
-            if not console.is_terminal:
-                console.print(text, soft_wrap=True, markup=False)
-
-        started = time.monotonic()
-
-        def observe(one: Generation, total: int) -> None:
-            done = one.number + 1
-            left = (time.monotonic() - started) / done * (total - done)
-            show(f"search {done} of {total}, {left:.0f} s left: {one.as_text()}", completed=done)
-
-        def say(step: str) -> None:
-            if step != "search":
-                show(step)
-
-        yield observe, say

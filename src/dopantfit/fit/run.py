@@ -36,6 +36,7 @@ from dopantfit.potential import Potential
 from dopantfit.potential.files import named_in
 from dopantfit.workflow.lock import held, run_folder
 from dopantfit.workflow.pool import Pool
+from dopantfit.workflow.progress import NOBODY, ProgressObserver, TimeLeft, WorkProgress
 
 
 @dataclass(frozen=True)
@@ -194,29 +195,25 @@ def run_fit(
     plan: FitPlan,
     work: Path,
     workers: int = 1,
-    observe: Callable[[Generation, int], None] = lambda generation, total: None,
-    say: Callable[[str], None] = lambda stage: None,
+    observer: ProgressObserver = NOBODY,
 ) -> FitResult:
     """Search, refine and estimate. work: folder of the journal, made where it is missing.
 
-    observe: called after every generation with what it found and how many there will be. say: called with the name of
-    every step before it begins.
     Raises ConfigError when another fit of this file runs, or the folder is that of another one.
     """
     with held(plan.file.parent), run_folder(work, plan.file):
-        return _run_fit(plan, work, workers, observe, say)
+        return _run_fit(plan, work, workers, observer)
 
 
 def _run_fit(
     plan: FitPlan,
     work: Path,
     workers: int,
-    observe: Callable[[Generation, int], None],
-    say: Callable[[str], None],
+    observer: ProgressObserver,
 ) -> FitResult:
-    watch = _Stopwatch(say)
+    watch = _Stopwatch(observer.say)
     if not is_compiled():
-        say("the engine is compiled for this machine, once: about half a minute")
+        observer.say("the engine is compiled for this machine, once: about half a minute")
     frames = Objective(plan.space, plan.training, plan.config.guards)
     objective = including(frames, plan.fitted_differences)
     start_cost = objective.cost(plan.space.start)
@@ -224,13 +221,13 @@ def _run_fit(
     before = _preoptimise(plan)
     with worker_pool(frames, workers, plan.fitted_differences, objective) as pool:
         watch.begin("search")
-        found = _search(plan, pool, known_points(plan.space, before), work, observe)
+        found = _search(plan, pool, known_points(plan.space, before), work, observer)
         watch.begin("local")
         survived = found.costs < frames.penalty
         starts = local_starts(
             pool, found.points[survived], found.costs[survived], plan.config.local.starts, bool(plan.fitted_differences)
         )
-        with told(work / "local", say) as folder:
+        with told(work / "local", observer) as folder:
             refined = sorted(refine_all(pool, starts, plan.config.local, folder), key=lambda one: one.cost)
     return _finish(plan, objective, tuple(refined), found, start_cost, before, watch)
 
@@ -312,12 +309,13 @@ def _search(
     pool: Pool | None,
     known: list[Floats],
     work: Path,
-    observe: Callable[[Generation, int], None],
+    observer: ProgressObserver,
 ) -> _Search:
     """The global search from the known points; only those where the file wants no generations."""
     settings, rng = plan.config.swarm, np.random.default_rng(plan.config.seed)
     rejected: Counter[str] = Counter()
     generations: list[Generation] = []
+    total, left = settings.generations + 1, TimeLeft()
 
     def evaluate(points: Floats, anchor: Floats, lowest: float = float("inf")) -> list[Evaluated]:
         return evaluate_all(pool, points, anchor, lowest)
@@ -331,7 +329,9 @@ def _search(
         spread = float(np.sqrt(np.mean(np.var(points, axis=0))))
         median = float(np.median(costs))
         generations.append(Generation(len(generations), best, min(costs), median, len(reasons), spread, parts))
-        observe(generations[-1], settings.generations + 1)
+        done = len(generations)
+        text = f"{done} of {total}{left(done, total)}: {generations[-1].as_text()}"
+        observer.show("search", WorkProgress(done, text=text, of=total))
 
     if settings.generations:
         first = first_generation(known, len(plan.space.variables), settings, rng)

@@ -25,7 +25,7 @@ from dopantfit.fit.surrogate import Evaluated, Surrogate
 from dopantfit.fit.variables import Space
 from dopantfit.workflow.folders import make_folder
 from dopantfit.workflow.pool import Pool, local_pool
-from dopantfit.workflow.progress import WorkProgress, progress_of, write_progress
+from dopantfit.workflow.progress import ProgressObserver, WorkProgress, progress_of, write_progress
 
 #: Candidates whose estimates are computed together.
 BLOCK = 20
@@ -99,19 +99,18 @@ def _refine(start: Floats, settings: Local, folder: Path | None, number: int) ->
 
 
 @contextmanager
-def told(folder: Path, say: Callable[[str], None]) -> Iterator[Path]:
-    """Yield a folder in which refinements write how far they are; meanwhile that is said now and then."""
+def told(folder: Path, observer: ProgressObserver) -> Iterator[Path]:
+    """Yield a folder in which refinements write how far they are; meanwhile that is told now and then."""
     shutil.rmtree(folder, ignore_errors=True)
     ended = threading.Event()
 
     def tell() -> None:
-        last = ""
         while not ended.wait(_TELL):
             found = [progress_of(one) for one in sorted(folder.glob("*"))]
-            text = "local: " + "; ".join(one.text for one in found if one is not None)
-            if text != last and any(found):
-                say(text)
-            last = text
+            steps = [one for one in found if one is not None]
+            if steps:
+                text = "; ".join(one.text for one in steps)
+                observer.show("local", WorkProgress(sum(one.done for one in steps), text=text))
 
     teller = threading.Thread(target=tell, daemon=True)
     teller.start()

@@ -18,25 +18,26 @@ if TYPE_CHECKING:
 
 def run(
     folder: Annotated[Path, typer.Argument(help="Folder of a fit, with fit.toml and study.toml.")],
-    preset: Annotated[str | None, typer.Option(help="Size of the study, instead of the one study.toml names.")] = None,
-    level: Annotated[str, typer.Option(help="Level of the gates.")] = "quick",
+    preset: PresetOption = None,
+    gates: Annotated[
+        str, typer.Option("--gates", "--level", help="Preset of the gates: quick, night, desk or paper.")
+    ] = "quick",
     workers: WorkersOption = None,
     site: SiteOption = None,
     json: JsonOption = False,
 ) -> None:
     """Fit, validate and study one dopant and report on it; what is up to date is kept."""
-    from dopantfit.fit.cli import watched as fit_watched
     from dopantfit.pipeline.run import RunWatch, show_nobody
     from dopantfit.pipeline.run import run as do
     from dopantfit.report.cli import report_lines
-    from dopantfit.validate.cli import watched as gates_watched
     from dopantfit.workflow.overview import Overview
+    from dopantfit.workflow.screen import watched
 
     def tell(step: str, why: str) -> None:
         sys.stderr.write(f"{step}: {why or 'up to date'}\n")
 
-    watch = RunWatch(tell, show_nobody if json else _show, fit_watched, gates_watched, Overview)
-    record = do(folder, preset=preset, level=level, workers=workers, site=site, watch=watch)
+    watch = RunWatch(tell, show_nobody if json else _show, watched, Overview)
+    record = do(folder, preset=preset, gates=gates, workers=workers, site=site, watch=watch)
     print_json(record.as_dict()) if json else print_parts(*report_lines(record.report, record.page))
     if record.study.has_failed:
         raise typer.Exit(1)
@@ -73,10 +74,9 @@ def learn(
     json: JsonOption = False,
 ) -> None:
     """Run the potential, label the frames its ensemble disagrees on most, fit again; three rounds at most."""
-    from dopantfit.fit.cli import watched
-    from dopantfit.pipeline.learn import LearnWatch
     from dopantfit.pipeline.learn import learn as do
     from dopantfit.pipeline.learn_plan import plan_learning
+    from dopantfit.workflow.screen import watched
 
     if dry_run:
         planned = plan_learning(folder, jobs, ranks).as_dict()
@@ -93,10 +93,7 @@ def learn(
         )
         return
 
-    def tell(line: str) -> None:
-        sys.stderr.write(f"{line}\n")
-
-    record = do(folder, workers=workers, jobs=jobs, ranks=ranks, work=work, watch=LearnWatch(tell, watched))
+    record = do(folder, workers=workers, jobs=jobs, ranks=ranks, work=work, watch=watched)
     print_json(record.as_dict()) if json else print_parts(_learned(record), _ENDINGS[record.ended])
 
 

@@ -6,7 +6,7 @@ of the set's plan, so that `dopantfit reference run` would label the same.
 """
 
 import shutil
-from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,23 +37,12 @@ from dopantfit.reference.run import run_set
 from dopantfit.workflow.folders import in_place_of, make_folder
 from dopantfit.workflow.lock import run_folder
 from dopantfit.workflow.names import default_run
+from dopantfit.workflow.progress import ProgressObserver, Watch, unwatched
 from dopantfit.workflow.provenance import sha256_of, write_json_atomic, write_text_atomic
 from dopantfit.workflow.schema import parse_record, read_json
 
 _COMMITTEE, _CHOICE, _ROUND, _SETTINGS = "committee", "choice.json", "round.json", "settings.json"
 _REMEDY = "remove it, and run `dopantfit learn` again"
-
-
-def tell_nobody(line: str) -> None:
-    """Say nothing."""
-
-
-@dataclass(frozen=True)
-class LearnWatch:
-    """Who is told how rounds go. tell: a line for every step and every label. fit: how each fit goes."""
-
-    tell: Callable[[str], None] = tell_nobody
-    fit: fitting.FitWatch = fitting.unwatched
 
 
 def learn(
@@ -63,7 +52,7 @@ def learn(
     jobs: int = 1,
     ranks: int = 1,
     work: str | Path | None = None,
-    watch: LearnWatch | None = None,
+    watch: Watch = unwatched,
 ) -> LearnRecord:
     """Take the rounds that ``learn.toml`` in `folder` asks for; return what ``learn.json`` holds.
 
@@ -75,7 +64,8 @@ def learn(
     place = Path(work) if work is not None else default_run("learn", plan.fit.name)
     with run_folder(place, plan.file):
         _check_settings(plan, place)
-        return _Rounds(plan, place.resolve(), workers, jobs, ranks, watch or LearnWatch()).all()
+        with watch() as observer:
+            return _Rounds(plan, place.resolve(), workers, jobs, ranks, observer).all()
 
 
 def _check_settings(plan: LearnPlan, place: Path) -> None:
@@ -97,7 +87,7 @@ class _Rounds:
     workers: int
     jobs: int
     ranks: int
-    watch: LearnWatch
+    observer: ProgressObserver
 
     def all(self) -> LearnRecord:
         """Take every round that is not done, and fit what the last one labelled."""
@@ -133,14 +123,15 @@ class _Rounds:
 
     def _fit(self) -> None:
         if why := why_fit(self.plan.folder):
-            self.watch.tell(f"fit: {why}")
-            fitting.fit(self.plan.folder, workers=self.workers, work=self.place / "fit", watch=self.watch.fit)
+            self.observer.say(f"fit: {why}")
+            work = self.place / "fit"
+            fitting.fit(self.plan.folder, workers=self.workers, work=work, watch=lambda: nullcontext(self.observer))
 
     def _choose(self, number: int) -> Choice:
         """Run the potential, ask the committee, keep what is taken as starts of the set."""
         potential, members = self._committee(number)
         candidates, lost = self._candidates(number)
-        self.watch.tell(f"round {number}: {len(members)} potentials on {len(candidates)} configurations")
+        self.observer.say(f"round {number}: {len(members)} potentials on {len(candidates)} configurations")
         found = spreads(candidates, members, self.plan.dopant, self.workers)
         config = self.plan.config
         taken = chosen(candidates, found, config.frames, config.broken, config.apart)
@@ -173,12 +164,12 @@ class _Rounds:
         found: list[Unlabelled] = []
         lost: dict[str, str] = {}
         for item in self.plan.items:
-            self.watch.tell(f"round {number}: {item.name} ({item.kind}) runs")
+            self.observer.say(f"round {number}: {item.name} ({item.kind}) runs")
             try:
                 made = configurations(plan, self.plan.set, results, folder, only=(item.name,))
             except (CollapseError, ConvergenceError, EngineError, ReferenceDataError) as problem:
                 lost[item.name] = str(problem)
-                self.watch.tell(f"round {number}: {item.name} gives none: {problem}")
+                self.observer.say(f"round {number}: {item.name} gives none: {problem}")
                 continue
             if made.waiting:
                 lost[item.name] = made.waiting[0]
@@ -202,7 +193,7 @@ class _Rounds:
             jobs=self.jobs,
             ranks=self.ranks,
             only=tuple(names),
-            report=self.watch.tell,
+            observer=self.observer,
         )
         if len(run.failed) == len(names):
             raise EngineError(f"round {number}: no frame could be labelled: {next(iter(run.failed.values()))}")

@@ -14,7 +14,9 @@ from dopantfit.study import verb as studying
 from dopantfit.study.config import load_study
 from dopantfit.study.record import StudyRecord
 from dopantfit.validate import verb as validating
+from dopantfit.validate.presets import gate_preset
 from dopantfit.validate.record_schema import ValidationRecord
+from dopantfit.workflow.progress import Watch, unwatched
 from dopantfit.workflow.site import load_site
 
 Ending = Literal["done", "kept"]
@@ -35,14 +37,13 @@ def show_nobody(record: Made) -> None:
 class RunWatch:
     """Who is told how a whole run goes.
 
-    tell: which step begins and why; empty where it is kept. show: what a step made, as soon as it ends. The others:
-    how each step goes.
+    tell: which step begins and why; empty where it is kept. show: what a step made, as soon as it ends. work: how the
+    fit and the gates go. study: how the study goes.
     """
 
     tell: Callable[[str, str], None] = tell_nobody
     show: Callable[[Made], None] = show_nobody
-    fit: fitting.FitWatch = fitting.unwatched
-    gates: validating.GateWatch = validating.unwatched
+    work: Watch = unwatched
     study: studying.StudyWatch = studying.unwatched
 
 
@@ -79,7 +80,7 @@ def run(
     folder: str | Path,
     *,
     preset: str | None = None,
-    level: str = "quick",
+    gates: str = "quick",
     workers: int | None = None,
     site: str | Path | None = None,
     watch: RunWatch | None = None,
@@ -87,18 +88,20 @@ def run(
     """Fit, validate and study one dopant and report on it; what is up to date is kept.
 
     folder: with ``fit.toml`` and ``study.toml``. preset: of the study, instead of the one that its file names.
-    level: of the gates. workers, site: of the study. A gate that fails ends nothing here: whether a potential may be
-    used all the same is for the study to say.
+    gates: preset of the gates. workers, site: of the study. A gate that fails ends nothing here: whether a potential
+    may be used all the same is for the study to say.
     Raises ConfigError and ReferenceDataError, one line each, for bad input.
     """
     folder, watch = Path(folder), watch or RunWatch()
     place = studying.run_folder(*load_study(folder, preset))
+    # Hours before the gates and the study read them.
+    gate_preset(gates)
     if site is not None:
-        load_site(Path(site)).check(str(site))  # hours before the study reads it
+        load_site(Path(site)).check(str(site))
     steps = _Steps(watch)
-    steps.take("fit", why_fit(folder), lambda: fitting.fit(folder, watch=watch.fit))
+    steps.take("fit", why_fit(folder), lambda: fitting.fit(folder, watch=watch.work))
     steps.take(
-        "validate", why_validate(folder, level), lambda: validating.validate(folder, level=level, watch=watch.gates)
+        "validate", why_validate(folder, gates), lambda: validating.validate(folder, preset=gates, watch=watch.work)
     )
     watch.tell("study", "its tasks know themselves what is up to date")
     study = studying.study(folder, preset=preset, workers=workers, site=site, watch=watch.study)

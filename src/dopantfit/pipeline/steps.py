@@ -6,8 +6,7 @@ from dopantfit.fit.config import load_config
 from dopantfit.fit.inputs import fit_files
 from dopantfit.fit.record import POTENTIAL_FILE, RECORD_FILE
 from dopantfit.fit.record_schema import FitRecord
-from dopantfit.validate.levels import LEVELS
-from dopantfit.validate.levels import level as level_of
+from dopantfit.validate.presets import GATE_PRESETS, gate_preset
 from dopantfit.validate.record import VALIDATION_FILE, stale
 from dopantfit.validate.record_schema import ValidationRecord
 from dopantfit.workflow.provenance import holds, sha256_of
@@ -42,18 +41,18 @@ def stale_fit(folder: Path, record: FitRecord) -> str:
     return "" if holds(potential, record.potential_sha256) else f"{potential} is not what it wrote"
 
 
-def why_validate(folder: Path, level: str) -> str:
+def why_validate(folder: Path, preset: str) -> str:
     """Say why the gates have to be held against the potential (again); empty when the record need not be made again.
 
-    It need not when it is of this potential and these settings, and of this level or a more thorough one.
-    Raises ConfigError when there is no such level, or a record that cannot be read.
+    It need not when it is of this potential and these settings, and of this preset or a more thorough one.
+    Raises ConfigError when there is no such preset, or a record that cannot be read.
     """
-    level_of(level)
+    asked = gate_preset(preset)
     record = ValidationRecord.read_if_there(folder / VALIDATION_FILE)
     if record is None:
         return "there is no validation yet"
     why = stale(record, sha256_of(folder / POTENTIAL_FILE), folder)
     if why:
         return f"it was made with {why}"
-    order = list(LEVELS)
-    return "" if record.level in order[order.index(level) :] else f"it was made at level {record.level}"
+    enough = list(GATE_PRESETS)[list(GATE_PRESETS.values()).index(asked) :]
+    return "" if record.level in enough else f"it was made with the preset {record.level}"

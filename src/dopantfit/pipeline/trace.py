@@ -110,7 +110,7 @@ def _gates(folder: Path, potential: Path) -> Link:
     gates = ", ".join(f"{gate.name} {'passed' if gate.passed else 'failed'}" for gate in record.gates)
     why = stale(record, sha256_of(potential), folder)
     problem = f"made with {why}" if why else ""
-    return Link("gates", str(path), f"level {record.level}: {gates}", sha256_of(path), problem)
+    return Link("gates", str(path), f"preset {record.level}: {gates}", sha256_of(path), problem)
 
 
 def _study(name: Parameter, potential: Path, config: StudyConfig, base: Path, run: Path) -> Iterator[Link]:

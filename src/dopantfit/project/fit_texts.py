@@ -4,11 +4,11 @@ from collections.abc import Mapping
 
 from dopantfit.potential import Buckingham, Potential
 from dopantfit.potential.checks import Pair
+from dopantfit.presets import PRESETS
 from dopantfit.project.compound import SimpleCompound
 from dopantfit.project.request import DopantRequest
 from dopantfit.project.start import bond_change, rounded, size_change
 from dopantfit.strict_toml import quoted
-from dopantfit.study.config import PRESETS
 
 #: How far the search may go from a start: with the ligand, with the centre of the polyanion, with other cations, which
 #: no frame brings near and whose box is as narrow as the host's own cation pairs are alike.

@@ -205,12 +205,12 @@ def _take_back(folders: Iterable[Path]) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-#: What the later steps took for Mg, 56 + 21 frames and the size "quick", on two cores.
+#: What the later steps took for Mg, 56 + 21 frames and the preset `quick`, on two cores.
 _LATER: tuple[tuple[str, str], ...] = (
     ("dopantfit check {fit}", "seconds"),
     ("dopantfit fit {fit}", "about 2 minutes on two cores, as for the 77 frames of Mg"),
     ("dopantfit validate {fit}", "about 5 minutes on two cores"),
-    ("dopantfit run {fit}", "fit, gates and study; that of Mg at the size quick took 21 minutes of a core"),
+    ("dopantfit run {fit}", "fit, gates and study; that of Mg with the preset quick took 21 minutes of a core"),
 )
 
 

@@ -2,7 +2,6 @@
 
 import math
 import sys
-from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,8 +11,6 @@ import typer
 from dopantfit.terminal import JsonOption, at_a_time, print_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from rich.console import Console
 
     from dopantfit.reference.calculator import CalculatorSettings
@@ -184,6 +181,8 @@ def run(
     from dopantfit.reference.plan import load_plan
     from dopantfit.reference.run import default_work, outlook, run_set, with_calculator
     from dopantfit.workflow.folders import make_folder
+    from dopantfit.workflow.progress import duration_in_words
+    from dopantfit.workflow.screen import watched
 
     settings = _calculator(calculator, options)
     plan = with_calculator(load_plan(folder), settings, folder)
@@ -193,13 +192,12 @@ def run(
         return
     ahead = outlook(plan, folder, place, jobs, ranks, names)
     left = ahead.planned - ahead.finished
-    # With --json what is printed on the way goes to standard error.
-    said = sys.stderr if json else sys.stdout
-    how_long = "" if math.isnan(ahead.seconds) else f", about {_duration(ahead.seconds)}"
-    said.write(f"{left} of {ahead.planned} frames to compute{how_long}\n")
-    said.flush()
-    with _progress(left, _console(stderr=json)) as report:
-        summary = run_set(folder, work=place, jobs=jobs, ranks=ranks, only=names, report=report, calculator=settings)
+    how_long = "" if math.isnan(ahead.seconds) else f", about {duration_in_words(ahead.seconds)}"
+    with watched() as observer:
+        observer.say(f"{left} of {ahead.planned} frames to compute{how_long}")
+        summary = run_set(
+            folder, work=place, jobs=jobs, ranks=ranks, only=names, observer=observer, calculator=settings
+        )
     if json:
         print_json({"computed": list(summary.done), "failed": dict(summary.failed), "waiting": list(summary.waiting)})
         raise typer.Exit(1 if summary.failed else 0)
@@ -225,17 +223,18 @@ def compare(
     """Hold the calculator that labelled a set against DFT, and write how far it is into the manifest."""
     from dopantfit.reference.label_check import compare_labels, lines_of
     from dopantfit.reference.manifest import load_manifest
+    from dopantfit.workflow.screen import watched
 
-    console = _console(stderr=True)
-    check = compare_labels(
-        folder,
-        dft,
-        jobs=jobs,
-        work=work,
-        around=tuple(around or ()),
-        calculator=_calculator(calculator, options),
-        report=(lambda line: console.print(line, markup=False)) if sys.stderr.isatty() else None,
-    )
+    with watched() as observer:
+        check = compare_labels(
+            folder,
+            dft,
+            jobs=jobs,
+            work=work,
+            around=tuple(around or ()),
+            calculator=_calculator(calculator, options),
+            observer=observer,
+        )
     if json:
         print_json(check.model_dump(mode="json"))
         return
@@ -271,30 +270,8 @@ def _write_only(plan: "Plan", folder: Path, code: str, work: Path, only: tuple[s
     sys.stdout.write(f"{len(folders)} input folders in {destination}\n")
 
 
-@contextmanager
-def _progress(total: int, console: "Console") -> "Iterator[Callable[..., None]]":
-    """Show a bar with the time left, and a line per frame above it; yields what `run_set` reports to."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
-
-    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console) as progress:
-        task = progress.add_task("frames", total=total)
-
-        def report(line: str, *_: object) -> None:
-            progress.console.print(line, markup=False, soft_wrap=True)
-            progress.advance(task)
-
-        yield report
-
-
-def _duration(seconds: float) -> str:
-    hours, minutes = divmod(round(seconds / 60), 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min" if minutes else f"{seconds:.0f} s"
-
-
-def _console(stderr: bool = False) -> "Console":
+def _console() -> "Console":
     from rich.console import Console
 
     # A pipe has no width; the table needs this much.
-    stream = sys.stderr if stderr else sys.stdout
-    return Console(highlight=False, stderr=stderr, width=None if stream.isatty() else 140)
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 140)

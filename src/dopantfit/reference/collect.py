@@ -8,7 +8,6 @@ from ase import Atoms
 
 from dopantfit.errors import ReferenceDataError
 from dopantfit.reference.cp2k import Mesh
-from dopantfit.reference.cp2k_process import BOOKKEEPING, read_result
 from dopantfit.reference.frames import append_frames, load_set, write_set
 from dopantfit.reference.generate import Generated
 from dopantfit.reference.labels import Labels, labels_of
@@ -19,6 +18,7 @@ from dopantfit.reference.manifest import (
     save_manifest,
 )
 from dopantfit.reference.plan import Plan, Recompute
+from dopantfit.reference.result import BOOKKEEPING, RESULT_FILE, read_result
 
 
 def finished_frames(plan: Plan, folder: Path, work: Path, labels: Labels | None = None) -> dict[str, Atoms]:
@@ -32,7 +32,7 @@ def finished_frames(plan: Plan, folder: Path, work: Path, labels: Labels | None 
             return finished_frames(plan, folder, work, found)
     frames: dict[str, Atoms] = {}
     meshes = {item.name: item.k_mesh or plan.k_mesh for item in plan.configurations}
-    for path in sorted(work.glob("*/result.extxyz")):
+    for path in sorted(work.glob(f"*/{RESULT_FILE}")):
         frame = read_result(path.parent)
         if frame is None:
             continue

@@ -23,20 +23,17 @@ from dopantfit.reference.cp2k import (
     single_point_input,
 )
 from dopantfit.reference.cp2k_output import read_output, with_results
-from dopantfit.reference.frames import dump_frames, read_frames
 from dopantfit.reference.generate import Configuration
+from dopantfit.reference.result import keep_result
 from dopantfit.workflow.folders import make_folder
 from dopantfit.workflow.orphans import guarded
 from dopantfit.workflow.provenance import write_text_atomic
 
-RESULT_FILE = "result.extxyz"
 INPUT_FILE = "cp2k.inp"
 OUTPUT_FILE = "cp2k.out"
 #: Start of the names of CP2K's own files.
 PROJECT = "frame"
 _PID_FILE = "pid"
-#: What ``info`` of a result holds beside what its frame will carry.
-BOOKKEEPING = ("input_sha256", "computed_with", "wall_seconds", "scf_steps")
 #: Seconds that CP2K has to end after it was asked to.
 _GRACE = 5.0
 
@@ -119,7 +116,7 @@ class Processes:
 def compute_frame(configuration: Configuration, settings: Cp2kSettings, work: Path, processes: Processes) -> Atoms:
     """Run CP2K on a configuration in ``work/<frame_id>`` and return the frame, written to its result file.
 
-    Energy [eV], forces [eV/Å] and stress [eV/Å³] are in its calculator, `BOOKKEEPING` in its info.
+    Energy [eV], forces [eV/Å] and stress [eV/Å³] are in its calculator, `result.BOOKKEEPING` in its info.
     Raises EngineError with CP2K's own words when it stops, ReferenceDataError when its output is truncated
     or the self-consistency did not converge; both name the output. ConfigError
     when the file system does not take what is to be written.
@@ -153,15 +150,9 @@ def _computed(configuration: Configuration, settings: Cp2kSettings, work: Path, 
     if status != 0:
         raise EngineError(f"CP2K stopped: {own_words(output)} (exit status {status}); see {output}")
     frame = _finished(configuration, settings, output, time.monotonic() - started)
-    write_text_atomic(folder / RESULT_FILE, dump_frames([frame]))
+    keep_result(folder, frame)
     _keep_wavefunction(folder, kept)
     return frame
-
-
-def read_result(folder: Path) -> Atoms | None:
-    """Return the frame that was computed in ``folder``, or None where none is complete."""
-    path = folder / RESULT_FILE
-    return read_frames(path)[0] if path.is_file() else None
 
 
 def fingerprint(atoms: Atoms, settings: Cp2kSettings, k_mesh: Mesh) -> str:

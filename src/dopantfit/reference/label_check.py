@@ -3,7 +3,7 @@
 import json
 import os
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, as_completed
 from pathlib import Path
 
@@ -14,15 +14,16 @@ from ase import Atoms
 from dopantfit.errors import ConfigError
 from dopantfit.reference.calculator import CalculatorSettings
 from dopantfit.reference.chemistry import kind_of_pair
-from dopantfit.reference.cp2k_process import read_result
 from dopantfit.reference.frames import FRAMES_FILE, FrameSet, calculated, composition_of, load_set
 from dopantfit.reference.generate import Configuration
 from dopantfit.reference.labels import CalculatorLabels
 from dopantfit.reference.manifest import LabelCheck, SpeciesError, load_manifest, save_manifest
 from dopantfit.reference.plan import PLAN_FILE, load_plan
+from dopantfit.reference.result import read_result
 from dopantfit.strict_toml import is_file
 from dopantfit.units import EV_PER_A3_IN_GPA
 from dopantfit.workflow.folders import make_folder
+from dopantfit.workflow.progress import NOBODY, ProgressObserver, WorkProgress
 
 Flags = npt.NDArray[np.bool_]
 
@@ -40,7 +41,7 @@ def compare_labels(
     work: Path | None = None,
     around: Sequence[str] = (),
     calculator: CalculatorSettings | None = None,
-    report: Callable[[str], None] | None = None,
+    observer: ProgressObserver = NOBODY,
 ) -> LabelCheck:
     """Compute the calculator of a set on all frames of a DFT set; write how far it is into the set's manifest.
 
@@ -63,7 +64,7 @@ def compare_labels(
                 f"{folder}: its labels are of {manifest.calculator.make} ({manifest.calculator.version}, options "
                 f"{manifest.calculator.options}), and what is here differs (version, options or weights); install that"
             )
-        found = _computed(truth.frames, labels, place, report or (lambda _: None))
+        found = _computed(truth.frames, labels, place, observer)
     check = _measured(truth, found, around)
     known = {**manifest.label_check, truth.name: check}
     save_manifest(folder, load_manifest(folder).model_copy(update={"label_check": known}))
@@ -85,7 +86,7 @@ def _settings(folder: Path, make: str, options: str) -> CalculatorSettings:
 
 
 def _computed(
-    frames: Sequence[Atoms], labels: CalculatorLabels, place: Path, report: Callable[[str], None]
+    frames: Sequence[Atoms], labels: CalculatorLabels, place: Path, observer: ProgressObserver
 ) -> dict[str, Atoms]:
     found: dict[str, Atoms] = {}
     futures: dict[Future[Atoms], str] = {}
@@ -98,7 +99,7 @@ def _computed(
             futures[labels.submit(Configuration(name, bare, (1, 1, 1), False), place)] = name
     for future in as_completed(futures):
         found[futures[future]] = labels.result(future)
-        report(f"{futures[future]}: done")
+        observer.show("frames", WorkProgress(len(found), text=f"{futures[future]}: done", of=len(frames)))
     return found
 
 

@@ -16,14 +16,12 @@ from dopantfit.reference import calculator, cp2k_process
 from dopantfit.reference.calculator import CalculatorSettings
 from dopantfit.reference.calculator_checks import check_units
 from dopantfit.reference.cp2k import BASIS_SET, VALENCE, Mesh, pseudopotential
-from dopantfit.reference.cp2k_process import RESULT_FILE, Processes, compute_frame
-from dopantfit.reference.frames import dump_frames
+from dopantfit.reference.cp2k_process import Processes, compute_frame
 from dopantfit.reference.generate import Configuration
 from dopantfit.reference.manifest import CalculatorRecord, Manifest
 from dopantfit.reference.plan import Plan
-from dopantfit.workflow.folders import make_folder
+from dopantfit.reference.result import keep_result
 from dopantfit.workflow.pool import local_pool
-from dopantfit.workflow.provenance import write_text_atomic
 
 _T = TypeVar("_T")
 
@@ -248,5 +246,5 @@ def _computed(settings: str, folder: Path, record: CalculatorRecord, configurati
         "computed_with": f"calculator {made.record.version}",
         "wall_seconds": time.monotonic() - started,
     }
-    write_text_atomic(make_folder(work / configuration.frame_id) / RESULT_FILE, dump_frames([frame]))
+    keep_result(work / configuration.frame_id, frame)
     return frame

@@ -1,13 +1,13 @@
 """Computing the configurations of a plan with CP2K or an ASE calculator, several at a time, and collecting them.
 
-Every frame has its own folder ``runs/<set>/<frame_id>`` and is done when ``result.extxyz`` lies there,
-written by an atomic rename. A run that was killed goes on with the frames that are not done; a frame that
+Every frame has its own folder ``runs/<set>/<frame_id>`` and is done when ``result.extxyz`` lies there
+as its record says. A run that was killed goes on with the frames that are not done; a frame that
 fails is named in the summary, and the others go on.
 """
 
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ from dopantfit.reference.manifest import MANIFEST_FILE, load_manifest
 from dopantfit.reference.plan import Plan, load_plan
 from dopantfit.workflow.folders import make_folder
 from dopantfit.workflow.lock import run_folder
+from dopantfit.workflow.progress import NOBODY, ProgressObserver, WorkProgress
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,8 @@ def outlook(plan: Plan, folder: Path, work: Path, jobs: int, ranks: int, only: t
     Nothing is known of a calculator before its first frame: the time is then nan.
     """
     finished = finished_frames(plan, folder, work)
-    made = configurations(plan, folder, finished, work, only).configurations
-    planned = max(sum(item.count for item in plan.items(only)), len(made))
+    found = configurations(plan, folder, finished, work, only)
+    made, total = found.configurations, planned(plan, only, found)
     ready = [c for c in made if c.frame_id not in finished]
     measured = [float(frame.info["wall_seconds"]) for frame in finished.values() if "wall_seconds" in frame.info]
     done = len([c for c in made if c.frame_id in finished])
@@ -72,7 +73,12 @@ def outlook(plan: Plan, folder: Path, work: Path, jobs: int, ranks: int, only: t
     else:
         sizes = [len(c.atoms) for c in ready or made]
         each = sum(core_seconds(n) for n in sizes) / max(len(sizes), 1) / ranks
-    return Outlook(planned, done, (planned - done) * each / jobs if planned > done else 0.0)
+    return Outlook(total, done, (total - done) * each / jobs if total > done else 0.0)
+
+
+def planned(plan: Plan, only: tuple[str, ...], made: Generated) -> int:
+    """Return how many frames there will be, those included that wait for others."""
+    return max(sum(item.count for item in plan.items(only)), len(made.configurations))
 
 
 def core_seconds(n_ions: int) -> float:
@@ -90,14 +96,14 @@ def run_set(
     jobs: int = 1,
     ranks: int = 1,
     only: tuple[str, ...] = (),
-    report: Callable[[str], None] | None = None,
+    observer: ProgressObserver = NOBODY,
     calculator: CalculatorSettings | None = None,
 ) -> RunSummary:
     """Compute what the plan in ``folder`` asks for and is not there yet; return what was done.
 
     work: folder for inputs and outputs, ``runs/<set>`` by default. jobs: frames at a time. ranks: MPI ranks
-    of each CP2K. only: names of items of the plan. report: called with a line after every frame. calculator: what makes
-    the labels, where the plan does not say it.
+    of each CP2K. only: names of items of the plan. observer: is told of every frame. calculator: what makes the labels,
+    where the plan does not say it.
     Raises ConfigError for a plan or a calculator that cannot be worked with, EngineError when CP2K is not installed,
     ReferenceDataError when the numbers of a calculator do not hang together.
     """
@@ -110,7 +116,7 @@ def run_set(
             labels.check_manifest(plan, load_manifest(folder), folder)
         with run_folder(work):
             labels.begin()
-            return _Run(plan, folder, work, only, labels, report or (lambda _: None)).finish()
+            return _Run(plan, folder, work, only, labels, observer).finish()
 
 
 def with_calculator(plan: Plan, calculator: CalculatorSettings | None, folder: Path) -> Plan:
@@ -135,10 +141,10 @@ class _Run:
         work: Path,
         only: tuple[str, ...],
         labels: Labels,
-        report: Callable[[str], None],
+        observer: ProgressObserver,
     ) -> None:
         self.plan, self.folder, self.work, self.only = plan, folder, work, only
-        self.labels, self.report = labels, report
+        self.labels, self.observer = labels, observer
         self.finished = finished_frames(plan, folder, work, labels)
         self.failed: dict[str, str] = {}
         self.done: list[str] = []
@@ -156,7 +162,13 @@ class _Run:
             if not self._running:
                 return RunSummary(tuple(self.done), self.failed, made.waiting)
             for future in wait(self._running, return_when=FIRST_COMPLETED).done:
-                self.report(self._settle(self._running.pop(future), future))
+                self.observer.say(self._settle(self._running.pop(future), future))
+                self._show(made)
+
+    def _show(self, made: Generated) -> None:
+        now = len(self.done) + len(self.failed)
+        left = planned(self.plan, self.only, made) - sum(c.frame_id in self.finished for c in made.configurations)
+        self.observer.show("frames", WorkProgress(now, of=now + max(0, left - len(self.failed))))
 
     def _hand_out(self, made: Generated) -> None:
         busy = {c.frame_id for c in self._running.values()} | self.failed.keys() | self.finished.keys()

@@ -17,6 +17,7 @@ from dopantfit.report.words import (
     rounded,
 )
 from dopantfit.statistics import Interval
+from dopantfit.study import places
 from dopantfit.study.item import Item
 from dopantfit.study.item_schemas import (
     ACROSS,
@@ -62,7 +63,7 @@ def dopant_profiles(item: Item[ProfileFacts], study: StudySummary) -> str:
     count = max(int(row["structures"] or 0) for row in item.rows)
     return (
         f"Before any exchange the profile of {study.dopant} peaks at {listed(parts)} "
-        f"(± standard deviation over {counted(count, 'realisation')})."
+        f"(± standard deviation over {counted(count, 'realisation')}{_of_the_first(study)})."
     )
 
 
@@ -98,7 +99,7 @@ def host_profile(item: Item[HostProfileFacts], study: StudySummary) -> str:
             average, error = mean_over_layers(inside)
             parts.append(f"{rounded(average, 2)} ± {rounded(error, 1)} at% in the {domain}")
     told = listed(parts) if parts else "too few layers for a mean in any domain"
-    return f"{item.facts.label} of the undoped boundary: {told} (± standard error over layers)."
+    return f"{item.facts.label} of the undoped boundary: {told} (± standard error over layers{_of_the_first(study)})."
 
 
 def site_occupancy(item: Item[OccupancyFacts], study: StudySummary) -> str:
@@ -321,7 +322,14 @@ def walkers(item: Item[WalkerFacts], study: StudySummary) -> str:
             moved = "undecided how energies move, without a round"
         exchanged = f"{accepted} of {counted(tried, 'exchange')} between temperatures accepted"
         parts.append(f"{system}: {moved}, {exchanged}")
-    return "; ".join(parts) + "."
+    told = "; ".join(parts)
+    return f"{told}{_of_the_first(study)}."
+
+
+def _of_the_first(study: StudySummary) -> str:
+    """Which boundary is shown where there are several: others have other heights, and no mean."""
+    count = sum(name.rpartition("/")[2] == places.BOUNDARY for name in study.record.tasks)
+    return f", of the first of {count} boundaries" if count > 1 else ""
 
 
 def _ends(names: Iterable[str]) -> tuple[str | None, list[str]]:

@@ -11,7 +11,7 @@ from dopantfit.ceramic.study_pellet import PelletRow, StudyPellet, pellet_of, wh
 from dopantfit.ceramic.tables import study_rows
 from dopantfit.report import style
 from dopantfit.report.results import ResultSection, TableView
-from dopantfit.report.words import listed, percent_change, ranged, rounded
+from dopantfit.report.words import equal_to, listed, percent_change, ranged, rounded
 from dopantfit.study.summary import StudySummary
 
 NAME, NUMBER, TITLE = "pellet", "12", "A pellet with such boundaries"
@@ -75,8 +75,8 @@ def _table(found: StudyPellet) -> TableView:
 
 def _note(found: StudyPellet) -> str:
     return (
-        f"Brick layer of undoped grains (σ = {ranged(found.bulk, 'S/cm')}) and boundaries of the glass itself, dense; "
-        "cracks and secondary phases of real boundaries are not in it."
+        f"Brick layer of undoped grains ({equal_to('σ', found.bulk, 'S/cm')}) and boundaries of the glass itself, "
+        "dense; cracks and secondary phases of real boundaries are not in it."
     )
 
 

@@ -11,9 +11,10 @@ from dopantfit.report import draw_boundary, draw_crystals, draw_glass, findings,
 from dopantfit.report.compare import Published, PublishedBeside, comparisons
 from dopantfit.report.words import ranged, rounded
 from dopantfit.structures import Host
-from dopantfit.study.item import Cell, Item, write_table
+from dopantfit.study.item import Cell, Item
 from dopantfit.study.readings import interval
 from dopantfit.study.summary import StudySummary
+from dopantfit.workflow.outputs import write_csv
 
 #: Rows of a table on the page; all are in the CSV.
 ROWS = 24
@@ -196,7 +197,7 @@ def other_potentials(study: StudySummary, folder: Path) -> ResultSection | None:
     item = study.items.get(ENSEMBLE)
     if item is None:
         return None
-    write_table(folder / f"{ENSEMBLE}.csv", *_numbers_of(item))
+    write_csv(folder / f"{ENSEMBLE}.csv", *_numbers_of(item))
     return ResultSection(ENSEMBLE, "", item.title, table=table_of(item, len(item.rows)), incomplete=item.missing)
 
 

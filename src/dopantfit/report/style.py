@@ -14,11 +14,11 @@ from PIL import Image
 from dopantfit.statistics import Interval
 from dopantfit.structures import Host
 from dopantfit.study.boundary_stage import DomainSpans
-from dopantfit.study.item import Cell, write_table
+from dopantfit.study.item import Cell
 from dopantfit.study.summary import StudySummary
 from dopantfit.workflow import figures as workflow_figures
 from dopantfit.workflow.names import drawn
-from dopantfit.workflow.outputs import write_figure
+from dopantfit.workflow.outputs import write_csv, write_figure
 from dopantfit.workflow.provenance import write_text_atomic
 
 #: Colours of ions (Okabe & Ito); a dopant is always vermilion, whatever its element.
@@ -117,7 +117,7 @@ def legend(panel: Any, columns: int = 4) -> None:
 
 def logarithmic(panel: Any) -> None:
     """Make y logarithmic, with room for the arrows of bounds."""
-    panel.set_yscale("log")
+    workflow_figures.logarithmic(panel, "y")
     panel.margins(y=0.15)
 
 
@@ -194,7 +194,7 @@ def save(
     write_text_atomic(folder / f"{name}.svg", drawn)
     tables = {name: (columns, rows)} | {f"{name}-{key}": numbers for key, numbers in (beside or {}).items()}
     for table, numbers in tables.items():
-        write_table(folder / f"{table}.csv", *numbers)
+        write_csv(folder / f"{table}.csv", *numbers)
     return Picture(name, data_address(drawn.encode(), "image/svg+xml"), alt, tuple(f"{one}.csv" for one in tables))
 
 

@@ -49,6 +49,12 @@ def ranged(one: Interval, unit: str = "", factor: float = 1.0) -> str:
     return f"{rounded(one.value * factor)} ({low} to {high}){after}"
 
 
+def equal_to(symbol: str, one: Interval, unit: str) -> str:
+    """Return ``σ = 4.95 (4.90 to 5.01) S/cm``, ``σ < 3.2 S/cm`` for a bound, ``σ not measured`` for nothing."""
+    text = ranged(one, unit)
+    return f"{symbol} = {text}" if text[0].isdigit() or text[0] == "−" else f"{symbol} {text}"
+
+
 def percent_change(ratio: Interval) -> str:
     """Return a ratio as a change in percent; as a ratio where it is far from 1."""
     if not is_known(ratio):

@@ -4,7 +4,7 @@ Every 1.96 and every Student's t of the project stands here.
 """
 
 from dopantfit.statistics.counts import poisson_interval, poisson_limit, wilson_interval
-from dopantfit.statistics.estimate import Estimate, Interval, estimate_from, interval_of
+from dopantfit.statistics.estimate import Estimate, Interval, interval_of
 from dopantfit.statistics.paired import LogRatio, half_width, log_ratio, ratio_of, widened_to
 from dopantfit.statistics.pooling import mean_of, pooled, standard_error, standard_errors
 from dopantfit.statistics.propagation import carried, carried_positive
@@ -34,7 +34,6 @@ __all__ = [
     "carried_positive",
     "chi_squared_quantile",
     "chi_squared_tail",
-    "estimate_from",
     "f_tail",
     "half_width",
     "interval_of",

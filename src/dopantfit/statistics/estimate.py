@@ -140,11 +140,6 @@ class Interval:
         return cls(-inf if low is None else low, inf if high is None else high, content["value"])
 
 
-def estimate_from(content: Mapping[str, Any] | None) -> Estimate | None:
-    """Read what `Estimate.as_dict` wrote; None stays None."""
-    return None if content is None else Estimate.from_dict(content)
-
-
 def interval_of(estimate: Estimate | None) -> Interval:
     """Return the interval of an estimate, without ends where there is none."""
     return Interval.unknown() if estimate is None else Interval.of(estimate)

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from math import e, exp, inf, isfinite, log, sqrt
+from math import e, inf, isfinite, log, sqrt
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -28,7 +28,7 @@ from scipy.special import ndtr, ndtri
 
 from dopantfit.errors import ConfigError
 from dopantfit.statistics.estimate import Estimate, Interval
-from dopantfit.statistics.quantiles import TWO_SIDED_95, student_quantile
+from dopantfit.statistics.quantiles import student_quantile
 
 Floats = NDArray[np.float64]
 #: How the error is shared out: hardly any early, or about alike at every doubling.
@@ -120,20 +120,6 @@ class Looks:
             factor = -student_quantile(freedom, float(ndtr(-factor)))
         half = factor * estimate.error
         return Interval(estimate.value - half, estimate.value + half, estimate.value)
-
-    def widened(self, interval: Interval, k: int) -> Interval:
-        """Return a 95 % interval as wide as look k asks for: half widths times z_k / 1.96.
-
-        Those of the logarithm, where all of it is positive. For what is only known as an interval, such as a ratio; too
-        narrow where few degrees of freedom stand behind it. One without a value, such as a bound, loses its ends.
-        """
-        value, factor = interval.value, self.boundary(k) / TWO_SIDED_95
-        if value is None or factor == inf:
-            return Interval(-inf, inf, value)
-        if interval.low > 0.0:
-            low, high = (log(end / value) * factor for end in (interval.low, interval.high))
-            return Interval(value * exp(low), value * exp(high) if high < _LARGEST else inf, value)
-        return Interval(value - factor * (value - interval.low), value + factor * (interval.high - value), value)
 
     def undecided(self, k: int, distance: float) -> float:
         """Return the probability that no look up to the k-th has excluded a limit.

@@ -23,9 +23,9 @@ from dopantfit.statistics import (
 from dopantfit.structures import labels_of
 from dopantfit.study.boundary_stage import BuiltBoundary, DomainSpans
 from dopantfit.study.files import PROFILE, STRUCTURE, read_structure, walker_of_rank, write_structure
-from dopantfit.study.item import write_table
 from dopantfit.study.swap_stage import Tempered, walker_file
 from dopantfit.study.values import Number
+from dopantfit.workflow.outputs import write_csv
 from dopantfit.workflow.schema import Model
 from dopantfit.workflow.typed import Here, Product, TaskOutput, typed_action
 
@@ -253,5 +253,5 @@ def _write(here: Here, walkers: Sequence[Atoms], dopant: str) -> tuple[str, ...]
         (float(height), float(value), error)
         for height, value, error in zip(mean.height, mean.mean[dopant], spread, strict=True)
     ]
-    write_table(here.folder / PROFILE, ("z_A", "mean_percent", "deviation_percent"), rows)
+    write_csv(here.folder / PROFILE, ("z_A", "mean_percent", "deviation_percent"), rows)
     return names

@@ -1,7 +1,5 @@
 """The boundary of a study: sintered, divided into domains, and doped at every concentration."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Self
 
 import numpy as np
@@ -15,10 +13,10 @@ from dopantfit.boundary.dope.config import DopeConfig
 from dopantfit.boundary.dope.sites import DopingResult, doped
 from dopantfit.boundary.profile.domains import NAMES, Domains, Span
 from dopantfit.boundary.profile.profiles import nearest_by_domain
-from dopantfit.lammps.progress import DynamicsProgress, Report
 from dopantfit.potential import Potential
 from dopantfit.study.dynamics import Ions, counts_of, launcher_of
 from dopantfit.study.files import STRUCTURE, read_structure, write_structure
+from dopantfit.workflow.progress import SilentObserver, WorkProgress
 from dopantfit.workflow.schema import Model
 from dopantfit.workflow.typed import Here, Product, TaskOutput, typed_action
 
@@ -99,7 +97,7 @@ class DopedBoundary(DopingResult):
 def build(here: Here, want: BoundaryBuild) -> Product[BuiltBoundary]:
     """Sinter the undoped boundary and find its domains."""
     potential, folder = Potential.load(here.path("potential")), here.folder / "sintering"
-    built = build_boundary(want.build, potential, folder, launcher_of(here), reporter=Reporter(here).of)
+    built = build_boundary(want.build, potential, folder, launcher_of(here), observer=_RunsOfASchedule(here))
     atoms, domains = built.atoms, built.domains
     write_structure(here.folder / STRUCTURE, atoms)
     x, y, z = atoms.cell.lengths().tolist()
@@ -125,7 +123,7 @@ def dope(here: Here, want: BoundaryDoping) -> Product[DopedBoundary]:
     start, doping = doped(host, spans.within(host), potential, config, want.level, want.realisation)
     seed = config.seed + want.realisation
     schedule = Schedule(potential, config.host, config.stages, config.health, seed, launcher_of(here))
-    atoms, _ = schedule.run(start, here.folder / "relaxation", Reporter(here).of)
+    atoms, _ = schedule.run(start, here.folder / "relaxation", _RunsOfASchedule(here))
     write_structure(here.folder / STRUCTURE, atoms)
     counts = counts_of(atoms[spans.within(atoms).members(atoms, "amorphous")])
     whole, centres = config.host.polyanions_per_unit, counts[config.host.polyanion.centre]
@@ -134,18 +132,16 @@ def dope(here: Here, want: BoundaryDoping) -> Product[DopedBoundary]:
     return Product(result, (STRUCTURE,), {"ions": len(atoms), "ranks": here.resources.ranks})
 
 
-class Reporter:
+class _RunsOfASchedule(SilentObserver):
     """Adds up the molecular dynamics of a schedule, run by run."""
 
     def __init__(self, here: Here) -> None:
-        self._here, self._before, self._last = here, 0.0, 0.0
+        self._here, self._before = here, 0.0
+        self._run, self._last = "", 0.0
 
-    @contextmanager
-    def of(self, label: str) -> Iterator[Report]:
-        """Report one run of the schedule."""
-        yield self._report
-        self._before, self._last = self._before + self._last, 0.0
-
-    def _report(self, progress: DynamicsProgress) -> None:
-        self._last = progress.time
-        self._here.report(self._before + progress.time, progress.rate)
+    def show(self, work: str, progress: WorkProgress) -> None:
+        """Say how far all runs together are [ps]."""
+        if work != self._run:
+            self._before, self._run = self._before + self._last, work
+        self._last = progress.done
+        self._here.report(self._before + progress.done, progress.per_hour)

@@ -12,14 +12,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from dopantfit.errors import ConfigError
+from dopantfit.presets import check_preset
 from dopantfit.statistics.sequential import MOST_LOOKS
 from dopantfit.strict_toml import Count, Positive, Table, parse_strict, parse_toml, read_text
 from dopantfit.structures.hosts import DEFAULT_HOST
 from dopantfit.study.systems import System
 
 STUDY_FILE = "study.toml"
-PRESETS = ("quick", "night", "desk", "paper")
 #: What the study's own potential is called beside those of an ensemble.
 OWN = "study"
 
@@ -45,7 +44,7 @@ class Engine(Table):
 class Boundary(Table):
     """The undoped boundary."""
 
-    #: A size that ships with the package, or a boundary.toml beside the study.
+    #: A preset of `boundary build`, or a boundary.toml beside the study.
     build: Text
     #: Boundaries built and quenched independently of one another. Each has its own walkers and glasses: doped and
     #: undoped glasses of one quench are compared, and quenches show the spread.
@@ -292,9 +291,8 @@ def load_study(path: str | os.PathLike[str], preset: str | None = None) -> tuple
 def parse_study(text: str, source: str = STUDY_FILE, preset: str | None = None) -> StudyConfig:
     """Return the study written in `text`, laid over its preset; ConfigError naming `source` and the key."""
     written = _renamed(parse_toml(text, source))
-    chosen = preset or written.get("preset", "quick")
-    if chosen not in PRESETS:
-        raise ConfigError(f"{source}: preset = {chosen!r} is not one of {', '.join(PRESETS)}")
+    chosen = preset or str(written.get("preset", "quick"))
+    check_preset(chosen, f"{source}: preset")
     base = parse_toml(
         files("dopantfit.study").joinpath("presets", f"{chosen}.toml").read_text(encoding="utf-8"), chosen
     )

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from dopantfit.boundary.build.config import SIZES, BuildConfig, load_build
+from dopantfit.boundary.build.config import BUILD_PRESETS, BuildConfig, load_build
 from dopantfit.boundary.build.stages import Anneal
 from dopantfit.boundary.dope.config import DopeConfig
 from dopantfit.errors import ConfigError
@@ -85,7 +85,7 @@ class StudyInputs:
     def build_config(self, quench: int = 1) -> BuildConfig:
         """Return the build of a boundary, with a seed of this study."""
         name = self.study.boundary.build
-        config = load_build(name if name in SIZES else self.base / name, self.host)
+        config = load_build(name if name in BUILD_PRESETS else self.base / name, self.host)
         if config.host != self.host:
             raise ConfigError(
                 f"{self.base / name}: is about the host {config.host.name}, the study about {self.host.name}; "

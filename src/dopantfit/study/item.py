@@ -10,7 +10,8 @@ from pydantic import BaseModel, JsonValue
 
 from dopantfit.errors import ConfigError
 from dopantfit.study.item_schemas import SCHEMAS, Schema
-from dopantfit.workflow.provenance import sha256_of, write_json_atomic, write_text_atomic
+from dopantfit.workflow.outputs import write_csv
+from dopantfit.workflow.provenance import sha256_of, write_json_atomic
 from dopantfit.workflow.schema import Model, parse_record
 
 TABLE, CAPTION = "table.csv", "item.json"
@@ -59,7 +60,7 @@ def tabulated(columns: Mapping[str, str], rows: Iterable[Sequence[Cell]], name: 
 
 def write_item(folder: Path, item: Item[BaseModel]) -> tuple[str, ...]:
     """Write ``table.csv`` and ``item.json`` into `folder`; return their names."""
-    write_table(folder / TABLE, tuple(item.columns), [tuple(row.values()) for row in item.rows])
+    write_csv(folder / TABLE, tuple(item.columns), [tuple(row.values()) for row in item.rows])
     caption = Caption(
         name=item.name,
         title=item.title,
@@ -98,12 +99,6 @@ def read_item(folder: Path, name: str, hashes: Mapping[str, str]) -> Item[BaseMo
     return Item(name, caption.title, caption.columns, rows, facts, caption.missing, files)
 
 
-def write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
-    """Write a CSV file, floats by ``repr``, nothing where there is no number."""
-    lines = [",".join(columns), *(",".join(_written(value) for value in row) for row in rows)]
-    write_text_atomic(path, "\n".join(lines) + "\n")
-
-
 def read_table(path: Path, columns: tuple[str, ...] = ()) -> list[dict[str, Cell]]:
     """Return a CSV table; ConfigError when it is no text, its first line not `columns` (if given), or a line ragged."""
     try:
@@ -119,14 +114,6 @@ def read_table(path: Path, columns: tuple[str, ...] = ()) -> list[dict[str, Cell
         if len(line) != len(names):
             raise ConfigError(f"{path}: line {number} has {len(line)} values for {len(names)} columns")
     return [{name: _read(text) for name, text in zip(names, line, strict=True)} for line in lines[1:]]
-
-
-def _written(value: Cell) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        return f'"{value}"' if "," in value else value
-    return repr(value) if isinstance(value, int) else repr(float(value))
 
 
 def _read(text: str) -> Cell:

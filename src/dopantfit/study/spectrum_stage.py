@@ -17,6 +17,7 @@ from dopantfit.study.config import Spectra
 from dopantfit.study.files import STRUCTURE, read_structure
 from dopantfit.study.swap_stage import RELAXED, Tempered
 from dopantfit.study.values import Number
+from dopantfit.workflow.progress import ProgressFile
 from dopantfit.workflow.schema import Model, read_json
 from dopantfit.workflow.typed import Here, Product, TaskOutput, typed_action
 
@@ -87,12 +88,9 @@ def find_spectrum(here: Here, want: SpectrumOfExchanges) -> Product[ExchangeSpec
     terms = Thermodynamics(temperatures=temperatures, exchange_error=settings.exchange_error)
     question = SpectrumQuestion(atoms, domains, want.host, Potential.load(here.path("potential")), sampling)
     content = read_json(here.made(want.swaps).file(RELAXED), "run the study again")
-
-    def report(done: int, of: int, text: str) -> None:
-        here.report(float(done))
-
     folder = here.folder / _RUN
-    record = run_spectrum(question, terms, folder, here.work.executor, content["rounds"], report)
+    observer = ProgressFile(here.folder)
+    record = run_spectrum(question, terms, folder, here.work.executor, content["rounds"], observer)
     draw_spectrum(record, folder)
     kept = tuple(name for name in _FIGURES if (here.folder / name).is_file())
     return Product(answer_of(record, want.temperature), (f"{_RUN}/{SPECTRUM}", *kept), {"ions": len(atoms)})

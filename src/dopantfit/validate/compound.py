@@ -106,9 +106,9 @@ def _compared(subject: Subject, reference: Atoms) -> Atoms | None:
 
 
 def _run(subject: Subject, work: GateWork, rest: Atoms) -> Trajectory:
-    large = supercell(rest, repeats_for(rest, subject.level.compound_edge))
+    large = supercell(rest, repeats_for(rest, subject.preset.compound_edge))
     settings = Dynamics(
-        _TEMPERATURE, subject.level.compound_ps, seed_of(subject.rng("compound")), ensemble="npt", cell="tri"
+        _TEMPERATURE, subject.preset.compound_ps, seed_of(subject.rng("compound")), ensemble="npt", cell="tri"
     )
     share = Share(f"compound-{_TEMPERATURE:.0f}K", 0.1, 0.9)
     return trajectory_of(run(large, subject.potential, settings, work, share))

@@ -17,7 +17,7 @@ from dopantfit.transport import Trajectory, read_trajectory
 from dopantfit.transport.reading import species_of
 from dopantfit.transport.trajectory import Floats
 from dopantfit.validate.gate import GateWork
-from dopantfit.validate.levels import Level
+from dopantfit.validate.presets import GatePreset
 from dopantfit.workflow.folders import make_folder
 from dopantfit.workflow.provenance import hash_of, read_sealed, write_sealed
 
@@ -35,13 +35,13 @@ class Share:
     part: float
 
 
-def recipe_sha256(level: Level | None) -> str:
-    """Hash of what makes a run beside its gate: sizes and durations of a level, and the defaults of `Dynamics`.
+def recipe_sha256(preset: GatePreset | None) -> str:
+    """Hash of what makes a run beside its gate: sizes and durations of a preset, and the defaults of `Dynamics`.
 
-    level: None for one that there is no more.
+    preset: None for one that there is no more.
     """
     defaults = {one.name: one.default for one in fields(Dynamics) if one.default is not MISSING}
-    return hash_of({"dynamics": defaults, "level": asdict(level) if level else None})
+    return hash_of({"dynamics": defaults, "level": asdict(preset) if preset else None})
 
 
 def run(

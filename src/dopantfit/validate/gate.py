@@ -29,37 +29,43 @@ class GateWork:
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
-    """The range that a number must lie in (both ends included), its unit, and why."""
+    """The range that a number must lie in (both ends included), its unit, and why.
+
+    ceiling: whether no number of its kind can be above `high`, such as a share of 1, so that only `low` decides.
+    """
 
     low: float
     high: float
     unit: str
     reason: str
+    ceiling: bool = False
 
     def check(self, name: str, value: float, error: float | None = None) -> "Check":
         """Hold a number with its standard error (None where it is exact, or one run's alone) against this threshold."""
-        return Check(name, float(value), None if error is None else float(error), self)
+        limits = (self.low,) if self.ceiling else (self.low, self.high)
+        distance = min(abs(float(value) - limit) for limit in limits)
+        decided = error is None or distance > TWO_SIDED_95 * error
+        return Check(name, float(value), None if error is None else float(error), self, decided)
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One number of a gate. error: standard error, None where the number is exact, or one run's alone."""
+    """One number of a gate.
+
+    error: standard error, None where the number is exact, or one run's alone. decided: whether the value is on its side
+    of the nearer limit with 95 % confidence.
+    """
 
     name: str
     value: float
     error: float | None
     threshold: Threshold
+    decided: bool
 
     @property
     def passed(self) -> bool:
         """Whether the value lies in its range; a value that is no number does not."""
         return self.threshold.low <= self.value <= self.threshold.high
-
-    @property
-    def decided(self) -> bool:
-        """Whether the value is on its side of the nearer limit with 95 % confidence."""
-        distance = min(abs(self.value - self.threshold.low), abs(self.value - self.threshold.high))
-        return self.error is None or distance > TWO_SIDED_95 * self.error
 
     def as_dict(self) -> dict[str, Any]:
         """Plain numbers for JSON; an open end, or a value that is no number, is null."""
@@ -82,7 +88,8 @@ class Check:
         low = -math.inf if data["low"] is None else data["low"]
         high = math.inf if data["high"] is None else data["high"]
         value = math.nan if data["value"] is None else data["value"]
-        return cls(data["name"], value, data["error"], Threshold(low, high, data["unit"], data["reason"]))
+        limit = Threshold(low, high, data["unit"], data["reason"])
+        return cls(data["name"], value, data["error"], limit, data["decided"])
 
 
 @dataclass(frozen=True)

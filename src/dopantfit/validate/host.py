@@ -69,7 +69,7 @@ def _relaxed_cells(subject: Subject, work: GateWork) -> tuple[list[RelaxedCells]
     rng, found, rest = subject.rng("host"), [], subject.host.conventional.ions
     measured = subject.measured_cells
     for number, one in enumerate(measured):
-        arrangements = subject.level.arrangements if Fraction(one.x) else 1
+        arrangements = subject.preset.arrangements if Fraction(one.x) else 1
         rows = []
         for arrangement in range(arrangements):
             part = (number + arrangement / arrangements) / len(measured)
@@ -82,12 +82,12 @@ def _relaxed_cells(subject: Subject, work: GateWork) -> tuple[list[RelaxedCells]
 
 
 def _run(subject: Subject, work: GateWork, rest: Atoms, number: int) -> Trajectory:
-    level, temperature = subject.level, TEMPERATURES[number]
+    preset, temperature = subject.preset, TEMPERATURES[number]
     rng = subject.rng(f"host-{temperature:.0f}")
     ions = rest
-    if level.host_repeats != (1, 1, 1):
-        ions = subject.crystal(Fraction(subject.measured_cells[-1].x), 0, level.host_repeats, rng)
-    settings = Dynamics(temperature, level.expansion_ps, seed_of(rng), ensemble="npt", cell="aniso")
+    if preset.host_repeats != (1, 1, 1):
+        ions = subject.crystal(Fraction(subject.measured_cells[-1].x), 0, preset.host_repeats, rng)
+    settings = Dynamics(temperature, preset.expansion_ps, seed_of(rng), ensemble="npt", cell="aniso")
     part = (1.0 - _STATIC) / len(TEMPERATURES)
     share = Share(f"host-{temperature:.0f}K", _STATIC + number * part, part)
     return trajectory_of(run(ions, subject.potential, settings, work, share))

@@ -26,7 +26,7 @@ _ENDS = 0.1
 def mobility(subject: Subject, work: GateWork) -> Gate:
     """Run independent replicas, count ions that changed site, and fit diffusion coefficients."""
     of = subject.settings.mobility
-    runs = [_run(subject, work, number) for number in range(subject.level.replicas)]
+    runs = [_run(subject, work, number) for number in range(subject.preset.replicas)]
     charges = {subject.mobile: float(subject.potential.species[subject.mobile].formal_charge)}
     summary = summarise(runs, charges, of.temperature, hop_length=of.hop_length)
     labels = dict.fromkeys(runs[0].species)
@@ -48,14 +48,14 @@ def mobility(subject: Subject, work: GateWork) -> Gate:
 
 def _run(subject: Subject, work: GateWork, number: int) -> Trajectory:
     """One replica: another arrangement of the ions, another seed."""
-    rng, level, of = subject.rng(f"mobility-{number}"), subject.level, subject.settings.mobility
-    part = 1.0 / level.replicas
-    begin, settling = number * part, part * _SETTLING / (_SETTLING + level.mobility_ps)
+    rng, preset, of = subject.rng(f"mobility-{number}"), subject.preset, subject.settings.mobility
+    part = 1.0 / preset.replicas
+    begin, settling = number * part, part * _SETTLING / (_SETTLING + preset.mobility_ps)
     work.report(f"replica {number + 1}: relaxation", begin)
-    crystal = subject.crystal(of.x, of.y, level.mobility_repeats, rng)
+    crystal = subject.crystal(of.x, of.y, preset.mobility_repeats, rng)
     ions = at_rest(crystal, subject.potential, False, SETTLED)
     settle = Dynamics(of.temperature, _SETTLING, seed_of(rng), ensemble="npt", cell="aniso")
-    produce = Dynamics(of.temperature, level.mobility_ps, settle.seed, ensemble="nvt")
+    produce = Dynamics(of.temperature, preset.mobility_ps, settle.seed, ensemble="nvt")
     first = f"mobility-{number + 1}-settling"
     run(ions, subject.potential, settle, work, Share(first, begin, settling))
     share = Share(f"mobility-{number + 1}", begin + settling, part - settling)

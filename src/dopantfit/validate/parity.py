@@ -90,7 +90,7 @@ def checks_of(found: Sequence[Difference]) -> list[Check]:
 
 def _structures(subject: Subject) -> dict[str, Atoms]:
     """Frames of every set and composition, the pure and the doped host, by name."""
-    chosen = spread_over(subject.targets, subject.level.parity_frames)
+    chosen = spread_over(subject.targets, subject.preset.parity_frames)
     of_host = {
         "host": subject.host.conventional.ions,
         "doped host": subject.crystal(subject.settings.hot.x, subject.settings.hot.y, (1, 1, 1), subject.rng("parity")),

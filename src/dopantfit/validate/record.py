@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from dopantfit.errors import ConfigError
 from dopantfit.fit.inputs import set_files
-from dopantfit.validate import levels, thresholds
+from dopantfit.validate import presets, thresholds
 from dopantfit.validate.dynamics import recipe_sha256
 from dopantfit.validate.gate import Gate
 from dopantfit.validate.record_schema import GateRecord, HostIdentity, ValidationRecord, ValidationStatus
@@ -35,13 +35,13 @@ def write_validation(subject: Subject, gates: Sequence[Gate], started: float) ->
     potential = {"name": subject.potential.name, "sha256": subject.sha256, "source": Path(subject.source).name}
     payload = {
         "name": subject.config.name,
-        "level": subject.level_name,
+        "level": subject.preset_name,
         "host": HostIdentity.of(subject.host).model_dump(),
         "passed": all(gate.passed for gate in gates),
         "potential": potential,
         "compared_with": subject.peer.name if subject.peer else None,
         "thresholds": thresholds.sha256(subject.host),
-        "recipe": recipe_sha256(subject.level),
+        "recipe": recipe_sha256(subject.preset),
         "gates": [gate.as_dict() for gate in gates],
         "record": _record(subject, started).as_dict(),
     }
@@ -56,7 +56,7 @@ def _record(subject: Subject, started: float) -> Provenance:
     if Path(subject.source).is_file():
         inputs[Path(subject.source).name] = Path(subject.source)
     inputs |= set_files(subject.config, folder)
-    settings = {"level": {subject.level_name: asdict(subject.level)}, **subject.settings.model_dump(mode="json")}
+    settings = {"level": {subject.preset_name: asdict(subject.preset)}, **subject.settings.model_dump(mode="json")}
     return Provenance.of(inputs, settings, seed=subject.config.seed, started=started)
 
 
@@ -102,7 +102,7 @@ def stale(record: ValidationRecord, potential: str, folder: Path) -> str:
         return "another potential, or an earlier one"
     if record.record.inputs.get(SETTINGS_FILE) != (sha256_of(settings) if settings.is_file() else None):
         return f"another {SETTINGS_FILE}"
-    if record.recipe != recipe_sha256(levels.LEVELS.get(record.level)):
+    if record.recipe != recipe_sha256(presets.GATE_PRESETS.get(record.level)):
         return "other runs of molecular dynamics than those of this version"
     host = load_settings(folder).host
     if record.host != HostIdentity.of(host):

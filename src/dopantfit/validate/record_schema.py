@@ -1,11 +1,12 @@
 """``validation.json``: what the gates said of a potential; whoever needs it reads it through these models."""
 
-from typing import ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
-from pydantic import JsonValue
+from pydantic import BeforeValidator, JsonValue
 
 from dopantfit.structures.hosts import Host
 from dopantfit.validate.gate import Gate
+from dopantfit.validate.presets import EARLIER
 from dopantfit.workflow.provenance import Provenance, hash_of
 from dopantfit.workflow.schema import Model, VersionedRecord, parse_content
 
@@ -66,7 +67,8 @@ class HostIdentity(Model):
 class ValidationRecord(VersionedRecord):
     """What the gates said of a potential.
 
-    thresholds: hash of all limits. recipe: hash of how molecular dynamics was run, None in earlier records.
+    level: preset of the gates. thresholds: hash of all limits. recipe: hash of how molecular dynamics was run, None in
+    earlier records.
     """
 
     what: ClassVar[str] = "validation"
@@ -74,7 +76,7 @@ class ValidationRecord(VersionedRecord):
 
     format: int = 1
     name: str
-    level: str
+    level: Annotated[str, BeforeValidator(lambda name: EARLIER.get(name, name))]
     #: None in records of before hosts were files.
     host: HostIdentity | None = None
     passed: bool
@@ -89,7 +91,8 @@ class ValidationRecord(VersionedRecord):
 class ValidationStatus(Model):
     """On what grounds a potential is used; goes into the record of whatever uses it.
 
-    problem: what the validation lacked, None where it passed. waiver: why it is used nevertheless.
+    level: preset of the gates. problem: what the validation lacked, None where it passed. waiver: why it is used
+    nevertheless.
     """
 
     potential_sha256: str

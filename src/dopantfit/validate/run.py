@@ -26,7 +26,7 @@ from dopantfit.validate.subject import Subject, load_subject
 from dopantfit.workflow.folders import make_folder
 from dopantfit.workflow.lock import run_folder
 from dopantfit.workflow.pool import ATTEMPTS, local_pool
-from dopantfit.workflow.progress import PROGRESS_FILE, WorkProgress, progress_of, write_progress
+from dopantfit.workflow.progress import PROGRESS_FILE, ProgressFile, ProgressObserver, WorkProgress, progress_of
 from dopantfit.workflow.provenance import hash_of
 from dopantfit.workflow.step import Step
 
@@ -68,9 +68,6 @@ _NEARLY_DONE = 0.99
 #: Seconds between looks at what the processes say.
 _LOOK = 0.3
 
-#: Called with the name of a gate, what it is doing, and which part of it is done (1 when finished).
-Observe = Callable[[str, str, float], None]
-
 
 @dataclass(frozen=True)
 class Request:
@@ -83,7 +80,7 @@ class Request:
 
     folder: Path
     potential: str | None
-    level: str
+    preset: str
     work: Path
     figures: Path
     cores: int = 1
@@ -95,10 +92,12 @@ class Request:
 
     def subject(self) -> Subject:
         """Read everything; raises ConfigError and ReferenceDataError."""
-        return load_subject(self.folder, self.potential, self.level)
+        return load_subject(self.folder, self.potential, self.preset)
 
 
-def run_gates(request: Request, names: Sequence[str], workers: int | None, observe: Observe) -> tuple[Gate, ...]:
+def run_gates(
+    request: Request, names: Sequence[str], workers: int | None, observer: ProgressObserver
+) -> tuple[Gate, ...]:
     """Run the gates of these names, or take them from the work folder; in the order of `GATES`.
 
     workers: gates at the same time, None for as many as there are cores, four at most. Gates share the cores evenly;
@@ -110,19 +109,21 @@ def run_gates(request: Request, names: Sequence[str], workers: int | None, obser
     if unknown:
         raise ConfigError(f"--gate {unknown[0]}: no such gate; there are {', '.join(GATES)}")
     with run_folder(request.work, file_in(request.folder, FIT_FILE)):
-        return _run_gates(request, names, workers, observe)
+        return _run_gates(request, names, workers, observer)
 
 
-def _run_gates(request: Request, names: Sequence[str], workers: int | None, observe: Observe) -> tuple[Gate, ...]:
+def _run_gates(
+    request: Request, names: Sequence[str], workers: int | None, observer: ProgressObserver
+) -> tuple[Gate, ...]:
     ordered, last = [name for name in _ORDER if name in names], [name for name in names if name == _LAST]
     cores = len(os.sched_getaffinity(0))
     by_itself = replace(request, cores=cores)
     together = min(workers or _suitable_workers(cores, request.ranks), len(ordered))
     if together <= 1:
-        found = {name: _one(by_itself, name, observe) for name in (*ordered, *last)}
+        found = {name: _one(by_itself, name, observer) for name in (*ordered, *last)}
     else:
-        found = _on_processes(replace(request, cores=max(1, cores // together)), ordered, together, observe)
-        found |= _on_processes(by_itself, last, 1, observe)
+        found = _on_processes(replace(request, cores=max(1, cores // together)), ordered, together, observer)
+        found |= _on_processes(by_itself, last, 1, observer)
     return tuple(found[name] for name in GATES if name in found)
 
 
@@ -131,7 +132,7 @@ def _suitable_workers(cores: int, ranks: int | None) -> int:
     return max(1, min(_SIDE_BY_SIDE, cores // (ranks or 1)))
 
 
-def _on_processes(request: Request, names: Sequence[str], workers: int, observe: Observe) -> dict[str, Gate]:
+def _on_processes(request: Request, names: Sequence[str], workers: int, observer: ProgressObserver) -> dict[str, Gate]:
     """Run gates side by side; one whose process is killed is tried once more.
 
     Raises EngineError when it is killed again.
@@ -142,7 +143,7 @@ def _on_processes(request: Request, names: Sequence[str], workers: int, observe:
         while missing := [name for name in names if name not in found]:
             attempts.update(missing)
             waiting = {pool.submit(_in_process, request, name): name for name in missing}
-            found |= _answers(request, waiting, observe)
+            found |= _answers(request, waiting, observer)
             lost = [name for name in missing if name not in found]
             if any(attempts[name] == ATTEMPTS for name in lost):
                 raise EngineError(
@@ -152,7 +153,7 @@ def _on_processes(request: Request, names: Sequence[str], workers: int, observe:
     return found
 
 
-def _answers(request: Request, waiting: "dict[Future[Gate], str]", observe: Observe) -> dict[str, Gate]:
+def _answers(request: Request, waiting: "dict[Future[Gate], str]", observer: ProgressObserver) -> dict[str, Gate]:
     """Wait for gates and tell how far they are; without those whose process was killed."""
     found: dict[str, Gate] = {}
     told: dict[str, WorkProgress] = {}
@@ -162,26 +163,22 @@ def _answers(request: Request, waiting: "dict[Future[Gate], str]", observe: Obse
             progress = progress_of(request.told(name))
             if progress is not None and progress != told.get(name):
                 told[name] = progress
-                observe(name, progress.text, progress.done)
+                observer.show(name, progress)
         for future in finished:
             name = waiting.pop(future)
             with suppress(BrokenExecutor):
                 found[name] = future.result()
-                observe(name, found[name].problem or found[name].finding, 1.0)
+                observer.show(name, _ended(found[name]))
     return found
 
 
 def _in_process(request: Request, name: str) -> Gate:
     folder = make_folder(request.told(name))
     (folder / PROGRESS_FILE).unlink(missing_ok=True)
-
-    def observe(_: str, text: str, part: float) -> None:
-        write_progress(folder, WorkProgress(part, text=text))
-
-    return _one(request, name, observe)
+    return _one(request, name, ProgressFile(folder))
 
 
-def _one(request: Request, name: str, observe: Observe) -> Gate:
+def _one(request: Request, name: str, observer: ProgressObserver) -> Gate:
     """Judge one gate, or return what the work folder has of it."""
     subject = request.subject()
     station = GATES[name]
@@ -192,7 +189,7 @@ def _one(request: Request, name: str, observe: Observe) -> Gate:
     if kept is None:
 
         def report(text: str, part: float) -> None:
-            observe(name, text, min(part, _NEARLY_DONE))
+            observer.show(name, WorkProgress(min(part, _NEARLY_DONE), text=text, of=1.0))
 
         work = GateWork(request.work / f"{name}-{key}", request.figures, report, request.cores, request.ranks)
         found = judge(subject, name, work)
@@ -201,8 +198,12 @@ def _one(request: Request, name: str, observe: Observe) -> Gate:
             step.keep({"gate": found.as_dict()}, figures)
     else:
         found = Gate.from_dict(kept["gate"])
-    observe(name, found.problem or found.finding, 1.0)
+    observer.show(name, _ended(found))
     return found
+
+
+def _ended(gate: Gate) -> WorkProgress:
+    return WorkProgress(1.0, text=gate.problem or gate.finding, of=1.0)
 
 
 def judge(subject: Subject, name: str, work: GateWork) -> Gate:

@@ -33,12 +33,12 @@ _FRAMES = 100
 
 def stability(subject: Subject, work: GateWork) -> Gate:
     """Run hot, then at constant energy, and look at coordination, shells and energy drift."""
-    rng, level, hot = subject.rng("stability"), subject.level, subject.settings.hot
+    rng, preset, hot = subject.rng("stability"), subject.preset, subject.settings.hot
     work.report("relaxation", 0.0)
-    ions = at_rest(subject.crystal(hot.x, hot.y, level.hot_repeats, rng), subject.potential, False, SETTLED)
-    heated = Dynamics(hot.temperature, level.hot_ps, seed_of(rng), ensemble="npt", cell="aniso")
-    free = Dynamics(hot.temperature, level.drift_ps, heated.seed, ensemble="nve")
-    part = level.hot_ps / (level.hot_ps + level.drift_ps)
+    ions = at_rest(subject.crystal(hot.x, hot.y, preset.hot_repeats, rng), subject.potential, False, SETTLED)
+    heated = Dynamics(hot.temperature, preset.hot_ps, seed_of(rng), ensemble="npt", cell="aniso")
+    free = Dynamics(hot.temperature, preset.drift_ps, heated.seed, ensemble="nve")
+    part = preset.hot_ps / (preset.hot_ps + preset.drift_ps)
     name = f"stability-{hot.temperature:.0f}K"
     first = run(ions, subject.potential, heated, work, Share(name, 0.0, part))
     second = run(ions, subject.potential, free, work, Share("stability-nve", part, 1.0 - part), start=name)
@@ -48,7 +48,7 @@ def stability(subject: Subject, work: GateWork) -> Gate:
     longest = max(one.largest_core_shell for one in (first, second))
     of, kept = subject.host.polyanion, min(check.value for check in coordination)
     finding = (
-        f"{hot.temperature:.0f} K for {level.hot_ps:g} ps: {100.0 * kept:.1f} % of {of.centre} keep "
+        f"{hot.temperature:.0f} K for {preset.hot_ps:g} ps: {100.0 * kept:.1f} % of {of.centre} keep "
         f"{of.count} {of.ligand}, shells stay within {longest:.2f} Å"
     )
     return Gate(

@@ -24,7 +24,7 @@ from dopantfit.structures.hosts import MeasuredCell
 from dopantfit.structures.hosts.load import check_potential
 from dopantfit.validate.dynamics import recipe_sha256
 from dopantfit.validate.gate import Threshold
-from dopantfit.validate.levels import Level, level
+from dopantfit.validate.presets import GatePreset, gate_preset
 from dopantfit.validate.settings import Settings, load_settings
 from dopantfit.validate.thresholds import of_host
 
@@ -44,12 +44,12 @@ class Subject:
     own: bool
     potential: Potential
     peer: Potential | None
-    level_name: str
+    preset_name: str
 
     @property
-    def level(self) -> Level:
+    def preset(self) -> GatePreset:
         """Sizes and durations."""
-        return level(self.level_name)
+        return gate_preset(self.preset_name)
 
     @property
     def dopant(self) -> Dopant:
@@ -148,23 +148,23 @@ class Subject:
             self.potential.dumps(),
             self.peer.dumps() if peer and self.peer else None,
             self.settings.model_dump_json(include={"host", *tables}),
-            str(self.level),
+            str(self.preset),
             self.config.seed,
             self.config.model_dump_json(include={"dopant"}),
             [(one.name, one.energy, one.held_out) for one in self.targets] if frames else None,
-            recipe_sha256(self.level) if dynamics else None,
+            recipe_sha256(self.preset) if dynamics else None,
             # Paths were once made with such a dopant on a framework site.
             *([f"on places of {self.mobile}"] if paths and len(self.movable) > 1 else []),
         ]
         return sha256(json.dumps(content).encode()).hexdigest()[:16]
 
 
-def load_subject(folder: Path, potential: str | None, level_name: str) -> Subject:
+def load_subject(folder: Path, potential: str | None, preset_name: str) -> Subject:
     """Read a fit's folder (or its fit.toml) and the potential to validate, that of the fit by default.
 
     Raises ConfigError and ReferenceDataError, one line each.
     """
-    level(level_name)
+    gate_preset(preset_name)
     config, file = load_config(folder)
     own = potential is None
     source = str(file.parent / POTENTIAL_FILE) if potential is None else potential
@@ -176,7 +176,7 @@ def load_subject(folder: Path, potential: str | None, level_name: str) -> Subjec
     subject = Potential.load(source)
     peer = load_potential(config.compare_with, file) if config.compare_with else None
     found = Subject(
-        file, config, load_settings(file.parent), source, own, subject, None if peer == subject else peer, level_name
+        file, config, load_settings(file.parent), source, own, subject, None if peer == subject else peer, preset_name
     )
     _check_species(found)
     return found

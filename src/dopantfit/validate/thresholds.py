@@ -61,7 +61,11 @@ COORDINATION = Threshold(
 
 # --- e: a hot run -----------------------------------------------------------------------------------
 FOUR_COORDINATED = Threshold(
-    0.99, 1.0, "", "every network former keeps its four anions; 1 % allows for vibrations caught beyond the bond length"
+    0.99,
+    1.0,
+    "",
+    "every network former keeps its four anions; 1 % allows for vibrations caught beyond the bond length",
+    ceiling=True,
 )
 CORE_SHELL = Threshold(0.0, 0.5, "Å", "equilibrium shells stay within 0.25 Å: a shell at twice that has left its ion")
 ENERGY_DRIFT = Threshold(-0.1, 0.1, "meV/atom/ps", "100 ps of it are 10 meV/atom, less than a tenth of k T at 1400 K")

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from dopantfit.workflow.driver import Event
 from dopantfit.workflow.graph import Graph
-from dopantfit.workflow.progress import progress_of
+from dopantfit.workflow.progress import duration_in_words, progress_of
 
 _COLUMNS = ("done", "running", "failed", "waiting")
 #: Seconds between two lines of a log that say what runs.
@@ -115,7 +115,7 @@ class Overview(AbstractContextManager["Overview"]):
         found = self.seconds_left()
         if found is None:
             return "time left unknown yet"
-        return f"{'about' if found[1] else 'more than'} {_duration(found[0])} left"
+        return f"{'about' if found[1] else 'more than'} {duration_in_words(found[0])} left"
 
     def table(self) -> Table:
         """Return the table as it is now."""
@@ -143,11 +143,3 @@ class Overview(AbstractContextManager["Overview"]):
         per_hour = sum(rate.per_hour for rate in rates if rate is not None and rate.per_hour is not None)
         parts = [f"{per_hour:.0f} ps/hour"] if per_hour else []
         return ", ".join([*parts, self.left()])
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 5400:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h" if seconds < 172_800 else f"{seconds / 86_400:.1f} d"

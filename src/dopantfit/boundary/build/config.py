@@ -11,13 +11,15 @@ from dopantfit.boundary.build.stages import Health, Stage, check_stages
 from dopantfit.boundary.build.tables import Count, NonNegative, Positive, Text, load_table, parse_table
 from dopantfit.errors import ConfigError
 from dopantfit.potential import Potential
+from dopantfit.presets import PRESETS
 from dopantfit.strict_toml import Seed, Table
 from dopantfit.structures.cells import MOST_IONS
 from dopantfit.structures.hosts import Host, load_host
 from dopantfit.structures.hosts.load import check_potential
 
 BUILD_FILE = "boundary.toml"
-SIZES = ("tiny", "quick", "night", "desk", "paper")
+#: That of tests, and one for every preset of a study.
+BUILD_PRESETS = ("tiny", *PRESETS)
 #: An amorphous domain thinner than two polyanions (about 5 Å each) beside the placement's clearances [Å].
 THINNEST = 10.0
 
@@ -116,22 +118,22 @@ class BuildConfig(Table):
 
 
 def load_build(source: str | os.PathLike[str], host: Host | None = None) -> BuildConfig:
-    """Return the build of a TOML file, of ``boundary.toml`` in a folder, or of a size that ships with the package.
+    """Return the build of a TOML file, of ``boundary.toml`` in a folder, or of a preset.
 
     host: of a build that names none. Raises ConfigError naming the file and the key.
     """
-    if str(source) in SIZES:
-        return parse_table(BuildConfig, size_text(str(source)), f"size {source}", host=host)
+    if str(source) in BUILD_PRESETS:
+        return parse_table(BuildConfig, preset_text(str(source)), f"preset {source}", host=host)
     path = Path(source)
     path = path / BUILD_FILE if path.is_dir() else path
     if not path.exists():
-        raise ConfigError(f"{path}: there is no such file; write one, or name a size: {', '.join(SIZES)}")
+        raise ConfigError(f"{path}: there is no such file; write one, or name a preset: {', '.join(BUILD_PRESETS)}")
     return load_table(BuildConfig, path, host)
 
 
-def size_text(size: str) -> str:
-    """Return ``boundary.toml`` of a size that ships with the package (one of SIZES)."""
-    return files("dopantfit.boundary").joinpath("sizes", f"{size}.toml").read_text(encoding="utf-8")
+def preset_text(name: str) -> str:
+    """Return ``boundary.toml`` of a preset (one of BUILD_PRESETS)."""
+    return files("dopantfit.boundary").joinpath("presets", f"{name}.toml").read_text(encoding="utf-8")
 
 
 def amorphous_counts(config: BuildConfig, potential: Potential) -> dict[str, int]:

@@ -7,8 +7,7 @@ record is not run again, unless one of the two is not what was written.
 import csv
 import hashlib
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -20,18 +19,17 @@ from dopantfit.boundary.build.health import Checkup, checkup, grain_centre, grai
 from dopantfit.boundary.build.stages import Anneal, Compress, Health, Relax, Stage
 from dopantfit.errors import ConfigError, ConvergenceError
 from dopantfit.lammps import Launcher
-from dopantfit.lammps.progress import Report
+from dopantfit.lammps.progress import DynamicsProgress
 from dopantfit.potential import Potential
 from dopantfit.reference.frames import dump_frames, read_frames
 from dopantfit.structures import labels_of, with_labels
 from dopantfit.structures.hosts import Host, Polyanion
 from dopantfit.structures.polyanions import polyanion_of
 from dopantfit.workflow.folders import make_folder
+from dopantfit.workflow.progress import NOBODY, ProgressObserver
 from dopantfit.workflow.provenance import write_text_atomic
 from dopantfit.workflow.step import Step
 
-#: Makes what is told of the progress of a run, from its name.
-Reporter = Callable[[str], AbstractContextManager[Report | None]]
 STATE, RECORD = "state.extxyz", "stage.json"
 #: Long-range solver of a relaxation, and the force tolerance [eV/Å] from which on it is a start for molecular dynamics.
 #: The rough one then serves: its errors are some 1e-3 eV/Å, and at 14,000 ions the fine one takes five sixths of the
@@ -40,11 +38,6 @@ FINE_KSPACE, ROUGH_KSPACE, ROUGH = "pppm 1e-6", "pppm 1e-4", 0.1
 #: Steps between two checkpoints of molecular dynamics, 2 ps: legs of a fixed length make a run that was killed end as
 #: an undisturbed one does.
 CHECKPOINT = 5000
-
-
-def silent(label: str) -> AbstractContextManager[None]:
-    """Tell nothing."""
-    return nullcontext()
 
 
 @dataclass(frozen=True)
@@ -76,7 +69,7 @@ class StageRecord:
 
 @dataclass(frozen=True)
 class Schedule:
-    """What every stage needs beside its own settings."""
+    """What every stage needs beside its own settings. title: what the names of its runs begin with, for observers."""
 
     potential: Potential
     host: Host
@@ -84,8 +77,9 @@ class Schedule:
     health: Health
     seed: int
     launcher: Launcher
+    title: str = ""
 
-    def run(self, atoms: Atoms, folder: Path, reporter: Reporter = silent) -> tuple[Atoms, list[StageRecord]]:
+    def run(self, atoms: Atoms, folder: Path, observer: ProgressObserver = NOBODY) -> tuple[Atoms, list[StageRecord]]:
         """Run all stages in `folder`, or those that are not finished; return the end and the records.
 
         atoms: with ``info`` of `build_health.with_grain`.
@@ -95,12 +89,12 @@ class Schedule:
         records = []
         for number, stage in enumerate(self.stages):
             place = folder / f"{number + 1:02d}-{stage.name}"
-            atoms, record = self._stage(atoms, stage, number, place, reporter)
+            atoms, record = self._stage(atoms, stage, number, place, observer)
             records.append(record)
         return atoms, records
 
     def _stage(
-        self, atoms: Atoms, stage: Stage, number: int, folder: Path, reporter: Reporter
+        self, atoms: Atoms, stage: Stage, number: int, folder: Path, observer: ProgressObserver
     ) -> tuple[Atoms, StageRecord]:
         key = self._key(atoms, stage, number)
         step = Step(
@@ -117,7 +111,7 @@ class Schedule:
         make_folder(folder)
         started = time.time()
         seed = int(np.random.default_rng([self.seed, number]).integers(1, 2**31))
-        run = _StageRun(self.potential, self.host.polyanion, folder, seed, self.launcher, reporter)
+        run = _StageRun(self.potential, self.host.polyanion, folder, seed, self.launcher, self.title, observer)
         end, pressure, compression = run(atoms, stage)
         found = checkup(end, self.potential, self.host)
         write_text_atomic(folder / STATE, dump_frames([end]))
@@ -142,7 +136,8 @@ class _StageRun:
     folder: Path
     seed: int
     launcher: Launcher
-    reporter: Reporter
+    title: str
+    observer: ProgressObserver
 
     def __call__(self, atoms: Atoms, stage: Stage) -> tuple[Atoms, float | None, tuple[dict[str, float], ...]]:
         held = tuple(range(int(atoms.info["grain_ions"]))) if stage.grains == "held" else ()
@@ -188,8 +183,11 @@ class _StageRun:
                 frozen=held,
                 restart_every=CHECKPOINT,
             )
-        with self.reporter(label) as report:
-            result = run_dynamics(atoms, self.potential, settings, folder, report=report, launcher=self.launcher)
+
+        def report(progress: DynamicsProgress) -> None:
+            self.observer.show(f"{self.title}{label}", progress.work)
+
+        result = run_dynamics(atoms, self.potential, settings, folder, report=report, launcher=self.launcher)
         return _like(atoms, result.atoms), _mean_pressure(result.thermo)
 
     def compress(
@@ -253,4 +251,4 @@ def _mean_pressure(thermo: Path) -> float:
     return float(np.mean(values[len(values) // 2 :]))
 
 
-__all__ = ["Checkup", "Reporter", "Schedule", "StageRecord", "compressed", "silent"]
+__all__ = ["Checkup", "Schedule", "StageRecord", "compressed"]

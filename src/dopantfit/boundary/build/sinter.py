@@ -12,7 +12,7 @@ from ase import Atoms
 
 from dopantfit.boundary.build.config import BuildConfig
 from dopantfit.boundary.build.health import checkup
-from dopantfit.boundary.build.schedule import Reporter, Schedule, StageRecord, silent
+from dopantfit.boundary.build.schedule import Schedule, StageRecord
 from dopantfit.boundary.build.start import composition, initial_boundary
 from dopantfit.boundary.profile.domains import NAMES, Domains, find_domains
 from dopantfit.boundary.profile.figures import draw_boundary
@@ -24,6 +24,7 @@ from dopantfit.reference.frames import dump_frames, read_frames
 from dopantfit.structures.hosts import Host
 from dopantfit.workflow.folders import make_folder
 from dopantfit.workflow.lock import run_folder
+from dopantfit.workflow.progress import NOBODY, ProgressObserver
 from dopantfit.workflow.provenance import Provenance, write_json_atomic, write_text_atomic
 from dopantfit.workflow.step import Step
 
@@ -46,7 +47,7 @@ def build_boundary(
     folder: Path,
     launcher: Launcher,
     *,
-    reporter: Reporter = silent,
+    observer: ProgressObserver = NOBODY,
 ) -> SinteredBoundary:
     """Build and sinter a boundary in `folder`, or go on with the one that is there.
 
@@ -55,11 +56,11 @@ def build_boundary(
     process holds, CollapseError and ConvergenceError naming the stage.
     """
     with run_folder(folder):
-        return _build(config, potential, folder, launcher, reporter)
+        return _build(config, potential, folder, launcher, observer)
 
 
 def _build(
-    config: BuildConfig, potential: Potential, folder: Path, launcher: Launcher, reporter: Reporter
+    config: BuildConfig, potential: Potential, folder: Path, launcher: Launcher, observer: ProgressObserver
 ) -> SinteredBoundary:
     started = time.time()
     start = initial_boundary(config, potential, np.random.default_rng(config.seed))
@@ -73,7 +74,7 @@ def _build(
     step.kept() or step.keep({})
     write_text_atomic(first, text)
     schedule = Schedule(potential, config.host, config.stages, config.health, config.seed, launcher)
-    end, stages = schedule.run(start, folder, reporter)
+    end, stages = schedule.run(start, folder, observer)
     write_text_atomic(folder / BOUNDARY, dump_frames([end]))
     domains = find_domains(end, config.host, (config.grain.in_plane, config.grain.in_plane))
     draw_boundary(end, domains, config.host, folder / "figures")

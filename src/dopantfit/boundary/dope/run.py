@@ -9,7 +9,7 @@ from typing import Any
 
 from ase import Atoms
 
-from dopantfit.boundary.build.schedule import Reporter, Schedule, silent
+from dopantfit.boundary.build.schedule import Schedule
 from dopantfit.boundary.build.sinter import BOUNDARY, describe
 from dopantfit.boundary.dope.config import DopeConfig
 from dopantfit.boundary.dope.sites import check_dopant, doped
@@ -20,6 +20,7 @@ from dopantfit.lammps import Launcher
 from dopantfit.potential import Potential
 from dopantfit.reference.frames import dump_frames
 from dopantfit.workflow.lock import run_folder
+from dopantfit.workflow.progress import NOBODY, ProgressObserver
 from dopantfit.workflow.provenance import Provenance, write_json_atomic, write_text_atomic
 
 DOPED, RECORD = "doped.extxyz", "dope.json"
@@ -36,22 +37,23 @@ class _Realisation:
     folder: Path
     launcher: Launcher
 
-    def __call__(self, level: int, realisation: int, reporter: Reporter = silent) -> dict[str, Any]:
+    def __call__(self, level: int, realisation: int, observer: ProgressObserver = NOBODY) -> dict[str, Any]:
         """Dope and relax; the record of the realisation, with ``error`` where it was lost on the way."""
         folder = self.folder / f"GB_{level}" / f"r{realisation:02d}"
         with run_folder(folder):
-            return self._in(folder, level, realisation, reporter)
+            return self._in(folder, level, realisation, observer)
 
-    def _in(self, folder: Path, level: int, realisation: int, reporter: Reporter) -> dict[str, Any]:
+    def _in(self, folder: Path, level: int, realisation: int, observer: ProgressObserver) -> dict[str, Any]:
         started = time.time()
         start, doping = doped(self.atoms, self.domains, self.potential, self.config, level, realisation)
         write_text_atomic(folder / DOPED, dump_frames([start]))
         config = self.config
         seed = config.seed + realisation
-        schedule = Schedule(self.potential, config.host, config.stages, config.health, seed, self.launcher)
+        title = f"GB_{level} r{realisation:02d} "
+        schedule = Schedule(self.potential, config.host, config.stages, config.health, seed, self.launcher, title)
         result: dict[str, Any] = {"folder": str(folder), "doping": doping.as_dict(), "error": None}
         try:
-            end, stages = schedule.run(start, folder, lambda label: reporter(f"GB_{level} r{realisation:02d} {label}"))
+            end, stages = schedule.run(start, folder, observer)
         except (CollapseError, ConvergenceError, EngineError) as problem:
             # The other realisations go on; the next call takes this one up again.
             return {**result, "error": " ".join(str(problem).split())}
@@ -80,7 +82,7 @@ def dope_boundary(
     levels: Iterable[int] | None = None,
     realisations: int | None = None,
     executor: Executor | None = None,
-    reporter: Reporter = silent,
+    observer: ProgressObserver = NOBODY,
 ) -> list[dict[str, Any]]:
     """Dope a boundary at every concentration, relax every realisation; return their records.
 
@@ -103,6 +105,6 @@ def dope_boundary(
         doped(atoms, domains, potential, config, level, 1)
     pairs = [(level, number) for level in chosen for number in range(1, wanted + 1)]
     if executor is None:
-        return [task(level, number, reporter) for level, number in pairs]
+        return [task(level, number, observer) for level, number in pairs]
     futures: list[Future[dict[str, Any]]] = [executor.submit(task, level, number) for level, number in pairs]
     return [future.result() for future in futures]

@@ -1,7 +1,5 @@
 """``dopantfit boundary spectrum``: where the dopant goes at equilibrium, from the energies of its exchange."""
 
-import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,9 +15,6 @@ if TYPE_CHECKING:
     from dopantfit.boundary.spectrum.config import Thermodynamics
     from dopantfit.boundary.spectrum.question import SpectrumQuestion
     from dopantfit.boundary.spectrum.record import SpectrumRecord
-
-#: Seconds between two lines of progress.
-_PAUSE = 5.0
 
 
 def spectrum(
@@ -56,6 +51,7 @@ def spectrum(
     from dopantfit.boundary.spectrum.run import run_spectrum
     from dopantfit.boundary.validation_status import keep_validation_status
     from dopantfit.workflow.pool import local_pool
+    from dopantfit.workflow.screen import watched
 
     asked = {"dopant": dopant, "sites": sites, "arrangements": arrangements, "seed": seed}
     terms = {"dopants": dopants, "interaction": interaction, "exchange_error": exchange_error}
@@ -63,8 +59,8 @@ def spectrum(
     chain, points = ([], []) if swaps is None else _swapped(swaps, question)
     folder = output or (structure if structure.is_dir() else structure.parent) / "spectrum"
     keep_validation_status(potential, unvalidated, folder)
-    with local_pool(workers) as pool:
-        record = run_spectrum(question, thermodynamics, folder, pool, chain, Progress())
+    with local_pool(workers) as pool, watched() as observer:
+        record = run_spectrum(question, thermodynamics, folder, pool, chain, observer)
     draw_spectrum(record, folder, points)
     agreed = agreement(record, points)
     print_json({**record.as_dict(), "chain": agreed}) if json else _show(record, agreed, folder)
@@ -103,29 +99,6 @@ def _swapped(swaps: Path, question: "SpectrumQuestion") -> "tuple[list[Mapping[s
 
     length = float(question.atoms.cell[2, 2])
     return list(records_of(swaps / LADDER_FILE)), chain_points(swaps, question.domains, length)
-
-
-class Progress:
-    """Says on standard error how far the relaxations are, every few seconds, and how long they will take."""
-
-    def __init__(self) -> None:
-        self._first: tuple[float, int] | None = None
-        self._last = -_PAUSE
-
-    def __call__(self, done: int, of: int, text: str) -> None:
-        """See `dopantfit.boundary.spectrum.run.Report`."""
-        now = time.monotonic()
-        if not text and self._first is None:
-            self._first = (now, done)
-        if now - self._last < _PAUSE and done < of:
-            return
-        self._last = now
-        sys.stderr.write(f"{text or self._left(now, done, of)}\n")
-
-    def _left(self, now: float, done: int, of: int) -> str:
-        began, before = self._first or (now, done)
-        left = f", {(now - began) / (done - before) * (of - done) / 60.0:.1f} min left" if before < done < of else ""
-        return f"{done} of {of} exchanges{left}"
 
 
 def _show(record: "SpectrumRecord", agreed: list[dict[str, object]], folder: Path) -> None:

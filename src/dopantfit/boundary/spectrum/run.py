@@ -24,7 +24,14 @@ from dopantfit.errors import ConfigError, EngineError
 from dopantfit.workflow.folders import make_folder
 from dopantfit.workflow.lock import run_folder
 from dopantfit.workflow.pool import ATTEMPTS
-from dopantfit.workflow.progress import PROGRESS_FILE, progress_of
+from dopantfit.workflow.progress import (
+    NOBODY,
+    PROGRESS_FILE,
+    ProgressObserver,
+    TimeLeft,
+    WorkProgress,
+    progress_of,
+)
 from dopantfit.workflow.provenance import Provenance, write_json_atomic
 from dopantfit.workflow.step import Step
 from dopantfit.workflow.task import Submits
@@ -37,12 +44,6 @@ _DIED = (
     "a worker process was killed again and again (out of memory?); ask for fewer workers and run the same command "
     "again, what is finished is kept"
 )
-#: What has been done: exchanges, of how many, and words where there are some.
-Report = Callable[[int, int, str], None]
-
-
-def silent(done: int, of: int, text: str) -> None:
-    """Report nothing."""
 
 
 def run_spectrum(
@@ -51,7 +52,7 @@ def run_spectrum(
     folder: Path,
     executor: Submits,
     chain: Sequence[Mapping[str, Any] | None] = (),
-    report: Report = silent,
+    observer: ProgressObserver = NOBODY,
 ) -> SpectrumRecord:
     """Relax what is not relaxed yet, and say where the dopants go; the record is ``spectrum.json``.
 
@@ -70,10 +71,10 @@ def run_spectrum(
         every = sites_of(atoms, question.domains, question.sampling.partners)
         _check_room(thermodynamics, len(every) + len(dopants))
         chosen = sampled(every, question.sampling.sites, question.sampling.seed)
-        relaxer, host, gained = _relaxer(question, atoms, reference, every, folder, executor, report)
+        relaxer, host, gained = _relaxer(question, atoms, reference, every, folder, executor, observer)
         exchanges = [Exchange(reference, s.ion, a) for s in chosen for a in range(question.sampling.arrangements)]
         _take_over(relaxer, exchanges, kept_exchanges(chain, relaxer.host))
-        found = _relaxed(relaxer, exchanges, executor, report)
+        found = _relaxed(relaxer, exchanges, executor, observer)
         per_site = [
             tuple(found[Exchange(reference, s.ion, a)] for a in range(question.sampling.arrangements)) for s in chosen
         ]
@@ -120,7 +121,7 @@ def _relaxer(
     every: Sequence[ExchangeSite],
     folder: Path,
     executor: Submits,
-    report: Report,
+    observer: ProgressObserver,
 ) -> tuple[ExchangeRelaxer, ReplicaState, float]:
     """What relaxes exchanges, of a host that is settled once; the host, and what settling gained [eV]."""
     sampling, potential = question.sampling, question.potential.dumps()
@@ -129,9 +130,12 @@ def _relaxer(
     if known is None:
         # The same journeys however many sites are asked for.
         order = [site.ion for site in sampled(every, len(every), sampling.seed)]
-        total = min(len(every), sampling.sites) * sampling.arrangements
         settle = partial(settled_host, ReplicaState.of(atoms), potential, sampling, reference, order, folder)
-        host, identity, gained = _settled(settle, folder, executor, lambda text: report(0, total, text))
+
+        def report(text: str) -> None:
+            observer.show("settling the host", WorkProgress(0.0, text=text))
+
+        host, identity, gained = _settled(settle, folder, executor, report)
         host.write(folder / HOST)
         known = step.keep({"host": identity, "gained": gained}, [HOST])
     host = ReplicaState.read(folder / HOST)
@@ -153,7 +157,7 @@ def _settled(
         while not future.done():
             wait([future], timeout=_PAUSE)
             said = progress_of(folder)
-            report("settling the host" if said is None else said.text)
+            report("" if said is None else said.text)
         with suppress(BrokenExecutor):
             found: tuple[ReplicaState, str, float] = future.result()
             (folder / PROGRESS_FILE).unlink(missing_ok=True)
@@ -170,19 +174,25 @@ def _take_over(relaxer: ExchangeRelaxer, exchanges: Sequence[Exchange], chain: M
 
 
 def _relaxed(
-    relaxer: ExchangeRelaxer, exchanges: Sequence[Exchange], executor: Submits, report: Report
+    relaxer: ExchangeRelaxer, exchanges: Sequence[Exchange], executor: Submits, observer: ProgressObserver
 ) -> dict[Exchange, ExchangeEnergy]:
     """What is known of all exchanges, relaxed where nothing was; EngineError when workers die again and again."""
     found = {one: known for one in exchanges if (known := relaxer.kept(one)) is not None}
+    left = TimeLeft()
+
+    def report() -> None:
+        done, of = len(found), len(exchanges)
+        observer.show("exchanges", WorkProgress(done, text=f"{done} of {of}{left(done, of)}", of=of))
+
     for _ in range(ATTEMPTS):
         waiting: dict[Future[ExchangeEnergy], Exchange] = {
             executor.submit(relaxer, one): one for one in exchanges if one not in found
         }
-        report(len(found), len(exchanges), "")
+        report()
         for future in as_completed(waiting):
             with suppress(BrokenExecutor):
                 found[waiting[future]] = future.result()
-                report(len(found), len(exchanges), "")
+                report()
         if len(found) == len(exchanges):
             return found
     raise EngineError(_DIED)

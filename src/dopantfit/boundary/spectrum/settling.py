@@ -52,7 +52,7 @@ def settled_host(
     state = state_of(swaps, ReplicaState.read(folder / known["state"]))
     while known["in_vain"] < sampling.settling and known["journeys"] < _MOST * sampling.settling:
         gain = known["first_eV"] - state.energy
-        words = f"settling the host: {gain:.2f} eV in {known['journeys']} exchanges"
+        words = f"{gain:.2f} eV lower after {known['journeys']} exchanges"
         write_progress(folder, WorkProgress(float(known["journeys"]), text=words))
         swap = Swap(reference, sites[known["journeys"] % len(sites)])
         lower = _there_and_back(swaps, state, swap)

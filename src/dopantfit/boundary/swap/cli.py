@@ -1,13 +1,18 @@
 """``dopantfit boundary swap`` and ``bleeding``: move a dopant by relaxed-swap Monte Carlo, and see where it went."""
 
 import sys
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from dopantfit.boundary.options import PotentialOption, UnvalidatedOption
 from dopantfit.terminal import JsonOption, at_a_time, console, print_json
+
+if TYPE_CHECKING:
+    from dopantfit.boundary.swap.temper import RoundReport
+    from dopantfit.workflow.progress import ProgressObserver
 
 
 def swap(
@@ -27,12 +32,14 @@ def swap(
     from dopantfit.lammps import Launcher
     from dopantfit.potential import Potential
     from dopantfit.workflow.pool import local_pool
+    from dopantfit.workflow.progress import unwatched
+    from dopantfit.workflow.screen import watched
 
     atoms, settings = _structure(structure), load_swap(config)
     keep_validation_status(potential, unvalidated, output)
-    of, say = Potential.load(potential), None if json else _say
-    with local_pool(workers) as pool:
-        ladder = run_swaps(atoms, settings, of, output, pool, Launcher(), say, rounds)
+    of = Potential.load(potential)
+    with local_pool(workers) as pool, unwatched() if json else watched() as observer:
+        ladder = run_swaps(atoms, settings, of, output, pool, Launcher(), partial(_tell, observer), rounds)
     _show(summary(ladder), json)
 
 
@@ -63,11 +70,14 @@ def _structure(path: Path) -> Any:
         raise ReferenceDataError(f"{path}: not a structure that ASE can read ({problem}); give a boundary") from None
 
 
-def _say(report: Any) -> None:
+def _tell(observer: "ProgressObserver", report: "RoundReport") -> None:
+    from dopantfit.workflow.progress import WorkProgress
+
     energies = ", ".join("-" if one is None else f"{one:.2f}" for one in report.energies)
-    sys.stderr.write(f"round {report.round_number} of {report.rounds}: {energies} eV\n")
+    observer.say(f"round {report.round_number} of {report.rounds}: {energies} eV")
     for missed in report.missed:
-        sys.stderr.write(f"  missed: {missed}\n")
+        observer.say(f"  missed: {missed}")
+    observer.show("rounds", WorkProgress(report.round_number, of=report.rounds))
 
 
 def _show(found: dict[str, Any], as_json: bool) -> None:

@@ -3,13 +3,11 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Literal
 
 from pydantic import model_validator
 
 from dopantfit.boundary.build.tables import Count, NonNegative, Positive, Text
-from dopantfit.errors import ConfigError
 from dopantfit.strict_toml import CountOrNone, Seed, Table, parse_strict, parse_toml, read_text
 from dopantfit.structures.hosts import DEFAULT_HOST, load_host
 
@@ -82,7 +80,7 @@ class Layers(Table):
 
 
 class SwapConfig(Table):
-    """One ladder of walkers. ``name`` of the presets: tiny (tests), quick, night, desk, paper."""
+    """One ladder of walkers; by default that of the published protocol."""
 
     #: The host whose cations are exchanged: a name of the library, or a TOML file beside this one.
     host: Text = DEFAULT_HOST
@@ -115,33 +113,6 @@ class SwapConfig(Table):
         """Of the rungs [K], coldest first."""
         step = (self.hottest - self.coldest) / max(1, self.walkers - 1)
         return tuple(self.coldest + step * rung for rung in range(self.walkers))
-
-
-#: What the sizes change of the defaults, which are the published protocol ("paper").
-PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
-    {
-        "tiny": {"attempts": 3, "walkers": 2, "dynamics": {"duration": 0.02}, "burst": {"calibration": 1}},
-        "quick": {"attempts": 20, "walkers": 4, "dynamics": {"duration": 0.2}, "burst": {"calibration": 3}},
-        "night": {"attempts": 100, "walkers": 2, "dynamics": {"duration": 1.0}},
-        "desk": {"attempts": 50, "walkers": 6, "dynamics": {"duration": 1.0}},
-        "paper": {},
-    }
-)
-#: Layers and rounds of a layer of each size.
-_LAYERS = {"tiny": (1, 2), "quick": (3, 2), "night": (4, 2), "desk": (10, 4), "paper": (15, 10)}
-
-
-def preset(name: str, dopant: str, interface: float, into_grain: int, reservoir: float, **changes: Any) -> SwapConfig:
-    """The configuration of a size: tiny, quick, night, desk or paper; ``changes`` of its top-level keys come last.
-
-    Raises ConfigError for an unknown size or key.
-    """
-    if name not in PRESETS:
-        raise ConfigError(f"there is no size {name!r} of swap runs; choose one of {', '.join(PRESETS)}")
-    count, rounds = _LAYERS[name]
-    layers = {"interface": interface, "into_grain": into_grain, "reservoir": reservoir}
-    content = {"dopant": dopant, "layers": {**layers, "count": count, "rounds_per_layer": rounds}}
-    return parse_swap({**content, **PRESETS[name], **changes}, f"size {name}")
 
 
 def parse_swap(content: Mapping[str, Any], source: str) -> SwapConfig:

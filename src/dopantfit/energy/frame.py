@@ -20,6 +20,8 @@ SKIN = 0.7
 #: rms error of a force that the Ewald sum is planned for [eV/Å]. Waves left out only ever lower the energy, which adds
 #: up over ions: at 1e-6 it is 1e-6 eV/atom, at this value a tenth of that.
 ACCURACY = 2e-7
+#: A cell whose charges add up to no more than this [e] is neutral: charges are decimals, and their sum is rounded.
+NEUTRAL = 1e-6
 #: How far [Å] an approximate Hessian that preconditions a relaxation looks.
 PRECONDITIONER_REACH = 5.0
 
@@ -125,9 +127,14 @@ def make_frame(
 
 
 def background_energy(frame: Frame, potential: Potential, coulomb: float = COULOMB) -> float:
-    """Energy [eV] of a charged cell with its uniform background, beyond what the sums over ions hold: -πKQ²/(2Vα²)."""
+    """Energy [eV] of a charged cell with its uniform background, beyond what the sums over ions hold: -πKQ²/(2Vα²).
+
+    Zero for a neutral cell, whatever its charges leave by rounding.
+    """
     charges = np.array([potential.species[label].total_charge for label in frame.labels])
     charge = float(charges[frame.species].sum())
+    if abs(charge) <= NEUTRAL:
+        return 0.0
     return -np.pi * coulomb * charge**2 / (2.0 * frame.volume * frame.plan.alpha**2)
 
 
@@ -146,7 +153,7 @@ def species_of(
     species = np.array([labels.index(label) for label in ion_labels], dtype=np.int64)
     charges = np.array([potential.species[label].total_charge for label in labels])
     charge = float(charges[species].sum())
-    if abs(charge) > 1e-6 and not background:
+    if abs(charge) > NEUTRAL and not background:
         counts = zip(np.bincount(species), labels, charges, strict=True)
         raise ConfigError(
             f"{name}: the cell ({', '.join(f'{n} {label} of {q:+.6g} e' for n, label, q in counts)}) has charge "

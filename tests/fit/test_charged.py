@@ -59,6 +59,16 @@ def test_another_charge_scale_has_a_background_of_its_own(charged):
     assert found.energy - target.energy == pytest.approx(apart, abs=1e-5)
 
 
+def test_a_neutral_cell_has_no_background_whatever_rounding_leaves_of_its_charge(charged):
+    """0.549 × 3, × 2, … in floating point: the sum over this crystal is 1e-14 e and not zero."""
+    atoms = prototype("LiTi2P3O12")
+    charges = np.array([POTENTIAL.species[symbol].total_charge for symbol in atoms.symbols])
+    assert charges.sum() != 0.0
+    atoms.calc, atoms.info = SinglePointCalculator(atoms, energy=0.0, forces=0.0 * atoms.positions), charged.info
+    weights = ReferenceSet(path="x", force_error=0.1)
+    assert make_target(atoms, "set", weights, POTENTIAL, {}).background == 0.0
+
+
 def test_a_pair_that_is_never_near_keeps_its_start_and_is_named():
     near, far = (
         Variable(f"rho {a}-{b}", "Å", POTENTIAL.pair(a, b).rho, 0.1, 0.3, "linear", ((Parameter("rho", (a, b)), 1.0),))

@@ -197,6 +197,7 @@ class Killed(SilentObserver):
         self.last = last
 
     def say(self, line: str) -> None:
+        """Take note of a line."""
         if line.startswith(self.last):
             raise KeyboardInterrupt
 

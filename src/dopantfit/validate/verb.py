@@ -9,7 +9,7 @@ from pathlib import Path
 from dopantfit.validate.gate import Gate
 from dopantfit.validate.record import stem, write_validation
 from dopantfit.validate.record_schema import ValidationRecord
-from dopantfit.validate.run import GATES, Observe, Request, run_gates
+from dopantfit.validate.run import Observe, Request, gates_of, run_gates
 from dopantfit.workflow.names import default_run
 
 #: While its context lasts, what it gives is told how the gates go.
@@ -45,7 +45,7 @@ def validate(
     subject = asked.subject()
     request = _placed(asked, work, subject.file.parent / stem(subject))
     with watch() as observe:
-        gates = run_gates(request, tuple(GATES), workers, observe)
+        gates = run_gates(request, gates_of(subject.settings), workers, observe)
     return write_validation(subject, gates, started)
 
 

@@ -21,9 +21,9 @@ from dopantfit.fit.variables import make_space
 from dopantfit.project.check_project import check
 from dopantfit.reference.exchange_ends import exchange_ends
 from dopantfit.reference.frames import load_set, write_set
+from made_up_exchanges import labelled, manifest, write_exchange_set
 
 from .conftest import TEXT, frames_of, save_set
-from .exchange_sets import labelled, manifest, write_exchange_set
 
 TABLE = '\n[[exchanges]]\npath = "exchanged"\nenergy_error = 0.01\nheld_out = ["judged"]\n'
 #: Free: what a Mg in the host feels, and all charges in one proportion.

@@ -17,6 +17,7 @@ import numpy as np
 from dopantfit.energy.arrays import Floats
 from dopantfit.energy.threads import one_blas_thread
 from dopantfit.fit.config import Guards, Local
+from dopantfit.fit.crystals import CRYSTALS
 from dopantfit.fit.data import Target
 from dopantfit.fit.exchanges import ExchangeTarget
 from dopantfit.fit.local import Refined, refine
@@ -40,6 +41,13 @@ class _Worker:
     surrogate: Surrogate
     exchanges: Sequence[ExchangeTarget]
     everything: Objective | None = None
+
+    @property
+    def crystals(self) -> list[ExchangeTarget]:
+        return [one for one in self.exchanges if one.set == CRYSTALS]
+
+    def without_exchanges(self) -> Objective:
+        return including(self.surrogate.objective, self.crystals)
 
     def with_exchanges(self) -> Objective:
         if self.everything is None:
@@ -95,7 +103,24 @@ def _refine(start: Floats, settings: Local, folder: Path | None, number: int) ->
             text = f"start {number + 1} at step {(step := next(steps))}, cost {cost:.6g}"
             write_progress(make_folder(folder / str(number)), WorkProgress(float(step), text=text))
 
-    return refine(_here().with_exchanges(), start, settings, report)
+    worker = _here()
+    everything = worker.with_exchanges()
+    if len(worker.exchanges) > len(worker.crystals):
+        start = _nearer(everything, worker.without_exchanges(), start, settings, report)
+    return refine(everything, start, settings, report)
+
+
+def _nearer(
+    everything: Objective, smooth: Objective, start: Floats, settings: Local, report: Callable[[float], None]
+) -> Floats:
+    """The minimum of everything but the exchanges, if it is one of which the exchanges can be told.
+
+    Where a potential is far off, ions of an exchanged end go to other sites than the reference's, and energies jump
+    as its parameters move; where its forces are right, they follow smoothly.
+    """
+    found = refine(smooth, start, settings, report).point
+    everything.anchor(found)
+    return start if everything.candidate(found).rejection else found
 
 
 @contextmanager

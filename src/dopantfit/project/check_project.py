@@ -4,6 +4,7 @@ Nothing is computed. What a step would refuse after minutes of work stands in on
 """
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,6 +20,7 @@ from dopantfit.fit.variables import Space, make_space
 from dopantfit.project.check_sets import is_labelled, set_findings
 from dopantfit.project.check_study import study_findings
 from dopantfit.project.finding import ProjectFinding, Severity
+from dopantfit.reference.exchange_ends import exchange_ends
 from dopantfit.strict_toml import file_in
 from dopantfit.validate.compound import compound_of
 from dopantfit.validate.settings import SETTINGS_FILE, Settings, load_settings
@@ -82,9 +84,12 @@ def _fit(found: _Findings, config: FitConfig, file: Path) -> Space | None:
             found.attempt(file, lambda: reference_cell(settings, file.parent))
     if all(is_labelled(file.parent / one.path) for one in config.sets):
         _frames(found, config, space, file)
-    unlabelled = [one.path for one in config.exchanges if not is_labelled(file.parent / one.path)]
-    for path in unlabelled:
-        found.note("to do", file.parent / path, f"has no exchange energies yet; run `dopantfit reference run {path}`")
+    unlabelled = [file.parent / one.path for one in config.exchanges if not is_labelled(file.parent / one.path)]
+    for folder in unlabelled:
+        if folder.is_dir():
+            found.note("to do", folder, f"has no exchange energies yet; run `dopantfit reference run {folder}`")
+        else:
+            found.note("error", file, f"exchanges: there is no folder {folder}; mend the path, or make the set")
     if not unlabelled:
         found.attempt(file, lambda: load_exchanges(config, space.base, file.parent, str(file)))
     if not (file.parent / POTENTIAL_FILE).is_file():
@@ -115,3 +120,20 @@ def _gates(found: _Findings, config: FitConfig, settings: Settings, here: Path) 
     if label in settings.host.charges:
         found.note("error", where, f"the host {settings.host.name} holds {label} itself; name another host")
     found.attempt(where, lambda: compound_of(settings, label, here))
+    _exchanges(found, settings, here)
+
+
+def _exchanges(found: _Findings, settings: Settings, here: Path) -> None:
+    """The sets of exchange energies that the gates look at."""
+    where, named = here / SETTINGS_FILE, settings.exchange
+    if named is None:
+        return
+    left_out = {one.path: one.left_out for one in named.sets}
+    for path in [*left_out, *named.dft]:
+        folder = here / path
+        if not folder.is_dir():
+            found.note("error", where, f"exchange: there is no folder {folder}; mend the path, or make the set")
+        elif not is_labelled(folder):
+            found.note("to do", folder, f"has no energies yet; run `dopantfit reference run {folder}`")
+        elif path in left_out:
+            found.attempt(where, partial(exchange_ends, folder, left_out[path]))

@@ -10,9 +10,10 @@ from dopantfit.errors import ConfigError
 from dopantfit.fit.inputs import set_files
 from dopantfit.validate import presets, thresholds
 from dopantfit.validate.dynamics import recipe_sha256
+from dopantfit.validate.exchange_labels import exchange_files
 from dopantfit.validate.gate import Gate
 from dopantfit.validate.record_schema import GateRecord, HostIdentity, ValidationRecord, ValidationStatus
-from dopantfit.validate.settings import SETTINGS_FILE, load_settings
+from dopantfit.validate.settings import SETTINGS_FILE, Settings, load_settings
 from dopantfit.validate.subject import Subject, potential_sha256
 from dopantfit.workflow.provenance import Provenance, sha256_of
 from dopantfit.workflow.schema import parse_content
@@ -40,7 +41,7 @@ def write_validation(subject: Subject, gates: Sequence[Gate], started: float) ->
         "passed": all(gate.passed for gate in gates),
         "potential": potential,
         "compared_with": subject.peer.name if subject.peer else None,
-        "thresholds": thresholds.sha256(subject.host),
+        "thresholds": _limits(subject.settings),
         "recipe": recipe_sha256(subject.preset),
         "gates": [gate.as_dict() for gate in gates],
         "record": _record(subject, started).as_dict(),
@@ -55,9 +56,14 @@ def _record(subject: Subject, started: float) -> Provenance:
     inputs = {path.name: path for path in (subject.file, folder / SETTINGS_FILE) if path.is_file()}
     if Path(subject.source).is_file():
         inputs[Path(subject.source).name] = Path(subject.source)
-    inputs |= set_files(subject.config, folder)
+    inputs |= set_files(subject.config, folder) | exchange_files(subject.settings, folder)
     settings = {"level": {subject.preset_name: asdict(subject.preset)}, **subject.settings.model_dump(mode="json")}
     return Provenance.of(inputs, settings, seed=subject.config.seed, started=started)
+
+
+def _limits(settings: Settings) -> str:
+    """Hash of the limits that these settings are judged by."""
+    return thresholds.sha256(settings.host, settings.exchange is not None)
 
 
 def require_valid(potential: str | Path, validation: str | Path, waiver: str | None = None) -> ValidationStatus:
@@ -104,21 +110,21 @@ def stale(record: ValidationRecord, potential: str, folder: Path) -> str:
         return f"another {SETTINGS_FILE}"
     if record.recipe != recipe_sha256(presets.GATE_PRESETS.get(record.level)):
         return "other runs of molecular dynamics than those of this version"
-    host = load_settings(folder).host
-    if record.host != HostIdentity.of(host):
-        return f"another host than {host.name} as it is now"
-    return "" if record.thresholds == thresholds.sha256(host) else "other thresholds than those of this version"
+    now = load_settings(folder)
+    if record.host != HostIdentity.of(now.host):
+        return f"another host than {now.host.name} as it is now"
+    return "" if record.thresholds == _limits(now) else "other thresholds than those of this version"
 
 
 def _objection(record: ValidationRecord, potential: str, path: Path) -> str:
     """Why this record does not speak for this potential; empty when it does."""
-    from dopantfit.validate.run import GATES
+    from dopantfit.validate.run import gates_of
 
     why = stale(record, potential, path.parent)
     if why:
         return f"{path}: was made with {why} (stale)"
     gates = {one.name: one.passed for one in record.gates}
-    missing = [name for name in GATES if name not in gates]
+    missing = [name for name in gates_of(load_settings(path.parent)) if name not in gates]
     if missing:
         return f"{path}: lacks the gate {', '.join(missing)}"
     failed = [name for name, passed in gates.items() if not passed]

@@ -16,11 +16,13 @@ from dopantfit.validate import thresholds
 from dopantfit.validate.barriers import turn_over
 from dopantfit.validate.compound import compound
 from dopantfit.validate.correlation import correlation
+from dopantfit.validate.exchange import exchange
 from dopantfit.validate.gate import Gate, GateWork
 from dopantfit.validate.host import host_crystal
 from dopantfit.validate.migration_gate import barrier
 from dopantfit.validate.mobility import mobility
 from dopantfit.validate.parity import parity
+from dopantfit.validate.settings import Settings
 from dopantfit.validate.stability import stability
 from dopantfit.validate.subject import Subject, load_subject
 from dopantfit.workflow.folders import make_folder
@@ -39,6 +41,7 @@ class Station:
     frames: bool = False
     peer: bool = False
     dynamics: bool = False
+    exchanges: bool = False
     #: Tables of validate.toml that it reads.
     tables: tuple[str, ...] = ()
     #: Hops beside the dopant.
@@ -54,10 +57,18 @@ GATES: dict[str, Station] = {
     "stability": Station(stability, dynamics=True, tables=("hot",)),
     "turn-over": Station(turn_over),
     "barrier": Station(barrier, tables=("barrier",), paths=True),
+    "exchange": Station(exchange, peer=True, exchanges=True, tables=("exchange",)),
     "mobility": Station(mobility, dynamics=True, tables=("mobility",)),
 }
+
+
+def gates_of(settings: Settings) -> tuple[str, ...]:
+    """Names of the gates that a potential is held against; that of exchanges where a set of them is named."""
+    return tuple(name for name, one in GATES.items() if settings.exchange is not None or not one.exchanges)
+
+
 #: The longest first, so that the last process to finish is not left alone for long.
-_ORDER = ("host", "stability", "compound", "barrier", "correlation", "parity", "turn-over")
+_ORDER = ("host", "stability", "compound", "barrier", "correlation", "exchange", "parity", "turn-over")
 #: Runs as long as all others together: after them, on what were their cores.
 _LAST = "mobility"
 #: Gates at the same time, at most: three have long runs, and the short ones take turns beside them. Further cores serve
@@ -182,9 +193,12 @@ def _one(request: Request, name: str, observer: ProgressObserver) -> Gate:
     """Judge one gate, or return what the work folder has of it."""
     subject = request.subject()
     station = GATES[name]
-    key = subject.key(name, station.frames, station.peer, station.dynamics, station.tables, station.paths)
+    key = subject.key(
+        name, station.frames, station.peer, station.dynamics, station.tables, station.exchanges, station.paths
+    )
     # A gate is judged again when a threshold changes, from the runs that are there.
-    step = Step(request.work / f"{name}.json", {"key": hash_of([key, thresholds.sha256(subject.host)])})
+    limits = thresholds.sha256(subject.host, station.exchanges)
+    step = Step(request.work / f"{name}.json", {"key": hash_of([key, limits])})
     kept = step.kept()
     if kept is None:
 

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from dopantfit.errors import ConfigError
 from dopantfit.reference.calculator import is_calculator_name
-from dopantfit.strict_toml import Table, parse_strict, parse_toml, read_text
+from dopantfit.strict_toml import Positive, Table, parse_strict, parse_toml, read_text
 from dopantfit.structures.hosts import DEFAULT_HOST, Host, MobilityRun, Run, load_host, with_host
 
 SETTINGS_FILE = "validate.toml"
@@ -49,6 +49,24 @@ class BarrierSettings(Table):
     calculator: Annotated[str, AfterValidator(_of_a_module)]
 
 
+class JudgedSet(Table):
+    """A reference set whose plan has items of kind ``exchange``."""
+
+    path: Text
+    #: Exchanges, items or families, by name, that are not looked at.
+    left_out: tuple[Text, ...] = ()
+
+
+class ExchangeSettings(Table):
+    """What the energies of a dopant on other cations' places are held against."""
+
+    sets: Annotated[tuple[JudgedSet, ...], Field(min_length=1)]
+    #: Partners whose mean energies differ by no more in the reference have no order [eV].
+    label_error: Positive = 0.05
+    #: Sets of DFT; where they hold the ends of an exchange, its label is held against theirs.
+    dft: tuple[Text, ...] = ()
+
+
 class Settings(Table):
     """Everything that a potential is held against."""
 
@@ -59,6 +77,7 @@ class Settings(Table):
     mobility: MobilityRun = Field(default_factory=lambda known: known["host"].mobility)
     compound: Compound | None = None
     barrier: BarrierSettings | None = None
+    exchange: ExchangeSettings | None = None
 
 
 def load_settings(folder: Path) -> Settings:

@@ -7,6 +7,7 @@ from fractions import Fraction
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from ase import Atoms
@@ -23,9 +24,10 @@ from dopantfit.structures import Host, Substitution, substituted
 from dopantfit.structures.hosts import MeasuredCell
 from dopantfit.structures.hosts.load import check_potential
 from dopantfit.validate.dynamics import recipe_sha256
+from dopantfit.validate.exchange_labels import JudgedExchanges, load_judged
 from dopantfit.validate.gate import Threshold
 from dopantfit.validate.presets import GatePreset, gate_preset
-from dopantfit.validate.settings import Settings, load_settings
+from dopantfit.validate.settings import SETTINGS_FILE, Settings, load_settings
 from dopantfit.validate.thresholds import of_host
 
 
@@ -84,6 +86,22 @@ class Subject:
             )
         return self.targets
 
+    @cached_property
+    def exchanges(self) -> JudgedExchanges:
+        """The exchanges that ``validate.toml`` names; ConfigError where it names none."""
+        folder = self.file.parent
+        if self.settings.exchange is None:
+            raise ConfigError(
+                f"{folder / SETTINGS_FILE}: has no [exchange], so there are no energies to judge; add sets to it"
+            )
+        fitted = _exchanges_fitted(folder) if self.own else frozenset()
+        return load_judged(self.settings.exchange, folder, self.potential, fitted)
+
+    @property
+    def label_error(self) -> float:
+        """What exchange energies of the reference must differ by to have an order [eV]."""
+        return self.settings.exchange.label_error if self.settings.exchange else 0.0
+
     @property
     def host(self) -> Host:
         """What is doped."""
@@ -135,15 +153,22 @@ class Subject:
         return np.random.default_rng([self.config.seed, *gate.encode()])
 
     def key(
-        self, gate: str, frames: bool, peer: bool, dynamics: bool, tables: Sequence[str] = (), paths: bool = False
+        self,
+        gate: str,
+        frames: bool,
+        peer: bool,
+        dynamics: bool,
+        tables: Sequence[str] = (),
+        exchanges: bool = False,
+        paths: bool = False,
     ) -> str:
         """Hash of everything that a gate's runs depend on, 16 hex digits.
 
-        frames, peer, dynamics: whether it looks at the reference frames, at the potential compared with, and at
-        molecular dynamics. tables: of validate.toml that it reads beside the host; others may change. paths: whether it
-        looks at hops beside the dopant.
+        frames, peer, dynamics, exchanges: whether it looks at the reference frames, at the potential compared with, at
+        molecular dynamics, and at exchange energies. tables: of validate.toml that it reads beside the host; others
+        may change. paths: whether it looks at hops beside the dopant.
         """
-        content = [
+        content: list[Any] = [
             gate,
             self.potential.dumps(),
             self.peer.dumps() if peer and self.peer else None,
@@ -156,6 +181,10 @@ class Subject:
             # Paths were once made with such a dopant on a framework site.
             *([f"on places of {self.mobile}"] if paths and len(self.movable) > 1 else []),
         ]
+        if exchanges:
+            judged = self.exchanges
+            content += [[one.name, one.reference, one.name in judged.unseen] for one in judged.targets]
+            content += [one.as_dict() for one in judged.labels]
         return sha256(json.dumps(content).encode()).hexdigest()[:16]
 
 
@@ -179,6 +208,8 @@ def load_subject(folder: Path, potential: str | None, preset_name: str) -> Subje
         file, config, load_settings(file.parent), source, own, subject, None if peer == subject else peer, preset_name
     )
     _check_species(found)
+    if found.settings.exchange is not None:
+        _ = found.exchanges  # refused now, and not after hours of other gates
     return found
 
 
@@ -200,6 +231,13 @@ def _check_species(subject: Subject) -> None:
             f"host {subject.host.name}: of its measured cells fewer than two are compositions that the conventional "
             f"cell of {subject.units((1, 1, 1))} formula units can have; give two such x"
         )
+
+
+def _exchanges_fitted(folder: Path) -> frozenset[str]:
+    """Names of the exchanges that the fit in this folder was held to."""
+    record = FitRecord.read_if_there(folder / RECORD_FILE)
+    known = record.exchanges.energies if record is not None and record.exchanges is not None else ()
+    return frozenset(one.name for one in known if not one.held_out)
 
 
 def _trained_on(folder: Path) -> frozenset[str]:

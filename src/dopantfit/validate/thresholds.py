@@ -95,6 +95,17 @@ MIGRATION_DIFFERENCE = Threshold(
     -0.15, 0.15, "eV", "0.15 eV are a factor of 12 in the rate at 700 K, what different runs of one potential differ by"
 )
 
+# --- i: exchange energies, where validate.toml names a set of them --------------------------------------
+EXCHANGE_AT_REST = Threshold(
+    0.0, 0.0, "exchanges", "a potential under which real crystals fall apart cannot say where a dopant goes"
+)
+EXCHANGE_ERROR = Threshold(
+    0.0, 0.086, "eV", "k T at 1000 K, where the study exchanges: beyond it, odds of a site are off by more than e"
+)
+EXCHANGE_ORDER = Threshold(
+    0.0, inf, "eV", "the dopant must prefer the same cation's place as in the reference, where that tells them apart"
+)
+
 # --- h: ion dynamics --------------------------------------------------------------------------------
 MOBILE_HOPS = Threshold(4.0, inf, "hops", "with four hops seen, none at all would be chance in 2 % of runs (Poisson)")
 FRAMEWORK_MSD = Threshold(
@@ -112,8 +123,12 @@ def of_host(host: Host, name: str) -> Threshold:
     return Threshold(low, high, limit.unit, limit.reason)
 
 
-def sha256(host: Host) -> str:
-    """Hash of every limit, so that a record made under others can be told."""
+def sha256(host: Host, exchanges: bool = False) -> str:
+    """Hash of every limit, so that a record made under others can be told.
+
+    exchanges: whether exchange energies are judged; their limits change no record without them.
+    """
     found = {name: one for name, one in globals().items() if isinstance(one, Threshold)}
+    found = {name: one for name, one in found.items() if exchanges or not name.startswith("EXCHANGE_")}
     found |= {name.upper(): of_host(host, name) for name in type(host.thresholds).model_fields}
     return hash_of({name: [str(one.low), str(one.high), one.unit] for name, one in found.items()})

@@ -8,7 +8,7 @@ from pathlib import Path
 from dopantfit.validate.gate import Gate
 from dopantfit.validate.record import stem, write_validation
 from dopantfit.validate.record_schema import ValidationRecord
-from dopantfit.validate.run import GATES, Request, run_gates
+from dopantfit.validate.run import Request, gates_of, run_gates
 from dopantfit.workflow.names import default_run
 from dopantfit.workflow.progress import Watch, unwatched
 
@@ -36,7 +36,7 @@ def validate(
     subject = asked.subject()
     request = _placed(asked, work, subject.file.parent / stem(subject))
     with watch() as observer:
-        gates = run_gates(request, tuple(GATES), workers, observer)
+        gates = run_gates(request, gates_of(subject.settings), workers, observer)
     return write_validation(subject, gates, started)
 
 

@@ -25,8 +25,8 @@ class LearnConfig(Table):
     frames: Count = 8
     #: Configurations of each item in a round, of which frames are taken.
     candidates: Count = 10
-    #: Rounds end when the members differ by less than this on every candidate [eV/Å].
-    spread: NonNegative = 0.1
+    #: Rounds end when the members differ by less than this on every candidate [eV/Å]; it may be far below their error.
+    spread: NonNegative = 0.005
     #: Frames on which they differ by more are broken, and not taken [eV/Å].
     broken: Positive = 2.0
     #: No two frames of a round are nearer to each other [Å per ion].

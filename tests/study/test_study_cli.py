@@ -236,8 +236,11 @@ def test_run_gives_workers_and_site_to_the_study(folder, quick_steps, monkeypatc
     # Before anything that takes hours.
     assert status == 2 and "none.toml: cannot be read" in err and quick_steps == []
     status, _, err = call(monkeypatch, capsys, "run", folder, "--gates", "endless")
-    assert status == 2 and "the preset of the gates = 'endless' is not one of quick" in err
-    assert "fit: up to date" not in err
+    assert (
+        status == 2
+        and "the preset of the gates = 'endless' is not one of quick" in err
+        and "fit: up to date" not in err
+    )
 
 
 @pytest.mark.parametrize("text", ["", "null", "[1]", '{"format": 1}', '{"format": 9, "name": ""}', "{" * 5000])

@@ -42,6 +42,16 @@ def test_a_charged_cell_has_no_error_under_the_potential_that_made_its_labels(ch
     assert stress_errors([found])[0]["rms_error"] < 1e-3  # GPa
 
 
+def test_a_neutral_cell_is_none_that_keeps_charges_from_being_free():
+    """Scaled charges of a neutral cell add to a rounding error, which is no charge."""
+    atoms = prototype("LiTi2P3O12")
+    assert 0.0 < abs(sum(POTENTIAL.species[symbol].total_charge for symbol in atoms.symbols)) < 1e-9
+    nothing = {"forces": np.zeros((len(atoms), 3)), "stress": np.zeros(6)}
+    atoms.calc = SinglePointCalculator(atoms, energy=-1.0, **nothing)
+    atoms.info = {"frame_id": "one", "family": "one", "composition": "x"}
+    assert make_target(atoms, "set", WEIGHTS, POTENTIAL, {}).background == 0.0
+
+
 def test_another_charge_scale_has_a_background_of_its_own(charged):
     target = make_target(charged, "set", WEIGHTS, POTENTIAL, {})
     ions = {label: ion.charge for label, ion in POTENTIAL.species.items()}

@@ -22,6 +22,8 @@ SKIN = 0.7
 ACCURACY = 2e-7
 #: How far [Å] an approximate Hessian that preconditions a relaxation looks.
 PRECONDITIONER_REACH = 5.0
+#: Charge [e] that rounding may leave of a neutral cell.
+_NEUTRAL = 1e-6
 
 
 @dataclass(frozen=True)
@@ -128,6 +130,8 @@ def background_energy(frame: Frame, potential: Potential, coulomb: float = COULO
     """Energy [eV] of a charged cell with its uniform background, beyond what the sums over ions hold: -πKQ²/(2Vα²)."""
     charges = np.array([potential.species[label].total_charge for label in frame.labels])
     charge = float(charges[frame.species].sum())
+    if abs(charge) <= _NEUTRAL:
+        return 0.0
     return -np.pi * coulomb * charge**2 / (2.0 * frame.volume * frame.plan.alpha**2)
 
 
@@ -146,7 +150,7 @@ def species_of(
     species = np.array([labels.index(label) for label in ion_labels], dtype=np.int64)
     charges = np.array([potential.species[label].total_charge for label in labels])
     charge = float(charges[species].sum())
-    if abs(charge) > 1e-6 and not background:
+    if abs(charge) > _NEUTRAL and not background:
         counts = zip(np.bincount(species), labels, charges, strict=True)
         raise ConfigError(
             f"{name}: the cell ({', '.join(f'{n} {label} of {q:+.6g} e' for n, label, q in counts)}) has charge "

@@ -87,6 +87,14 @@ def test_bad_input_is_one_line_and_status_2(folder, monkeypatch, capsys, change,
     assert err.startswith("dopantfit: error: ") and message in err and err.count("\n") == 1
 
 
+def test_a_launcher_that_is_not_here_is_told_before_any_worker_is_started(folder, monkeypatch, capsys):
+    (folder / "site.toml").write_text('launcher = "nosuchprogram -n {ranks}"\n')
+    monkeypatch.setattr(verb, "site_pool", lambda *_: pytest.fail("workers were asked for"))
+    status, _, err = call(monkeypatch, capsys, "study", folder, "--run", folder / "run", "--site", folder / "site.toml")
+    assert status == 2 and "'nosuchprogram' of the LAMMPS launcher is neither" in err and err.count("\n") == 1
+    assert not (folder / "run").exists()
+
+
 def test_a_run_folder_that_cannot_be_made_is_one_line_and_status_2(folder, monkeypatch, capsys):
     (folder / "file").write_text("")
     status, _, err = call(monkeypatch, capsys, "study", folder, "--run", folder / "file" / "run")

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
+from dopantfit.lammps import Launcher
 from dopantfit.study import rounds
 from dopantfit.study.config import StudyConfig, load_study
 from dopantfit.study.cost import Cost, calibrated_rates, cost_of, rates_of
@@ -80,6 +81,8 @@ def study(
     place, described = run_folder(config, file, run), None if site is None else load_site(Path(site))
     if described is not None:
         described.check(str(site))
+        if described.provider == "local" and not described.worker_init:
+            Launcher(described.launcher).check()  # nothing there is other than here
 
     def run_once(checked: CheckedStudy) -> StudyRecord:
         if described is None:

@@ -44,11 +44,12 @@ GATE_PRESETS: Mapping[str, GatePreset] = MappingProxyType(
         "paper": GatePreset(10, 19.0, 100.0, 8, (2, 2, 1), 100.0, (3, 3, 1), 100.0, 20.0, (3, 3, 1), 2000.0, 3),
     }
 )
-#: What presets were called in records of earlier versions.
+#: What presets were called in earlier versions.
 EARLIER: Mapping[str, str] = MappingProxyType({"standard": "night"})
 
 
 def gate_preset(name: str) -> GatePreset:
-    """Return the preset of that name; ConfigError naming those there are."""
+    """Return the preset of that name, today's or an earlier one; ConfigError naming those there are."""
+    name = EARLIER.get(name, name)
     check_preset(name, "the preset of the gates", GATE_PRESETS)
     return GATE_PRESETS[name]

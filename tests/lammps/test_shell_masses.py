@@ -10,8 +10,8 @@ from dopantfit.errors import ConfigError
 from dopantfit.lammps import Dynamics, Launcher, run_dynamics
 from dopantfit.lammps.include import potential_include
 from dopantfit.lammps.legs import read_table
-from dopantfit.lammps.shell_masses import STEPS_PER_PERIOD, longest_timestep, with_shell_masses
-from dopantfit.potential import Potential
+from dopantfit.lammps.shell_masses import STEPS_PER_PERIOD, longest_timestep, prepared, suited, with_shell_masses
+from dopantfit.potential import Parameter, Potential
 from dopantfit.structures import prototype
 from dopantfit.units import AMU_A2_PER_PS2
 
@@ -34,6 +34,22 @@ def test_the_longest_step_is_a_part_of_the_core_shell_period():
     period = 2.0 * pi * sqrt(reduced * AMU_A2_PER_PS2 / 88.6)
     assert longest_timestep(Potential.load("latp-2021")) == pytest.approx(period / STEPS_PER_PERIOD, rel=1e-12)
     assert period == pytest.approx(0.00369, rel=1e-3)
+
+
+def test_stiff_springs_get_heavier_shells_and_soft_ones_keep_theirs():
+    soft = Potential.load("latp-2021")
+    usual = Dynamics(300.0, 1.0, 1)
+    assert suited(usual, soft) is usual
+    stiff = soft.with_values({Parameter("spring", ("O",)): 145.0})
+    heavier = suited(usual, stiff)
+    # 145 / 88.6 of the spring needs that much of the reduced mass 0.1 × 0.9: 0.147, which a part of 0.18 has.
+    assert heavier.shell_mass == 0.18
+    assert usual.timestep <= longest_timestep(prepared(stiff, heavier)) < 1.03 * usual.timestep
+    assert suited(replace(usual, shell_mass=None), stiff).shell_mass is None
+    longer = replace(usual, timestep=0.0013)
+    assert suited(longer, stiff) is longer
+    stiffest = soft.with_values({Parameter("spring", ("O",)): 300.0})
+    assert suited(usual, stiffest) is usual
 
 
 def test_a_step_that_shells_cannot_follow_is_refused_with_the_longest_that_is_sound(tmp_path, rocksalt):

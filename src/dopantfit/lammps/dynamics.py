@@ -24,7 +24,7 @@ from dopantfit.lammps.legs import Frames, Rows, difference
 from dopantfit.lammps.outputs import ThermoTable, read_dump, read_thermo
 from dopantfit.lammps.progress import DynamicsProgress, Report
 from dopantfit.lammps.settings import LONGEST_CORE_SHELL, Dynamics
-from dopantfit.lammps.shell_masses import prepared, same_motion, shell_parts, with_shell_masses
+from dopantfit.lammps.shell_masses import prepared, same_motion, shell_parts, suited, with_shell_masses
 from dopantfit.potential import Potential, element_of
 from dopantfit.workflow.folders import make_folder
 from dopantfit.workflow.lock import held
@@ -157,6 +157,7 @@ class _DynamicsRun:
     ) -> None:
         if settings.frozen and settings.frozen[-1] >= len(atoms):
             raise ConfigError(f"frozen names ion {settings.frozen[-1]}, the structure has {len(atoms)}, from 0")
+        settings = suited(settings, potential)
         given, potential = potential, prepared(potential, settings)
         self.settings, self.folder, self.potential = settings, folder, potential
         self.moving = start is not None

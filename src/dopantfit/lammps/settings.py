@@ -32,7 +32,8 @@ class Dynamics:
     guard: patch pair curves that turn over at short range (see `dopantfit.lammps.guard`).
     timestep: [ps]; at least 6.5 steps must fit into a core-shell period (see `dopantfit.lammps.shell_masses`).
     shell_mass: of every shell, as a part of the mass of its ion; the potential's own for None. Masses change no
-        equilibrium average, and heavier shells allow longer steps.
+        equilibrium average, and heavier shells allow longer steps. A run takes more where stiff springs need it, see
+        `dopantfit.lammps.shell_masses`.
     thermostat_time, barostat_time: relaxation times of the Nosé-Hoover chains [ps].
     kspace: long-range solver and its relative accuracy. kspace_order: order of its interpolation, 2 to 7.
     coulomb_table: take the screened Coulomb term from LAMMPS's table and end Buckingham terms without dispersion where

@@ -7,7 +7,7 @@ the ions, so that it does not take up their heat.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from math import pi, sqrt
+from math import ceil, pi, sqrt
 
 import numpy as np
 
@@ -19,6 +19,8 @@ from dopantfit.units import AMU_A2_PER_PS2
 
 #: Fewest time steps in a core-shell period: with 5.4, LATP at 1400 K still kept its energy (see docs/md.md).
 STEPS_PER_PERIOD = 6.5
+#: No shell is made heavier than this part of its ion unasked.
+HEAVIEST = 0.25
 
 
 def with_shell_masses(potential: Potential, part: float | None) -> Potential:
@@ -58,6 +60,27 @@ def longest_timestep(potential: Potential) -> float:
         if ion.shell is not None
     ]
     return min(periods, default=float("inf")) / STEPS_PER_PERIOD
+
+
+def suited(settings: Dynamics, potential: Potential) -> Dynamics:
+    """Return the settings with shells as heavy as stiff springs need for a step of the default's length or less.
+
+    Core and shell then move against each other with the period that softer springs give lighter shells, so that this
+    motion stays as far above the ions' own. Others are left as they are: longer steps, masses of the potential itself,
+    and springs that would need more than ``HEAVIEST``.
+    """
+    if settings.shell_mass is None or settings.timestep > Dynamics.timestep:
+        return settings
+    needed = [
+        (STEPS_PER_PERIOD * settings.timestep / (2.0 * pi)) ** 2 * ion.shell.spring / (AMU_A2_PER_PS2 * ion.total_mass)
+        for ion in potential.species.values()
+        if ion.shell is not None
+    ]
+    # The reduced mass of a part m is m (1 - m) of the ion's.
+    most = max(needed, default=0.0)
+    if not settings.shell_mass * (1.0 - settings.shell_mass) < most <= HEAVIEST * (1.0 - HEAVIEST):
+        return settings
+    return replace(settings, shell_mass=ceil(50.0 * (1.0 - sqrt(1.0 - 4.0 * most))) / 100.0)
 
 
 def prepared(potential: Potential, settings: Dynamics) -> Potential:

@@ -77,7 +77,8 @@ def test_the_parts_of_a_cost_are_its_kinds(targets, space, config):
         candidate = objective.candidate(space.start + 0.01)
         found = objective.parts(candidate)
         assert sum(found) == pytest.approx(candidate.cost, rel=1e-12)
-        return dict(zip(KINDS, found, strict=True))
+        # Exchanges, the last kind, are among them where there are any.
+        return dict(zip(KINDS[:-1], found, strict=True))
 
     once, twice, alone = parts(10.0, targets[1:2]), parts(20.0, targets[1:2]), parts(10.0, [])
     assert twice.pop("stresses") == pytest.approx(4 * once.pop("stresses"))

@@ -144,7 +144,7 @@ def test_a_barrier_kept_for_a_dopant_on_the_mobile_ion_s_places_has_a_key_of_its
         dopant = subject.config.dopant.model_copy(update={"formal_charge": charge})
         config = subject.config.model_copy(update={"dopant": dopant})
         doped = dataclasses.replace(subject, config=config)
-        keys = {doped.key("barrier", False, False, False, ("barrier",), paths) for paths in (True, False)}
+        keys = {doped.key("barrier", False, False, False, ("barrier",), paths=paths) for paths in (True, False)}
         assert (len(keys) == 2) is own
 
 

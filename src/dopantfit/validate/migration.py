@@ -170,7 +170,11 @@ def _ends(path: MigrationPath, make: MakeCalculator) -> tuple[Atoms, Atoms]:
 
 def _relaxed(atoms: Atoms, make: MakeCalculator, name: str) -> Atoms:
     atoms.calc = make()
-    _converge(BFGS(atoms, logfile=None), ENDS, name)
+    try:
+        _converge(BFGS(atoms, logfile=None), ENDS, name)
+    except ConfigError as problem:
+        # Ions on one another: under this potential, not as somebody wrote them.
+        raise ConvergenceError(f"{name}: {problem}") from None
     return atoms
 
 

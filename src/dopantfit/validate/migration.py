@@ -170,16 +170,17 @@ def _ends(path: MigrationPath, make: MakeCalculator) -> tuple[Atoms, Atoms]:
 
 def _relaxed(atoms: Atoms, make: MakeCalculator, name: str) -> Atoms:
     atoms.calc = make()
-    try:
-        _converge(BFGS(atoms, logfile=None), ENDS, name)
-    except ConfigError as problem:
-        # Ions on one another: under this potential, not as somebody wrote them.
-        raise ConvergenceError(f"{name}: {problem}") from None
+    _converge(BFGS(atoms, logfile=None), ENDS, name)
     return atoms
 
 
 def _converge(optimiser: BFGS | FIRE, tolerance: float, name: str) -> None:
-    if not optimiser.run(fmax=tolerance, steps=_STEPS):
+    try:
+        ended = optimiser.run(fmax=tolerance, steps=_STEPS)
+    except ConfigError as problem:
+        # Ions on one another, by the potential's doing: nobody wrote them there.
+        raise ConvergenceError(f"{name}: {problem}") from None
+    if not ended:
         raise ConvergenceError(
             f"migration path: the {name} did not come to rest within {_STEPS} steps (largest force above {tolerance} "
             "eV/Å); the ion may have left the path, look at the potential"

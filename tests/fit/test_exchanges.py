@@ -10,7 +10,7 @@ from command_line import dopantfit
 from dopantfit import Potential
 from dopantfit.errors import DopantFitError
 from dopantfit.fit.config import Local, parse_config
-from dopantfit.fit.exchanges import ExchangeModel, load_exchanges
+from dopantfit.fit.exchanges import DifferenceModel, load_exchanges
 from dopantfit.fit.local import refine
 from dopantfit.fit.objective import Objective
 from dopantfit.fit.record import write_fit
@@ -53,7 +53,7 @@ def test_every_exchange_is_the_difference_of_two_relaxed_ends(exchanges, exchang
     ]  # fmt: skip
     assert [one.held_out for one in exchanges] == [False, False, True, True]
     assert exchanges[1].reference == energies["fitted-Li0-012"] - energies["fitted-start-012"]
-    model = ExchangeModel(exchanges, published)
+    model = DifferenceModel(exchanges, published)
     assert len(model.models) == 6  # two starts, four ends
     # The labels hold the steps of the Buckingham terms at their cutoff, of some 1e-4 eV a pair.
     for one in model.compare(published):
@@ -110,7 +110,7 @@ def test_an_end_that_collapses_rejects_the_candidate_and_not_the_fit(exchanges, 
     assert bad.rejection is not None and bad.cost >= objective.penalty > objective.cost(space.start)
     assert objective.rejected.total() == 1
     weak = space.potential(space.values(point))
-    assert any(one.energy is None for one in ExchangeModel(exchanges, space.base).compare(weak))
+    assert any(one.energy is None for one in DifferenceModel(exchanges, space.base).compare(weak))
 
 
 SMALL = """
@@ -151,7 +151,7 @@ def test_a_fit_with_exchanges_says_what_it_makes_of_them_and_repeats_itself(proj
     assert list(by_name) == [one.name for one in plan.exchanges]
     assert by_name["exchanged/judged-Li0"]["held_out"]
     fitted = Potential.load(project / "potential.toml")
-    (expected,) = ExchangeModel(plan.exchanges[1:2], plan.space.base).compare(fitted)
+    (expected,) = DifferenceModel(plan.exchanges[1:2], plan.space.base).compare(fitted)
     assert by_name["exchanged/fitted-Li0"]["energies"]["fitted"] == pytest.approx(expected.energy, abs=1e-6)
     errors = {(one["side"], one["partner"]): one for one in payload["exchanges"]["errors"]}
     assert set(errors) == {(side, of) for side in ("train", "held_out") for of in ("all", "Ti", "Li")}

@@ -19,7 +19,7 @@ from dopantfit.fit.config import (
     Spread,
 )
 from dopantfit.fit.data import Target
-from dopantfit.fit.exchanges import ExchangeTarget
+from dopantfit.fit.exchanges import RelaxedDifference
 from dopantfit.fit.local import refine
 from dopantfit.fit.objective import Objective
 from dopantfit.fit.variables import Space, make_space
@@ -51,7 +51,7 @@ def run_budget(
     fitted: Potential,
     source: str,
     say: Callable[[str], None] = lambda stage: None,
-    exchanges: Sequence[ExchangeTarget] = (),
+    exchanges: Sequence[RelaxedDifference] = (),
 ) -> tuple[FittedLevel, ...]:
     """Fit every level in turn; nothing where the file has no budget. fitted: the minimum that the first starts from."""
     if config.budget is None:

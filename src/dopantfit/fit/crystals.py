@@ -13,7 +13,7 @@ from dopantfit.energy import make_frame
 from dopantfit.energy.arrays import VOIGT
 from dopantfit.errors import ConfigError
 from dopantfit.fit.config import FitConfig, MeasuredCrystal
-from dopantfit.fit.exchanges import ExchangeTarget
+from dopantfit.fit.exchanges import RelaxedDifference
 from dopantfit.potential import Potential
 from dopantfit.structures import labels_of
 from dopantfit.units import EV_PER_A3_IN_GPA
@@ -25,7 +25,7 @@ STRAIN = 2e-3
 _NAMES = ("xx", "yy", "zz", "yz", "xz", "xy")
 
 
-def crystal_targets(config: FitConfig, base: Potential, source: str) -> tuple[ExchangeTarget, ...]:
+def crystal_targets(config: FitConfig, base: Potential, source: str) -> tuple[RelaxedDifference, ...]:
     """One difference for every strain of every crystal of the file.
 
     base: a potential of the fit's species. source: name of the file for messages. Raises ConfigError for an unknown
@@ -34,7 +34,7 @@ def crystal_targets(config: FitConfig, base: Potential, source: str) -> tuple[Ex
     return tuple(one for crystal in config.crystals for one in _of_crystal(crystal, base, source))
 
 
-def _of_crystal(crystal: MeasuredCrystal, base: Potential, source: str) -> Iterator[ExchangeTarget]:
+def _of_crystal(crystal: MeasuredCrystal, base: Potential, source: str) -> Iterator[RelaxedDifference]:
     atoms, name = crystal.primitive(), f"{CRYSTALS}/{crystal.prototype}"
     missing = sorted(set(labels_of(atoms)) - set(base.species))
     if missing:
@@ -47,7 +47,7 @@ def _of_crystal(crystal: MeasuredCrystal, base: Potential, source: str) -> Itera
             make_frame(_strained(atoms, strain, sign * STRAIN), base, f"{name} {_NAMES[strain]} {sign:+d}")
             for sign in (-1, 1)
         )
-        yield ExchangeTarget(
+        yield RelaxedDifference(
             name=f"{name} {_NAMES[strain]}",
             set=CRYSTALS,
             item=crystal.prototype,

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from dopantfit.fit.exchanges import ExchangeComparison, ExchangeModel, ExchangeTarget
+from dopantfit.fit.exchanges import DifferenceModel, ExchangeComparison, RelaxedDifference
 from dopantfit.fit.record_schema import ExchangeErrors, ExchangeOutcome, ExchangeRecord
 from dopantfit.potential import Potential
 
@@ -13,15 +13,15 @@ ALL = "all"
 
 
 def exchange_record(
-    targets: Sequence[ExchangeTarget], potentials: Mapping[str, Potential], prepared_for: Potential
+    targets: Sequence[RelaxedDifference], potentials: Mapping[str, Potential], prepared_for: Potential
 ) -> ExchangeRecord | None:
-    """Energies and errors of potentials, by role; None without targets. prepared_for: see ``ExchangeModel``.
+    """Energies and errors of potentials, by role; None without targets. prepared_for: see ``DifferenceModel``.
 
     Raises ConfigError for a potential that lacks a species.
     """
     if not targets:
         return None
-    model = ExchangeModel(targets, prepared_for)
+    model = DifferenceModel(targets, prepared_for)
     found = {role: model.compare(potential) for role, potential in potentials.items()}
     energies = tuple(
         ExchangeOutcome(
@@ -38,7 +38,7 @@ def exchange_record(
 
 
 def _errors(
-    targets: Sequence[ExchangeTarget], found: Mapping[str, Sequence[ExchangeComparison]]
+    targets: Sequence[RelaxedDifference], found: Mapping[str, Sequence[ExchangeComparison]]
 ) -> list[ExchangeErrors]:
     """Of all partners and of each, side by side."""
     entries = []

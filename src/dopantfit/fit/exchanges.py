@@ -23,8 +23,8 @@ from dopantfit.reference.exchange_ends import ExchangeEnd, exchange_ends
 
 
 @dataclass(frozen=True)
-class ExchangeTarget:
-    """One exchange and what the reference says of it.
+class RelaxedDifference:
+    """A difference of two relaxed energies and what the reference says of it: an exchange, or a stretched crystal.
 
     name: ``set/exchange``. set: its name, or its path where two have one name. start, end: the relaxed ends of the
     reference, without and with the exchange; several may have one start. reference: E(end) - E(start) [eV]. error: what
@@ -43,7 +43,7 @@ class ExchangeTarget:
     held_out: bool = False
 
 
-def load_exchanges(config: FitConfig, base: Potential, folder: Path, source: str) -> tuple[ExchangeTarget, ...]:
+def load_exchanges(config: FitConfig, base: Potential, folder: Path, source: str) -> tuple[RelaxedDifference, ...]:
     """All exchanges of all sets, in the order of the file; fitted and held-out ones.
 
     base: a potential of the fit's species. folder: that of the file, which paths are relative to. source: its name for
@@ -51,7 +51,7 @@ def load_exchanges(config: FitConfig, base: Potential, folder: Path, source: str
     """
     loaded = [exchange_ends(Path(os.path.normpath(folder / one.path)), one.left_out) for one in config.exchanges]
     names = told_apart([frames.name for frames, _ in loaded], [one.path for one in config.exchanges])
-    targets: list[ExchangeTarget] = []
+    targets: list[RelaxedDifference] = []
     for one, (_, ends), name in zip(config.exchanges, loaded, names, strict=True):
         unknown = sorted(set(one.held_out) - {known for end in ends for known in end.names})
         if unknown:
@@ -67,7 +67,7 @@ def load_exchanges(config: FitConfig, base: Potential, folder: Path, source: str
 
 def targets_of(
     ends: Sequence[ExchangeEnd], set_name: str, settings: ExchangeSet, base: Potential
-) -> list[ExchangeTarget]:
+) -> list[RelaxedDifference]:
     """The targets of one set; ConfigError for a species that the potential lacks."""
     starts: dict[str, Frame] = {}
     targets = []
@@ -77,7 +77,7 @@ def targets_of(
         name = f"{set_name}/{one.name}"
         end, held_out = make_frame(one.end, base, name, background=True), bool(one.names & set(settings.held_out))
         targets.append(
-            ExchangeTarget(
+            RelaxedDifference(
                 name, set_name, one.item, one.family, one.partner, starts[one.item], end, one.energy,
                 settings.energy_error, held_out,
             )
@@ -85,7 +85,7 @@ def targets_of(
     return targets
 
 
-def _refuse_other_dopants(config: FitConfig, targets: Sequence[ExchangeTarget], source: str) -> None:
+def _refuse_other_dopants(config: FitConfig, targets: Sequence[RelaxedDifference], source: str) -> None:
     dopant = config.dopant
     for one in targets:
         if dopant is not None and dopant.label not in one.end.labels:
@@ -95,14 +95,14 @@ def _refuse_other_dopants(config: FitConfig, targets: Sequence[ExchangeTarget], 
             )
 
 
-class ExchangeModel:
+class DifferenceModel:
     """The energies of some exchanges under changing parameters.
 
     prepared_for: potential whose Hessians precondition the relaxations. starts, ends: rows of the relaxed frames that
     each target compares, ``shape=(n,)``.
     """
 
-    def __init__(self, targets: Sequence[ExchangeTarget], prepared_for: Potential) -> None:
+    def __init__(self, targets: Sequence[RelaxedDifference], prepared_for: Potential) -> None:
         self.targets = tuple(targets)
         frames = list({frame.name: frame for one in targets for frame in (one.start, one.end)}.values())
         names = [frame.name for frame in frames]
@@ -160,7 +160,7 @@ class ExchangeComparison:
     Both are None where an end did not come to rest.
     """
 
-    target: ExchangeTarget
+    target: RelaxedDifference
     energy: float | None
     farthest: float | None
 

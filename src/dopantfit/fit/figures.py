@@ -85,15 +85,8 @@ def _correlation(comparisons: Mapping[str, Sequence[FrameComparison]], folder: P
     save_figure(figure, folder, "correlation")
     header = ("potential", "frame", "held_out", "dft_eV_per_atom", "potential_eV_per_atom")
     save_numbers(folder, "correlation_energies", header, energies)
-    columns = (
-        "frame",
-        "held_out",
-        "ion",
-        "species",
-        "axis",
-        "dft_eV_per_A",
-        *(f"{role}_eV_per_A" for role in comparisons),
-    )
+    named = [f"{role}_{axis}_eV_per_A" for role in ("dft", *comparisons) for axis in "xyz"]
+    columns = ("frame", "held_out", "ion", "species", *named)
     save_numbers(folder, "correlation_forces", columns, _force_rows(comparisons))
 
 
@@ -119,14 +112,14 @@ def _force_points(panel: Any, members: Sequence[FrameComparison], role: str, col
 
 
 def _force_rows(comparisons: Mapping[str, Sequence[FrameComparison]]) -> Iterator[Sequence[Any]]:
-    """Every force component, the potentials side by side; six digits, because this table is long and for looking at."""
+    """The force on every ion, the potentials side by side; six digits, as this table is long and for looking at."""
     for same_frame in zip(*comparisons.values(), strict=True):
         target = same_frame[0].target
         for ion, label in enumerate(target.ion_labels):
-            for axis in range(3):
-                found = ["" if one.forces is None else f"{one.forces[ion, axis]:.6g}" for one in same_frame]
-                dft = f"{target.forces[ion, axis]:.6g}"
-                yield (target.name, target.held_out, ion, label, "xyz"[axis], dft, *found)
+            row = [f"{component:.6g}" for component in target.forces[ion]]
+            for one in same_frame:
+                row += [""] * 3 if one.forces is None else [f"{component:.6g}" for component in one.forces[ion]]
+            yield (target.name, target.held_out, ion, label, *row)
 
 
 def _species(payload: Mapping[str, Any], folder: Path) -> None:

@@ -17,7 +17,7 @@ from dopantfit.energy.ion_relaxation import RelaxedIons
 from dopantfit.errors import CollapseError, ConfigError, ConvergenceError
 from dopantfit.fit.config import Guards
 from dopantfit.fit.data import Target
-from dopantfit.fit.exchanges import ExchangeModel, ExchangeTarget
+from dopantfit.fit.exchanges import DifferenceModel, RelaxedDifference
 from dopantfit.fit.frame_model import FrameModel
 from dopantfit.fit.guard import guard_jacobian, guard_residuals, guarded_pairs
 from dopantfit.fit.residuals import EnergyGroups, FrameResult, FrameSums, energy_groups, frame_jacobian, frame_residuals
@@ -74,7 +74,7 @@ class Objective:
         targets: Sequence[Target],
         guards: Guards | None = None,
         tolerance: float = SHELL_TOLERANCE,
-        exchanges: Sequence[ExchangeTarget] = (),
+        exchanges: Sequence[RelaxedDifference] = (),
     ) -> None:
         self.space = space
         self.targets = tuple(targets)
@@ -83,7 +83,7 @@ class Objective:
         self._groups: EnergyGroups = energy_groups(self.targets)
         self._pairs = guarded_pairs(space, self.guards)
         self._mixing = space.mixing
-        self._exchanges = ExchangeModel((), space.base)
+        self._exchanges = DifferenceModel((), space.base)
         self.models = tuple(FrameModel(target, tolerance) for target in self.targets)
         self.penalty = 0.0
         self.anchor(space.start)
@@ -92,7 +92,7 @@ class Objective:
         if start.residuals is None or self.data_count == 0:
             raise ConfigError("no residual: no frame has a weight; give the sets errors and weights")
         if exchanges:
-            self._exchanges = ExchangeModel(exchanges, space.base)
+            self._exchanges = DifferenceModel(exchanges, space.base)
             start = self.candidate(space.start)
             self.penalty = max(self.penalty, REJECTION * start.cost if start.residuals is not None else 0.0)
 

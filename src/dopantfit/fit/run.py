@@ -20,7 +20,7 @@ from dopantfit.fit.config import FitConfig, load_config
 from dopantfit.fit.crystals import crystal_targets
 from dopantfit.fit.data import Information, Target, information, load_targets
 from dopantfit.fit.ensemble import Member, make_ensemble
-from dopantfit.fit.exchanges import ExchangeTarget, load_exchanges
+from dopantfit.fit.exchanges import RelaxedDifference, load_exchanges
 from dopantfit.fit.held import Held, hold_unseen
 from dopantfit.fit.local import Refined
 from dopantfit.fit.objective import KINDS, Objective
@@ -51,8 +51,8 @@ class FitPlan:
     informed: tuple[Information, ...]
     reference_cell: ReferenceCell | None = None
     held: tuple[Held, ...] = ()
-    exchanges: tuple[ExchangeTarget, ...] = ()
-    crystals: tuple[ExchangeTarget, ...] = ()
+    exchanges: tuple[RelaxedDifference, ...] = ()
+    crystals: tuple[RelaxedDifference, ...] = ()
 
     @property
     def training(self) -> tuple[Target, ...]:
@@ -60,7 +60,7 @@ class FitPlan:
         return tuple(target for target in self.targets if not target.held_out)
 
     @property
-    def fitted_differences(self) -> tuple[ExchangeTarget, ...]:
+    def fitted_differences(self) -> tuple[RelaxedDifference, ...]:
         """The exchanges that are fitted, and the stretched crystals."""
         return (*(one for one in self.exchanges if not one.held_out), *self.crystals)
 

@@ -19,7 +19,7 @@ from dopantfit.energy.threads import one_blas_thread
 from dopantfit.fit.config import Guards, Local
 from dopantfit.fit.crystals import CRYSTALS
 from dopantfit.fit.data import Target
-from dopantfit.fit.exchanges import ExchangeTarget
+from dopantfit.fit.exchanges import RelaxedDifference
 from dopantfit.fit.local import Refined, refine
 from dopantfit.fit.objective import Objective
 from dopantfit.fit.surrogate import Evaluated, Surrogate
@@ -39,11 +39,11 @@ class _Worker:
     """What a process computes with: the frames alone, and with exchanges, made when it is first asked for them."""
 
     surrogate: Surrogate
-    exchanges: Sequence[ExchangeTarget]
+    exchanges: Sequence[RelaxedDifference]
     everything: Objective | None = None
 
     @property
-    def crystals(self) -> list[ExchangeTarget]:
+    def crystals(self) -> list[RelaxedDifference]:
         return [one for one in self.exchanges if one.set == CRYSTALS]
 
     def without_exchanges(self) -> Objective:
@@ -58,14 +58,14 @@ class _Worker:
 _worker: _Worker | None = None
 
 
-def including(frames: Objective, exchanges: Sequence[ExchangeTarget]) -> Objective:
+def including(frames: Objective, exchanges: Sequence[RelaxedDifference]) -> Objective:
     """An objective of the same frames and of exchanges; itself where there is none."""
     if not exchanges:
         return frames
     return Objective(frames.space, frames.targets, frames.guards, exchanges=exchanges)
 
 
-def _begin(space: Space, targets: Sequence[Target], guards: Guards, exchanges: Sequence[ExchangeTarget]) -> None:
+def _begin(space: Space, targets: Sequence[Target], guards: Guards, exchanges: Sequence[RelaxedDifference]) -> None:
     global _worker
     _worker = _Worker(Surrogate(Objective(space, targets, guards)), exchanges)
 
@@ -148,7 +148,7 @@ def told(folder: Path, observer: ProgressObserver) -> Iterator[Path]:
 
 @contextmanager
 def worker_pool(
-    objective: Objective, workers: int, exchanges: Sequence[ExchangeTarget] = (), everything: Objective | None = None
+    objective: Objective, workers: int, exchanges: Sequence[RelaxedDifference] = (), everything: Objective | None = None
 ) -> Iterator[Pool | None]:
     """A pool whose workers know the objective of the frames; None for one worker, which is this process.
 

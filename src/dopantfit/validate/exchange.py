@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from dopantfit.fit.exchange_errors import mean_of, root_mean_square
-from dopantfit.fit.exchanges import ExchangeComparison, ExchangeModel, ExchangeTarget
+from dopantfit.fit.exchanges import DifferenceModel, ExchangeComparison, RelaxedDifference
 from dopantfit.validate import thresholds
 from dopantfit.validate.exchange_labels import LabelDifference
 from dopantfit.validate.figures import COLOURS, MARKERS, label, new_figure, save_figure
@@ -28,7 +28,7 @@ def exchange(subject: Subject, work: GateWork) -> Gate:
     potentials = {SUBJECT: subject.potential}
     if subject.peer is not None and subject.peer.species.keys() >= subject.potential.species.keys():
         potentials[COMPARED] = subject.peer
-    model = ExchangeModel(exchanges.targets, subject.potential)
+    model = DifferenceModel(exchanges.targets, subject.potential)
     found: dict[str, list[ExchangeComparison]] = {}
     for number, (role, potential) in enumerate(potentials.items()):
         work.report(f"{potential.name} on {len(exchanges.targets)} exchanges", number / len(potentials))
@@ -136,7 +136,7 @@ def _finding(
 
 
 def _entry(rows: Sequence[ExchangeComparison]) -> dict[str, Any]:
-    target: ExchangeTarget = rows[0].target
+    target: RelaxedDifference = rows[0].target
     roles = dict(zip((SUBJECT, COMPARED), rows, strict=False))
     return {
         "exchange": target.name,

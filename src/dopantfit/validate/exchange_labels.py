@@ -12,7 +12,7 @@ from ase.geometry import get_distances
 
 from dopantfit.errors import DopantFitError
 from dopantfit.fit.config import ExchangeSet
-from dopantfit.fit.exchanges import ExchangeTarget, targets_of
+from dopantfit.fit.exchanges import RelaxedDifference, targets_of
 from dopantfit.fit.inputs import told_apart
 from dopantfit.potential import Potential
 from dopantfit.reference.exchange_ends import ExchangeEnd, exchange_ends
@@ -49,7 +49,7 @@ class LabelDifference:
 class JudgedExchanges:
     """The exchanges of a gate. unseen: names of those that decide. labels: those whose ends DFT has computed too."""
 
-    targets: tuple[ExchangeTarget, ...]
+    targets: tuple[RelaxedDifference, ...]
     unseen: frozenset[str]
     labels: tuple[LabelDifference, ...]
 
@@ -74,7 +74,7 @@ def load_judged(
     except DopantFitError as problem:
         raise type(problem)(f"{folder / SETTINGS_FILE}: exchange: {problem}") from None
     names = told_apart([frames.name for frames, _ in loaded], [one.path for one in settings.sets])
-    targets: list[ExchangeTarget] = []
+    targets: list[RelaxedDifference] = []
     labels: list[LabelDifference] = []
     for one, (_, ends), name in zip(settings.sets, loaded, names, strict=True):
         targets += targets_of(ends, name, ExchangeSet(path=one.path, energy_error=settings.label_error), potential)

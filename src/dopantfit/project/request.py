@@ -9,7 +9,7 @@ from ase.data import chemical_symbols
 
 from dopantfit.errors import ConfigError
 from dopantfit.potential import Potential, library_names
-from dopantfit.structures import Host, Substitution, load_host, substituted
+from dopantfit.structures import Host, Substitution, labels_of, load_host, substituted
 from dopantfit.structures.hosts import check_potential, host_names
 from dopantfit.structures.prototypes import Crystal
 
@@ -19,13 +19,23 @@ class Cell:
     """A doped cell of the host.
 
     name: of what is made from it. primitive: the primitive cell of the crystal, else the conventional one.
-    substitutions: in the order in which they are made. ions: how many the cell has.
+    substitutions: in the order in which they are made. labels: of its ions.
     """
 
     name: str
     primitive: bool
     substitutions: tuple[Substitution, ...]
-    ions: int
+    labels: tuple[str, ...]
+
+    @property
+    def ions(self) -> int:
+        """How many it has."""
+        return len(self.labels)
+
+    @property
+    def is_mixed(self) -> bool:
+        """Whether it holds the host's own partner beside the dopant."""
+        return len(self.substitutions) > 1
 
 
 @dataclass(frozen=True)
@@ -56,6 +66,11 @@ class DopantRequest:
         """The ion of the undoped crystal that it replaces in the reference cells."""
         return self.host.site_of(self.charge)
 
+    @property
+    def exchangeable(self) -> tuple[str, ...]:
+        """Cations of the host that it may change places with; of a framework one, the mobile ion too."""
+        return tuple(dict.fromkeys((*self.replaced, self.host.mobile)))
+
     @cached_property
     def cells(self) -> tuple[Cell, ...]:
         """The doped cells that the fit needs: alone and beside the host's own partner, primitive and conventional.
@@ -75,11 +90,11 @@ class DopantRequest:
         found, problems = [], []
         for name, crystal, changes in wanted:
             try:
-                ions = len(substituted(crystal, changes, np.random.default_rng(1)))
+                ions = substituted(crystal, changes, np.random.default_rng(1))
             except ConfigError as problem:
                 problems.append(str(problem))
                 continue
-            found.append(Cell(name, crystal is primitive, changes, ions))
+            found.append(Cell(name, crystal is primitive, changes, tuple(labels_of(ions))))
         if len([cell for cell in found if cell.primitive]) < 2 or len(found) < 3:
             raise ConfigError(
                 f"{self.dopant}{self.charge:+d} on the sites of {self.site} in {self.host.name}: {problems[0]}; "

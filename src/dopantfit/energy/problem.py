@@ -308,7 +308,7 @@ class ShellProblem(SiteProblem):
 P = TypeVar("P", Region, ShellProblem)
 
 
-class Evaluated(NamedTuple, Generic[P]):
+class ProblemForces(NamedTuple, Generic[P]):
     """What was found at a configuration, and the problem whose neighbour lists hold there."""
 
     problem: P
@@ -325,13 +325,13 @@ class Evaluated(NamedTuple, Generic[P]):
         return self.at.force
 
 
-def energy_of(problem: P, with_virial: bool = False) -> Callable[[Floats], Evaluated[P]]:
+def energy_of(problem: P, with_virial: bool = False) -> Callable[[Floats], ProblemForces[P]]:
     """The problem as a function of coordinates, for the minimiser: lists are made anew where they do not hold."""
 
-    def evaluate(coordinates: Floats) -> Evaluated[P]:
+    def evaluate(coordinates: Floats) -> ProblemForces[P]:
         nonlocal problem
         problem = problem.holding(coordinates)
-        return Evaluated(problem, problem.evaluate(coordinates, with_virial))
+        return ProblemForces(problem, problem.evaluate(coordinates, with_virial))
 
     return evaluate
 

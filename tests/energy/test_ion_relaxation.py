@@ -1,6 +1,7 @@
 """Ions and shells at rest in a fixed cell: a minimum of the independent model, with exact slopes and no memory."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -129,7 +130,7 @@ def test_a_symmetric_crystal_comes_to_rest_though_a_hundred_pairs_cross_the_cuto
 
 def test_a_step_may_raise_the_energy_by_what_pairs_at_the_cutoff_do_only_where_forces_get_smaller():
     def found(energy, force):
-        return rest.SiteForces(energy, np.full((3, 3), force))
+        return SimpleNamespace(energy=energy, force=np.full((3, 3), force))
 
     before = found(0.0, 0.1)
     assert rest._low_enough(before, found(5e-4, 0.2), 0.0)

@@ -18,7 +18,7 @@ from dopantfit.boundary.build.config import amorphous_counts
 from dopantfit.potential import Potential
 from dopantfit.study.crystals import doped_crystal, reference_size
 from dopantfit.study.dynamics import dynamics_settings
-from dopantfit.study.expected import ExpectedWidth, MobileIons
+from dopantfit.study.expected import ExpectedWidth, MobileCounts
 from dopantfit.study.planned import Planned
 from dopantfit.study.systems import Kind
 from dopantfit.study.tasks import Planner
@@ -233,7 +233,7 @@ class Sizes:
     boundary: int
     crystal: int
     amorphous: int
-    mobile: MobileIons
+    mobile: MobileCounts
 
     @classmethod
     def of(cls, planner: Planner) -> "Sizes":
@@ -247,7 +247,7 @@ class Sizes:
         crystal = sum(host.formula_unit.values()) * units + host.mobile_per_partner() * round(config.x * units)
         crystals = planner.study.crystals
         units = host.units_in(crystals.edge)
-        mobile = MobileIons(host.mobile_in(units, round(crystals.x * units)), counts.get(host.mobile, 0))
+        mobile = MobileCounts(host.mobile_in(units, round(crystals.x * units)), counts.get(host.mobile, 0))
         return cls(amorphous + crystal, reference_size(host, crystals.edge, crystals.x), amorphous, mobile)
 
     def by_task(self, planned: Planned) -> dict[str, int]:

@@ -52,7 +52,7 @@ class ExpectedWidth:
         }
 
 
-class MobileIons(NamedTuple):
+class MobileCounts(NamedTuple):
     """Mobile ions of a crystal cell and of an amorphous cell."""
 
     crystal: int
@@ -90,7 +90,7 @@ def widths_of(record: StudyRecord, existing: StudyConfig, planned: StudyConfig) 
             yield ExpectedWidth(name, check.quantity, half, unit, count)
 
 
-def rough_widths(host: Host, planned: StudyConfig, mobile: MobileIons) -> tuple[ExpectedWidth, ...]:
+def rough_widths(host: Host, planned: StudyConfig, mobile: MobileCounts) -> tuple[ExpectedWidth, ...]:
     """Return the half widths of the ratios of conductivities if ions diffuse as the host's file says, roughly.
 
     A run's D* has the relative variance ``SCATTER`` over its hops. What structures differ by is not known beforehand,

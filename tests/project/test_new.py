@@ -13,6 +13,8 @@ from dopantfit.fit.config import load_config
 from dopantfit.potential import Potential
 from dopantfit.project import new
 from dopantfit.reference.calculator import CalculatorSettings
+from dopantfit.reference.frames import composition_of
+from dopantfit.reference.generate import start_ions
 from dopantfit.reference.plan import load_plan
 from dopantfit.study.config import load_study
 from dopantfit.validate.settings import load_settings
@@ -76,12 +78,20 @@ def test_exchanges_are_fitted_and_judged_and_some_are_held_out(gallium):
     items = {item.name: item for item in load_plan(folder).configurations}
     assert {item.kind for item in items.values()} == {"exchange"}
     # The cell without Al has none to change places with.
-    assert items["exchange-one"].partners == ("Ti", "Li") and items["exchange-one-Al-a"].partners == ("Ti", "Al", "Li")
+    assert items["exchange-one"].partners == ("Ti", "Li") and items["exchange-one-Al"].partners == ("Ti", "Al", "Li")
     (exchanges,) = load_config(fit)[0].exchanges
     assert exchanges.path == load_settings(fit).exchange.sets[0].path == "../../reference_dft/Ga-exchange"
     (frames,) = [one for one in load_config(fit)[0].sets if one.path == exchanges.path]
-    assert exchanges.held_out == frames.held_out_families == ("exchange-one-Al-b", "exchange-two")
+    assert exchanges.held_out == frames.held_out_families == ("exchange-two-Al",)
     assert set(exchanges.held_out) < set(items)
+    # What is held out is a composition that no other set has: Li, Al, Ti and Ga of a primitive cell.
+    compositions = {
+        composition_of(start_ions(item, folder))
+        for name in ("latp", "exchange")
+        for item in load_plan(gallium / "reference_dft" / f"Ga-{name}").configurations
+        if item.start.end_of is None and item.name not in exchanges.held_out
+    }
+    assert composition_of(start_ions(items["exchange-two-Al"], folder)) not in compositions
 
 
 def test_glasses_are_neutral_and_a_channel_has_mobile_ions_left(gallium):

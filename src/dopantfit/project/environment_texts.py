@@ -12,8 +12,6 @@ from dopantfit.reference.environments import in_channel
 from dopantfit.strict_toml import quoted
 from dopantfit.structures import Substitution, labels_of, substituted
 
-#: Arrangements of the cell with the host's partner that are relaxed with exchanges; the last is held out.
-_ARRANGEMENTS = 2
 #: Of a relaxation with an exchange, at most. With 70 a few soft ions were still on their way.
 _STEPS = 120
 #: Where it ends [eV/Å]: ions that 6 eV/Å² hold are then worth 1 meV each, where an exchange counts to 0.05 eV.
@@ -37,20 +35,17 @@ class ExchangeItem:
 
 
 def exchange_items(request: DopantRequest) -> tuple[ExchangeItem, ...]:
-    """Cells of every composition; held out are an arrangement beside the host's partner, and the last composition."""
-    partners_in = {
-        cell: tuple(ion for ion in request.exchangeable if ion in cell.labels)
-        for cell in request.cells
-        if cell.primitive
-    }
-    primitive = [cell for cell, partners in partners_in.items() if partners]  # a dopant may have taken all their places
-    found = []
-    for cell in primitive:
-        for number in range(_ARRANGEMENTS if cell.is_mixed else 1):
-            name = f"exchange-{cell.name}" + (f"-{'abcdefgh'[number]}" if cell.is_mixed else "")
-            is_last = number == _ARRANGEMENTS - 1 if cell.is_mixed else cell is primitive[-1]
-            found.append(ExchangeItem(name, cell, partners_in[cell], is_last))
-    return tuple(found)
+    """Primitive cells with the cations that the dopant may change places with; the last composition is held out.
+
+    An arrangement of a fitted composition may relax into one of its others, and would judge nothing.
+    """
+    cells = [cell for cell in request.cells if cell.primitive]
+    found: list[tuple[str, Cell, tuple[str, ...]]] = []
+    for cell in (*cells[:-1], request.unseen_cell or cells[-1]):
+        partners = tuple(ion for ion in request.exchangeable if ion in cell.labels)
+        if partners:  # a dopant may have taken all their places
+            found.append((f"exchange-{cell.name}", cell, partners))
+    return tuple(ExchangeItem(*one, is_held_out=one is found[-1] and len(found) > 1) for one in found)
 
 
 def exchange_plan(request: DopantRequest, name: str, names: PlanNames) -> str:

@@ -31,7 +31,7 @@ from dopantfit.energy.minimiser import (
     minimise,
 )
 from dopantfit.energy.neighbours import find_neighbours
-from dopantfit.energy.problem import SKIN, Evaluated, Region, ShellProblem, energy_of
+from dopantfit.energy.problem import SKIN, ProblemForces, Region, ShellProblem, energy_of
 from dopantfit.energy.real_space import SpeciesTable, derivative_coefficients
 from dopantfit.energy.threads import one_blas_thread
 from dopantfit.errors import CollapseError, ConvergenceError
@@ -147,7 +147,7 @@ class IonModel:
         shells[self.frame.shell_ions] += displacement
         return shells
 
-    def _minimum(self, table: SpeciesTable, prepared: _Prepared) -> Minimum[Evaluated[Region]]:
+    def _minimum(self, table: SpeciesTable, prepared: _Prepared) -> Minimum[ProblemForces[Region]]:
         """Where the minimiser ends."""
         frame, n = self.frame, len(self.frame.positions)
         waves = Ewald(frame.cell, frame.plan, frame.strain, table.coulomb)
@@ -161,7 +161,7 @@ class IonModel:
             allowed=lambda sites: longest(sites[n:] - sites[frame.shell_ions]) <= COLLAPSE_DISTANCE,
         )
 
-    def _checked(self, table: SpeciesTable, end: Minimum[Evaluated[Region]]) -> RelaxedIons:
+    def _checked(self, table: SpeciesTable, end: Minimum[ProblemForces[Region]]) -> RelaxedIons:
         """The end of a minimisation as a result; an error where it is none."""
         name = self.frame.name
         if end.forbidden is not None:

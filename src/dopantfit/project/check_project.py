@@ -3,8 +3,7 @@
 Nothing is computed. What a step would refuse after minutes of work stands in one list, with the file that is wrong.
 """
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TypeVar
 
@@ -22,7 +21,7 @@ from dopantfit.pipeline.learn_plan import learning_of
 from dopantfit.project.check_sets import folder_of, is_labelled, set_findings
 from dopantfit.project.check_study import study_findings
 from dopantfit.project.finding import ProjectFinding, Severity
-from dopantfit.reference.exchange_ends import exchange_ends
+from dopantfit.reference.exchange_ends import unfinished_ends
 from dopantfit.strict_toml import file_in
 from dopantfit.validate.compound import compound_of
 from dopantfit.validate.settings import SETTINGS_FILE, Settings, load_settings
@@ -47,9 +46,23 @@ class _Findings(list[ProjectFinding]):
             self.note("error", file, f"{table}: there is no folder {folder}; mend the path, or make the set")
             return False
         labelled = is_labelled(folder)
-        if not labelled and not any(one.severity == "to do" and one.where == str(folder) for one in self):
+        if not labelled and not self.has_to_do(folder):
             self.note("to do", folder, f"has no energies yet; run `dopantfit reference run {folder}`")
         return labelled
+
+    def are_relaxed(self, folder: Path, file: Path, table: str, left_out: Collection[str]) -> bool:
+        """Whether a set of exchanges has all its ends; where they are still to come, say so once."""
+        if not self.is_labelled(folder, file, table):
+            return False
+        missing = self.attempt(file, lambda: unfinished_ends(folder, left_out))
+        if missing and not self.has_to_do(folder):
+            what = f"lacks the relaxed ends of {', '.join(missing)}; run `dopantfit reference run {folder}` to its end"
+            self.note("to do", folder, f"{what}, or name them in left_out")
+        return missing == ()
+
+    def has_to_do(self, where: Path) -> bool:
+        """Whether something is to be done there."""
+        return any(one.severity == "to do" and one.where == str(where) for one in self)
 
     def note(self, severity: Severity, where: Path, what: str) -> None:
         """Note a finding once; a message that begins with its own file stands under that."""
@@ -98,7 +111,8 @@ def _fit(found: _Findings, config: FitConfig, file: Path) -> Space | None:
             found.attempt(file, lambda: reference_cell(settings, file.parent))
     if not any(one.severity == "to do" for one in found):  # frames that are still to come may be those held out
         _frames(found, config, space, file)
-    if all([found.is_labelled(folder_of(file, one.path), file, "exchanges") for one in config.exchanges]):
+    sets = [(folder_of(file, one.path), one.left_out) for one in config.exchanges]
+    if all([found.are_relaxed(folder, file, "exchanges", left_out) for folder, left_out in sets]):
         found.attempt(file, lambda: load_exchanges(config, space.base, file.parent, str(file)))
     if not (file.parent / POTENTIAL_FILE).is_file():
         found.note("to do", file.parent / POTENTIAL_FILE, f"is not there yet; run `dopantfit fit {file.parent}`")
@@ -136,8 +150,7 @@ def _exchanges(found: _Findings, settings: Settings, here: Path) -> None:
     where, named = here / SETTINGS_FILE, settings.exchange
     if named is None:
         return
-    left_out = {one.path: one.left_out for one in named.sets}
-    for path in [*left_out, *named.dft]:
-        folder = folder_of(where, path)
-        if found.is_labelled(folder, where, "exchange") and path in left_out:
-            found.attempt(where, partial(exchange_ends, folder, left_out[path]))
+    for one in named.sets:
+        found.are_relaxed(folder_of(where, one.path), where, "exchange", one.left_out)
+    for path in named.dft:
+        found.is_labelled(folder_of(where, path), where, "exchange")

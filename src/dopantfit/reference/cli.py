@@ -180,7 +180,7 @@ def run(
     json: JsonOption = False,
 ) -> None:
     """Compute the plan of a set and collect the frames; started again, it goes on where it was."""
-    from dopantfit.reference.plan import load_plan
+    from dopantfit.reference.plan import CationExchange, Relaxation, load_plan
     from dopantfit.reference.run import default_work, outlook, run_set, with_calculator
     from dopantfit.workflow.folders import make_folder
     from dopantfit.workflow.progress import duration_in_words
@@ -196,7 +196,12 @@ def run(
         ahead = outlook(plan, folder, place, jobs, ranks, names, observer)
         left = ahead.planned - ahead.finished
         how_long = "" if math.isnan(ahead.seconds) else f", about {duration_in_words(ahead.seconds)}"
-        observer.say(f"{left} of {ahead.planned} frames to compute{how_long}")
+        at_most = (
+            " at most"
+            if left and any(isinstance(item, Relaxation | CationExchange) for item in plan.items(names))
+            else ""
+        )
+        observer.say(f"{left} of {ahead.planned} frames to compute{at_most}{how_long}")
         summary = run_set(
             folder, work=place, jobs=jobs, ranks=ranks, only=names, observer=observer, calculator=settings
         )

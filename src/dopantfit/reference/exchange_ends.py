@@ -50,7 +50,22 @@ def exchange_ends(
     Raises ReferenceDataError for a set without an exchange, for one that has not been computed to its end, for ends of
     two compositions or cells, and for a name that nothing has; ConfigError for a plan that cannot be read.
     """
-    folder = Path(folder)
+    frames, ends, missing = _looked_up(Path(folder), left_out)
+    if missing:
+        raise ReferenceDataError(
+            f"{folder}: no relaxed end and energy of {', '.join(missing)}; run `dopantfit reference run {folder}` to "
+            "its end, or leave them out (left_out)"
+        )
+    return frames, ends
+
+
+def unfinished_ends(folder: str | os.PathLike[str], left_out: Collection[str] = ()) -> tuple[str, ...]:
+    """Names of relaxations that a set lacks; raises as `exchange_ends` for whatever else is wrong."""
+    return _looked_up(Path(folder), left_out)[2]
+
+
+def _looked_up(folder: Path, left_out: Collection[str]) -> tuple[FrameSet, tuple[ExchangeEnd, ...], tuple[str, ...]]:
+    """A set, the exchanges whose ends it has, and names of relaxations that it lacks."""
     frames = load_set(folder)
     items = _items(folder)
     found: list[ExchangeEnd] = []
@@ -73,8 +88,8 @@ def exchange_ends(
                 continue
             energy = _energy_between(start, end, names[label], folder)
             found.append(ExchangeEnd(names[label], item.name, family, partner, start, end, energy))
-    _refuse(folder, known, left_out, missing, found)
-    return frames, tuple(found)
+    _refuse(folder, known, left_out, missing or found)
+    return frames, tuple(found), tuple(dict.fromkeys(missing))
 
 
 def _items(folder: Path) -> list[CationExchange]:
@@ -128,20 +143,13 @@ def _energy_between(start: Atoms, end: Atoms, name: str, folder: Path) -> float:
     return float(end.calc.results["energy"]) - float(start.calc.results["energy"])
 
 
-def _refuse(
-    folder: Path, known: Collection[str], left_out: Collection[str], missing: list[str], found: list[ExchangeEnd]
-) -> None:
-    """Refuse names that nothing has, ends that are not there, and a set of which nothing is left."""
+def _refuse(folder: Path, known: Collection[str], left_out: Collection[str], kept: Collection[object]) -> None:
+    """Refuse names that nothing has, and a set of which nothing is left."""
     unknown = sorted(set(left_out) - set(known))
     if unknown:
         raise ReferenceDataError(
             f"{folder}: left_out names {unknown[0]!r}, which is no exchange, item or family; there are "
             f"{', '.join(sorted(known))}"
         )
-    if missing:
-        raise ReferenceDataError(
-            f"{folder}: no relaxed end and energy of {', '.join(dict.fromkeys(missing))}; run `dopantfit reference run "
-            f"{folder}` to its end, or leave them out (left_out)"
-        )
-    if not found:
+    if not kept:
         raise ReferenceDataError(f"{folder}: left_out leaves no exchange; remove the table")

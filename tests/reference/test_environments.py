@@ -99,17 +99,20 @@ def test_a_glass_that_lost_a_polyanion_is_refused() -> None:
         require_polyanions(glass, unit, "here")
 
 
-def test_a_melt_that_cost_a_polyanion_is_refused_with_its_item(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    unit = load_host("latp").polyanion
-    glass = placed_glass({"Li": 3}, unit, 1, CHARGES, np.random.default_rng(3))
-    glass.positions[next(i for i, symbol in enumerate(glass.symbols) if symbol == "O")] += [0.0, 0.0, 2.5]
+def melts_that_lose(count: int, folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Write a plan of a glass whose first melts lose a ligand; the list grows by the seed of every melt."""
+    whole = placed_glass({"Li": 3}, load_host("latp").polyanion, 1, CHARGES, np.random.default_rng(3))
+    broken = whole.copy()
+    broken.positions[next(i for i, symbol in enumerate(whole.symbols) if symbol == "O")] += [0.0, 0.0, 2.5]
+    seeds: list[int] = []
 
     def melted(item: Glass, unit: Polyanion, folder: Path, work: Path, rng: np.random.Generator) -> list[Atoms]:
         work.mkdir(parents=True)
-        return [glass]
+        seeds.append(item.seed)
+        return [broken if len(seeds) <= count else whole]
 
     monkeypatch.setattr("dopantfit.reference.generate.quenched", melted)
-    (tmp_path / "plan.toml").write_text("""
+    (folder / "plan.toml").write_text("""
 set = "glass"
 purpose = "a test"
 [[configurations]]
@@ -119,8 +122,24 @@ units = 1
 cations = { Li = 3 }
 potential = "latp-mg-2022"
 """)
-    with pytest.raises(ReferenceDataError, match=r"lost: the glass lost 1 PO4 .* take another seed"):
+    return seeds
+
+
+def test_a_melt_that_cost_a_polyanion_is_refused_with_its_item(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seeds = melts_that_lose(99, tmp_path, monkeypatch)
+    with pytest.raises(ReferenceDataError, match=r"lost: the glass lost 1 PO4 .* take another seed \(so did 5 draws\)"):
         configurations(load_plan(tmp_path), tmp_path, {}, tmp_path / "work")
+    assert len(set(seeds)) == 5
+
+
+def test_a_melt_that_cost_a_polyanion_is_drawn_anew_and_the_whole_one_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seeds = melts_that_lose(2, tmp_path, monkeypatch)
+    for _ in range(2):
+        (made,) = configurations(load_plan(tmp_path), tmp_path, {}, tmp_path / "work").configurations
+        require_polyanions(made.atoms, load_host("latp").polyanion, "here")
+    assert len(set(seeds)) == len(seeds) == 3
 
 
 @pytest.mark.slow

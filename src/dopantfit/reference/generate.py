@@ -42,6 +42,7 @@ from dopantfit.structures import substitution
 from dopantfit.structures.cells import supercell
 from dopantfit.structures.convert import read_crystal
 from dopantfit.structures.hosts import load_host
+from dopantfit.structures.hosts.model import Polyanion
 from dopantfit.structures.prototypes import Crystal
 from dopantfit.structures.prototypes import crystal as crystal_of
 from dopantfit.workflow.folders import make_folder
@@ -49,6 +50,8 @@ from dopantfit.workflow.provenance import write_text_atomic
 
 Array = npt.NDArray[np.float64]
 
+#: How often a glass is drawn anew that lost a polyanion.
+_GLASSES = 5
 #: A finished frame is that of a configuration when no ion and no cell vector differs by more [Å].
 SAME = 1e-6
 
@@ -261,19 +264,31 @@ class _Source:
             said = f"{what}, {item.dopant} on a place of {item.mobile} (choice {k})"
             yield from self.dynamics(run, atoms, said)
 
+    def whole_glass(self, item: Glass, unit: Polyanion, place: Path, rng: np.random.Generator) -> Sequence[Atoms]:
+        """Melt and quench a glass until no polyanion is lost; ReferenceDataError where every draw loses one."""
+        for draw in range(_GLASSES):
+            again = item.model_copy(update={"seed": item.seed + 1000 * draw})
+            frames = quenched(again, unit, self.folder, place / f"draw-{draw}" if draw else place, rng)
+            try:
+                for atoms in frames:
+                    require_polyanions(atoms, unit, f"{self.folder}: {item.name}")
+                return frames
+            except ReferenceDataError as problem:
+                lost = f"{problem} (so did {_GLASSES} draws)"
+        raise ReferenceDataError(lost)
+
     def glass(self, item: Glass, rng: np.random.Generator) -> list[Atoms]:
         """Return the configurations of a glass, which is melted and quenched once and kept in the work folder."""
         host = load_host(item.host, self.folder)
         kept = self.work / "md" / f"{item.name}-{_short_hash(item.model_dump_json())}" / "glass.extxyz"
         if not kept.is_file():
-            frames = quenched(item, host.polyanion, self.folder, kept.parent, rng)
+            frames = self.whole_glass(item, host.polyanion, kept.parent, rng)
             write_text_atomic(kept, dump_frames([_bare(frame) for frame in frames]))
         how = (
             f"glass of {item.units} {host.polyanion.formula}, {item.melt:g} to {item.temperature:g} K, {item.potential}"
         )
         made = []
         for k, atoms in enumerate(read_frames(kept)):
-            require_polyanions(atoms, host.polyanion, f"{self.folder}: {item.name}")
             name, text = f"{item.name}-{k:02d}", f"{how}, seed {item.seed}"
             made.append(_labelled(atoms, name, item.family or item.name, text, item.temperature, atoms))
         return made

@@ -105,7 +105,7 @@ def test_a_filling_that_loses_a_unit_is_drawn_anew(config, start, monkeypatch):
     assert len(draws) == 3 and composition(again) == composition(start)
     assert total_formal_charge(again, LATP.charges) == 0
     monkeypatch.setattr(amorphous, "_draw", lambda *arguments: (["Li"], np.zeros((1, 3))))
-    with pytest.raises(ConfigError, match=r"units find no place .* the best of 10 draws"):
+    with pytest.raises(ConfigError, match=r"units find no place .* best of 10 draws"):
         initial_boundary(config, HOST, np.random.default_rng(3))
 
 

@@ -90,7 +90,7 @@ def study(
         else:
             pool, resources = site_pool(described, place / "parsl"), described.resources
         with watch(checked.graph, place) as watcher:
-            return run_study(checked, place, pool, resources, watcher.observe, watcher.tick)
+            return run_study(checked, place, pool, resources, watcher.observe, watcher.tick, others_beside(place))
 
     if until_decided:
         record = rounds.until_decided(config, file, place, core_hours, run_once)
@@ -131,6 +131,11 @@ def plan(
     cost = cost_of(planner, graph, rates, cores or len(os.sched_getaffinity(0)), ranks)
     rough = rough_widths(planner.host, config, Sizes.of(planner).mobile)
     return replace(cost, expected=expected_widths(place, config) or rough)
+
+
+def others_beside(place: Path) -> tuple[Path, ...]:
+    """Run folders of other studies, beside that of one: what they made without a dopant need not be made again."""
+    return tuple(one for one in sorted(place.absolute().parent.glob("study-*")) if one != place.absolute())
 
 
 def run_folder(config: StudyConfig, file: Path, chosen: str | Path | None = None) -> Path:

@@ -29,9 +29,9 @@ ROOMS = [
     "boundary",
     "study",
     "ceramic",
-    "project",
     "report",
     "pipeline",
+    "project",
     "cli",
     "__main__",
 ]

@@ -31,6 +31,7 @@ ROOMS = [
     "ceramic",
     "project",
     "report",
+    "design",
     "pipeline",
     "cli",
     "__main__",

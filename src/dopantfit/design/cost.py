@@ -40,15 +40,21 @@ class DesignCost:
         return asdict(self)
 
 
-def design_cost(design: DesignInputs, folder: Path, cores: int | None, calibrating: Callable[[], None]) -> DesignCost:
+def design_cost(
+    design: DesignInputs,
+    folder: Path,
+    cores: int | None,
+    calibrating: Callable[[], None],
+    rates: Rates | None = None,
+) -> DesignCost:
     """Return what a design will cost on so many cores, those of this machine by default.
 
-    folder: of its run, whose records tell the rates; without any the speed of this machine is measured, in some
-    seconds, after `calibrating` was called.
+    folder: of its run, whose records tell the rates, where none are given; without any the speed of this machine is
+    measured, in some seconds, after `calibrating` was called.
     """
     settings, few = design.settings, _tasks(design, 1)
     many, count = _tasks(design, settings.segments), cores or len(os.sched_getaffinity(0))
-    rates = rates_of(folder / GLASSES, few.graph())
+    rates = rates or rates_of(folder / GLASSES, few.graph())
     if rates is None:
         calibrating()
         rates = calibrated_rates(few.first)

@@ -1,6 +1,7 @@
 """A front that is known: conductivity and density of made-up glasses as functions of dose and share, with noise."""
 
 from dataclasses import dataclass
+from functools import cache
 from math import exp
 from types import SimpleNamespace
 
@@ -10,12 +11,12 @@ from dopantfit.design.choice import Measured
 from dopantfit.design.front import hypervolume
 from dopantfit.design.sampler import GainSampler
 from dopantfit.design.search import Search
-from dopantfit.design.space import Space
+from dopantfit.design.space import CompositionSpace
 from dopantfit.design.storage import open_trials
 
 #: Relative standard errors of both objectives.
-NOISE = (0.05, 0.005)
-SPACE = Space(("X",), (1.0, 9.0), (0.0, 1.0))
+NOISE = (0.02, 0.005)
+SPACE = CompositionSpace(("X",), (1.0, 9.0), (0.0, 1.0))
 #: Below every point of the truth, in logarithms that are to be large.
 BELOW = np.array([-1.2, -0.02])
 
@@ -54,17 +55,20 @@ def shown(number, one, segments, seed, noise=NOISE):
     return MadeUp(truth(one.dose, one.share) + errors * drawn, errors)
 
 
-def best_hypervolume(count=101):
-    x = np.linspace(0.0, 1.0, count)
+@cache
+def best_hypervolume():
+    """Of the true front, to 1e-4: the grid has 101 lines each way."""
+    x = np.linspace(0.0, 1.0, 101)
     return hypervolume(np.array([truth(1.0 + 8.0 * a, b) for a in x for b in x]), BELOW)
 
 
-def new_search(folder, trials, seed, measure=None, batch=4, segments=1, count=256, key="key", space=SPACE):
+def new_search(folder, trials, seed, measure=None, batch=3, segments=1, count=256, key="key", space=SPACE):
     settings = SimpleNamespace(trials=trials, batch=batch, segments=segments)
     grain = SimpleNamespace(of=lambda dose: None)
     design = SimpleNamespace(
         settings=settings, dopant=lambda name: SimpleNamespace(grain=grain), is_allowed=lambda one: True
     )
+    folder.mkdir(exist_ok=True, parents=True)
     sampler = GainSampler(space, 5, seed, count, design.is_allowed)
 
     def found(tasks):

@@ -14,6 +14,7 @@ PACKAGE = Path(__file__).parents[1] / "src" / "dopantfit"
 ROOMS = (
     "boundary",
     "ceramic",
+    "design",
     "energy",
     "fit",
     "pipeline",

@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from dopantfit.design.front import expected_gain, front_of, hypervolume
     from dopantfit.design.record import DesignRecord
     from dopantfit.design.settings import DesignSettings, load_design
-    from dopantfit.design.space import Composition, Space
+    from dopantfit.design.space import Composition, CompositionSpace
 
 __all__ = [
     "Composition",
+    "CompositionSpace",
     "DesignRecord",
     "DesignSettings",
-    "Space",
     "expected_gain",
     "front_of",
     "hypervolume",
@@ -31,7 +31,7 @@ __getattr__ = lazily(
         "Composition": "space",
         "DesignRecord": "record",
         "DesignSettings": "settings",
-        "Space": "space",
+        "CompositionSpace": "space",
         "expected_gain": "front",
         "front_of": "front",
         "hypervolume": "front",

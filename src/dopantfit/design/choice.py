@@ -7,8 +7,8 @@ from math import log
 import numpy as np
 
 from dopantfit.design.front import Floats, expected_gain, hypervolume
-from dopantfit.design.space import Composition, Space
-from dopantfit.design.surrogate import Surrogate, moderated
+from dopantfit.design.space import Composition, CompositionSpace
+from dopantfit.design.surrogate import GaussianSurrogate, moderated
 from dopantfit.errors import ConfigError
 
 #: Part of the span of what was found by which the reference lies below its worst.
@@ -44,7 +44,7 @@ def shown_by(compositions: Sequence[Composition], found: Sequence[Measured]) -> 
 
 
 @dataclass(frozen=True)
-class Choice:
+class ChosenComposition:
     """A composition with what is expected of it. means, errors: of its objectives, ``shape=(2,)``.
 
     gain: expected, as a part of the hypervolume of the front; 0 where there is none.
@@ -62,13 +62,13 @@ def reference_below(points: Floats) -> Floats:
 
 
 def choose(
-    space: Space,
+    space: CompositionSpace,
     shown: Shown,
     pending: Sequence[Composition],
     is_allowed: Callable[[Composition], bool],
     count: int,
     seed: int,
-) -> Choice:
+) -> ChosenComposition:
     """Return the allowed composition with the largest expected gain.
 
     Both objectives get a surrogate with the errors of what was shown. What is being made already counts as if it gave
@@ -79,7 +79,7 @@ def choose(
     if not asked:
         raise ConfigError("design: the share in the grain allows no composition; widen dose, or name another dopant")
     errors, places = moderated(shown.errors), space.places_of(shown.compositions)
-    models = [Surrogate.fitted(places, shown.values[:, j], errors[:, j], seed) for j in (0, 1)]
+    models = [GaussianSurrogate.fitted(places, shown.values[:, j], errors[:, j], seed) for j in (0, 1)]
 
     def expected(ones: Sequence[Composition]) -> tuple[Floats, Floats]:
         found = [model(space.places_of(ones)) for model in models]
@@ -87,10 +87,12 @@ def choose(
 
     known = expected(shown.compositions)[0]
     front = np.concatenate([known, expected(pending)[0]]) if pending else known
+    if pending:
+        models = [model.believing(space.places_of(pending)) for model in models]
     reference = reference_below(known)
     means, unknown = expected(asked)
     gains = expected_gain(means, unknown, front, reference) / max(hypervolume(front, reference), 1e-300)
     best = int(gains.argmax())
     if gains[best] <= _NOTHING:
         best = int((unknown / np.maximum(np.ptp(known, axis=0), 1e-9)).sum(axis=1).argmax())
-    return Choice(asked[best], means[best], unknown[best], float(gains[best]))
+    return ChosenComposition(asked[best], means[best], unknown[best], float(gains[best]))

@@ -13,7 +13,7 @@ from dopantfit.workflow.graph import Graph
 
 
 @dataclass(frozen=True)
-class Span:
+class CostSpan:
     """From a design in which no composition is run longer than the first look, to one in which all are, to the end."""
 
     least: float
@@ -28,9 +28,9 @@ class DesignCost:
     boundaries: int
     glasses: int
     ions: int
-    picoseconds: Span
-    core_hours: Span
-    days: Span
+    picoseconds: CostSpan
+    core_hours: CostSpan
+    days: CostSpan
     cores: int
     rates_from: str
     seconds_per_ion_ps: float
@@ -65,9 +65,9 @@ def design_cost(
         boundaries=settings.quenches,
         glasses=(settings.trials + 1) * settings.quenches,
         ions=sizes.amorphous,
-        picoseconds=Span(_picoseconds(few.graph()), _picoseconds(many.graph())),
-        core_hours=Span(*hours),
-        days=Span(*(one / count / 24.0 for one in hours)),
+        picoseconds=CostSpan(_picoseconds(few.graph()), _picoseconds(many.graph())),
+        core_hours=CostSpan(*hours),
+        days=CostSpan(*(one / count / 24.0 for one in hours)),
         cores=count,
         rates_from=rates.source,
         seconds_per_ion_ps=rates.dynamics,

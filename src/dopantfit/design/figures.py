@@ -15,7 +15,7 @@ from dopantfit.workflow.names import drawn
 
 #: Of what is on the front, of what may be, of what comes next, and of all others.
 FRONT, POSSIBLE, NEXT, OTHER = "#D55E00", "#0072B2", "#009E73", "#999999"
-MARKERS = ("o", "^", "D", "v", "h", "P")
+MARKERS = ("o", "^", "D", "v", "h", "X")
 
 
 def draw_front(record: DesignRecord) -> Figure:

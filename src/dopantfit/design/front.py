@@ -17,9 +17,11 @@ _NO_END = 1e6
 
 def front_of(points: Floats) -> list[int]:
     """Numbers of the points that no other dominates, in their order. points: ``shape=(n, 2)``."""
-    mine, others = points[:, None, :], points[None, :, :]
-    dominates = np.all(others >= mine, axis=2) & np.any(others > mine, axis=2)
-    return [int(number) for number in np.flatnonzero(~np.any(dominates, axis=1))]
+    different, place = np.unique(points, axis=0, return_inverse=True)
+    # From the largest of the first objective on, a point is on the front where the second one is a record.
+    second = different[::-1, 1]
+    records = second > np.concatenate([[-np.inf], np.maximum.accumulate(second)[:-1]])
+    return [int(number) for number in np.flatnonzero(records[::-1][place.ravel()])]
 
 
 def steps(points: Floats, reference: Floats) -> tuple[Floats, Floats, Floats]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dopantfit.design.grain import GrainShares, grain_shares
 from dopantfit.design.settings import DesignSettings, load_design
-from dopantfit.design.space import Composition, Space
+from dopantfit.design.space import Composition, CompositionSpace
 from dopantfit.errors import ConfigError
 from dopantfit.structures import Host
 from dopantfit.study.config import Ensemble, StudyConfig, load_study
@@ -53,9 +53,9 @@ class DesignInputs:
     host: Host
 
     @property
-    def space(self) -> Space:
+    def space(self) -> CompositionSpace:
         """The compositions."""
-        return Space(tuple(one.name for one in self.dopants), self.settings.dose, self.settings.share)
+        return CompositionSpace(tuple(one.name for one in self.dopants), self.settings.dose, self.settings.share)
 
     @property
     def seed(self) -> int:

@@ -13,7 +13,7 @@ from dopantfit.design.front import Floats, front_of, hypervolume
 from dopantfit.design.glasses import DesignTasks
 from dopantfit.design.inputs import DesignInputs
 from dopantfit.design.record import DESIGN_RECORD, DesignRecord, GlassRecord, NextComposition, Standing, TrialRecord
-from dopantfit.design.results import Glass, glasses_of
+from dopantfit.design.results import CompositionGlasses, glasses_of
 from dopantfit.design.sampler import GainSampler
 from dopantfit.design.search import Search, possible_front
 from dopantfit.design.storage import open_trials
@@ -58,7 +58,7 @@ def _measure(
     resources: Resources,
     watch: StudyWatch,
     tasks: DesignTasks,
-) -> tuple[Glass, dict[int, Glass]]:
+) -> tuple[CompositionGlasses, dict[int, CompositionGlasses]]:
     workers = pool()
     graph = tasks.graph()
     with watch(graph, folder) as watcher:
@@ -149,7 +149,7 @@ def _points(known: Iterable[Measured]) -> Floats:
     return np.array(found).reshape(len(found), 2)
 
 
-def _glass_record(search: Search, glass: Glass, segments: int) -> GlassRecord | None:
+def _glass_record(search: Search, glass: CompositionGlasses, segments: int) -> GlassRecord | None:
     """The glasses of a composition; None where too few came to an end."""
     if not glass.is_known:
         return None

@@ -14,7 +14,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from dopantfit.design.choice import Measured, Shown, choose, shown_by
-from dopantfit.design.space import Composition, Space
+from dopantfit.design.space import Composition, CompositionSpace
 
 #: Of a trial: relative standard errors of both values.
 ERRORS = "relative_errors"
@@ -30,7 +30,7 @@ class GainSampler(BaseSampler):
     values and relative errors by number, of trials that have been run longer since they were told.
     """
 
-    space: Space
+    space: CompositionSpace
     startup: int
     seed: int
     count: int
@@ -67,7 +67,7 @@ class GainSampler(BaseSampler):
         return shown_by([composition_of(one) for one in trials], known)
 
 
-def distributions(space: Space) -> dict[str, BaseDistribution]:
+def distributions(space: CompositionSpace) -> dict[str, BaseDistribution]:
     """Return the space as Optuna has it."""
     return {
         "dose": FloatDistribution(*space.dose),

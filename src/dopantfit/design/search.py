@@ -11,13 +11,13 @@ from optuna.study import Study
 
 from dopantfit.design.glasses import DesignTasks
 from dopantfit.design.inputs import DesignInputs
-from dopantfit.design.results import Glass
+from dopantfit.design.results import CompositionGlasses
 from dopantfit.design.sampler import GainSampler, composition_of
 from dopantfit.design.space import Composition
 from dopantfit.design.storage import asked, tell
 
 #: Runs the tasks of a design; returns the undoped glasses, and those of every trial by its number.
-Measure = Callable[[DesignTasks], tuple[Glass, dict[int, Glass]]]
+Measure = Callable[[DesignTasks], tuple[CompositionGlasses, dict[int, CompositionGlasses]]]
 
 
 @dataclass
@@ -30,8 +30,8 @@ class Search:
     measure: Measure
     made: dict[int, Composition] = field(default_factory=dict)
     segments: dict[int, int] = field(default_factory=dict)
-    undoped: Glass | None = None
-    found: dict[int, Glass] = field(default_factory=dict)
+    undoped: CompositionGlasses | None = None
+    found: dict[int, CompositionGlasses] = field(default_factory=dict)
     _run: dict[int, int] = field(default_factory=dict)
 
     def run(self) -> None:
@@ -71,7 +71,7 @@ class Search:
         return {n: min(most, 2 * now) if n in possible else now for n, now in self.segments.items()}
 
     @property
-    def known(self) -> dict[int, Glass]:
+    def known(self) -> dict[int, CompositionGlasses]:
         """Trials that are known, and that their share in the grain does not exclude."""
         return {
             number: glass
@@ -80,7 +80,7 @@ class Search:
         }
 
 
-def possible_front(known: Mapping[int, Glass]) -> set[int]:
+def possible_front(known: Mapping[int, CompositionGlasses]) -> set[int]:
     """Numbers of the trials that no other surely dominates: of two that surely do so to each other, the first stays."""
     found = set(known)
     for number in sorted(known):

@@ -20,7 +20,7 @@ class Composition:
 
 
 @dataclass(frozen=True)
-class Space:
+class CompositionSpace:
     """All compositions: the dopants, spans of the dose [at%] and of the share."""
 
     dopants: tuple[str, ...]

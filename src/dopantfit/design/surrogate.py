@@ -21,7 +21,7 @@ _EXACT = 1e-4
 
 
 @dataclass(frozen=True)
-class Surrogate:
+class GaussianSurrogate:
     """A Gaussian process of one quantity. middle, spread: of the values that it was fitted to."""
 
     process: Any
@@ -29,7 +29,7 @@ class Surrogate:
     spread: float
 
     @classmethod
-    def fitted(cls, places: Floats, values: Floats, errors: Floats, seed: int) -> "Surrogate":
+    def fitted(cls, places: Floats, values: Floats, errors: Floats, seed: int) -> "GaussianSurrogate":
         """Fit a process. places: in the unit cube, ``shape=(n, d)``; values and their standard errors: ``shape=(n,)``.
 
         seed: of the starts of the search.
@@ -48,6 +48,17 @@ class Surrogate:
             warnings.simplefilter("ignore", ConvergenceWarning)  # a length at its bound is an answer, too
             process.fit(places, (values - middle) / spread)
         return cls(process, middle, spread)
+
+    def believing(self, places: Floats) -> "GaussianSurrogate":
+        """The same after values as expected were found at places, ``shape=(n, d)``: it expects less news near them."""
+        from sklearn.gaussian_process import GaussianProcessRegressor
+
+        found, noise = self.process, np.full(len(places), _EXACT**2)
+        more = GaussianProcessRegressor(found.kernel_, alpha=np.concatenate([found.alpha, noise]), optimizer=None)
+        more.fit(
+            np.concatenate([found.X_train_, places]), np.concatenate([found.y_train_, found.predict(places)])
+        )
+        return GaussianSurrogate(more, self.middle, self.spread)
 
     def __call__(self, places: Floats) -> tuple[Floats, Floats]:
         """Expected values and their standard errors, without the noise of a measurement; ``shape=(n,)`` each."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from dopantfit.design.cost import DesignCost, Span
+from dopantfit.design.cost import CostSpan, DesignCost
 from dopantfit.design.record import DesignRecord, GlassRecord, TrialRecord
 from dopantfit.report.style import Numbers
 from dopantfit.report.words import ranged, rounded
@@ -149,7 +149,7 @@ def cost_tables(cost: DesignCost) -> "list[object]":
     return [table, escape(made)]
 
 
-def _both(span: Span) -> tuple[str, str]:
+def _both(span: CostSpan) -> tuple[str, str]:
     return rounded(span.least), rounded(span.most)
 
 

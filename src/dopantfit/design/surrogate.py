@@ -55,9 +55,7 @@ class GaussianSurrogate:
 
         found, noise = self.process, np.full(len(places), _EXACT**2)
         more = GaussianProcessRegressor(found.kernel_, alpha=np.concatenate([found.alpha, noise]), optimizer=None)
-        more.fit(
-            np.concatenate([found.X_train_, places]), np.concatenate([found.y_train_, found.predict(places)])
-        )
+        more.fit(np.concatenate([found.X_train_, places]), np.concatenate([found.y_train_, found.predict(places)]))
         return GaussianSurrogate(more, self.middle, self.spread)
 
     def __call__(self, places: Floats) -> tuple[Floats, Floats]:

@@ -12,7 +12,7 @@ import numpy as np
 from dopantfit.energy.arrays import Floats
 from dopantfit.energy.closest import refuse_collapse
 from dopantfit.energy.minimiser import EnergyAndForces, MinimisationMethod, Minimum, Preconditioner, minimise
-from dopantfit.energy.problem import Evaluated, ShellProblem, SiteForces, energy_of
+from dopantfit.energy.problem import ProblemForces, ShellProblem, SiteForces, energy_of
 from dopantfit.energy.shell_preconditioner import is_minimum, shell_preconditioner
 from dopantfit.energy.threads import with_one_blas_thread
 from dopantfit.errors import CollapseError, ConvergenceError
@@ -136,7 +136,7 @@ def _shell_name(problem: ShellProblem, number: int) -> str:
     return f"the shell of ion {ion} ({problem.frame.labels[problem.frame.species[ion]]})"
 
 
-def _not_converged(end: Minimum[Evaluated[ShellProblem]], tolerance: float) -> ConvergenceError:
+def _not_converged(end: Minimum[ProblemForces[ShellProblem]], tolerance: float) -> ConvergenceError:
     problem, largest = end.found.problem, np.abs(end.found.force).max(axis=1)
     worst = int(np.nan_to_num(largest, nan=np.inf).argmax())
     return ConvergenceError(

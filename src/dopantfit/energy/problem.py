@@ -32,7 +32,7 @@ class SiteForces(NamedTuple):
     field: Floats
 
 
-class Sums(NamedTuple):
+class PairSums(NamedTuple):
     """Neighbours of the sites that move, and what part of a pair's energy counts: with a core, with a shell."""
 
     lists: Lists
@@ -99,7 +99,7 @@ class SiteProblem:
         species: Integers,
         moving: Moving,
         origin: Floats | float,
-        sums: list[Sums],
+        sums: list[PairSums],
         still: Still,
     ) -> None:
         self.electrostatics, self.table, self.species, self.moving = electrostatics, table, species, moving
@@ -168,12 +168,12 @@ class Region(SiteProblem):
         moving = moving_sites(table.has_shell[species], every if ions is None else ions, cores_move=True)
         moves = moving.core_number >= 0
 
-        def listed(among: Flags, share: float) -> Sums:
+        def listed(among: Flags, share: float) -> PairSums:
             runs = (
                 neighbour_runs(near, species, len(table.spring), cutoff + SKIN, moving.ions, among)
                 for cutoff in (electrostatics.cutoff, table.cutoff)
             )
-            return Sums(Lists(near.ghosts, *runs), share, share)
+            return PairSums(Lists(near.ghosts, *runs), share, share)
 
         # Pairs within the region are met from both of their ends.
         sums = [listed(moves, 0.5)] if ions is None else [listed(moves, 0.5), listed(~moves, 1.0)]
@@ -253,7 +253,7 @@ class ShellProblem(SiteProblem):
             moving = moving_sites(table.has_shell[frame.species], np.arange(len(frame.species)), cores_move=False)
         else:
             moving = cores.moving
-        sums, still = [Sums(frame.lists, 1.0, 0.5)], Still(placed, placed, density)
+        sums, still = [PairSums(frame.lists, 1.0, 0.5)], Still(placed, placed, density)
         super().__init__(self.waves, table, frame.species, moving, frame.positions[frame.shell_ions], sums, still)
 
     def holding(self, coordinates: Floats) -> "ShellProblem":
@@ -308,7 +308,7 @@ class ShellProblem(SiteProblem):
 P = TypeVar("P", Region, ShellProblem)
 
 
-class Evaluated(NamedTuple, Generic[P]):
+class ProblemForces(NamedTuple, Generic[P]):
     """What was found at a configuration, and the problem whose neighbour lists hold there."""
 
     problem: P
@@ -325,13 +325,13 @@ class Evaluated(NamedTuple, Generic[P]):
         return self.at.force
 
 
-def energy_of(problem: P, with_virial: bool = False) -> Callable[[Floats], Evaluated[P]]:
+def energy_of(problem: P, with_virial: bool = False) -> Callable[[Floats], ProblemForces[P]]:
     """The problem as a function of coordinates, for the minimiser: lists are made anew where they do not hold."""
 
-    def evaluate(coordinates: Floats) -> Evaluated[P]:
+    def evaluate(coordinates: Floats) -> ProblemForces[P]:
         nonlocal problem
         problem = problem.holding(coordinates)
-        return Evaluated(problem, problem.evaluate(coordinates, with_virial))
+        return ProblemForces(problem, problem.evaluate(coordinates, with_virial))
 
     return evaluate
 

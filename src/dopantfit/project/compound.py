@@ -47,11 +47,6 @@ class SimpleCompound:
         one, two, three = (math.ceil(_GAMMA_EDGE / float(height)) for height in heights(self.atoms.cell.array))
         return one, two, three
 
-    @property
-    def computed_ions(self) -> int:
-        """How many ions a cell of so many repeats has."""
-        return len(self.atoms) * math.prod(self.repeats)
-
 
 def simple_compound(request: DopantRequest) -> SimpleCompound:
     """The compound of a request; ConfigError, one line, where there is none that would do."""

@@ -18,7 +18,7 @@ from dopantfit.reference.cp2k import Mesh
 from dopantfit.reference.cuts import cut_boundary
 from dopantfit.reference.environments import exchanged_pairs, in_channel, with_exchange
 from dopantfit.reference.frames import composition_of, dump_frames, read_frames
-from dopantfit.reference.glass import quenched, require_polyanions
+from dopantfit.reference.glass import sound_glass
 from dopantfit.reference.plan import (
     BoundaryCuts,
     Built,
@@ -45,6 +45,7 @@ from dopantfit.structures.hosts import load_host
 from dopantfit.structures.prototypes import Crystal
 from dopantfit.structures.prototypes import crystal as crystal_of
 from dopantfit.workflow.folders import make_folder
+from dopantfit.workflow.progress import NOBODY, ProgressObserver
 from dopantfit.workflow.provenance import write_text_atomic
 
 Array = npt.NDArray[np.float64]
@@ -84,20 +85,21 @@ def configurations(
     results: Mapping[str, Atoms],
     work: Path,
     only: tuple[str, ...] = (),
+    observer: ProgressObserver = NOBODY,
 ) -> Generated:
     """Return the configurations of ``plan`` that can be made now, in its order.
 
     folder: of the set; files that the plan names are relative to it.
     results: finished frames by frame_id, with forces [eV/Å] in their calculators.
     work: folder for what making them leaves behind (molecular dynamics runs).
-    only: names of items; all when empty.
+    only: names of items; all when empty. observer: is told of every run with a potential, which takes its time.
     Raises ConfigError for what the plan gets wrong, ReferenceDataError when a finished frame of the same
     frame_id has another geometry.
     """
     made: list[Configuration] = []
     waiting: list[str] = []
     for item in plan.items(only):
-        source = _Source(plan, folder, results, work)
+        source = _Source(plan, folder, results, work, observer)
         try:
             frames = source.frames(item)
         except _NotYet as reason:
@@ -138,13 +140,14 @@ class _Source:
     folder: Path
     results: Mapping[str, Atoms]
     work: Path
+    observer: ProgressObserver
     between: set[str] = field(default_factory=set)
 
     def frames(self, item: Item) -> list[Atoms]:
         """Return the configurations of an item that can be made now."""
         rng = np.random.default_rng(item.seed)
         if isinstance(item, Glass):
-            return self.glass(item, rng)
+            return self.glass(item)
         if isinstance(item, BoundaryCuts):
             return self.cuts(item, rng)
         start, what = self.start(item, rng)
@@ -261,20 +264,23 @@ class _Source:
             said = f"{what}, {item.dopant} on a place of {item.mobile} (choice {k})"
             yield from self.dynamics(run, atoms, said)
 
-    def glass(self, item: Glass, rng: np.random.Generator) -> list[Atoms]:
+    def glass(self, item: Glass) -> list[Atoms]:
         """Return the configurations of a glass, which is melted and quenched once and kept in the work folder."""
         host = load_host(item.host, self.folder)
         kept = self.work / "md" / f"{item.name}-{_short_hash(item.model_dump_json())}" / "glass.extxyz"
         if not kept.is_file():
-            frames = quenched(item, host.polyanion, self.folder, kept.parent, rng)
-            write_text_atomic(kept, dump_frames([_bare(frame) for frame in frames]))
+            self.observer.say(f"{item.name}: a glass of {item.units} {host.polyanion.formula} is melted and cooled")
+            drawn, frames = sound_glass(item, host.polyanion, self.folder, kept.parent)
+            frames = [_bare(frame) for frame in frames]
+            for frame in frames:
+                frame.info = {"seed": drawn.seed}
+            write_text_atomic(kept, dump_frames(frames))
         how = (
             f"glass of {item.units} {host.polyanion.formula}, {item.melt:g} to {item.temperature:g} K, {item.potential}"
         )
         made = []
         for k, atoms in enumerate(read_frames(kept)):
-            require_polyanions(atoms, host.polyanion, f"{self.folder}: {item.name}")
-            name, text = f"{item.name}-{k:02d}", f"{how}, seed {item.seed}"
+            name, text = f"{item.name}-{k:02d}", f"{how}, seed {atoms.info.get('seed', item.seed)}"
             made.append(_labelled(atoms, name, item.family or item.name, text, item.temperature, atoms))
         return made
 
@@ -284,6 +290,7 @@ class _Source:
         key = _short_hash(item.model_dump_json() + dump_frames([_bare(boundary.atoms)]))
         kept = self.work / "md" / f"{item.name}-{key}" / "cuts.extxyz"
         if not kept.is_file():
+            self.observer.say(f"{item.name}: {item.cuts} cuts of a boundary are closed and healed")
             healed = healed_cuts(boundary, kept.parent, rng)
             for one in healed:
                 one.atoms.info = {"origin": one.said}
@@ -307,6 +314,7 @@ class _Source:
         folder = self.work / "md" / f"{item.name}-{key}"
         kept = folder / "snapshots.extxyz"
         if not kept.is_file():
+            self.observer.say(f"{item.name}: {item.duration:g} ps at {item.temperature:g} K with {item.potential}")
             potential = Potential.load(named_in(self.folder, item.potential))
             frames = md_snapshots(
                 start, potential, item.temperature, item.duration, item.snapshots, item.seed, folder, Launcher(ranks=1)

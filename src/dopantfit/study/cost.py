@@ -5,7 +5,7 @@ its dynamics between bursts. Rates come from the records of an earlier run, else
 an attempt grows with size as N^1.2: boundaries of 687 and 14,458 ions were measured (0.25 and about 10 s).
 """
 
-import json
+import os
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from dopantfit.boundary.build.config import amorphous_counts
 from dopantfit.potential import Potential
 from dopantfit.study.crystals import doped_crystal, reference_size
 from dopantfit.study.dynamics import dynamics_settings
-from dopantfit.study.expected import ExpectedWidth
+from dopantfit.study.expected import ExpectedWidth, MobileCounts
 from dopantfit.study.planned import Planned
 from dopantfit.study.systems import Kind
 from dopantfit.study.tasks import Planner
@@ -125,7 +125,7 @@ def calibrated_rates(planner: Planner) -> Rates:
 
 
 def calibrate(planner: Planner, folder: Path) -> Rates:
-    """Measure the speed of molecular dynamics with a short run of one crystal cell on one core.
+    """Measure the processor time of molecular dynamics in a short run of one crystal cell on one core.
 
     Raises what a run raises.
     """
@@ -134,9 +134,11 @@ def calibrate(planner: Planner, folder: Path) -> Rates:
     potential = Potential.load(planner.own_potential["potential"])
     atoms, _ = doped_crystal(planner.host, CALIBRATION_EDGE, 0.25, "", 0, {}, np.random.default_rng(1))
     settings = dynamics_settings(planner.study.engine, 1, 300.0, CALIBRATION)
-    run = run_dynamics(atoms, potential, settings, folder, launcher=Launcher(ranks=1))
-    rate = json.loads(run.record.read_text(encoding="utf-8"))["ps_per_hour"]
-    return Rates(3600.0 / rate / len(atoms), _SWAP_SECONDS, f"{settings.duration:g} ps of {len(atoms)} ions, just now")
+    spent = sum(os.times()[:4])
+    run_dynamics(atoms, potential, settings, folder, launcher=Launcher(ranks=1))
+    seconds = sum(os.times()[:4]) - spent
+    source = f"{settings.duration:g} ps of {len(atoms)} ions, just now"
+    return Rates(seconds / settings.duration / len(atoms), _SWAP_SECONDS, source)
 
 
 #: What work costs when no measurement may enter, so that decisions are the same on any machine: as measured on one core
@@ -226,11 +228,12 @@ def schedule(
 
 @dataclass(frozen=True)
 class Sizes:
-    """Numbers of ions: of the boundary, of a crystal cell and of an amorphous cell."""
+    """Numbers of ions: of the boundary, a crystal cell and an amorphous cell; mobile ones of the two cells."""
 
     boundary: int
     crystal: int
     amorphous: int
+    mobile: MobileCounts
 
     @classmethod
     def of(cls, planner: Planner) -> "Sizes":
@@ -243,7 +246,9 @@ class Sizes:
         units = host.units_in((grain.in_plane, grain.in_plane, grain.thickness))
         crystal = sum(host.formula_unit.values()) * units + host.mobile_per_partner() * round(config.x * units)
         crystals = planner.study.crystals
-        return cls(amorphous + crystal, reference_size(host, crystals.edge, crystals.x), amorphous)
+        units = host.units_in(crystals.edge)
+        mobile = MobileCounts(host.mobile_in(units, round(crystals.x * units)), counts.get(host.mobile, 0))
+        return cls(amorphous + crystal, reference_size(host, crystals.edge, crystals.x), amorphous, mobile)
 
     def by_task(self, planned: Planned) -> dict[str, int]:
         """Ions that each task of a crystal or a glass works on; all others work on the boundary."""

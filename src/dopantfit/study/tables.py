@@ -79,12 +79,20 @@ def cost_table(cost: Cost) -> Table:
 
 def expected_table(cost: Cost) -> Table:
     """Return how wide the intervals of the verdict will be."""
-    table = Table(title="Half widths of 95 % intervals", caption="structures scatter as in the runs that exist")
+    rough = any(one.rough for one in cost.expected)
+    caption = (
+        "from a rough D* of the host: what structures differ by comes on top, and only runs show it"
+        if rough
+        else "structures scatter as in the runs that exist"
+    )
+    table = Table(title="Half widths of 95 % intervals", caption=caption)
     for heading in ("composition", "check"):
         table.add_column(heading)
     for heading in ("structures", "half width"):
         table.add_column(heading, justify="right")
     for one in cost.expected:
         shown = "not known" if one.half_width is None else f"{one.half_width:.2g} {'Å' if one.unit == 'Å' else 'of ln'}"
+        if one.rough:
+            shown = "a bound only" if one.half_width is None else f"≥ {shown}"
         table.add_row(one.composition, escape(one.quantity), str(one.structures), shown)
     return table

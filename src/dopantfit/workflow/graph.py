@@ -61,7 +61,7 @@ def key_of(task: Task, needs: Mapping[str, Record]) -> str:
         "action": task.action,
         "version": find_action(task.action).version,  # type: ignore[attr-defined]
         "settings": task.settings,
-        "files": {name: sha256_of(path) for name, path in task.files.items()},
+        "files": {name: task.digests.get(name) or sha256_of(path) for name, path in task.files.items()},
         "needs": {role: record.digest for role, record in needs.items()},
     }
     return hash_of(content)

@@ -21,6 +21,7 @@ class Task:
     action: ``module:function``, a function marked with `action`; a name, so that any process can find it.
     settings: JSON-like, all that the result depends on beside files and needs; seeds included.
     files: paths from outside the run, by the name the function knows them under.
+    digests: hashes that stand for files in the key, where a task depends on no more than a part of one.
     needs: names of tasks, by the role they play for the function.
     cost: expected size of the work in `unit` (ps of molecular dynamics, attempted swaps, ...), for time estimates.
     tolerant: runs with those of its needs that finished, where others failed.
@@ -37,6 +38,15 @@ class Task:
     unit: str = ""
     tolerant: bool = False
     coordinates: bool = False
+    digests: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class FilePart:
+    """A file of a task of which only a part is read. digest: hash of that part, which stands for it in the key."""
+
+    path: Path
+    digest: str
 
 
 @dataclass(frozen=True)

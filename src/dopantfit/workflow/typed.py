@@ -18,6 +18,7 @@ from pydantic import BaseModel
 
 from dopantfit.workflow.graph import Task
 from dopantfit.workflow.schema import Model
+from dopantfit.workflow.task import FilePart
 from dopantfit.workflow.work import Finished, Outcome, Resources, Work
 
 Settings = TypeVar("Settings", bound=Model)
@@ -142,7 +143,7 @@ class TypedTask(Generic[Result]):
     stage: str
     action: Action[Any, Result]
     settings: Model
-    files: Mapping[str, Path] = field(default_factory=dict)
+    files: Mapping[str, Path | FilePart] = field(default_factory=dict)
     cost: float = 0.0
     unit: str = ""
     tolerant: bool = False
@@ -160,12 +161,13 @@ class TypedTask(Generic[Result]):
             self.stage,
             self.action.name,
             self.settings.model_dump(mode="json"),
-            self.files,
+            {name: one.path if isinstance(one, FilePart) else one for name, one in self.files.items()},
             {name: name for name in references(self.settings)},
             self.cost,
             self.unit,
             self.tolerant,
             self.coordinates,
+            {name: one.digest for name, one in self.files.items() if isinstance(one, FilePart)},
         )
 
 

@@ -19,7 +19,7 @@ from dopantfit.design.search import Search, possible_front
 from dopantfit.design.storage import open_trials
 from dopantfit.statistics import Interval
 from dopantfit.study.run import try_worker
-from dopantfit.study.verb import StudyWatch
+from dopantfit.study.verb import StudyWatch, others_beside
 from dopantfit.workflow.driver import run_graph
 from dopantfit.workflow.lock import run_folder
 from dopantfit.workflow.pool import Pool
@@ -64,7 +64,8 @@ def _measure(
     with watch(graph, folder) as watcher:
         folder.mkdir(exist_ok=True)
         workers.trial = partial(try_worker, resources.launcher, folder)
-        summary = run_graph(graph, folder, workers, resources, watcher.observe, watcher.tick, design.file)
+        others = others_beside(folder.parent)
+        summary = run_graph(graph, folder, workers, resources, watcher.observe, watcher.tick, design.file, others)
     return glasses_of(tasks, summary)
 
 

@@ -186,7 +186,7 @@ class Planner(StudyInputs):
         sites: the crystal that tells dopants on different sites apart. files: the potential, the study's own by
         default.
         """
-        is_own = files is None
+        own = files is None
         files = self.potential_of(system) if files is None else files
         settings = self.settings_of(system)
         replicas = self.study.crystals.replicas if system.kind is Kind.CRYSTAL else 1
@@ -200,7 +200,7 @@ class Planner(StudyInputs):
         equilibrated = TypedTask(
             f"{name}/equilibrate", stage, dynamics.equilibrate, equilibration, files, settings.equilibration, "ps"
         )
-        segments = self.segments_of(system) if is_own else 1
+        segments = self.segments_of(system) if own else 1
 
         def at(kelvin: float, mark: str) -> HotterTasks:
             produced = tuple(
@@ -211,10 +211,10 @@ class Planner(StudyInputs):
                 produced, self.transport(f"{name}/transport{mark}", stage, kelvin, produced, sites, files)
             )
 
-        own, kelvin = at(settings.temperature, ""), self.study.second_temperature
-        again = is_own and kelvin is not None and system.kind is not Kind.EXCHANGED
+        found, kelvin = at(settings.temperature, ""), self.study.second_temperature
+        again = own and kelvin is not None and system.kind is not Kind.EXCHANGED
         hotter = at(kelvin, f"_{kelvin:g}K") if again and kelvin is not None else None
-        return RunTasks(system, equilibrated, own.produced, own.transport, hotter)
+        return RunTasks(system, equilibrated, found.produced, found.transport, hotter)
 
     def potential_of(self, system: System) -> Files:
         """Return the study's own potential, for a reference what it is without the dopant."""

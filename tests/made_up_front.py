@@ -69,7 +69,7 @@ def new_search(folder, trials, seed, measure=None, batch=3, segments=1, count=25
         settings=settings, dopant=lambda name: SimpleNamespace(grain=grain), is_allowed=lambda one: True
     )
     folder.mkdir(exist_ok=True, parents=True)
-    sampler = GainSampler(space, 5, seed, count, design.is_allowed)
+    sampler = GainSampler(space, 5, batch, seed, count, design.is_allowed)
 
     def found(tasks):
         glasses = {n: shown(n, one, tasks.segments[n], seed) for n, one in tasks.made.items()}

@@ -41,7 +41,12 @@ def run_design(
     started, folder = time.time(), folder.resolve()
     with run_folder(folder, design.file):
         sampler = GainSampler(
-            design.space, design.settings.startup, design.seed, design.settings.candidates, design.is_allowed
+            design.space,
+            design.settings.startup,
+            design.settings.batch,
+            design.seed,
+            design.settings.candidates,
+            design.is_allowed,
         )
         trials = open_trials(folder, design.key, sampler)
         search = Search(design, trials, sampler, partial(_measure, design, folder / GLASSES, pool, resources, watch))

@@ -26,12 +26,14 @@ class GainSampler(BaseSampler):
     """Samples the composition of the largest expected gain; the first ones are spread over the space.
 
     What is sampled depends on the number of the trial, on those before it, and on nothing else: a search that was
-    killed goes on as if it had not been. is_allowed: by the share in the grain. count: places to choose from. refined:
+    killed, or is given more trials later, goes on as if it had not been. batch: trials at a time, of which none knows
+    what the others show. is_allowed: by the share in the grain. count: places to choose from. refined:
     values and relative errors by number, of trials that have been run longer since they were told.
     """
 
     space: CompositionSpace
     startup: int
+    batch: int
     seed: int
     count: int
     is_allowed: Callable[[Composition], bool]
@@ -46,10 +48,11 @@ class GainSampler(BaseSampler):
     ) -> dict[str, Any]:
         """Return the parameters of the composition to be made."""
         before = [one for one in study.get_trials(deepcopy=False) if one.number < trial.number]
-        done = [one for one in before if one.state == TrialState.COMPLETE]
+        first = trial.number - trial.number % self.batch
+        done = [one for one in before if one.state == TrialState.COMPLETE and one.number < first]
         if trial.number < self.startup or len(done) < 2:
             return parameters(self.space.start(trial.number, self.seed))
-        pending = [composition_of(one) for one in before if one.state == TrialState.RUNNING]
+        pending = [composition_of(one) for one in before if one not in done]
         seed = int(np.random.default_rng([self.seed, trial.number]).integers(2**31))
         return parameters(
             choose(self.space, self._shown_by(done), pending, self.is_allowed, self.count, seed).composition

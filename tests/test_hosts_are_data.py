@@ -35,6 +35,7 @@ EXAMPLES = {
     "structures/hosts/model.py": {"Ti"},
     "structures/prototypes.py": {"P"},
     "structures/symmetry.py": {"P"},
+    "workflow/figures.py": {"P"},
     "validate/thresholds.py": {"phosphates"},
 }
 

@@ -134,10 +134,10 @@ def test_a_dopant_that_takes_no_places_of_the_framework_is_refused(folder):
 
 
 def test_a_folder_of_another_design_is_refused(folder, tmp_path):
-    run = tmp_path / "run"
+    run, other = tmp_path / "run", fit(tmp_path / "other") / "design.toml"
     run.mkdir()
-    (run / ".owner").write_text(json.dumps({"of": "/somebody/else/design.toml"}))
-    assert "/somebody/else/design.toml" in refused(design(folder, "--run", run))
+    (run / ".owner").write_text(json.dumps({"of": str(other)}))
+    assert str(other) in refused(design(folder, "--run", run))
 
 
 def test_trials_of_another_study_are_refused_before_any_work(folder, tmp_path):

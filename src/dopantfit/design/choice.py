@@ -15,6 +15,8 @@ from dopantfit.errors import ConfigError
 _BELOW = 0.1
 #: A part of the front's hypervolume that is no gain; what is known least is looked at then.
 _NOTHING = 1e-6
+#: Part of an axis within which two compositions are one: an ion or so of a small glass.
+_RESOLVED = 0.06
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,7 @@ def choose(
     asked = [one for one in space.candidates(count, np.random.default_rng(seed)) if is_allowed(one)]
     if not asked:
         raise ConfigError("design: the share in the grain allows no composition; widen dose, or name another dopant")
+    asked = _others(space, asked, [*shown.compositions, *pending]) or asked
     errors, places = moderated(shown.errors), space.places_of(shown.compositions)
     models = [GaussianSurrogate.fitted(places, shown.values[:, j], errors[:, j], seed) for j in (0, 1)]
 
@@ -96,3 +99,9 @@ def choose(
     if gains[best] <= _NOTHING:
         best = int((unknown / np.maximum(np.ptp(known, axis=0), 1e-9)).sum(axis=1).argmax())
     return ChosenComposition(asked[best], means[best], unknown[best], float(gains[best]))
+
+
+def _others(space: CompositionSpace, asked: Sequence[Composition], made: Sequence[Composition]) -> list[Composition]:
+    """Those that are not, within what whole ions resolve, one that has been made: it would only be repeated."""
+    gaps = np.abs(space.places_of(asked)[:, None, :] - space.places_of(made)[None, :, :]).max(axis=2).min(axis=1)
+    return [one for one, gap in zip(asked, gaps.tolist(), strict=True) if gap >= _RESOLVED]

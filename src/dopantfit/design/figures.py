@@ -11,11 +11,15 @@ from dopantfit.report import style
 from dopantfit.report.draw_glass import place_of, triangle
 from dopantfit.statistics import Interval, interval_of
 from dopantfit.structures import Host
+from dopantfit.workflow import figures as workflow_figures
 from dopantfit.workflow.names import drawn
 
 #: Of what is on the front, of what may be, of what comes next, and of all others.
 FRONT, POSSIBLE, NEXT, OTHER = "#D55E00", "#0072B2", "#009E73", "#999999"
-MARKERS = ("o", "^", "D", "v", "h", "X")
+#: Points that are drawn nearer than this have one name [pixels].
+_TOGETHER = 12.0
+#: Of the dopants; the square is the undoped glass.
+MARKERS = tuple(one for one in workflow_figures.MARKERS if one != "s")
 
 
 def draw_front(record: DesignRecord) -> Figure:
@@ -35,6 +39,7 @@ def draw_front(record: DesignRecord) -> Figure:
     style.logarithmic(panel)
     style.label(panel, f"{drawn(record.reducible)} per nm³", f"σ({drawn(record.mobile)}) (S/cm)")
     style.legend(panel)
+    _name(panel)
     return figure
 
 
@@ -64,7 +69,20 @@ def _bars(panel: Any, density: Interval, sigma: Interval, colour: str, marker: s
     y = sigma.high if sigma.value is None else sigma.value
     panel.errorbar([PER_NM3 * x], [y], xerr=spread, fmt="none", ecolor=colour, capsize=2, linewidth=0.8, alpha=0.7)
     style.points(panel, [PER_NM3 * x], [sigma], colour, marker)
-    panel.annotate(drawn(name), (PER_NM3 * x, y), (5, 4), textcoords="offset points", fontsize=7.5)
+    panel.plot([PER_NM3 * x], [y], linestyle="none", gid=name)
+
+
+def _name(panel: Any) -> None:
+    """Write the names of points beside them, those of points that lie on each other together."""
+    groups: list[tuple[Any, list[str]]] = []
+    for line in panel.lines:
+        if line.get_gid() is not None:
+            place = line.get_xydata()[0]
+            shown = panel.transData.transform(place)
+            near = [names for at, names in groups if max(abs(panel.transData.transform(at) - shown)) < _TOGETHER]
+            near[0].append(line.get_gid()) if near else groups.append((place, [line.get_gid()]))
+    for place, names in groups:
+        panel.annotate(drawn(", ".join(names)), place, (6, 5), textcoords="offset points", fontsize=7.5)
 
 
 def _colour(one: TrialRecord) -> str:
@@ -84,9 +102,9 @@ def draw_map(record: DesignRecord, host: Host) -> Figure:
             _corner(panel, _three(one.glass.shares, record.reducible, others), _colour(one), marker, str(one.number))
     if record.undoped is not None:
         _corner(panel, _three(record.undoped.shares, record.reducible, others), "black", "s", "undoped")
-    if record.following is not None and record.undoped is not None:
-        expected = expected_shares(record.undoped, record)
-        _corner(panel, _three(expected, record.reducible, others), NEXT, "*", "next")
+    if record.following is not None:
+        _corner(panel, _three(record.following.shares, record.reducible, others), NEXT, "*", "next")
+    _name(panel)
     return figure
 
 
@@ -95,25 +113,9 @@ def _three(shares: dict[str, float], reducible: str, others: Sequence[str]) -> t
     return shares[reducible], rest, 1.0 - shares[reducible] - rest
 
 
-def expected_shares(undoped: GlassRecord, record: DesignRecord) -> dict[str, float]:
-    """Shares that the next composition will have, from the undoped glasses."""
-    one = record.following
-    ions = {label: undoped.counts.get(label, 0) for label in record.framework}
-    if one is None:
-        return undoped.shares
-    whole, reducible = sum(ions.values()), record.reducible
-    dopants = min(one.dose / 100.0 * sum(undoped.counts.values()), whole)
-    rest = max(1, whole - ions[reducible])
-    from_reducible = min(max(one.share * dopants, dopants - rest), ions[reducible])
-    left = {n: count * (1.0 - min(1.0, (dopants - from_reducible) / rest)) for n, count in ions.items()}
-    left[reducible] = ions[reducible] - from_reducible
-    return {**{label: count / whole for label, count in left.items()}, one.dopant: dopants / whole}
-
-
 def _corner(panel: Any, shares: Sequence[float], colour: str, marker: str, name: str) -> None:
     x, y = place_of(shares)
-    panel.plot(x, y, marker, color=colour, markersize=8 if marker == "*" else 5)
-    panel.annotate(drawn(name), (x, y), (5, 3), textcoords="offset points", fontsize=7.5)
+    panel.plot(x, y, marker, color=colour, markersize=8 if marker == "*" else 5, gid=name)
 
 
 def draw_progress(record: DesignRecord) -> Figure:

@@ -51,7 +51,10 @@ class TrialRecord(Model):
 
 
 class NextComposition(Model):
-    """The composition worth making next, with what is expected of it; gain: of hypervolume, as a part."""
+    """The composition worth making next, with what is expected of it; gain: of hypervolume, as a part.
+
+    shares: of the framework's ions and of the dopant.
+    """
 
     dopant: str
     dose: float
@@ -59,6 +62,7 @@ class NextComposition(Model):
     sigma_S_per_cm: Range
     density_per_A3: Range
     gain: float
+    shares: dict[str, float]
 
 
 class DesignRecord(VersionedRecord):

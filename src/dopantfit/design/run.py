@@ -16,8 +16,11 @@ from dopantfit.design.record import DESIGN_RECORD, DesignRecord, GlassRecord, Ne
 from dopantfit.design.results import CompositionGlasses, glasses_of
 from dopantfit.design.sampler import GainSampler
 from dopantfit.design.search import Search, possible_front
+from dopantfit.design.space import Composition
 from dopantfit.design.storage import open_trials
+from dopantfit.potential import Potential
 from dopantfit.statistics import Interval
+from dopantfit.study.amorphous import dose_counts
 from dopantfit.study.run import try_worker
 from dopantfit.study.verb import StudyWatch, others_beside
 from dopantfit.workflow.driver import run_graph
@@ -190,7 +193,7 @@ def _hypervolumes(known: Mapping[int, Measured], trials: int, batch: int) -> tup
 def _following(search: Search, known: Mapping[int, Measured]) -> NextComposition | None:
     """The composition worth making next; None where too little is known to choose."""
     design = search.design
-    if len(known) < 2:
+    if len(known) < 2 or search.undoped is None or not search.undoped.cells:
         return None
     shown = shown_by([search.made[number] for number in known], list(known.values()))
     seed = int(np.random.default_rng([design.seed, design.settings.trials]).integers(2**31))
@@ -204,4 +207,17 @@ def _following(search: Search, known: Mapping[int, Measured]) -> NextComposition
         sigma_S_per_cm=Interval.of_logarithm(exp(sigma), exp(sigma) * of_sigma),
         density_per_A3=Interval.of_logarithm(exp(-less), exp(-less) * of_density),
         gain=found.gain,
+        shares=_expected_shares(search, one),
     )
+
+
+def _expected_shares(search: Search, one: Composition) -> dict[str, float]:
+    """Shares of the framework's ions and the dopant that a composition will have, from the undoped glasses."""
+    design = search.design
+    counts = {} if search.undoped is None else search.undoped.counts
+    species = Potential.load(design.dopant(one.dopant).potential).species
+    charges = {label: ion.formal_charge for label, ion in species.items()}
+    replaced = dose_counts(counts, charges, one.dopant, design.host, one.dose, one.share)
+    left = {label: counts.get(label, 0) - replaced[label] for label in design.host.framework}
+    whole = sum(left.values()) + sum(replaced.values())
+    return {**{label: count / whole for label, count in left.items()}, one.dopant: sum(replaced.values()) / whole}

@@ -1,7 +1,6 @@
 """A design as people read it on a terminal, and as rows of a CSV."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from dopantfit.design.cost import CostSpan, DesignCost
 from dopantfit.design.record import DesignRecord, GlassRecord, TrialRecord
@@ -9,9 +8,7 @@ from dopantfit.report.style import Numbers
 from dopantfit.report.words import ranged, rounded
 from dopantfit.statistics import Interval, interval_of
 from dopantfit.study.item import Cell
-
-if TYPE_CHECKING:
-    from rich.table import Table
+from dopantfit.terminal import new_table
 
 #: Densities are shown per 1000 Å³.
 PER_NM3 = 1000.0
@@ -68,7 +65,7 @@ def design_tables(record: DesignRecord) -> "list[object]":
     """Return the table of a design, and what follows from it, for a terminal."""
     from rich.markup import escape
 
-    table = _table(f"compositions at {record.temperature_K:g} K, 95 % intervals", units(record))
+    table = new_table(f"compositions at {record.temperature_K:g} K, 95 % intervals", *units(record))
     for row in rows_of(record):
         table.add_row(*map(escape, row))
     return [table, *map(escape, lines_of(record))]
@@ -138,7 +135,7 @@ def cost_tables(cost: DesignCost) -> "list[object]":
     """Return what a design will cost, for a terminal."""
     from rich.markup import escape
 
-    table = _table("what the design costs", ("", "no run grows", "all runs grow to the end"))
+    table = new_table("what the design costs", "", "no run grows", "all runs grow to the end")
     for name, one in (("ps of dynamics", cost.picoseconds), ("core-hours", cost.core_hours)):
         table.add_row(name, *_both(one))
     table.add_row(f"days on {cost.cores} cores", *_both(cost.days))
@@ -151,13 +148,3 @@ def cost_tables(cost: DesignCost) -> "list[object]":
 
 def _both(span: CostSpan) -> tuple[str, str]:
     return rounded(span.least), rounded(span.most)
-
-
-def _table(title: str, header: Sequence[str]) -> "Table":
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table(title=escape(title))
-    for number, heading in enumerate(header):
-        table.add_column(escape(heading), justify="left" if number in (1, len(header) - 1) else "right")
-    return table

@@ -1,5 +1,6 @@
 """How wide the intervals of a planned study will be, from one that exists."""
 
+import json
 import math
 
 import pytest
@@ -71,3 +72,12 @@ def test_hops_are_rarer_where_it_is_cold_and_few_hops_give_a_bound():
     rate = hops_in(host, 1, 1.0, 700.0) / hops_in(host, 1, 1.0, 350.0)
     assert rate == pytest.approx(math.exp(0.35 / 8.617e-5 / 700.0), rel=1e-3)
     assert [one.half_width for one in rough_widths(host, quick, MobileCounts(9, 9))] == [None, None]
+
+
+def test_what_is_for_plans_stands_in_no_record_and_may_be_left_out():
+    host, quick = load_host("latp"), parse_study(LEAST, preset="night")
+    told = host.model_dump(mode="json")
+    assert not {"diffusion", "activation_energy"} & set(told["mobility"])
+    without = type(host).model_validate_json(json.dumps(told))
+    assert without.mobility.diffusion_at(700.0) is None
+    assert [one.half_width for one in rough_widths(without, quick, MobileCounts(69, 40))] == [None, None]

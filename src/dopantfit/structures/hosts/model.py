@@ -121,12 +121,12 @@ class MobilityRun(Run):
     """The run that shows the mobile ion; its sites are ``hop_length`` apart.
 
     diffusion: D* at that temperature, and activation_energy [eV]: roughly, for plans of runs that nobody has made. No
-    result depends on them, so that they stand in no record, and a host may do without.
+    result depends on them; a host may do without, and hosts in records of before do.
     """
 
     hop_length: Positive
-    diffusion: Positive | None = Field(default=None, exclude=True)
-    activation_energy: Positive | None = Field(default=None, exclude=True)
+    diffusion: Positive | None = None
+    activation_energy: Positive | None = None
 
     def diffusion_at(self, temperature: float) -> float | None:
         """Rough D* [cm²/s] at another temperature [K]; None where the host does not tell."""

@@ -43,14 +43,6 @@ class Graph:
                 del waiting[name]
         return tuple(order)
 
-    def below(self, name: str) -> set[str]:
-        """Names of all tasks that need this one, directly or not."""
-        found: set[str] = {name}
-        for other in self.order:
-            if found & set(self.tasks[other].needs.values()):
-                found.add(other)
-        return found - {name}
-
 
 def key_of(task: Task, needs: Mapping[str, Record]) -> str:
     """Hash of everything a task's result depends on: function and its version, settings, files, needed results.

@@ -125,8 +125,8 @@ class MobilityRun(Run):
     """
 
     hop_length: Positive
-    diffusion: Positive | None = None
-    activation_energy: Positive | None = None
+    diffusion: Positive | None = Field(default=None, exclude=True)
+    activation_energy: Positive | None = Field(default=None, exclude=True)
 
     def diffusion_at(self, temperature: float) -> float | None:
         """Rough D* [cm²/s] at another temperature [K]; None where the host does not tell."""

@@ -30,6 +30,7 @@ ROOMS = [
     "study",
     "ceramic",
     "report",
+    "design",
     "pipeline",
     "project",
     "cli",

@@ -14,9 +14,9 @@ from dopantfit.cli import app
 from dopantfit.project import check, new
 from dopantfit.project.plan_texts import manifest_text
 from dopantfit.reference.frames import composition_of, write_set
-from dopantfit.reference.generate import start_ions
 from dopantfit.reference.manifest import parse_manifest
 from dopantfit.reference.plan import load_plan
+from dopantfit.reference.variants import start_ions
 from dopantfit.structures import load_host
 
 ROOT = Path(__file__).parents[2]

@@ -14,8 +14,8 @@ from dopantfit.potential import Potential
 from dopantfit.project import new
 from dopantfit.reference.calculator import CalculatorSettings
 from dopantfit.reference.frames import composition_of
-from dopantfit.reference.generate import start_ions
 from dopantfit.reference.plan import load_plan
+from dopantfit.reference.variants import start_ions
 from dopantfit.study.config import load_study
 from dopantfit.validate.settings import load_settings
 

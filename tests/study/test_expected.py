@@ -1,5 +1,6 @@
 """How wide the intervals of a planned study will be, from one that exists."""
 
+import json
 import math
 
 import pytest
@@ -9,6 +10,7 @@ from dopantfit.structures import load_host
 from dopantfit.study.config import parse_study
 from dopantfit.study.expected import MobileCounts, expected_widths, hops_in, longer, rough_widths, widths_of
 from dopantfit.study.verdict import Basis, CompositionAnswer, Requirement, Verdict, at_least
+from dopantfit.validate.record_schema import HostIdentity
 
 LEAST = 'seed = 1\ndopant = "Mg"\npotential = "p.toml"\nvalidation = "v.json"\n'
 RULES = parse_study(LEAST, preset="quick").rules
@@ -71,3 +73,13 @@ def test_hops_are_rarer_where_it_is_cold_and_few_hops_give_a_bound():
     rate = hops_in(host, 1, 1.0, 700.0) / hops_in(host, 1, 1.0, 350.0)
     assert rate == pytest.approx(math.exp(0.35 / 8.617e-5 / 700.0), rel=1e-3)
     assert [one.half_width for one in rough_widths(host, quick, MobileCounts(9, 9))] == [None, None]
+
+
+def test_what_only_plans_look_at_may_be_left_out_and_makes_no_gate_stale():
+    host, night = load_host("latp"), parse_study(LEAST, preset="night")
+    told = host.model_dump(mode="json")
+    del told["mobility"]["diffusion"], told["mobility"]["activation_energy"]
+    without = type(host).model_validate_json(json.dumps(told))
+    assert without.mobility.diffusion_at(700.0) is None
+    assert [one.half_width for one in rough_widths(without, night, MobileCounts(69, 40))] == [None, None]
+    assert HostIdentity.of(without) == HostIdentity.of(host)

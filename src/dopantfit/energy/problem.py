@@ -305,13 +305,13 @@ class ShellProblem(SiteProblem):
         return SiteForces(energy, force, virial, shells.density, shells.field)
 
 
-P = TypeVar("P", Region, ShellProblem)
+AnyProblem = TypeVar("AnyProblem", Region, ShellProblem)
 
 
-class ProblemForces(NamedTuple, Generic[P]):
+class ProblemForces(NamedTuple, Generic[AnyProblem]):
     """What was found at a configuration, and the problem whose neighbour lists hold there."""
 
-    problem: P
+    problem: AnyProblem
     at: SiteForces
 
     @property
@@ -325,10 +325,10 @@ class ProblemForces(NamedTuple, Generic[P]):
         return self.at.force
 
 
-def energy_of(problem: P, with_virial: bool = False) -> Callable[[Floats], ProblemForces[P]]:
+def energy_of(problem: AnyProblem, with_virial: bool = False) -> Callable[[Floats], ProblemForces[AnyProblem]]:
     """The problem as a function of coordinates, for the minimiser: lists are made anew where they do not hold."""
 
-    def evaluate(coordinates: Floats) -> ProblemForces[P]:
+    def evaluate(coordinates: Floats) -> ProblemForces[AnyProblem]:
         nonlocal problem
         problem = problem.holding(coordinates)
         return ProblemForces(problem, problem.evaluate(coordinates, with_virial))

@@ -9,13 +9,7 @@ from dopantfit.energy.neighbours import Lists
 from dopantfit.energy.own_shell import bond_hessians
 from dopantfit.energy.problem import ShellProblem, SiteForces
 from dopantfit.energy.stiffness import Reach, add_own_blocks, dense_shell_hessian, sparse_shell_hessian
-from dopantfit.energy.wave_coupling import (
-    all_waves,
-    own_wave_blocks,
-    portions,
-    wave_columns,
-    wave_weights,
-)
+from dopantfit.energy.wave_coupling import all_waves, own_wave_blocks, portions, wave_columns, wave_weights
 
 #: A preconditioner leaves out waves whose w k² is less than this part of the largest one.
 PRECONDITIONER_FLOOR = 0.02

@@ -121,10 +121,6 @@ class Potential:
             pairs={pair: term for pair, term in self.pairs.items() if set(pair) <= set(kept)},
         )
 
-    def element(self, label: str) -> str:
-        """Return the chemical symbol of a species."""
-        return checks.element_of(label)
-
     @property
     def charge_scale(self) -> float | None:
         """Charge per formal charge: a dopant of formal charge z has z times this; None without one."""

@@ -14,7 +14,6 @@ from dopantfit.project.finding import ProjectFinding
 from dopantfit.reference.cp2k import find_executable
 from dopantfit.reference.cuts import cut_boundary
 from dopantfit.reference.frames import load_set
-from dopantfit.reference.generate import start_ions
 from dopantfit.reference.manifest import MANIFEST_FILE, load_manifest
 from dopantfit.reference.plan import (
     PLAN_FILE,
@@ -29,6 +28,7 @@ from dopantfit.reference.plan import (
     Recompute,
     load_plan,
 )
+from dopantfit.reference.variants import start_ions
 from dopantfit.structures.cells import labels_of
 from dopantfit.structures.hosts import load_host
 

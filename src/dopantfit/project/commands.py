@@ -6,9 +6,9 @@ from pathlib import Path
 
 from dopantfit.project.planned_sets import PlannedSet
 from dopantfit.reference.calculator import CalculatorSettings
-from dopantfit.reference.generate import start_ions
 from dopantfit.reference.plan import BoundaryCuts, CationExchange, Glass, Plan, load_plan
 from dopantfit.reference.run import core_seconds
+from dopantfit.reference.variants import start_ions
 from dopantfit.structures import load_host
 
 #: Of a universal model, SevenNet-l3i5, on one core [s].

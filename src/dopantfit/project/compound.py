@@ -8,14 +8,7 @@ from ase import Atoms
 from dopantfit.errors import ConfigError
 from dopantfit.project.ions import ionic_radius
 from dopantfit.project.request import DopantRequest
-from dopantfit.structures import (
-    formal_charges,
-    labels_of,
-    prototype,
-    prototype_names,
-    total_formal_charge,
-    with_labels,
-)
+from dopantfit.structures import formal_charges, labels_of, prototype, prototype_names, total_formal_charge, with_labels
 from dopantfit.structures.cells import heights
 from dopantfit.structures.convert import read_crystal
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from ase import Atoms
 
-from dopantfit.errors import ConfigError, ReferenceDataError
+from dopantfit.errors import ReferenceDataError
 from dopantfit.reference.cp2k import Mesh
 from dopantfit.reference.cuts import cut_boundary
 from dopantfit.reference.environments import exchanged_pairs, in_channel, with_exchange
@@ -31,19 +31,14 @@ from dopantfit.reference.plan import (
     Plan,
     Recompute,
     Relaxation,
-    Start,
 )
 from dopantfit.reference.relaxation import largest_force, next_positions
 from dopantfit.reference.seam import healed_cuts
 from dopantfit.reference.similarity import near_pairs
-from dopantfit.reference.variants import strained, variants
+from dopantfit.reference.variants import crystal_start, strained, variants
 from dopantfit.reference.written_job import ENDED
-from dopantfit.structures import substitution
 from dopantfit.structures.cells import supercell
-from dopantfit.structures.convert import read_crystal
 from dopantfit.structures.hosts import load_host
-from dopantfit.structures.prototypes import Crystal
-from dopantfit.structures.prototypes import crystal as crystal_of
 from dopantfit.workflow.folders import make_folder
 from dopantfit.workflow.progress import NOBODY, ProgressObserver
 from dopantfit.workflow.provenance import write_text_atomic
@@ -117,13 +112,10 @@ def configurations(
 def write_configurations(made: Sequence[Configuration], work: Path) -> list[Path]:
     """Write each configuration to ``work/configurations/<frame_id>.extxyz``; return the paths."""
     folder = make_folder(work / "configurations")
-    paths = []
-    for configuration in made:
-        atoms = configuration.atoms.copy()
-        path = folder / f"{configuration.frame_id}.extxyz"
+    cells = {folder / f"{one.frame_id}.extxyz": one.atoms.copy() for one in made}
+    for path, atoms in cells.items():
         write_text_atomic(path, dump_frames([atoms]))
-        paths.append(path)
-    return paths
+    return list(cells)
 
 
 def near_duplicates(frames: Sequence[Atoms], min_distance: float) -> list[tuple[str, str, float]]:
@@ -174,7 +166,7 @@ class _Source:
         if start.frame is not None:
             return self.result(start.frame), f"frame {start.frame}"
         if start.end_of is None:
-            atoms, what = _crystal_start(item, self.folder, rng)
+            atoms, what = crystal_start(item, self.folder, rng)
         else:
             atoms, what = self.end_of(start.end_of), f"the end of {start.end_of}"
             if start.repeat != (1, 1, 1):
@@ -327,52 +319,6 @@ class _Source:
 
 def _short_hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-def start_ions(item: Departing, folder: Path) -> Atoms:
-    """The ions that an item departs from, of a crystal; ConfigError where they cannot be made.
-
-    folder: of the set. Not for items that depart from a frame or the end of a relaxation.
-    """
-    return _crystal_start(item, folder, np.random.default_rng(item.seed))[0]
-
-
-def _crystal_start(item: Departing, folder: Path, rng: np.random.Generator) -> tuple[Atoms, str]:
-    """The ions of a crystal, repeated and doped, and what they are in words."""
-    start = item.start
-    crystal, what = _crystal(start, folder, item.name)
-    if start.primitive:
-        crystal = crystal.primitive()
-        what += ", primitive cell"
-    if start.repeat != (1, 1, 1):
-        crystal = crystal.repeated(start.repeat)
-        what += ", {} x {} x {}".format(*start.repeat)
-    atoms = crystal.ions if start.file is None else crystal.sites[crystal.sites.numbers != 0]
-    if start.substitutions:
-        changes = [substitution.Substitution(**change.model_dump()) for change in start.substitutions]
-        try:
-            atoms = substitution.substituted(crystal, changes, rng)
-        except ConfigError as problem:
-            raise ConfigError(f"{item.name}: start.substitutions: {problem}") from None
-        text = ", ".join(f"{change.count} {change.replaced} to {change.dopant}" for change in changes)
-        what += f", {text}, seed {item.seed}"
-    return atoms, what
-
-
-def _crystal(start: Start, folder: Path, name: str) -> tuple[Crystal, str]:
-    """The crystal that a start names, and in words."""
-    source = "file" if start.file is not None else "host" if start.host is not None else "prototype"
-    named = str(getattr(start, source))
-    try:
-        if source == "file":
-            ions = read_crystal(folder / named)
-            places = np.reshape(start.empty_sites, (-1, 3)) @ ions.cell.array
-            empty = Atoms("X" * len(places), positions=places, cell=ions.cell, pbc=True)
-            return Crystal(ions + empty, start.mobile), named
-        found = load_host(named, folder).conventional if source == "host" else crystal_of(named)
-        return found, f"{source} {named}"
-    except ConfigError as problem:
-        raise ConfigError(f"{name}: start.{source}: {problem}") from None
 
 
 def _bare(atoms: Atoms) -> Atoms:

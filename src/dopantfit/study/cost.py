@@ -151,7 +151,7 @@ def seconds_of(planner: Planner, graph: Graph, rates: Rates = MODEL) -> dict[str
     ions = dict.fromkeys(graph.order, Sizes.of(planner).boundary) | Sizes.of(planner).by_task(planner.planned)
     swaps = planner.study.swaps
     between = swaps.rounds_per_layer * swaps.layers * swaps.relaxation * planner.study.doping.realisations
-    return {name: _seconds(task, ions[name], rates, between) for name, task in graph.tasks.items()}
+    return {name: task_seconds(task, ions[name], rates, between) for name, task in graph.tasks.items()}
 
 
 def cost_of(planner: Planner, graph: Graph, rates: Rates, cores: int, ranks: int = 1) -> Cost:
@@ -256,7 +256,7 @@ class Sizes:
         return {name: self.crystal if kind is Kind.CRYSTAL else self.amorphous for name, kind in kinds.items()}
 
 
-def _seconds(task: Task, ions: int, rates: Rates, between: float) -> float:
+def task_seconds(task: Task, ions: int, rates: Rates, between: float) -> float:
     """Core seconds of a task; between: molecular dynamics of all walkers of a swap task [ps]."""
     if task.unit == "relaxations":
         return task.cost * _RELAXATION_SECONDS * ions / 1000.0

@@ -119,8 +119,11 @@ def rough_widths(host: Host, planned: StudyConfig, mobile: MobileCounts) -> tupl
 
 
 def hops_in(host: Host, ions: int, duration: float, temperature: float) -> float:
-    """Hops that count for diffusion, 6 D* t per squared hop length, of so many ions in a run [ps], at a temperature."""
-    diffusion = host.mobility.diffusion_at(temperature) / CM2_PER_S
+    """Hops that count for diffusion, 6 D* t per squared hop length, of so many ions in a run [ps], at a temperature.
+
+    None of a host that does not tell its D*.
+    """
+    diffusion = (host.mobility.diffusion_at(temperature) or 0.0) / CM2_PER_S
     return 6.0 * diffusion * duration * ions / host.mobility.hop_length**2
 
 

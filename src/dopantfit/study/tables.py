@@ -12,6 +12,7 @@ from dopantfit.study.outlook import Prospect
 from dopantfit.study.record import StudyRecord
 from dopantfit.study.round_record import Rounds
 from dopantfit.study.verdict import Answer, Verdict
+from dopantfit.terminal import new_table
 
 _COLOURS = {"yes": "green", "no": "red", "undecided": "yellow"}
 
@@ -65,10 +66,8 @@ def _word(answer: Answer) -> str:
 
 def cost_table(cost: Cost) -> Table:
     """Return what a study will cost, stage by stage."""
-    table = Table(title=f"Cost on {cost.cores} cores", caption=f"rates from {escape(cost.rates.source)}")
-    table.add_column("stage")
-    for heading in ("tasks", "core-hours", "disk GB", "wall hours"):
-        table.add_column(heading, justify="right")
+    title, caption = f"Cost on {cost.cores} cores", f"rates from {escape(cost.rates.source)}"
+    table = new_table(title, "stage", "tasks", "core-hours", "disk GB", "wall hours", caption=caption)
     for one in cost.stages:
         numbers = (f"{one.core_hours:.3g}", f"{one.disk_gigabytes:.3g}", f"{one.wall_hours:.3g}")
         table.add_row(one.stage, str(one.tasks), *numbers)

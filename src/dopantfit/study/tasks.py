@@ -211,10 +211,10 @@ class Planner(StudyInputs):
                 produced, self.transport(f"{name}/transport{mark}", stage, kelvin, produced, sites, files)
             )
 
-        own, kelvin = at(settings.temperature, ""), self.study.second_temperature
+        found, kelvin = at(settings.temperature, ""), self.study.second_temperature
         again = own and kelvin is not None and system.kind is not Kind.EXCHANGED
         hotter = at(kelvin, f"_{kelvin:g}K") if again and kelvin is not None else None
-        return RunTasks(system, equilibrated, own.produced, own.transport, hotter)
+        return RunTasks(system, equilibrated, found.produced, found.transport, hotter)
 
     def potential_of(self, system: System) -> Files:
         """Return the study's own potential, for a reference what it is without the dopant."""

@@ -53,7 +53,7 @@ class PotentialIdentity(Model):
 
 
 class HostIdentity(Model):
-    """The host whose crystal was doped, and the hash of all that was known of it."""
+    """The host whose crystal was doped, and the hash of all that was known of it but what only plans look at."""
 
     name: str
     sha256: str
@@ -61,7 +61,8 @@ class HostIdentity(Model):
     @classmethod
     def of(cls, host: Host) -> Self:
         """Return the identity of a host as it is now."""
-        return cls(name=host.name, sha256=hash_of(host.model_dump(mode="json")))
+        for_plans = {"mobility": {"diffusion", "activation_energy"}}
+        return cls(name=host.name, sha256=hash_of(host.model_dump(mode="json", exclude=for_plans)))
 
 
 class ValidationRecord(VersionedRecord):

@@ -120,15 +120,18 @@ class Run(Table):
 class MobilityRun(Run):
     """The run that shows the mobile ion; its sites are ``hop_length`` apart.
 
-    diffusion: D* at that temperature, and activation_energy [eV]: roughly, for plans of runs that nobody has made.
+    diffusion: D* at that temperature, and activation_energy [eV]: roughly, for plans of runs that nobody has made. No
+    result depends on them; a host may do without, and hosts in records of before do.
     """
 
     hop_length: Positive
-    diffusion: Positive
-    activation_energy: Positive
+    diffusion: Positive | None = Field(default=None, exclude=True)
+    activation_energy: Positive | None = Field(default=None, exclude=True)
 
-    def diffusion_at(self, temperature: float) -> float:
-        """Rough D* [cm²/s] at another temperature [K]."""
+    def diffusion_at(self, temperature: float) -> float | None:
+        """Rough D* [cm²/s] at another temperature [K]; None where the host does not tell."""
+        if self.diffusion is None or self.activation_energy is None:
+            return None
         change = 1.0 / temperature - 1.0 / self.temperature
         return self.diffusion * exp(-self.activation_energy * change / BOLTZMANN)
 

@@ -79,5 +79,5 @@ def test_what_only_plans_look_at_may_be_left_out_and_makes_no_gate_stale():
     host, night = load_host("latp"), parse_study(LEAST, preset="night")
     without = type(host).model_validate_json(json.dumps(host.model_dump(mode="json")))
     assert without.mobility.diffusion_at(700.0) is None
-    assert [one.half_width for one in rough_widths(without, night, MobileCounts(69, 40))] == [None, None]
+    assert rough_widths(without, night, MobileCounts(69, 40)) == ()
     assert HostIdentity.of(without) == HostIdentity.of(host)

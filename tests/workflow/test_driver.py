@@ -87,6 +87,20 @@ def test_a_harmed_result_of_another_run_is_not_taken_nor_one_of_other_settings(t
     assert set(summary.done_now) == {"first/1", "second/1"}
 
 
+def test_what_cannot_be_copied_from_another_run_is_made_here(tmp_path, undisturbed, monkeypatch):
+    import toy
+
+    def full(source, target):
+        Path(target).mkdir(parents=True)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("dopantfit.workflow.driver.shutil.copytree", full)
+    (tmp_path / "run").mkdir()
+    summary = run_graph(toy.toy_graph(), tmp_path / "run", local_pool(2), Resources(), others=(undisturbed,))
+    assert len(summary.done_now) == 5 and not list((tmp_path / "run").rglob("*.part"))
+    assert (tmp_path / "run" / TABLE).read_bytes() == (undisturbed / TABLE).read_bytes()
+
+
 def test_of_a_file_of_which_a_part_is_read_the_key_holds_that_part(tmp_path):
     path = tmp_path / "file"
     keys = set()

@@ -50,7 +50,7 @@ def _agreement(
     except DopantFitError as problem:
         yield ProjectFinding("error", str(file), str(problem))
         return
-    if settings is not None and settings.host.model_dump() != host.model_dump():
+    if settings is not None and settings.host != host:
         yield ProjectFinding(
             "error", str(file), f"host {host.name}, in validate.toml {settings.host.name}; name one in both"
         )

@@ -55,7 +55,8 @@ def _labelling(one: PlannedSet, code: str) -> Iterator[Command]:
     at_most = " at most" if any(isinstance(item, CationExchange) for item in plan.configurations) else ""
     if not one.is_of_dft:
         minutes = _MODEL_SECONDS_PER_ION * sum(item.count * sizes[item.name] for item in plan.configurations) / 60
-        cost = f"{frames} frames{at_most}, about {minutes:.0f} core-minutes of a universal model"
+        time = f"about {minutes:.0f} core-minutes" if minutes >= 1.5 else "a core-minute"
+        cost = f"{frames} frames{at_most}, {time} of a universal model"
         yield Command(f"dopantfit reference run {folder} --jobs 2", cost)
     elif code == "cp2k":
         hours = sum(item.count * core_seconds(sizes[item.name]) for item in plan.configurations) / 3600

@@ -8,7 +8,7 @@ an attempt grows with size as N^1.2: boundaries of 687 and 14,458 ions were meas
 import os
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from heapq import heappop, heappush
 from pathlib import Path
 
@@ -27,6 +27,8 @@ from dopantfit.workflow.records import read_record
 
 #: Length of the calibration run [ps] and its cell, in pseudo-cubic cells along an edge.
 CALIBRATION, CALIBRATION_EDGE = 0.1, 1
+#: The other run of the calibration is so many times as long.
+LONGER = 8
 #: Seconds per attempted swap of a boundary of so many ions, where no record tells, and how they grow with the ions.
 _SWAP_SECONDS, _SWAP_IONS, _SWAP_GROWTH = 0.4, 1000.0, 1.2
 #: Seconds of a full relaxation of a boundary of 1,000 ions; linear in the ions (700: 0.6 s, 14,000: 15 s).
@@ -125,20 +127,26 @@ def calibrated_rates(planner: Planner) -> Rates:
 
 
 def calibrate(planner: Planner, folder: Path) -> Rates:
-    """Measure the processor time of molecular dynamics in a short run of one crystal cell on one core.
+    """Measure the processor time of molecular dynamics of one crystal cell on one core.
 
-    Raises what a run raises.
+    It is what a run takes that is longer than another, so that starting a program does not count. Raises what a run
+    raises.
     """
-    from dopantfit.lammps import Launcher, run_dynamics
+    from dopantfit.lammps import Dynamics, Launcher, run_dynamics
 
     potential = Potential.load(planner.own_potential["potential"])
     atoms, _ = doped_crystal(planner.host, CALIBRATION_EDGE, 0.25, "", 0, {}, np.random.default_rng(1))
-    settings = dynamics_settings(planner.study.engine, 1, 300.0, CALIBRATION)
-    spent = sum(os.times()[:4])
-    run_dynamics(atoms, potential, settings, folder, launcher=Launcher(ranks=1))
-    seconds = sum(os.times()[:4]) - spent
-    source = f"{settings.duration:g} ps of {len(atoms)} ions, just now"
-    return Rates(seconds / settings.duration / len(atoms), _SWAP_SECONDS, source)
+    short = dynamics_settings(planner.study.engine, 1, 300.0, CALIBRATION)
+    long = replace(short, duration=LONGER * short.duration)
+
+    def seconds(settings: Dynamics, name: str) -> float:
+        spent = sum(os.times()[:4])
+        run_dynamics(atoms, potential, settings, folder / name, launcher=Launcher(ranks=1))
+        return sum(os.times()[:4]) - spent
+
+    longer_by = long.duration - short.duration
+    rate = (seconds(long, "long") - seconds(short, "short")) / longer_by / len(atoms)
+    return Rates(rate, _SWAP_SECONDS, f"{longer_by:g} ps of {len(atoms)} ions, just now")
 
 
 #: What work costs when no measurement may enter, so that decisions are the same on any machine: as measured on one core
@@ -246,8 +254,8 @@ class Sizes:
         units = host.units_in((grain.in_plane, grain.in_plane, grain.thickness))
         crystal = sum(host.formula_unit.values()) * units + host.mobile_per_partner() * round(config.x * units)
         crystals = planner.study.crystals
-        units = host.units_in(crystals.edge)
-        mobile = MobileCounts(host.mobile_in(units, round(crystals.x * units)), counts.get(host.mobile, 0))
+        in_cell = host.units_in(crystals.edge)
+        mobile = MobileCounts(host.mobile_in(in_cell, round(crystals.x * in_cell)), counts.get(host.mobile, 0))
         return cls(amorphous + crystal, reference_size(host, crystals.edge, crystals.x), amorphous, mobile)
 
     def by_task(self, planned: Planned) -> dict[str, int]:

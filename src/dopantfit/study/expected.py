@@ -94,8 +94,10 @@ def rough_widths(host: Host, planned: StudyConfig, mobile: MobileCounts) -> tupl
     """Return the half widths of the ratios of conductivities if ions diffuse as the host's file says, roughly.
 
     A run's D* has the relative variance ``SCATTER`` over its hops. What structures differ by is not known beforehand,
-    so intervals will be wider.
+    so intervals will be wider. None of a host that does not tell its D*.
     """
+    if host.mobility.diffusion is None:
+        return ()
     runs = []
     for number, one in enumerate(Extent.first(planned).compositions, start=1):
         crystal, glass = planned.crystals, planned.amorphous
@@ -121,7 +123,7 @@ def rough_widths(host: Host, planned: StudyConfig, mobile: MobileCounts) -> tupl
 def hops_in(host: Host, ions: int, duration: float, temperature: float) -> float:
     """Hops that count for diffusion, 6 D* t per squared hop length, of so many ions in a run [ps], at a temperature.
 
-    None of a host that does not tell its D*.
+    0 of a host that does not tell its D*.
     """
     diffusion = (host.mobility.diffusion_at(temperature) or 0.0) / CM2_PER_S
     return 6.0 * diffusion * duration * ions / host.mobility.hop_length**2

@@ -94,7 +94,7 @@ class StudyInputs:
         """Return the build of a boundary, with a seed of this study."""
         name = self.study.boundary.build
         config = load_build(name if name in BUILD_PRESETS else self.base / name, self.host)
-        if config.host.model_dump() != self.host.model_dump():  # what only plans look at may differ
+        if config.host != self.host:
             raise ConfigError(
                 f"{self.base / name}: is about the host {config.host.name}, the study about {self.host.name}; "
                 "name the same host in both"

@@ -129,8 +129,8 @@ def plan(
         calibrating()
         rates = calibrated_rates(planner)
     cost = cost_of(planner, graph, rates, cores or len(os.sched_getaffinity(0)), ranks)
-    rough = rough_widths(planner.host, config, Sizes.of(planner).mobile)
-    return replace(cost, expected=expected_widths(place, config) or rough)
+    expected = expected_widths(place, config) or rough_widths(planner.host, config, Sizes.of(planner).mobile)
+    return replace(cost, expected=expected)
 
 
 def others_beside(place: Path) -> tuple[Path, ...]:

@@ -61,8 +61,7 @@ class HostIdentity(Model):
     @classmethod
     def of(cls, host: Host) -> Self:
         """Return the identity of a host as it is now."""
-        for_plans = {"mobility": {"diffusion", "activation_energy"}}
-        return cls(name=host.name, sha256=hash_of(host.model_dump(mode="json", exclude=for_plans)))
+        return cls(name=host.name, sha256=hash_of(host.model_dump(mode="json")))
 
 
 class ValidationRecord(VersionedRecord):

@@ -143,16 +143,16 @@ def _settle(state: _GraphState, task: Task, observe: Callable[[Event], None]) ->
     try:
         key = key_of(task, {role: need.record for role, need in state.needs(task).items()})
         kept, why_not = _look_at_record(state.folder / task.name, key)
+        source = None if kept is not None else _take(state, task, key)
+        if source is not None:
+            kept, why_not = _look_at_record(state.folder / task.name, key)
     except DopantFitError as problem:
         state.failed[task.name] = str(problem)
         observe(Event("failed", task, str(problem)))
         return True
-    taken = None if kept is not None else _take(state, task, key)
-    if kept is None and taken is not None:
-        kept, why_not = _look_at_record(state.folder / task.name, key)
     if kept is not None:
         state.finished[task.name] = kept
-        observe(Event("kept", task, "" if taken is None else f"from {taken}"))
+        observe(Event("kept", task, "" if source is None else f"from {source}"))
         return True
     if why_not:
         observe(Event("redone", task, why_not))
@@ -161,16 +161,24 @@ def _settle(state: _GraphState, task: Task, observe: Callable[[Event], None]) ->
 
 
 def _take(state: _GraphState, task: Task, key: str) -> Path | None:
-    """Copy the result of the same task, made from the same things, out of another run; the run, None without one."""
+    """Copy the result of the same task, made from the same things, out of another run; the run, None without one.
+
+    What cannot be copied, for want of room or because it went meanwhile, is made here.
+    """
     place = state.folder / task.name
+    part = place.with_name(place.name + ".part")
     for other in state.others:
-        if _look_at_record(other / task.name, key)[0] is not None:
-            part = place.with_name(place.name + ".part")
-            for old in (part, place):
-                shutil.rmtree(old, ignore_errors=True)
+        if _look_at_record(other / task.name, key)[0] is None:
+            continue
+        shutil.rmtree(part, ignore_errors=True)
+        try:
             shutil.copytree(other / task.name, part)
+            shutil.rmtree(place, ignore_errors=True)
             part.rename(place)
-            return other
+        except (OSError, shutil.Error):
+            shutil.rmtree(part, ignore_errors=True)
+            continue
+        return other
     return None
 
 

@@ -121,12 +121,18 @@ class MobilityRun(Run):
     """The run that shows the mobile ion; its sites are ``hop_length`` apart.
 
     diffusion: D* at that temperature, and activation_energy [eV]: roughly, for plans of runs that nobody has made. No
-    result depends on them; a host may do without, and hosts in records of before do.
+    result depends on them, so they are in no record and no key, and hosts that differ in nothing else are equal.
     """
 
     hop_length: Positive
     diffusion: Positive | None = Field(default=None, exclude=True)
     activation_energy: Positive | None = Field(default=None, exclude=True)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, MobilityRun) and self.model_dump() == other.model_dump()
+
+    def __hash__(self) -> int:
+        return hash((self.x, self.y, self.temperature, self.hop_length))
 
     def diffusion_at(self, temperature: float) -> float | None:
         """Rough D* [cm²/s] at another temperature [K]; None where the host does not tell."""

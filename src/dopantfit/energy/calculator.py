@@ -8,7 +8,7 @@ from ase.calculators.calculator import Calculator, all_changes
 
 from dopantfit.energy.arrays import Floats
 from dopantfit.energy.evaluation import TOLERANCE, Evaluation, evaluate
-from dopantfit.energy.frame import ACCURACY, Frame, background_energy, make_frame
+from dopantfit.energy.frame import ACCURACY, Frame, make_frame
 from dopantfit.energy.problem import ShellProblem
 from dopantfit.energy.real_space import species_table
 from dopantfit.errors import CollapseError, ConfigError, ConvergenceError
@@ -93,14 +93,11 @@ class ShellModel(Calculator):
         self._positions, self._cell = self.atoms.positions.copy(), self.atoms.cell.array.copy()
         self._labels = labels_of(self.atoms)
         frame = evaluation.relaxed.problem.frame
-        balancing = background_energy(frame, self.potential, self._coulomb) if self._background else 0.0
-        energy = evaluation.energy + balancing
         self.results = {
-            "energy": energy,
-            "free_energy": energy,
+            "energy": evaluation.energy,
+            "free_energy": evaluation.energy,
             "forces": evaluation.forces.copy(),
-            # The background's energy goes as 1/V.
-            "stress": evaluation.stress - balancing / frame.volume * np.array([1.0, 1.0, 1.0, 0.0, 0.0, 0.0]),
+            "stress": evaluation.stress.copy(),
             "shells": self._positions[frame.shell_ions] + evaluation.relaxed.displacement,
         }
 

@@ -129,3 +129,11 @@ class ParticleMesh:
 def self_energy(squares: float, alpha: float, coulomb: float) -> float:
     """What the smooth density of charges of which Σ q² is given [e²] does to itself, taken off: -K α/√π Σ q² [eV]."""
     return float(-coulomb * alpha / np.sqrt(np.pi) * squares)
+
+
+def background_energy(charge: float, alpha: float, volume: float, coulomb: float) -> float:
+    """Energy of a cell [Å³] of this charge [e] with a uniform background, beyond the sums: -πKQ²/(2Vα²) [eV].
+
+    A neutral cell, whose charges sum to the rounding of their decimals, gets less than the last digit of its energy.
+    """
+    return float(-np.pi * coulomb * charge**2 / (2.0 * volume * alpha**2))

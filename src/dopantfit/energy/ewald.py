@@ -1,7 +1,7 @@
 """How the Coulomb sum is divided between real and reciprocal space for a cell and a requested accuracy.
 
 E = K/2 Σ' q_i q_j erfc(α r)/r  +  Σ_k w_k |S(k)|²  -  K α/√π Σ q²,   S(k) = Σ q_i exp(i k·r_i),
-with one k of every ±k pair and w_k = 4πK/V exp(-k²/4α²)/k² (Ewald 1921). Cells are neutral: there is no background.
+with one k of every ±k pair and w_k = 4πK/V exp(-k²/4α²)/k² (Ewald 1921); ``background_energy`` is a charged cell's.
 """
 
 from typing import NamedTuple

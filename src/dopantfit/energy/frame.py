@@ -91,7 +91,7 @@ def make_frame(
     """Prepares ions (no shells) for a potential.
 
     accuracy: requested rms error of the forces [eV/Å]. coulomb: e²/4πε0 [eV Å]. background: whether a charged cell is
-    taken, made neutral by a uniform background: forces are those in it, for energies see ``background_energy``.
+    taken, which its energy model makes neutral by a uniform background.
     Raises ConfigError for a species that the potential lacks, NaN or overlapping positions, a cell that is not
     periodic, is charged, or is smaller than a bond.
     """
@@ -123,18 +123,6 @@ def make_frame(
         near_lists=no_lists,
     )
     return _with_lists(frame)
-
-
-def background_energy(frame: Frame, potential: Potential, coulomb: float = COULOMB) -> float:
-    """Energy [eV] of a charged cell with its uniform background, beyond what the sums over ions hold: -πKQ²/(2Vα²).
-
-    Exactly zero for a neutral cell, whose charges sum to the rounding of their decimals.
-    """
-    charges = np.array([potential.species[label].total_charge for label in frame.labels])
-    charge = float(charges[frame.species].sum())
-    if abs(charge) <= NEUTRAL:
-        return 0.0
-    return -np.pi * coulomb * charge**2 / (2.0 * frame.volume * frame.plan.alpha**2)
 
 
 def species_of(

@@ -10,7 +10,7 @@ from typing import Generic, NamedTuple, TypeVar
 import numpy as np
 
 from dopantfit.energy.arrays import Flags, Floats, Integers
-from dopantfit.energy.electrostatics import Electrostatics, Ewald, self_energy
+from dopantfit.energy.electrostatics import Electrostatics, Ewald, background_energy, self_energy
 from dopantfit.energy.frame import Frame, longest
 from dopantfit.energy.neighbours import Ghosts, Lists, Neighbourhood, find_neighbours, neighbour_runs, place_ghosts
 from dopantfit.energy.own_shell import add_bonds
@@ -281,6 +281,8 @@ class ShellProblem(SiteProblem):
     def core_pass(self, displacement: Floats, shells: SiteForces) -> SiteForces:
         """The terms between cores, the self-energies, and the force on every core, after a shell pass there.
 
+        A charged cell is made neutral by a uniform background, which pulls on nothing.
+
         The two energies and virials add up to the frame's.
         """
         frame, table, waves, placement = self.frame, self.table, self.waves, self.placement(displacement)
@@ -301,7 +303,10 @@ class ShellProblem(SiteProblem):
         force[frame.shell_ions] -= bond_force
         waves.add_forces(frame.positions, self.core_charges, shells.field, force)
         squares = float(np.sum(self.core_charges**2) + np.sum(self.shell_charges**2))
-        energy += self_energy(squares, waves.alpha, table.coulomb)
+        charge = float(np.sum(self.core_charges) + np.sum(self.shell_charges))
+        balancing = background_energy(charge, waves.alpha, frame.volume, table.coulomb)
+        energy += self_energy(squares, waves.alpha, table.coulomb) + balancing
+        virial[:3] += balancing  # It goes as 1/V.
         return SiteForces(energy, force, virial, shells.density, shells.field)
 
 

@@ -10,7 +10,6 @@ from ase import Atoms
 
 from dopantfit.energy import Frame, make_frame
 from dopantfit.energy.arrays import Floats
-from dopantfit.energy.frame import background_energy
 from dopantfit.energy.neighbours import find_pairs
 from dopantfit.errors import ConfigError
 from dopantfit.fit.config import FitConfig, ReferenceSet
@@ -20,9 +19,6 @@ from dopantfit.reference.frames import FRAMES_FILE, FrameSet, calculated, load_s
 from dopantfit.reference.split import train_and_held_out
 from dopantfit.structures import labels_of
 from dopantfit.units import EV_PER_A3_IN_GPA
-
-#: A pressure as a stress, in Voigt order.
-HYDROSTATIC = np.array([1.0, 1.0, 1.0, 0.0, 0.0, 0.0])
 
 
 @dataclass(frozen=True)
@@ -35,8 +31,6 @@ class Target:
     energy [eV]. forces (n_ions, 3) [eV/Å]. stress (6,) [eV/Å³], None where DFT gave none.
     force_weight: what multiplies a difference of forces, ``shape=(n_ions,)`` [Å/eV]. energy_weight [1/eV].
     stress_weight [Å³/eV]. All are zero where that kind is not fitted.
-    background: what a uniform background adds to the energy of a charged cell [eV]; taken off energy and stress, which
-    are then those of the sums over ions.
     """
 
     name: str
@@ -51,7 +45,6 @@ class Target:
     energy_weight: float
     stress_weight: float
     held_out: bool
-    background: float = 0.0
 
     @property
     def composition(self) -> str:
@@ -173,25 +166,19 @@ def make_target(
     if weights.stress_error is not None and stress is None:
         raise ConfigError(f"sets: {name} has no stress; leave out stress_error for {weights.path}")
     of_species = np.array([force_weights.get(label, 1.0) for label in labels_of(atoms)])
-    frame = make_frame(atoms, potential, name, background=True)
-    background = background_energy(frame, potential)
     return Target(
         name=name,
         set=set_name,
         family=str(atoms.info["family"]),
         group=f"{set_name}:{atoms.info['composition']}",
-        frame=frame,
-        energy=float(results["energy"]) - background,
+        frame=make_frame(atoms, potential, name, background=True),
+        energy=float(results["energy"]),
         forces=np.asarray(results["forces"], dtype=np.float64),
-        # The background's energy goes as 1/V.
-        stress=None
-        if stress is None
-        else np.asarray(stress, dtype=np.float64) + background / frame.volume * HYDROSTATIC,
+        stress=None if stress is None else np.asarray(stress, dtype=np.float64),
         force_weight=of_species * (root / weights.force_error if weights.force_error else 0.0),
         energy_weight=root / (weights.energy_error * len(atoms)) if weights.energy_error else 0.0,
         stress_weight=root * EV_PER_A3_IN_GPA / weights.stress_error if weights.stress_error else 0.0,
         held_out=held_out,
-        background=background,
     )
 
 

@@ -8,10 +8,9 @@ import numpy as np
 
 from dopantfit.energy import ShellProblem, evaluate, species_table
 from dopantfit.energy.arrays import Flags, Floats
-from dopantfit.energy.frame import background_energy
 from dopantfit.energy.neighbours import find_pairs
 from dopantfit.errors import CollapseError, ConfigError, ConvergenceError
-from dopantfit.fit.data import HYDROSTATIC, Target
+from dopantfit.fit.data import Target
 from dopantfit.potential import Potential
 from dopantfit.units import EV_PER_A3_IN_GPA
 
@@ -50,10 +49,7 @@ def compare(potential: Potential, targets: Sequence[Target]) -> list[FrameCompar
             )
         try:
             result = evaluate(ShellProblem(frame, species_table(frame.labels, potential)))
-            # The target's energy and stress are without the background of the potential that the frame was made for.
-            energy = result.energy + background_energy(frame, potential) - target.background
-            stress = result.stress - (energy - result.energy) / frame.volume * HYDROSTATIC
-            found.append(FrameComparison(target, energy, result.forces, stress))
+            found.append(FrameComparison(target, result.energy, result.forces, result.stress))
         except (CollapseError, ConvergenceError):
             found.append(FrameComparison(target, None, None))
     return found

@@ -138,7 +138,6 @@ def plan_fit(path: str | Path) -> FitPlan:
     for variable, about in zip(space.variables, informed, strict=True):
         if about.frames == 0:
             raise ConfigError(f"{file}: {untold(variable, space)}")
-    refuse_moving_background(config, targets, str(file))
     cell = None
     check_budget(config, host, str(file))
     if config.compare_with is not None:
@@ -164,17 +163,6 @@ def informed_by(variable: Variable, space: Space, targets: Sequence[Target]) -> 
     """What tells a variable; one that moves several species is told by every frame."""
     of = {parameter.of for parameter, _ in variable.effects}
     return information(of.pop() if len(of) == 1 else (), space.base.cutoff, targets)
-
-
-def refuse_moving_background(config: FitConfig, targets: Sequence[Target], source: str) -> None:
-    """Raise ConfigError where charges are free and a cell is charged: its background would change with them."""
-    levels = config.budget.levels if config.budget is not None else ()
-    charged = [target.name for target in targets if target.background]
-    if charged and (config.charge_scale.is_free or any(level.charges for level in levels)):
-        raise ConfigError(
-            f"{source}: charges are free, and {charged[0]} is a charged cell, whose background would change with them; "
-            "leave it out (left_out), or freeze the charges"
-        )
 
 
 def check_compared(compared: Potential, base: Potential, source: str) -> None:

@@ -48,7 +48,7 @@ def fit_text(
     """``fit.toml``. sets: path → families that are held out; the last is that of the compound. exchanges: likewise."""
     dopant, name = request.dopant, f"{request.host.name}-{request.dopant.lower()}"
     path = list(sets)[-1]
-    written = "\n".join(_set_text(*one) for one in sets.items())
+    written = "\n".join(_set_text(*one, is_compound=one[0] == path) for one in sets.items())
     exchanged = "\n".join(_exchanges_text(*one) for one in exchanges.items())
     pairs = {pair: term for pair, term in start.pairs.items() if dopant in pair}
     preoptimised = [f"rho {'-'.join(sorted(pair))}" for pair in _of_compound(request, pairs)]
@@ -108,13 +108,14 @@ def quoted_list(texts: list[str]) -> str:
     return f"[{', '.join(map(quoted, texts))}]"
 
 
-def _set_text(path: str, held_out: tuple[str, ...]) -> str:
+def _set_text(path: str, held_out: tuple[str, ...], is_compound: bool) -> str:
+    stress = "stress_error = 0.5    # GPa; forces alone let an open framework fall in\n" if is_compound else ""
     return f"""\
 [[sets]]
 path = {quoted(path)}
 force_error = 0.5     # eV/Å
 energy_error = 0.005  # eV/atom, within a composition
-held_out_families = {quoted_list(list(held_out))}
+{stress}held_out_families = {quoted_list(list(held_out))}
 """
 
 
@@ -123,7 +124,7 @@ def _exchanges_text(path: str, held_out: tuple[str, ...]) -> str:
 # Relaxed exchange energies. Soft ions may relax into other sites than the reference's, which no parameter mends.
 [[exchanges]]
 path = {quoted(path)}
-energy_error = 0.1    # eV
+energy_error = 0.05   # eV
 held_out = {quoted_list(list(held_out))}
 """
 

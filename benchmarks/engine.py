@@ -28,7 +28,7 @@ from _lammps_peer import KSPACE, lammps_cold, lammps_warm
 from dopantfit import Potential, ShellModel
 from dopantfit.energy import evaluate, ewald, make_frame, parameter_derivatives, species_table
 from dopantfit.energy.neighbours import NeighbourRuns
-from dopantfit.energy.shell_problem import ShellProblem
+from dopantfit.energy.problem import ShellProblem
 from dopantfit.lammps.inprocess import InProcessLammps
 from dopantfit.structures import load_host, prototype
 from dopantfit.units import COULOMB, COULOMB_LAMMPS, EV_PER_A3_IN_GPA

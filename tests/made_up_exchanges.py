@@ -11,9 +11,9 @@ from dopantfit.energy import make_frame, species_table
 from dopantfit.energy.ion_relaxation import IonModel
 from dopantfit.reference.environments import exchanged_pairs, with_exchange
 from dopantfit.reference.frames import composition_of, write_set
-from dopantfit.reference.generate import start_ions
 from dopantfit.reference.manifest import parse_manifest
 from dopantfit.reference.plan import CationExchange, load_plan
+from dopantfit.reference.variants import start_ions
 
 PLAN = """
 set = "exchanged"

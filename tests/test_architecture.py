@@ -29,9 +29,10 @@ ROOMS = [
     "boundary",
     "study",
     "ceramic",
-    "project",
     "report",
+    "design",
     "pipeline",
+    "project",
     "cli",
     "__main__",
 ]

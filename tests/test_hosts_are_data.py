@@ -14,6 +14,7 @@ PACKAGE = Path(__file__).parents[1] / "src" / "dopantfit"
 ROOMS = (
     "boundary",
     "ceramic",
+    "design",
     "energy",
     "fit",
     "pipeline",
@@ -34,6 +35,7 @@ EXAMPLES = {
     "structures/hosts/model.py": {"Ti"},
     "structures/prototypes.py": {"P"},
     "structures/symmetry.py": {"P"},
+    "workflow/figures.py": {"P"},
     "validate/thresholds.py": {"phosphates"},
 }
 

@@ -10,6 +10,7 @@ from typer.exceptions import TyperException
 
 from dopantfit.boundary.cli import boundary_app
 from dopantfit.ceramic.cli import ceramic, window
+from dopantfit.design.cli import design
 from dopantfit.errors import DopantFitError
 from dopantfit.fit.cli import fit
 from dopantfit.pipeline.cli import learn, run, trace
@@ -46,6 +47,7 @@ app.command("run")(run)
 app.command("trace")(trace)
 app.command("ceramic")(ceramic)
 app.command("window")(window)
+app.command("design")(design)
 app.command("report")(report)
 app.command("compare")(compare)
 app.add_typer(transport_app, name="transport")

@@ -17,6 +17,7 @@ _PROCESS_MEMORY = 250e6
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
 #: Columns of a pipe or a file, which have no width of their own: more than any table needs, so that none is cut.
 _PIPE = 240
@@ -81,6 +82,17 @@ def refusal(problem: OSError) -> str:
 def print_parts(*parts: object) -> None:
     """Print tables, and lines whose markup is meant, one below the other; tables are whole in a pipe."""
     console().print(*parts, sep="\n", soft_wrap=not any(_is_table(part) for part in parts))
+
+
+def new_table(title: str, *columns: str, caption: str | None = None) -> "Table":
+    """Return a table without rows: words in the first column, numbers in the others."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(title=escape(title), title_justify="left", caption=caption)
+    for number, column in enumerate(columns):
+        table.add_column(column, justify="right" if number else "left")
+    return table
 
 
 def console(markup: bool = True) -> "Console":

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from dopantfit import Potential
+from dopantfit.boundary.build import amorphous
 from dopantfit.boundary.build.config import BUILD_PRESETS, BuildConfig, amorphous_counts, load_build, preset_text
 from dopantfit.boundary.build.health import checkup, grain_thickness
 from dopantfit.boundary.build.schedule import compressed
@@ -88,6 +89,24 @@ def test_the_same_seed_gives_the_same_boundary_and_another_seed_another(config):
     np.testing.assert_array_equal(first.positions, again.positions)
     assert composition(first) == composition(other)
     assert np.abs(first.positions - other.positions).max() > 1.0
+
+
+def test_a_filling_that_loses_a_unit_is_drawn_anew(config, start, monkeypatch):
+    draws = []
+
+    def unlucky(*arguments):
+        labels, positions = fill(*arguments)
+        draws.append(labels)
+        return (labels, positions) if len(draws) == 3 else (labels[:-1], positions[:-1])
+
+    fill = amorphous._draw
+    monkeypatch.setattr(amorphous, "_draw", unlucky)
+    again = initial_boundary(config, HOST, np.random.default_rng(3))
+    assert len(draws) == 3 and composition(again) == composition(start)
+    assert total_formal_charge(again, LATP.charges) == 0
+    monkeypatch.setattr(amorphous, "_draw", lambda *arguments: (["Li"], np.zeros((1, 3))))
+    with pytest.raises(ConfigError, match=r"units find no place .* best of 10 draws"):
+        initial_boundary(config, HOST, np.random.default_rng(3))
 
 
 def test_compression_takes_the_length_from_the_gap_and_bends_no_phosphate(start, config):

@@ -131,7 +131,7 @@ def test_ions_inside_a_turn_over_radius_have_collapsed():
 
 
 def test_shells_that_do_not_come_to_rest_are_named(perturbed_lamtp, potential, monkeypatch):
-    monkeypatch.setattr("dopantfit.energy.relaxation.MAX_PASSES", 2)
+    monkeypatch.setattr("dopantfit.energy.evaluation.MAX_PASSES", 2)
     _refused(
         perturbed_lamtp,
         ConvergenceError,

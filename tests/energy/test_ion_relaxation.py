@@ -1,5 +1,8 @@
 """Ions and shells at rest in a fixed cell: a minimum of the independent model, with exact slopes and no memory."""
 
+from pathlib import Path
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from ase import Atoms
@@ -8,6 +11,7 @@ from dopantfit import Potential, ShellModel
 from dopantfit.energy import ion_relaxation as rest
 from dopantfit.energy import make_frame, species_table
 from dopantfit.errors import CollapseError, ConvergenceError
+from dopantfit.fit.config import MeasuredCrystal
 from dopantfit.potential import Parameter
 from dopantfit.structures.prototypes import crystal
 from dopantfit.structures.substitution import Substitution, substituted
@@ -109,3 +113,27 @@ def test_ions_that_fall_into_each_other_are_an_error(model, published):
     weak = published.with_values({Parameter("A", PAIR): 60.0})
     with pytest.raises((CollapseError, ConvergenceError)):
         relaxed(model, weak)
+
+
+def test_a_symmetric_crystal_comes_to_rest_though_a_hundred_pairs_cross_the_cutoff_at_once():
+    # Equal distances leave the cutoff together, and the energy jumps by some meV where forces are nearly zero.
+    potential = Potential.load(Path(__file__).parents[2] / "fits" / "LATP-Mg" / "potential.toml")
+    measured = MeasuredCrystal(
+        prototype="LiTi2P3O12", a=8.512, b=8.512, c=20.858, gamma=120.0, source="Aono 1990", stress_error=0.05
+    )
+    strained = measured.primitive()
+    strained.set_cell(strained.cell.array @ np.diag([1.0, 1.0 - 2e-3, 1.0]), scale_atoms=True)
+    frame = make_frame(strained, potential, "strained")
+    end = relaxed(rest.IonModel(frame, species_table(frame.labels, potential)), potential)
+    assert end.farthest < 0.1 and end.calls < 30
+
+
+def test_a_step_may_raise_the_energy_by_what_pairs_at_the_cutoff_do_only_where_forces_get_smaller():
+    def found(energy, force):
+        return SimpleNamespace(energy=energy, force=np.full((3, 3), force))
+
+    before = found(0.0, 0.1)
+    assert rest._low_enough(before, found(5e-4, 0.2), 0.0)
+    assert rest._low_enough(before, found(5e-3, 0.05), 0.0)
+    assert not rest._low_enough(before, found(5e-3, 0.2), 0.0)
+    assert not rest._low_enough(before, found(0.5, 0.05), 0.0)

@@ -2,13 +2,20 @@
 
 import itertools
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 
 from dopantfit.energy.cell_model import METHOD, ROUGH_SITES, ROUGHNESS
 from dopantfit.energy.minimiser import minimise
-from dopantfit.energy.region import SiteForces
+
+
+class Found(NamedTuple):
+    """What the minimiser asks for."""
+
+    energy: float
+    force: np.ndarray
 
 
 class Scaled:
@@ -23,15 +30,15 @@ class Scaled:
 
 
 def quadratic(stiffness):
-    return lambda x: SiteForces(0.5 * float(np.sum(stiffness * x**2)), -stiffness * x)
+    return lambda x: Found(0.5 * float(np.sum(stiffness * x**2)), -stiffness * x)
 
 
 @pytest.mark.parametrize(
     ("function", "ended"),
     [
-        (lambda x: SiteForces(float(np.sum(x)), -np.ones_like(x)), "most calls"),
-        (lambda x: SiteForces(0.0, np.full_like(x, np.nan)), "not finite"),
-        (lambda x: SiteForces(float(np.sum(x)), np.ones_like(x)), "no way down"),
+        (lambda x: Found(float(np.sum(x)), -np.ones_like(x)), "most calls"),
+        (lambda x: Found(0.0, np.full_like(x, np.nan)), "not finite"),
+        (lambda x: Found(float(np.sum(x)), np.ones_like(x)), "no way down"),
     ],
 )
 def test_a_minimisation_that_cannot_end_says_why(function, ended):
@@ -46,7 +53,7 @@ def test_steps_of_many_pairs_at_the_cutoff_do_not_end_a_large_relaxation():
     steps = itertools.count()
 
     def rough(x):
-        return SiteForces(float(np.sum(x**2)) + 5 * ROUGHNESS * next(steps), -2 * x)
+        return Found(float(np.sum(x**2)) + 5 * ROUGHNESS * next(steps), -2 * x)
 
     # Short steps: many of them, each gaining less than the energy is rough by.
     method = replace(METHOD, energy_tolerance=1e-5, most_calls=200)
@@ -85,7 +92,7 @@ def test_no_site_goes_where_it_may_not():
 
     def pulled(x):
         assert x[0, 0] >= 0.0
-        return SiteForces(float(x[0, 0]), np.array([[-1.0, 0.0, 0.0]]))
+        return Found(float(x[0, 0]), np.array([[-1.0, 0.0, 0.0]]))
 
     end = minimise(pulled, np.array([[0.5, 0.0, 0.0]]), method, Scaled(1.0), allowed=allowed)
     assert end.ended == "no way down" and end.forbidden[0, 0] < 0.0 and min(seen) < 0.0

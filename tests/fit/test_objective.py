@@ -8,9 +8,8 @@ import pytest
 from dopantfit.errors import CollapseError
 from dopantfit.fit.config import Guards, parse_config
 from dopantfit.fit.data import information
-from dopantfit.fit.frame_model import FrameModel
 from dopantfit.fit.guard import guard_jacobian, guard_residuals
-from dopantfit.fit.objective import KINDS, Objective
+from dopantfit.fit.objective import KINDS, FrameModel, Objective
 from dopantfit.fit.variables import make_space
 from dopantfit.potential import Parameter
 from dopantfit.potential.turnover import turn_over

@@ -271,7 +271,7 @@ def stale_potential(fit, monkeypatch):
             "run1",
         ),
         (stale_action, {"items/06-crystal-conductivities", "items/10-arrhenius", "verdict"}, "transport"),
-        (stale_potential, {"items/01-dopant-profiles", "items/11-walkers", "verdict"}, "boundary"),
+        (stale_potential, {"items/01-dopant-profiles", "items/11-walkers", "verdict"}, "doping/GB_1/1"),
     ],
 )
 @pytest.mark.parametrize("kept", [False, True])

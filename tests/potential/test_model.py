@@ -130,3 +130,12 @@ def test_importing_potentials_imports_nothing_heavy():
     )
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert printed.strip() == "[]"
+
+
+def test_the_part_without_a_dopant_is_the_host(host):
+    doped = host.with_dopant("Zn", zinc(host.charge_scale * 2), zinc_pairs(host), name="zinc")
+    assert doped.part(host.species).dumps() == host.part(host.species).dumps()
+    assert doped.part(reversed(list(host.species))) == host.part(host.species)
+    assert set(doped.part(["Zn", "O"]).pairs) == {("O", "O"), ("O", "Zn"), ("Zn", "Zn")}
+    with pytest.raises(ConfigError, match="has no Zn; its species are"):
+        host.part(["Zn"])

@@ -4,13 +4,19 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io import write
 from typer.testing import CliRunner
 
 from dopantfit.cli import app
 from dopantfit.project import check, new
+from dopantfit.project.plan_texts import manifest_text
+from dopantfit.reference.frames import composition_of, write_set
+from dopantfit.reference.manifest import parse_manifest
 from dopantfit.reference.plan import load_plan
+from dopantfit.reference.variants import start_ions
 from dopantfit.structures import load_host
 
 ROOT = Path(__file__).parents[2]
@@ -38,8 +44,9 @@ def changed(file, old, new_text):
 def test_a_new_dopant_has_steps_to_do_and_no_error(made):
     found = check(made / "fits" / "Ga")
     assert {one.severity for one in found} == {"to do"}
-    assert [Path(one.where).name for one in found] == ["Ga-latp", "Ga-compound", "potential.toml", "validation.json"]
-    assert "dopantfit reference run" in found[0].what and "dopantfit fit" in found[2].what
+    sets = ["Ga-latp", "Ga-surroundings", "Ga-exchange", "Ga-compound"]  # each once, though three files name one
+    assert [Path(one.where).name for one in found] == [*sets, "potential.toml", "validation.json"]
+    assert "dopantfit reference run" in found[0].what and "dopantfit fit" in found[4].what
 
 
 @pytest.mark.slow
@@ -64,7 +71,7 @@ def test_all_that_is_wrong_is_told_at_once_under_its_own_file(project):
     compound = [what for where, what in errors if where == "plan.toml" and "start.extxyz" in what]
     assert len(compound) == 1  # of the four items, three depart from the relaxation
     runs = [what for where, what in errors if where == "plan.toml" and "start.toml: no such file" in what]
-    assert len(runs) == 3
+    assert len(runs) == 3 + 5  # of the doped cells; glasses, channel and hot crystal
     assert told("fit.toml", "compare_with = 'latp-2021' has no Ga")
     assert told("fit.toml", "held_out_families names 'relax-huge'")
     assert told("validate.toml", "holds no Ga")
@@ -154,6 +161,50 @@ def test_a_boundary_to_cut_from_is_looked_at(project):
     assert told() == ["cuts: potential latp-2021 has no Ga; name another"]
 
 
+def test_a_set_that_is_being_labelled_lacks_frames_and_is_not_wrong(project):
+    """Held out is a family that the run has not come to."""
+    folder = project / "reference_dft" / "Ga-latp"
+    item = load_plan(folder).configurations[0]
+    atoms = start_ions(item, folder)
+    atoms.calc = SinglePointCalculator(atoms, energy=-1.0, forces=np.zeros((len(atoms), 3)))
+    atoms.info = {"frame_id": "relax-one-000", "family": "relax-one", "temperature": 0.0, "strain": 0.0}
+    atoms.info |= {"composition": composition_of(atoms), "origin": "step 0"}
+    elements = {"Li", "Al", "Ti", "P", "O", "Ga"}
+    write_set(folder, [atoms], parse_manifest(manifest_text(folder.name, "a test", "espresso", elements)))
+    found = check(project / "fits" / "Ga")
+    assert [one for one in found if one.severity != "to do"] == []
+    assert found[0].what.startswith("lacks md600-one, relax-one-Al, md600-one-Al, relax-two, md600-two, relax-large-Al")
+
+
+def test_labels_of_a_module_that_is_not_here_say_how_to_get_it(project):
+    plan = project / "reference_dft" / "Ga-exchange" / "plan.toml"
+    there = '# [calculator]\n# make = "sevenn.calculator:SevenNetCalculator"\n'
+    changed(plan, there, '[calculator]\nmake = "nosuchmodel.calculator:Any"\n')
+    (found,) = [one for one in check(project / "fits" / "Ga") if one.where.endswith("Ga-exchange")]
+    assert "there is no module nosuchmodel here" in found.what
+
+
+LEARN = """
+set = "../../reference_dft/Ga-surroundings"
+items = ["glass-1"]
+"""
+
+
+def test_rounds_of_learning_are_looked_at(project):
+    fit = project / "fits" / "Ga"
+    (fit / "learn.toml").write_text(LEARN)
+    assert [one for one in check(fit) if one.severity == "error"] == []
+    for old, new_text, said in (
+        ("glass-1", "glass-3", "glass-3 has the family glass-3, which is held out"),
+        ("glass-3", "glass-9", "has no item 'glass-9'"),
+        ("Ga-surroundings", "Ga-elsewhere", "is no set of"),
+        ("set =", "sets =", "sets"),
+    ):
+        changed(fit / "learn.toml", old, new_text)
+        (found,) = [one for one in check(fit) if one.severity == "error"]
+        assert found.where.endswith("learn.toml") and said in found.what
+
+
 def test_a_missing_compound_is_told_before_any_gate(project):
     (project / "fits" / "Ga" / "validate.toml").unlink()
     (found,) = [one for one in check(project / "fits" / "Ga") if one.severity == "error"]
@@ -167,4 +218,4 @@ def test_the_verb_prints_json_and_ends_with_two_where_there_is_an_error(project)
     changed(fit / "study.toml", 'dopant = "Ga"', 'dopant = "In"')
     result = CliRunner().invoke(app, ["check", str(fit), "--json"])
     printed = json.loads(result.stdout)
-    assert result.exit_code == 2 and printed["errors"] == len(printed["findings"]) - 4
+    assert result.exit_code == 2 and printed["errors"] == len(printed["findings"]) - 6

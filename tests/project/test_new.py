@@ -12,7 +12,10 @@ from dopantfit.errors import ConfigError
 from dopantfit.fit.config import load_config
 from dopantfit.potential import Potential
 from dopantfit.project import new
+from dopantfit.reference.calculator import CalculatorSettings
+from dopantfit.reference.frames import composition_of
 from dopantfit.reference.plan import load_plan
+from dopantfit.reference.variants import start_ions
 from dopantfit.study.config import load_study
 from dopantfit.validate.settings import load_settings
 
@@ -61,12 +64,80 @@ def test_plans_gates_and_study_are_about_the_dopant_and_its_compound(gallium):
     assert any({"Al", "Ga"} == {one.dopant for one in start.substitutions} for start in cells)
 
 
+@pytest.fixture(scope="module")
+def labelled_by_a_model(tmp_path_factory):
+    root = tmp_path_factory.mktemp("model")
+    model = CalculatorSettings(
+        make="sevenn.calculator:SevenNetCalculator", options={"model": "7net-l3i5", "n": [1, {}]}
+    )
+    return root, new("Ga", charge=3, like="Al", calculator=model, root=root)
+
+
+def test_exchanges_are_fitted_and_judged_and_some_are_held_out(gallium):
+    fit, folder = gallium / "fits" / "Ga", gallium / "reference_dft" / "Ga-exchange"
+    items = {item.name: item for item in load_plan(folder).configurations}
+    assert {item.kind for item in items.values()} == {"exchange"}
+    # The cell without Al has none to change places with.
+    assert items["exchange-one"].partners == ("Ti", "Li") and items["exchange-one-Al"].partners == ("Ti", "Al", "Li")
+    (exchanges,) = load_config(fit)[0].exchanges
+    assert exchanges.path == load_settings(fit).exchange.sets[0].path == "../../reference_dft/Ga-exchange"
+    (frames,) = [one for one in load_config(fit)[0].sets if one.path == exchanges.path]
+    assert exchanges.held_out == frames.held_out_families == ("exchange-two-Al",)
+    assert set(exchanges.held_out) < set(items)
+    # What is held out is a composition that no other set has: Li, Al, Ti and Ga of a primitive cell.
+    compositions = {
+        composition_of(start_ions(item, folder))
+        for name in ("latp", "exchange")
+        for item in load_plan(gallium / "reference_dft" / f"Ga-{name}").configurations
+        if item.start.end_of is None and item.name not in exchanges.held_out
+    }
+    assert composition_of(start_ions(items["exchange-two-Al"], folder)) not in compositions
+
+
+def test_glasses_are_neutral_and_a_channel_has_mobile_ions_left(gallium):
+    plan = load_plan(gallium / "reference_dft" / "Ga-surroundings")
+    charges = {"Ga": 3, "Al": 3, "Ti": 4, "Li": 1}
+    glasses = [item for item in plan.configurations if item.kind == "glass"]
+    assert len(glasses) == 3
+    for glass in glasses:
+        assert sum(charges[ion] * count for ion, count in glass.cations.items()) == 3 * glass.units
+    # Ga on one of the Li sites takes three of them: two of the crystal, and two more that two Al bring.
+    (channel,) = [item for item in plan.configurations if item.kind == "channel"]
+    assert [(one.dopant, one.count) for one in channel.start.substitutions] == [("Al", 2)]
+
+
+def test_a_calculator_labels_every_set_but_the_judges(labelled_by_a_model):
+    root, made = labelled_by_a_model
+    plans = {path.name: load_plan(path) for path in (root / "reference_dft").iterdir()}
+    assert plans.pop("Ga-judges").calculator is None
+    assert {plan.calculator.make for plan in plans.values()} == {"sevenn.calculator:SevenNetCalculator"}
+    assert all(plan.calculator.options == {"model": "7net-l3i5", "n": [1, {}]} for plan in plans.values())
+    told = [command.text for command in made.commands]
+    assert all(f"{name}" in " ".join(told) for name in plans)
+    judged = [text for text in told if "reference compare" in text]
+    assert len(judged) == len(plans) and all("Ga-judges --around Ga" in text for text in judged)
+    assert not any("judges" in one.path for one in load_config(made.fit)[0].sets)
+
+
+def test_a_calculator_in_a_file_is_named_from_each_set(tmp_path):
+    model = CalculatorSettings(make=f"{tmp_path / 'mine.py'}:make")
+    new("Ga", charge=3, like="Al", calculator=model, root=tmp_path / "p")
+    folder = tmp_path / "p" / "reference_dft" / "Ga-latp"
+    where, _, name = load_plan(folder).calculator.make.rpartition(":")
+    assert (folder / where).resolve() == tmp_path / "mine.py" and name == "make"
+
+
 def test_a_dopant_without_more_charge_than_the_mobile_ion_takes_its_places(tmp_path):
     new("Na", charge=1, like="Li", root=tmp_path)
     assert load_study(tmp_path / "fits" / "Na")[0].replaces == ("Li",)
     plan = load_plan(tmp_path / "reference_dft" / "Na-latp")
     sites = {s.replaced for item in plan.configurations for s in item.start.substitutions if s.dopant == "Na"}
     assert sites == {"Li"}
+    # On the places of Li it is no ion in a channel, and changes places with Li alone.
+    kinds = [item.kind for item in load_plan(tmp_path / "reference_dft" / "Na-surroundings").configurations]
+    assert "channel" not in kinds and "glass" in kinds
+    exchanges = load_plan(tmp_path / "reference_dft" / "Na-exchange").configurations
+    assert {item.partners for item in exchanges} == {("Li",)}
 
 
 def test_a_code_that_runs_elsewhere_gets_manifests_with_every_pseudopotential(tmp_path):
@@ -164,7 +235,7 @@ def test_a_failure_at_the_last_folder_takes_the_others_back(monkeypatch, tmp_pat
     rename, moved = os.rename, []
 
     def full(source, target):
-        if len(moved) == 2:
+        if len(moved) == 4:
             raise OSError(28, "No space left on device", str(target))
         moved.append(target)
         rename(source, target)

@@ -18,6 +18,7 @@ from dopantfit.reference.run import run_set
 from dopantfit.structures import load_host
 from dopantfit.structures.hosts.model import Polyanion
 from dopantfit.structures.prototypes import crystal
+from dopantfit.workflow.progress import WorkProgress
 
 CHARGES = {"Li": 1, "Mg": 2, "Al": 3, "Ti": 4, "P": 5, "O": -2}
 
@@ -99,17 +100,7 @@ def test_a_glass_that_lost_a_polyanion_is_refused() -> None:
         require_polyanions(glass, unit, "here")
 
 
-def test_a_melt_that_cost_a_polyanion_is_refused_with_its_item(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    unit = load_host("latp").polyanion
-    glass = placed_glass({"Li": 3}, unit, 1, CHARGES, np.random.default_rng(3))
-    glass.positions[next(i for i, symbol in enumerate(glass.symbols) if symbol == "O")] += [0.0, 0.0, 2.5]
-
-    def melted(item: Glass, unit: Polyanion, folder: Path, work: Path, rng: np.random.Generator) -> list[Atoms]:
-        work.mkdir(parents=True)
-        return [glass]
-
-    monkeypatch.setattr("dopantfit.reference.generate.quenched", melted)
-    (tmp_path / "plan.toml").write_text("""
+GLASS = """
 set = "glass"
 purpose = "a test"
 [[configurations]]
@@ -118,9 +109,57 @@ name = "lost"
 units = 1
 cations = { Li = 3 }
 potential = "latp-mg-2022"
-""")
-    with pytest.raises(ReferenceDataError, match=r"lost: the glass lost 1 PO4 .* take another seed"):
-        configurations(load_plan(tmp_path), tmp_path, {}, tmp_path / "work")
+seed = 7
+"""
+
+
+class Told:
+    """Keeps the lines that it is told."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def show(self, work: str, progress: WorkProgress) -> None:
+        """Take no note."""
+
+    def say(self, line: str) -> None:
+        """Keep a line."""
+        self.lines.append(line)
+
+
+def glasses(folder: Path, monkeypatch: pytest.MonkeyPatch, lost: int) -> list[Atoms]:
+    """The configurations of a glass whose first melts lose a PO4 each."""
+    unit, melts = load_host("latp").polyanion, []
+
+    def melted(item: Glass, unit: Polyanion, folder: Path, work: Path, rng: np.random.Generator) -> list[Atoms]:
+        work.mkdir(parents=True)
+        melts.append(item.seed)
+        glass = placed_glass({"Li": 3}, unit, 1, CHARGES, rng)
+        if len(melts) <= lost:
+            glass.positions[next(i for i, symbol in enumerate(glass.symbols) if symbol == "O")] += [0.0, 0.0, 2.5]
+        return [glass]
+
+    monkeypatch.setattr("dopantfit.reference.glass.quenched", melted)
+    (folder / "plan.toml").write_text(GLASS)
+    observer = Told()
+    made = configurations(load_plan(folder), folder, {}, folder / "work", observer=observer)
+    assert observer.lines == (["lost: a glass of 1 PO4 is melted and cooled"] if melts else [])
+    require_polyanions(made.configurations[0].atoms, unit, "here")
+    return [one.atoms for one in made.configurations]
+
+
+def test_a_melt_that_cost_a_polyanion_is_drawn_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (glass,) = glasses(tmp_path, monkeypatch, lost=1)
+    assert glass.info["origin"].endswith("latp-mg-2022, seed 1007")
+    (kept,) = glasses(tmp_path, monkeypatch, lost=9)  # which is not melted again
+    assert kept.info == glass.info and np.allclose(kept.positions, glass.positions)
+
+
+def test_melts_that_all_cost_a_polyanion_are_refused_with_their_item(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ReferenceDataError, match=r"lost: the glass lost 1 PO4 .* cooler, .* \(4 seeds were tried\)"):
+        glasses(tmp_path, monkeypatch, lost=9)
 
 
 @pytest.mark.slow

@@ -6,7 +6,7 @@ from ase.neighborlist import neighbor_list
 
 from dopantfit.errors import ConfigError
 from dopantfit.structures import check_distances, labels_of, load_host, total_formal_charge
-from dopantfit.study.amorphous import cut, without
+from dopantfit.study.amorphous import cut, dose_counts, exchanged, without
 from dopantfit.study.crystals import doped_crystal, reference_size, shares, site_weights
 from made_up_results import accepted, bled, number
 
@@ -111,3 +111,34 @@ def test_a_cell_without_titanium_has_none_and_no_charge():
     assert empty.get_volume() / len(empty) == pytest.approx(crystal.get_volume() / len(crystal), rel=1e-12)
     with pytest.raises(ConfigError, match="for 0 Ti cannot be"):
         without(empty, exchange, "Ti", CHARGES, "Li", np.random.default_rng(1))
+
+
+def test_a_dose_counts_the_mobile_ions_that_it_brings():
+    undoped = {"Ti": 64, "Al": 16, "Li": 60, "P": 120, "O": 480}
+    replaced = dose_counts(undoped, CHARGES, "Mg", LATP, percent=4.0, share=0.5)
+    dopants = sum(replaced.values())
+    assert replaced["Ti"] == pytest.approx(0.5 * dopants, abs=0.5)
+    # Half of them bring two Li, half of them one.
+    whole = sum(undoped.values()) + 2 * replaced["Ti"] + replaced["Al"]
+    assert 100.0 * dopants / whole == pytest.approx(4.0, abs=100.0 * 0.5 / whole)
+
+
+def test_where_there_are_too_few_of_one_kind_the_other_gives_more():
+    replaced = dose_counts({"Ti": 13, "Al": 3, "O": 144}, CHARGES, "Mg", LATP, percent=5.0, share=0.0)
+    assert replaced["Al"] == 3 and replaced["Ti"] > 0
+
+
+@pytest.mark.parametrize("percent", [0.1, 29.0])
+def test_a_dose_of_no_ion_or_of_too_many_is_refused(percent):
+    with pytest.raises(ConfigError, match=r"expected 1 to 16, its Ti and Al; ask for another dose"):
+        dose_counts({"Ti": 13, "Al": 3, "O": 144}, CHARGES, "Mg", LATP, percent, 0.5)
+
+
+def test_a_dosed_cell_is_neutral_and_keeps_what_is_not_replaced():
+    crystal = load_host().pseudo_cubic(1).ions
+    before = counts(crystal)
+    after = counts(exchanged(crystal, {"Ti": {"Mg": 3}}, CHARGES, "Li", np.random.default_rng(1)))
+    assert after["Ti"] == before["Ti"] - 3 and after["Mg"] == 3
+    assert after["Li"] == before["Li"] + 6 and after["O"] == before["O"]
+    with pytest.raises(ConfigError, match="exchange fewer"):
+        exchanged(crystal, {"Ti": {"Mg": before["Ti"] + 1}}, CHARGES, "Li", np.random.default_rng(1))

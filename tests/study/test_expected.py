@@ -1,11 +1,16 @@
 """How wide the intervals of a planned study will be, from one that exists."""
 
+import json
+import math
+
 import pytest
 
 from dopantfit.statistics import Interval, half_width
+from dopantfit.structures import load_host
 from dopantfit.study.config import parse_study
-from dopantfit.study.expected import expected_widths, longer, widths_of
+from dopantfit.study.expected import MobileCounts, expected_widths, hops_in, longer, rough_widths, widths_of
 from dopantfit.study.verdict import Basis, CompositionAnswer, Requirement, Verdict, at_least
+from dopantfit.validate.record_schema import HostIdentity
 
 LEAST = 'seed = 1\ndopant = "Mg"\npotential = "p.toml"\nvalidation = "v.json"\n'
 RULES = parse_study(LEAST, preset="quick").rules
@@ -49,3 +54,30 @@ def test_bounds_and_single_structures_tell_no_width():
 
 def test_without_a_study_nothing_is_expected(tmp_path):
     assert expected_widths(tmp_path, parse_study(LEAST, preset="quick")) == ()
+
+
+def test_before_any_run_the_hops_of_a_rough_diffusion_tell_how_wide_ratios_of_conductivities_will_be():
+    night, host = parse_study(LEAST, preset="night"), load_host("latp")
+    crystals, glasses = rough_widths(host, night, MobileCounts(69, 40))
+    assert (crystals.composition, crystals.quantity) == ("GB_1", "σ(Li) of C_1 over C_ref")
+    assert glasses.quantity == "σ(Li) of A_1 over A_ref" and crystals.rough
+    # 6 × 0.1 Å²/ps × 50 ps / (3.5 Å)² = 2.45 hops of every ion.
+    assert hops_in(host, 1, 50.0, 700.0) == pytest.approx(2.449, rel=1e-3)
+    expected = half_width((2 * 3.3 / (2.449 * 69) / 4) ** 0.5, 4, 0.025)
+    assert crystals.half_width == pytest.approx(expected, rel=1e-3)
+    assert glasses.half_width == pytest.approx(expected * (69 / 40) ** 0.5, rel=1e-3)
+
+
+def test_hops_are_rarer_where_it_is_cold_and_few_hops_give_a_bound():
+    quick, host = parse_study(LEAST, preset="quick"), load_host("latp")
+    rate = hops_in(host, 1, 1.0, 700.0) / hops_in(host, 1, 1.0, 350.0)
+    assert rate == pytest.approx(math.exp(0.35 / 8.617e-5 / 700.0), rel=1e-3)
+    assert [one.half_width for one in rough_widths(host, quick, MobileCounts(9, 9))] == [None, None]
+
+
+def test_what_only_plans_look_at_may_be_left_out_and_makes_no_gate_stale():
+    host, night = load_host("latp"), parse_study(LEAST, preset="night")
+    without = type(host).model_validate_json(json.dumps(host.model_dump(mode="json")))
+    assert without.mobility.diffusion_at(700.0) is None
+    assert rough_widths(without, night, MobileCounts(69, 40)) == ()
+    assert HostIdentity.of(without) == HostIdentity.of(host)

@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from dopantfit.errors import ConfigError
+from dopantfit.potential import Parameter, Potential
 from dopantfit.study.config import load_study, parse_study
 from dopantfit.study.cost import Rates, cost_of, rates_of, schedule
 from dopantfit.study.run import plan_study, record_of
 from dopantfit.study.tasks import Planner
 from dopantfit.workflow.driver import GraphSummary
-from dopantfit.workflow.graph import Graph, Task, find_action
+from dopantfit.workflow.graph import Graph, Task, find_action, key_of
 from dopantfit.workflow.provenance import sha256_of
 from made_up_results import bound, equilibrated, number, outcome_of, transported
 
@@ -70,6 +71,27 @@ def test_a_second_temperature_runs_every_system_that_is_compared_once_more():
 def test_a_second_temperature_below_the_first_is_refused():
     with pytest.raises(ConfigError, match=r"second_temperature = 600 K must be above 700 K"):
         parse_study("second_temperature = 600.0\n" + LEAST)
+
+
+def test_a_new_fit_of_the_dopant_leaves_what_holds_none_as_it_is(tmp_path):
+    published = Potential.load("latp-mg-2022")
+    keys = {}
+    for name, pair in {"before": ("Mg", "O"), "dopant": ("Mg", "O"), "host": ("Li", "O")}.items():
+        rho = Parameter("rho", pair)
+        changed = published.with_values({rho: published.value(rho) * (1.0 if name == "before" else 1.01)})
+        changed.save(tmp_path / "p.toml")
+        graph = planner(LEAST.replace("latp-mg-2022", "p.toml"), base=tmp_path).graph()
+        # Keys of what a task needs are left out: that is settled by what came out of it.
+        keys[name] = {task.name: key_of(task, {}) for task in graph.tasks.values() if task.files}
+
+    def same(name):
+        return {task for task, key in keys[name].items() if key == keys["before"][task]}
+
+    assert same("host") == set()
+    kept = same("dopant")
+    undoped = {task for task in keys["before"] if "_ref" in task or task.endswith("boundary")}
+    assert kept == undoped - {task for task in undoped if "C_ref" in task and task.endswith("/build")}
+    assert {"boundary", "quench-4/boundary", "crystals/C_ref/run1"} <= kept
 
 
 def test_no_two_tasks_share_a_seed():

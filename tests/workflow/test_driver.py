@@ -3,6 +3,7 @@
 import json
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import pytest
 
 from dopantfit.errors import ConfigError
 from dopantfit.workflow.driver import run_graph
-from dopantfit.workflow.graph import Graph, Task
+from dopantfit.workflow.graph import Graph, Task, key_of
 from dopantfit.workflow.pool import local_pool
 from dopantfit.workflow.records import read_record
 from dopantfit.workflow.work import Resources
@@ -56,6 +57,58 @@ def test_a_second_run_does_nothing(undisturbed):
     assert summary.done_now == ()
     assert {kind for kind, _ in events} == {"kept"}
     assert {path: path.stat().st_mtime_ns for path in undisturbed.rglob("record.json")} == before
+
+
+def test_what_another_run_made_from_the_same_things_is_taken_and_the_table_is_the_same(tmp_path, undisturbed):
+    import toy
+
+    other = Path(shutil.copytree(undisturbed, tmp_path / "other"))
+    (tmp_path / "run").mkdir()
+    events: list = []
+    summary = run_graph(
+        toy.toy_graph(), tmp_path / "run", local_pool(2), Resources(), events.append, others=(tmp_path / "none", other)
+    )
+    assert summary.done_now == () and {event.text for event in events} == {f"from {other}"}
+    assert (tmp_path / "run" / TABLE).read_bytes() == (undisturbed / TABLE).read_bytes()
+
+
+def test_a_harmed_result_of_another_run_is_not_taken_nor_one_of_other_settings(tmp_path, undisturbed):
+    import toy
+
+    other = Path(shutil.copytree(undisturbed, tmp_path / "other"))
+    (other / "first/1/record.json").write_text("{}", encoding="utf-8")
+    (tmp_path / "run").mkdir()
+    graph = toy.toy_graph()
+    changed = Graph(
+        replace(task, settings={**task.settings, "more": 1}) if task.name == "second/1" else task
+        for task in graph.tasks.values()
+    )
+    summary = run_graph(changed, tmp_path / "run", local_pool(2), Resources(), others=(other,))
+    assert set(summary.done_now) == {"first/1", "second/1"}
+
+
+def test_what_cannot_be_copied_from_another_run_is_made_here(tmp_path, undisturbed, monkeypatch):
+    import toy
+
+    def full(source, target):
+        Path(target).mkdir(parents=True)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("dopantfit.workflow.driver.shutil.copytree", full)
+    (tmp_path / "run").mkdir()
+    summary = run_graph(toy.toy_graph(), tmp_path / "run", local_pool(2), Resources(), others=(undisturbed,))
+    assert len(summary.done_now) == 5 and not list((tmp_path / "run").rglob("*.part"))
+    assert (tmp_path / "run" / TABLE).read_bytes() == (undisturbed / TABLE).read_bytes()
+
+
+def test_of_a_file_of_which_a_part_is_read_the_key_holds_that_part(tmp_path):
+    path = tmp_path / "file"
+    keys = set()
+    for text in ("ab", "ac"):
+        path.write_text(text, encoding="utf-8")
+        task = Task("burn", "first", "toy:burn", {}, {"it": path})
+        keys |= {key_of(task, {}), key_of(replace(task, digests={"it": text[0]}), {})}
+    assert len(keys) == 3
 
 
 def test_a_record_tells_the_processor_time_of_a_task_and_of_the_programs_that_it_ran(tmp_path):

@@ -15,7 +15,7 @@ import numpy as np
 
 from dopantfit.errors import ConfigError, EngineError
 from dopantfit.workflow.driver import run_graph
-from dopantfit.workflow.graph import Graph, Task, action
+from dopantfit.workflow.graph import Graph, Task
 from dopantfit.workflow.pool import local_pool, site_pool
 from dopantfit.workflow.provenance import write_json_atomic, write_text_atomic
 from dopantfit.workflow.site import Site
@@ -25,6 +25,16 @@ from dopantfit.workflow.work import Outcome, Resources, Work
 STEPS = 8
 #: Seconds between two steps of a driver that a test is to interrupt.
 PAUSE = 0.05
+
+
+def action(version):
+    """Mark a function as the work of a task."""
+
+    def mark(function):
+        function.version = version
+        return function
+
+    return mark
 
 
 @action(version=1)

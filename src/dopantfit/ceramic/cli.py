@@ -1,5 +1,6 @@
 """``dopantfit ceramic``: total conductivity and spectrum of a pellet."""
 
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -91,7 +92,13 @@ def _record(content: dict[str, Any], source: Path) -> dict[str, Any]:
 
 
 def window(
-    entries: Annotated[Path, typer.Argument(help="JSON file of pymatgen's ComputedEntry, all of one method.")],
+    entries: Annotated[
+        Path,
+        typer.Argument(
+            help="JSON file of pymatgen's ComputedEntry, all of one method; or phases.toml, whose phases a calculator "
+            "of ASE computes."
+        ),
+    ],
     composition: Annotated[
         list[str] | None, typer.Option(help="A formula, or name=formula; once for each, the undoped one first.")
     ] = None,
@@ -106,6 +113,7 @@ def window(
     from dopantfit.ceramic import tables
     from dopantfit.ceramic.entries import compositions_given, compositions_of, read_entries
     from dopantfit.ceramic.figures import draw_windows, save_with_numbers
+    from dopantfit.ceramic.phases import computed_entries
     from dopantfit.ceramic.window import windows_of
     from dopantfit.errors import ConfigError
     from dopantfit.structures import load_host
@@ -121,9 +129,14 @@ def window(
         wanted, of_host = {**compositions_of(kept), **wanted}, kept.host
     if not wanted:
         raise ConfigError("window: needs a composition; give --composition, or --study")
-    chosen, given = of_host or load_host(host), read_entries(entries)
+    chosen = of_host or load_host(host)
+    given = computed_entries(entries, _computing) if entries.suffix == ".toml" else read_entries(entries)
     found = windows_of(given.entries, wanted, chosen.mobile, chosen.charges[chosen.mobile], str(entries))
     if figure is not None:
         save_with_numbers(draw_windows(found, chosen.mobile), figure, tables.window_rows(found))
     record = {"mobile": chosen.mobile, "rests_on": given.rests_on, "windows": [one.as_dict() for one in found]}
     print_json(_record(record, entries)) if json else print_parts(*tables.window_tables(found, chosen.mobile, given))
+
+
+def _computing(phase: str) -> None:
+    sys.stderr.write(f"computing {phase} ...\n")

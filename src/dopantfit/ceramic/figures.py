@@ -13,7 +13,7 @@ from dopantfit.ceramic.pellet import Pellet
 from dopantfit.ceramic.settings import ROOM
 from dopantfit.ceramic.study_pellet import StudyPellet
 from dopantfit.ceramic.tables import Numbers
-from dopantfit.workflow import figures as workflow_figures
+from dopantfit.workflow.figures import label, logarithmic, new_row
 from dopantfit.workflow.names import drawn
 from dopantfit.workflow.outputs import write_csv, write_figure
 
@@ -28,7 +28,7 @@ _GREY = "#777777"
 
 def draw_pellet(pellet: Pellet, spectrum: Numbers | None, measured: Sequence[MeasuredSample]) -> Figure:
     """Draw conductivities over 1000/T with what was measured, and the spectrum as Nyquist and Bode plots."""
-    figure, panels = new_figure(3 if spectrum else 1)
+    figure, panels = new_row(3 if spectrum else 1)
     _conductivities(panels[0], pellet, measured)
     if spectrum:
         _spectrum(panels[1], panels[2], spectrum)
@@ -49,7 +49,7 @@ def _conductivities(panel: Any, pellet: Pellet, measured: Sequence[MeasuredSampl
             at, fill = 1000.0 / (sample.temperature or ROOM), _GREY if sample.temperature else "white"
             panel.plot([at], [sample.total], "d", color=_GREY, markerfacecolor=fill, markersize=5, label=legend)
             legend = None
-    workflow_figures.logarithmic(panel, "y")
+    logarithmic(panel, "y")
     panel.legend(fontsize=8)
     label(panel, "1000/T (1/K)", "conductivity (S/cm)", f"{drawn(pellet.name)}; bands and bars are 95 %")
 
@@ -72,7 +72,7 @@ def _spectrum(nyquist: Any, bode: Any, spectrum: Numbers) -> None:
 
 def draw_study(found: StudyPellet) -> Figure:
     """Draw total conductivity, and its ratio to pellets with undoped boundaries, over grain size."""
-    figure, panels = new_figure(2)
+    figure, panels = new_row(2)
     draw_totals(panels[0], found)
     draw_gains(panels[1], found)
     return figure
@@ -81,7 +81,7 @@ def draw_study(found: StudyPellet) -> Figure:
 def draw_totals(panel: Any, found: StudyPellet, colours: Sequence[Any] = COLOURS) -> None:
     """Draw conductivities with bands; where only a bound is known, its line is dotted."""
     _lines(panel, found, "total", colours)
-    workflow_figures.logarithmic(panel, "y")
+    logarithmic(panel, "y")
     if found.bulk.value:
         panel.axhline(found.bulk.value, color=_GREY, linewidth=0.8, linestyle="--", label="grains alone")
     panel.legend(fontsize=8)
@@ -108,7 +108,7 @@ def _lines(panel: Any, found: StudyPellet, name: str, colours: Sequence[Any]) ->
             )
         elif all(isfinite(one.high) for one in ends):
             panel.plot(sizes, [one.high for one in ends], ":", color=colour, label=f"{drawn(system)} (bound)")
-    workflow_figures.logarithmic(panel, "x")
+    logarithmic(panel, "x")
 
 
 def save_with_numbers(figure: Figure, path: Path, *tables: Numbers | None) -> None:
@@ -118,22 +118,9 @@ def save_with_numbers(figure: Figure, path: Path, *tables: Numbers | None) -> No
         write_csv(path.with_name(f"{path.stem}{'' if number == 1 else f'-{number}'}.csv"), *table)
 
 
-def new_figure(columns: int) -> tuple[Figure, list[Any]]:
-    """Return a figure with panels beside each other."""
-    figure, (panels,) = workflow_figures.new_figure(4.6 * columns, 3.8, columns=columns)
-    return figure, list(panels)
-
-
-def label(panel: Any, x: str, y: str, title: str = "") -> None:
-    """Name axes and panel."""
-    panel.set_xlabel(x)
-    panel.set_ylabel(y)
-    panel.set_title(title, fontsize=10)
-
-
 def draw_windows(found: Sequence["Window"], mobile: str) -> Figure:
     """Draw mobile ions in the phases over the potential, and of the composition itself; windows are shaded."""
-    figure, (panel,) = new_figure(1)
+    figure, (panel,) = new_row(1)
     for number, one in enumerate(found):
         colour = COLOURS[number % len(COLOURS)]
         ends = [one.stages[0].low, *(stage.high for stage in one.stages)]

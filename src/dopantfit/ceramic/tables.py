@@ -8,6 +8,7 @@ from dopantfit.ceramic.pellet import ArcIntervals, Pellet
 from dopantfit.ceramic.study_pellet import StudyPellet
 from dopantfit.statistics import Interval
 from dopantfit.study.item import Cell
+from dopantfit.terminal import new_table
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -53,7 +54,7 @@ def _arc(arc: ArcIntervals) -> dict[str, Any]:
 
 def pellet_tables(pellet: Pellet, measured: Sequence[MeasuredSample]) -> "list[Table]":
     """Return the tables of a pellet for a terminal; the last is what was measured."""
-    table = _table(pellet.name, "K", "bulk S/cm", "boundary S/cm", "total S/cm", "arcs Hz")
+    table = new_table(pellet.name, "K", "bulk S/cm", "boundary S/cm", "total S/cm", "arcs Hz")
     for temperature in pellet.settings.asked:
         found, circuit = pellet.at(temperature), pellet.circuit(temperature)
         arcs = "" if circuit is None else f"{circuit.fast.frequency:.3g}, {circuit.slow.frequency:.3g}"
@@ -67,9 +68,10 @@ def _measured_table(measured: Sequence[MeasuredSample]) -> "list[Table]":
     shown = [one for one in measured if one.total is not None]
     if not shown:
         return []
-    table = _table(
+    table = new_table(
         "measured, no part of any result", "sample", "bulk S/cm", "apparent boundary", "total", "eV", "source"
     )
+    table.columns[-1].justify = "left"
     for one in shown:
         numbers = (one.bulk, one.boundary, one.total, one.energy)
         table.add_row(one.name, *("" if number is None else f"{number:.3g}" for number in numbers), one.source)
@@ -134,7 +136,7 @@ def study_record(found: StudyPellet, measured: Sequence[MeasuredSample]) -> dict
 def study_tables(found: StudyPellet, measured: Sequence[MeasuredSample]) -> "list[Table]":
     """Return the table of a study's pellets at the ends and in the middle of the grain sizes."""
     title = f"pellets at {found.temperature:g} K, boundaries of {found.thickness:.3g} nm"
-    table = _table(title, "boundary", "grain µm", "total S/cm", f"over {found.reference}")
+    table = new_table(title, "boundary", "grain µm", "total S/cm", f"over {found.reference}")
     sizes = sorted({row.grain_size for row in found.rows})
     shown = {sizes[0], sizes[len(sizes) // 2], sizes[-1]} if sizes else set()
     for row in found.rows:
@@ -170,17 +172,6 @@ def in_words(one: Interval) -> str:
     return f"{low:.2g} to {high:.2g}" if low else f"< {high:.2g}"
 
 
-def _table(title: str, first: str, *others: str) -> "Table":
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table(title=escape(title))
-    table.add_column(first)
-    for heading in others:
-        table.add_column(heading, justify="left" if heading == "source" else "right")
-    return table
-
-
 def window_rows(found: Sequence["Window"]) -> Numbers:
     """Every stage of every composition."""
     columns = ("composition", "formula", "low_V", "high_V", "mobile_ions", "phases")
@@ -199,7 +190,7 @@ def window_tables(found: Sequence["Window"], mobile: str, entries: "Entries") ->
     from dopantfit.ceramic.window import SAME
 
     title = f"windows, V against {mobile}"
-    table = _table(title, "composition", "reduced below", "oxidised above", "phases inside")
+    table = new_table(title, "composition", "reduced below", "oxidised above", "phases inside")
     for one in found:
         low = "stable against the metal" if one.reduced_below is None else f"{one.reduced_below:.3f}"
         high = "never" if one.oxidised_above is None else f"{one.oxidised_above:.3f}"

@@ -2,11 +2,10 @@
 
 from dopantfit.energy.calculator import ShellModel
 from dopantfit.energy.derivatives import Derivatives, parameter_derivatives
-from dopantfit.energy.evaluation import Evaluation, evaluate
+from dopantfit.energy.evaluation import Evaluation, ShellStart, evaluate
 from dopantfit.energy.frame import Frame, make_frame
+from dopantfit.energy.problem import ShellProblem
 from dopantfit.energy.real_space import species_table
-from dopantfit.energy.relaxation import ShellStart
-from dopantfit.energy.shell_problem import ShellProblem
 
 __all__ = [
     "Derivatives",

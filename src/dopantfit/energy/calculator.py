@@ -7,11 +7,10 @@ import numpy as np
 from ase.calculators.calculator import Calculator, all_changes
 
 from dopantfit.energy.arrays import Floats
-from dopantfit.energy.evaluation import Evaluation, evaluate
+from dopantfit.energy.evaluation import TOLERANCE, Evaluation, evaluate
 from dopantfit.energy.frame import ACCURACY, Frame, background_energy, make_frame
+from dopantfit.energy.problem import ShellProblem
 from dopantfit.energy.real_space import species_table
-from dopantfit.energy.relaxation import TOLERANCE
-from dopantfit.energy.shell_problem import ShellProblem
 from dopantfit.errors import CollapseError, ConfigError, ConvergenceError
 from dopantfit.potential import Potential
 from dopantfit.structures import labels_of

@@ -15,13 +15,13 @@ import numpy as np
 from dopantfit.energy.arrays import Floats, Integers
 from dopantfit.energy.cell_preconditioner import UnitPreconditioner, unit_preconditioner
 from dopantfit.energy.electrostatics import ParticleMesh
+from dopantfit.energy.evaluation import COLLAPSE_DISTANCE
 from dopantfit.energy.frame import longest, species_of
 from dopantfit.energy.mesh import mesh_shape
-from dopantfit.energy.minimiser import MinimisationMethod, MinimisationProgress, Minimum, minimise
+from dopantfit.energy.minimiser import E, EnergyAndForces, MinimisationMethod, MinimisationProgress, Minimum, minimise
 from dopantfit.energy.neighbours import Neighbourhood, find_neighbours
+from dopantfit.energy.problem import SKIN, Region, add_charge, energy_of
 from dopantfit.energy.real_space import species_table
-from dopantfit.energy.region import SKIN, Region, SiteForces, add_charge
-from dopantfit.energy.relaxation import COLLAPSE_DISTANCE
 from dopantfit.energy.structure_checks import check_geometry, check_memory
 from dopantfit.errors import ConvergenceError
 from dopantfit.potential import Potential
@@ -45,7 +45,7 @@ FIRST_CALLS = 5
 ROUGHNESS, ROUGH_SITES = 2e-4, 2000
 
 
-def low_enough(before: SiteForces, after: SiteForces, decrease: float) -> bool:
+def low_enough(before: EnergyAndForces, after: EnergyAndForces, decrease: float) -> bool:
     """Whether a step does what was expected of it (Armijo), to the roughness of the energy."""
     roughness = ROUGHNESS * max(1.0, len(before.force) / ROUGH_SITES)
     return after.energy <= before.energy - 1e-4 * decrease + roughness
@@ -205,21 +205,11 @@ class CellModel:
         most_calls: int,
         stop: Callable[[MinimisationProgress], bool] | None = None,
     ) -> RelaxedState:
-        whole = self.region(start)
-
-        def evaluate(sites: Floats) -> SiteForces:
-            nonlocal whole
-            cores, shells = whole.split(sites)
-            listed = whole.near.positions
-            if max(longest(cores - listed), longest(shells - listed)) > 0.5 * SKIN:
-                near = find_neighbours(cores, self.cell, self._reach)
-                whole = Region(near, self.mesh, self.table, start.species, cores, shells)
-            return whole.evaluate(sites)
-
         method = replace(METHOD, energy_tolerance=self.tolerance, most_calls=most_calls)
-        done = _reached(minimise(evaluate, sites, method, self._preconditioned(start), stop=stop))
-        cores, shells = whole.split(done.sites)
-        end = CellState(start.species.copy(), cores, shells, done.found.energy)
+        preconditioner = self._preconditioned(start)
+        done = _reached(minimise(energy_of(self.region(start)), sites, method, preconditioner, stop=stop))
+        whole: Region = done.found.problem
+        end = CellState(start.species.copy(), *whole.split(done.sites), done.found.energy)
         return RelaxedState(end, whole.near, done.calls, done.ended == "stopped")
 
     def collapsed(self, relaxed: RelaxedState) -> bool:
@@ -257,7 +247,7 @@ class CellModel:
         return self._charged[1]
 
 
-def _reached(end: Minimum[SiteForces]) -> Minimum[SiteForces]:
+def _reached(end: Minimum[E]) -> Minimum[E]:
     """The end of a relaxation; ConvergenceError where it is none."""
     if end.ended in ("converged", "stopped"):
         return end

@@ -10,8 +10,8 @@ import numpy as np
 
 from dopantfit.energy.arrays import Floats, Integers
 from dopantfit.energy.kernel_cache import kernel
+from dopantfit.energy.problem import ShellProblem
 from dopantfit.energy.real_space import SpeciesTable
-from dopantfit.energy.relaxation import RelaxedShells
 from dopantfit.energy.stiffness import Placement
 from dopantfit.errors import CollapseError
 
@@ -21,12 +21,11 @@ FINER = 1.01
 INNERMOST = 1e-4
 
 
-def refuse_collapse(relaxed: RelaxedShells) -> None:
+def refuse_collapse(problem: ShellProblem, displacement: Floats) -> None:
     """Raises CollapseError when two sites are closer than where their pair energy turns over."""
-    problem = relaxed.problem
     frame = problem.frame
     # The short lists: where potentials turn over, no more than 2 Å, these hold every pair.
-    placement = problem.placement(relaxed.displacement)._replace(lists=frame.near_lists)
+    placement = problem.placement(displacement)._replace(lists=frame.near_lists)
     distance, ions = _closest(placement, len(frame.labels))
     s, t, radius = _first_collapsed(distance, problem.table)
     if radius == 0.0:

@@ -12,11 +12,11 @@ import numpy as np
 import scipy.linalg
 
 from dopantfit.energy.arrays import Floats
+from dopantfit.energy.evaluation import RelaxedShells
 from dopantfit.energy.explicit_derivatives import explicit_derivatives
 from dopantfit.energy.own_shell import bond_hessians, bond_strain_couplings
-from dopantfit.energy.relaxation import RelaxedShells
+from dopantfit.energy.problem import ShellProblem
 from dopantfit.energy.shell_hessian import dense_hessian, exact_reach
-from dopantfit.energy.shell_problem import ShellProblem
 from dopantfit.energy.stiffness import core_response
 from dopantfit.energy.threads import with_one_blas_thread
 from dopantfit.energy.wave_coupling import (
@@ -171,7 +171,7 @@ def _wave_changes(relaxed: RelaxedShells, shell_moves: Floats) -> tuple[Floats, 
     for waves in portions(all_waves(problem)):
         phase = shell_phases(problem, relaxed.displacement, waves)
         amplitudes = wave_amplitudes(problem, phase, shell_moves, waves)
-        factor = wave_strengths(problem, waves) * relaxed.shells.structure_factor[:, waves]
+        factor = wave_strengths(problem, waves) * relaxed.shells.density[:, waves]
         intensity = factor[1][:, None] * amplitudes[0] - factor[0][:, None] * amplitudes[1]
         virial += intensity.T @ problem.frame.strain[waves]
         forces += wave_pull(problem, core_phases(problem, waves), amplitudes, waves)

@@ -19,8 +19,8 @@ from dopantfit.energy.derivatives import shell_hessian, shells_moved
 from dopantfit.energy.evaluation import Evaluation
 from dopantfit.energy.expansion_relaxation import Springs, relax_all_expanded
 from dopantfit.energy.explicit_pairs import ExplicitPairs, pair_energies
+from dopantfit.energy.problem import ShellProblem
 from dopantfit.energy.real_space import SpeciesTable
-from dopantfit.energy.shell_problem import ShellProblem
 from dopantfit.energy.threads import with_one_blas_thread
 from dopantfit.errors import ConvergenceError
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from dopantfit.energy.arrays import Floats
 from dopantfit.energy.own_shell import add_bonds
+from dopantfit.energy.problem import ShellProblem
 from dopantfit.energy.real_space import buckingham_derivatives, derivative_coefficients
-from dopantfit.energy.shell_problem import ShellProblem
 from dopantfit.errors import ConfigError
 from dopantfit.potential import Parameter
 

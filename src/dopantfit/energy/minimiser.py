@@ -54,7 +54,7 @@ class MinimisationProgress:
 
 
 @dataclass(frozen=True)
-class MinimisationMethod(Generic[E]):
+class MinimisationMethod:
     """How a minimisation proceeds, and when it ends.
 
     accepts: whether a step will do, from what was found before and after it and the decrease to first order [eV].
@@ -65,7 +65,7 @@ class MinimisationMethod(Generic[E]):
     reduces the largest force to no less than this part of what it was; None never.
     """
 
-    accepts: Callable[[E, E, float], bool]
+    accepts: Callable[[EnergyAndForces, EnergyAndForces, float], bool]
     longest_step: float
     shortening: float
     shortenings: int
@@ -95,7 +95,7 @@ class Minimum(Generic[E]):
 def minimise(
     evaluate: Callable[[Floats], E],
     sites: Floats,
-    method: MinimisationMethod[E],
+    method: MinimisationMethod,
     preconditioner: Preconditioner | None,
     renew: Callable[[Floats, E], Preconditioner] | None = None,
     stop: Callable[[MinimisationProgress], bool] | None = None,
@@ -154,7 +154,7 @@ def _downhill(
     sites: Floats,
     found: E,
     step: Floats,
-    method: MinimisationMethod[E],
+    method: MinimisationMethod,
     calls: int,
     allowed: Callable[[Floats], bool],
 ) -> _Down[E]:
@@ -182,11 +182,27 @@ def two_loop(force: Floats, history: deque[Pair], preconditioner: Preconditioner
     return direction
 
 
+def inverse_hessian(force: Callable[[Floats], Floats], sites: Floats, widths: Floats, softest: float) -> Floats:
+    """Inverse of the Hessian by central differences of the force, over these widths [Å], ``shape=(n,)`` as the sites.
+
+    Negative and soft curvatures are replaced by their size or ``softest`` [eV/Å²].
+    """
+    hessian = np.empty((len(widths), len(widths)))
+    for number, width in enumerate(widths):
+        shift = np.zeros(len(widths))
+        shift[number] = width
+        ends = [force(sites + sign * shift.reshape(sites.shape)).ravel() for sign in (-1.0, 1.0)]
+        hessian[number] = (ends[0] - ends[1]) / (2 * width)
+    values, vectors = np.linalg.eigh(0.5 * (hessian + hessian.T))
+    inverse: Floats = (vectors / np.maximum(np.abs(values), softest)) @ vectors.T
+    return inverse
+
+
 def _largest(force: Floats) -> float:
     return float(np.abs(force).max(initial=0.0))
 
 
-def _limited(direction: Floats, method: MinimisationMethod[E]) -> Floats:
+def _limited(direction: Floats, method: MinimisationMethod) -> Floats:
     """The step (n, 3) along a direction, scaled down so that no site moves farther than it may."""
     step = direction.reshape(-1, 3)
     longest = float(np.linalg.norm(step, axis=1).max(initial=0.0))

@@ -7,15 +7,9 @@ from dopantfit.energy.arrays import Floats, Integers
 from dopantfit.energy.frame import PRECONDITIONER_REACH
 from dopantfit.energy.neighbours import Lists
 from dopantfit.energy.own_shell import bond_hessians
-from dopantfit.energy.shell_problem import Pass, ShellProblem
+from dopantfit.energy.problem import ShellProblem, SiteForces
 from dopantfit.energy.stiffness import Reach, add_own_blocks, dense_shell_hessian, sparse_shell_hessian
-from dopantfit.energy.wave_coupling import (
-    all_waves,
-    own_wave_blocks,
-    portions,
-    wave_columns,
-    wave_weights,
-)
+from dopantfit.energy.wave_coupling import all_waves, own_wave_blocks, portions, wave_columns, wave_weights
 
 #: A preconditioner leaves out waves whose w k² is less than this part of the largest one.
 PRECONDITIONER_FLOOR = 0.02
@@ -46,7 +40,7 @@ def _dense(problem: ShellProblem, displacement: Floats, lists: Lists, reach: Rea
 
 
 def dense_hessian(
-    problem: ShellProblem, displacement: Floats, shells: Pass, strain: Floats, floor: float = 0.0
+    problem: ShellProblem, displacement: Floats, shells: SiteForces, strain: Floats, floor: float = 0.0
 ) -> Floats:
     """∂²E/∂s∂s at these shells [eV/Å²], ``shape=(3 n_shells, 3 n_shells)``, upper triangle only.
 
@@ -60,7 +54,7 @@ def dense_hessian(
     return matrix
 
 
-def dense_near_hessian(problem: ShellProblem, displacement: Floats, shells: Pass) -> Floats:
+def dense_near_hessian(problem: ShellProblem, displacement: Floats, shells: SiteForces) -> Floats:
     """∂²E/∂s∂s, upper triangle only, from near neighbours and the heaviest waves."""
     reach = Reach(PRECONDITIONER_REACH, PRECONDITIONER_REACH, problem.frame.plan.alpha)
     matrix = _dense(problem, displacement, problem.frame.near_lists, reach, np.empty((0, 6, 3)))

@@ -7,8 +7,8 @@ from scipy.sparse.linalg import LinearOperator, cg, eigsh
 
 from dopantfit.energy.arrays import Floats
 from dopantfit.energy.minimiser import Preconditioner
+from dopantfit.energy.problem import ShellProblem, SiteForces
 from dopantfit.energy.shell_hessian import dense_hessian, dense_near_hessian, near_blocks
-from dopantfit.energy.shell_problem import Pass, ShellProblem
 from dopantfit.errors import ConvergenceError
 
 #: Up to this many shells the preconditioner is a dense matrix; a larger one is sparse.
@@ -83,14 +83,14 @@ class SparsePreconditioner:
         return own + self._coupling @ vector
 
 
-def shell_preconditioner(problem: ShellProblem, displacement: Floats, shells: Pass) -> Preconditioner:
+def shell_preconditioner(problem: ShellProblem, displacement: Floats, shells: SiteForces) -> Preconditioner:
     """The preconditioner of a relaxation around these shells; shells: the shell pass made there."""
     if len(displacement) <= DENSE_SHELLS:
         return CholeskyPreconditioner(dense_near_hessian(problem, displacement, shells))
     return SparsePreconditioner(problem, displacement)
 
 
-def is_minimum(problem: ShellProblem, displacement: Floats, shells: Pass) -> bool:
+def is_minimum(problem: ShellProblem, displacement: Floats, shells: SiteForces) -> bool:
     """Whether the energy curves upwards for every move of these shells; the Hessian is exact unless it is sparse."""
     if len(displacement) > DENSE_SHELLS:
         sparse = SparsePreconditioner(problem, displacement)

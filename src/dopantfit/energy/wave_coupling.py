@@ -10,8 +10,8 @@ import numpy as np
 
 from dopantfit.energy.arrays import Floats, Integers
 from dopantfit.energy.kernel_cache import kernel
+from dopantfit.energy.problem import ShellProblem, SiteForces
 from dopantfit.energy.reciprocal import explicit_phases
-from dopantfit.energy.shell_problem import Pass, ShellProblem
 
 #: Waves are worked on in portions that stay in the cache, so that memory does not grow with their number.
 WAVES_AT_ONCE = 256
@@ -41,12 +41,12 @@ def shell_phases(problem: ShellProblem, displacement: Floats, waves: Integers) -
     """Cos and sin of k·r at the shells, ``shape=(2, n_waves, n_shells)``."""
     frame = problem.frame
     positions = frame.positions[frame.shell_ions] + displacement
-    return explicit_phases(positions @ problem.to_fractional, frame.miller[waves])
+    return explicit_phases(positions @ problem.waves.to_fractional, frame.miller[waves])
 
 
 def core_phases(problem: ShellProblem, waves: Integers) -> Floats:
     """Cos and sin of k·r at the cores, ``shape=(2, n_waves, n_ions)``."""
-    return explicit_phases(problem.frame.positions @ problem.to_fractional, problem.frame.miller[waves])
+    return explicit_phases(problem.frame.positions @ problem.waves.to_fractional, problem.frame.miller[waves])
 
 
 def wave_strengths(problem: ShellProblem, waves: Integers) -> Floats:
@@ -55,11 +55,11 @@ def wave_strengths(problem: ShellProblem, waves: Integers) -> Floats:
     return strengths
 
 
-def own_wave_blocks(problem: ShellProblem, displacement: Floats, shells: Pass, waves: Integers) -> Floats:
+def own_wave_blocks(problem: ShellProblem, displacement: Floats, shells: SiteForces, waves: Integers) -> Floats:
     """-2 q Σ K w k kᵀ Re[S* exp(i k·r)] over these waves, ``shape=(n_shells, 3, 3)``; shells: the pass made there."""
     own = np.zeros((len(displacement), 6))
     for part in portions(waves):
-        phase, factor = shell_phases(problem, displacement, part), shells.structure_factor[:, part]
+        phase, factor = shell_phases(problem, displacement, part), shells.density[:, part]
         weights = _own_weights(factor, problem.frame.plan.vectors[part], wave_strengths(problem, part))
         own -= phase.reshape(-1, len(own)).T @ weights
     own *= problem.shell_charges[:, None]

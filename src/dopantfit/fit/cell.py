@@ -12,6 +12,7 @@ from ase import Atoms
 
 from dopantfit.energy import Frame, ShellProblem, ShellStart, evaluate, make_frame, species_table
 from dopantfit.energy.arrays import VOIGT, Floats
+from dopantfit.energy.minimiser import inverse_hessian
 from dopantfit.errors import CollapseError, ConfigError, ConvergenceError
 from dopantfit.fit.objective import SHELL_TOLERANCE
 from dopantfit.potential import Potential
@@ -49,7 +50,14 @@ def relax_cell(atoms: Atoms, potential: Potential, start: RelaxedCell | None = N
     """
     atoms = (atoms if start is None else start.atoms).copy()
     shells, gradient = _gradient(atoms, potential, None if start is None else start.shells)
-    inverse = _inverse_hessian(atoms, potential, shells) if start is None else start.inverse
+    if start is None:
+        # A displacement of every coordinate [Å], then the strains.
+        widths = np.concatenate([np.full(3 * len(atoms), DISPLACEMENT), np.full(6, STRAIN)])
+        inverse = inverse_hessian(
+            lambda step: -_gradient(_moved(atoms, step), potential, shells)[1], np.zeros(len(widths)), widths, SOFTEST
+        )
+    else:
+        inverse = start.inverse
     for step_number in range(MAX_STEPS):
         if float(np.abs(gradient).max()) < AT_REST:
             return RelaxedCell(atoms, shells, inverse, step_number)
@@ -103,20 +111,3 @@ def _moved(atoms: Atoms, step: Floats) -> Atoms:
     moved.set_cell(atoms.cell.array @ (np.eye(3) + strain), scale_atoms=True)
     moved.positions += step[:-6].reshape(-1, 3)
     return moved
-
-
-def _inverse_hessian(atoms: Atoms, potential: Potential, shells: Floats) -> Floats:
-    """Inverse of the Hessian in ions and strain, negative and soft curvatures replaced by their size or ``SOFTEST``."""
-    size = 3 * len(atoms) + 6
-    hessian = np.empty((size, size))
-    steps = np.full(size, DISPLACEMENT)
-    steps[-6:] = STRAIN
-    for number, width in enumerate(steps):
-        step = np.zeros(size)
-        step[number] = width
-        ends = [_gradient(_moved(atoms, sign * step), potential, shells)[1] for sign in (1, -1)]
-        hessian[number] = (ends[0] - ends[1]) / (2 * width)
-    symmetric = 0.5 * (hessian + hessian.T)
-    values, vectors = np.linalg.eigh(symmetric)
-    inverse: Floats = (vectors / np.maximum(np.abs(values), SOFTEST)) @ vectors.T
-    return inverse

@@ -6,9 +6,10 @@ is a bound of its box.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from dopantfit.fit.data import Information
+from dopantfit.fit.record_schema import HeldParameter
 from dopantfit.fit.variables import Space, Variable
 from dopantfit.potential import Potential
 from dopantfit.potential.parameters import PAIR_QUANTITIES
@@ -17,26 +18,16 @@ from dopantfit.potential.parameters import PAIR_QUANTITIES
 WEAK = 5e-3
 
 
-@dataclass(frozen=True)
-class Held:
-    """A parameter at its start. closest: nearest distance of its ions in the frames [Å], None beyond the cutoff."""
-
-    name: str
-    unit: str
-    value: float
-    closest: float | None
-
-
 def hold_unseen(
     space: Space, informed: Sequence[Information]
-) -> tuple[Space, tuple[Information, ...], tuple[Held, ...]]:
+) -> tuple[Space, tuple[Information, ...], tuple[HeldParameter, ...]]:
     """Return the space without what is held, what informs the rest, and what is held; all of it where all would be."""
     both = list(zip(space.variables, informed, strict=True))
     free = [(variable, about) for variable, about in both if not _is_unseen(variable, about, space.base)]
     if not free:
         return space, tuple(informed), ()
     held = tuple(
-        Held(variable.name, variable.unit, variable.start, about.closest)
+        HeldParameter(name=variable.name, unit=variable.unit, value=variable.start, closest=about.closest)
         for variable, about in both
         if (variable, about) not in free
     )

@@ -6,19 +6,19 @@ that a search is steered back; it is counted by reason.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from dopantfit.energy import Evaluation
+from dopantfit.energy import Evaluation, ShellProblem, evaluate, parameter_derivatives, species_table
 from dopantfit.energy.arrays import Floats
+from dopantfit.energy.expansion import ShellExpansion
 from dopantfit.energy.ion_relaxation import RelaxedIons
 from dopantfit.errors import CollapseError, ConfigError, ConvergenceError
 from dopantfit.fit.config import Guards
 from dopantfit.fit.data import Target
 from dopantfit.fit.exchanges import DifferenceModel, RelaxedDifference
-from dopantfit.fit.frame_model import FrameModel
 from dopantfit.fit.guard import guard_jacobian, guard_residuals, guarded_pairs
 from dopantfit.fit.residuals import EnergyGroups, FrameResult, FrameSums, energy_groups, frame_jacobian, frame_residuals
 from dopantfit.fit.variables import Space
@@ -56,6 +56,52 @@ class Candidate:
     evaluations: tuple[Evaluation, ...]
     rejection: Rejection | None = None
     relaxed: tuple[RelaxedIons, ...] = ()
+
+
+class FrameModel:
+    """The energy model of one target's frame under changing parameters. tolerance: of shell forces [eV/Å].
+
+    A candidate moves parameters only, so neighbour lists, phases and the waves of the cores are made once. Shells start
+    from those of the *anchor*, a fixed set of parameters, and not from the last candidate's: the result is then a
+    function of the parameters alone, whatever was evaluated before and in which process, and the same seed gives the
+    same bytes.
+    """
+
+    def __init__(self, target: Target, tolerance: float) -> None:
+        self.target = target
+        self.tolerance = tolerance
+        self._problem: ShellProblem | None = None
+        self._anchor: Evaluation | None = None
+
+    def anchor(self, potential: Potential) -> None:
+        """Let later evaluations start from the shells at these parameters, found from a start on the cores."""
+        self._anchor = None
+        self._anchor = self.evaluate(potential)
+
+    def expansion(self, changing: Collection[tuple[str, str]]) -> ShellExpansion:
+        """The expansion around the anchor for parameters of these pairs of species (labels sorted), and springs.
+
+        Raises ConvergenceError where the anchor's shells rest on a saddle.
+        """
+        if self._anchor is None:
+            raise ConvergenceError(f"{self.target.frame.name}: there is no anchor to expand around; anchor it first")
+        return ShellExpansion(self._anchor, changing)
+
+    def evaluate(self, potential: Potential) -> Evaluation:
+        """Energy, forces and stress at relaxed shells.
+
+        Raises CollapseError where sites have fallen into each other, and ConvergenceError when shells do not come to
+        rest, neither from the anchor nor from a start on the cores.
+        """
+        table = species_table(self.target.frame.labels, potential)
+        problem = ShellProblem(self.target.frame, table) if self._problem is None else self._problem.with_table(table)
+        self._problem = problem
+        if self._anchor is not None:
+            try:
+                return evaluate(problem, self._anchor.relaxed.start, self.tolerance)
+            except (CollapseError, ConvergenceError):
+                pass  # The anchor's shells were a bad start; whether the parameters are bad shows below.
+        return evaluate(problem, tolerance=self.tolerance)
 
 
 class Objective:
@@ -187,7 +233,7 @@ class Objective:
         """
         if candidate.residuals is None:
             raise ConfigError("a rejected candidate has no derivatives; start from one that the potential survives")
-        sums = [self._sums(model, e) for model, e in zip(self.models, candidate.evaluations, strict=True)]
+        sums = [self._sums(*one) for one in zip(self.targets, candidate.evaluations, strict=True)]
         parts = [frame_jacobian(target, one) for target, one in zip(self.targets, sums, strict=True)]
         parts.append(self._groups.centred(np.array([one.energy for one in sums])))
         potential = self.space.potential(candidate.values)
@@ -238,15 +284,13 @@ class Objective:
         priors = np.array([(v - one.prior.value) / one.prior.error for one, v in pairs if one.prior])
         return np.concatenate([guard_residuals(potential, self._pairs, self.guards), priors])
 
-    def _sums(self, model: FrameModel, evaluation: Evaluation) -> FrameSums:
+    def _sums(self, target: Target, evaluation: Evaluation) -> FrameSums:
         """Derivatives of one frame with respect to the variables, zeros where it does not feel them."""
-        parameters = self.space.parameters
-        n_ions = len(model.target.forces)
-        energy, forces, stress = np.zeros(len(parameters)), np.zeros((len(parameters), n_ions, 3)), None
-        stress = np.zeros((len(parameters), 6))
-        found = model.derivatives(evaluation.relaxed, parameters)
-        if found is not None:
-            rows = [parameters.index(parameter) for parameter in model.felt(parameters)]
-            energy[rows], forces[rows], stress[rows] = found.energy, found.forces, found.stress
+        parameters, n_ions = self.space.parameters, len(target.forces)
+        rows = [number for number, one in enumerate(parameters) if set(one.of) <= set(target.frame.labels)]
+        energy, stress = np.zeros(len(parameters)), np.zeros((len(parameters), 6))
+        forces = np.zeros((len(parameters), n_ions, 3))
+        found = parameter_derivatives(evaluation.relaxed, [parameters[row] for row in rows])
+        energy[rows], forces[rows], stress[rows] = found.energy, found.forces, found.stress
         mixing = self._mixing.T
         return FrameSums(mixing @ energy, np.tensordot(mixing, forces, axes=1), mixing @ stress)

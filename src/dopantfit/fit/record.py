@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -177,7 +176,7 @@ def _payload(
         },
         "labels": label_sources(plan.config, plan.file.parent),
         "seconds": result.seconds,
-        "held": [asdict(one) for one in plan.held],
+        "held": [one.model_dump() for one in plan.held],
         "record": Provenance.of(
             fit_files(config, plan.file), config.model_dump(mode="json"), seed=config.seed, started=started
         ).as_dict(),

@@ -107,14 +107,8 @@ class EnergyError(Model):
     rms_reference: float
 
 
-class StressError(Model):
-    """RMS error of the stresses of one group, and the RMS of DFT [GPa]."""
-
-    kind: str
-    name: str
-    components: int
-    rms_error: float
-    rms_reference: float
+class StressError(ForceError):
+    """The same of the stresses [GPa]."""
 
 
 class ExchangeOutcome(Model):

@@ -21,10 +21,11 @@ from dopantfit.fit.crystals import crystal_targets
 from dopantfit.fit.data import Information, Target, information, load_targets
 from dopantfit.fit.ensemble import Member, make_ensemble
 from dopantfit.fit.exchanges import RelaxedDifference, load_exchanges
-from dopantfit.fit.held import Held, hold_unseen
+from dopantfit.fit.held import hold_unseen
 from dopantfit.fit.local import Refined
 from dopantfit.fit.objective import KINDS, Objective
 from dopantfit.fit.preoptimise import Preoptimised, ReferenceCell, check_parameters, preoptimise, reference_cell
+from dopantfit.fit.record_schema import HeldParameter
 from dopantfit.fit.search import Generations, Searched, first_generation, run_search
 from dopantfit.fit.sensitivity import Sensitivity, sensitivity_at
 from dopantfit.fit.starts import known_points, local_starts
@@ -50,7 +51,7 @@ class FitPlan:
     targets: tuple[Target, ...]
     informed: tuple[Information, ...]
     reference_cell: ReferenceCell | None = None
-    held: tuple[Held, ...] = ()
+    held: tuple[HeldParameter, ...] = ()
     exchanges: tuple[RelaxedDifference, ...] = ()
     crystals: tuple[RelaxedDifference, ...] = ()
 
@@ -131,7 +132,7 @@ def plan_fit(path: str | Path) -> FitPlan:
     space = make_space(config, host, str(file))
     targets = load_targets(config, space.base, file.parent, str(file))
     informed = tuple(informed_by(variable, space, targets) for variable in space.variables)
-    held: tuple[Held, ...] = ()
+    held: tuple[HeldParameter, ...] = ()
     if config.hold_unseen:
         space, informed, held = hold_unseen(space, informed)
     for variable, about in zip(space.variables, informed, strict=True):

@@ -1,7 +1,6 @@
 """The tables that people read: what would be fitted, what was found, how far it is from DFT, where the error lives."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from dopantfit.fit.record_schema import (
@@ -42,7 +41,7 @@ def plan_as_json(plan: FitPlan) -> dict[str, Any]:
             "train": sum(not target.held_out for target in plan.targets),
             "held_out": sum(target.held_out for target in plan.targets),
         },
-        "held": [asdict(one) for one in plan.held],
+        "held": [one.model_dump() for one in plan.held],
         **_planned_exchanges(plan),
         "evaluations": plan.config.swarm.particles * (plan.config.swarm.generations + 1),
     }

@@ -13,14 +13,14 @@ from pathlib import Path
 import numpy as np
 from ase import Atoms
 
-from dopantfit.lammps import syntax
+from dopantfit.lammps import motion, syntax
 from dopantfit.lammps.atom_types import AtomTypes
 from dopantfit.lammps.data_file import Array, IonMap, data_text
 from dopantfit.lammps.guard import patches, table_text
 from dopantfit.lammps.include import GUARD_FILE, potential_include
-from dopantfit.lammps.settings import LONGEST_CORE_SHELL, Dynamics
+from dopantfit.lammps.settings import Dynamics
 from dopantfit.potential import Potential
-from dopantfit.units import AMU_A2_PER_PS2, BOLTZMANN
+from dopantfit.units import AMU_A2_PER_PS2
 from dopantfit.workflow.folders import make_folder
 
 DATA_FILE = "system.data"
@@ -45,8 +45,6 @@ _OFF_CORE, _ON_CORE = 2e-3, 1e-4
 
 #: Whether this LAMMPS has the pair styles of its package OPENMP.
 _THREADED = "$(is_available(pair,buck/coul/long/omp))"
-
-_THERMO = "step time temp pe ke etotal econserve press vol density lx ly lz xy xz yz fmax"
 
 
 def prepare(
@@ -94,7 +92,7 @@ def minimise(ions: IonMap, kspace: str = "pppm 1e-6", force_tolerance: float = 1
     The last table of the log holds energy, virial and the largest force, ``ions.dump`` the final sites with theirs.
     """
     tolerance = syntax.number(force_tolerance)
-    held = ["", "# Held cores.", *_group("held", [i + 1 for i in frozen]), "fix hold held setforce 0.0 0.0 0.0"]
+    held = ["", "# Held cores.", *motion.group("held", [i + 1 for i in frozen]), "fix hold held setforce 0.0 0.0 0.0"]
     lines = [
         *system(ions.types, kspace),
         *_relaxed_shells(ions.types, force_tolerance),
@@ -145,14 +143,14 @@ def start(ions: IonMap, settings: Dynamics, moving: bool = False) -> str:
     """
     lines = [
         *system(ions.types, settings.kspace, skin=settings.skin, order=settings.kspace_order),
-        *_mobile(ions, settings),
+        *motion.mobile(ions, settings),
     ]
     if moving:
         lines += ["velocity held set 0.0 0.0 0.0"] if settings.frozen else []
         lines += ["run 0"]
     else:
         lines += [*_relaxed_shells(ions.types, _START_TOLERANCE), *_off_cores(ions, settings)]
-        lines += _velocities(ions, settings)
+        lines += motion.velocities(ions, settings)
     return _text([*lines, "reset_timestep 0", f"write_restart {LEG_END}"])
 
 
@@ -180,10 +178,10 @@ def leg(ions: IonMap, settings: Dynamics, end: int, halting_energy: float = floa
     """
     lines = [
         *_again(ions.types, settings),
-        *_mobile(ions, settings),
-        *_temperatures(ions, settings),
-        *_integration(settings),
-        *_watch(ions, settings, halting_energy),
+        *motion.mobile(ions, settings),
+        *motion.temperatures(ions, settings),
+        *motion.integration(settings),
+        *motion.watch(ions, settings, halting_energy),
         "",
         f"dump trajectory ions dcd {settings.dump_every} {LEG_TRAJECTORY}",
         "dump_modify trajectory unwrap yes",
@@ -199,13 +197,13 @@ def snapshots(ions: IonMap, settings: Dynamics) -> str:
     """Write an input for molecular dynamics in one piece whose configurations go to the text dump ``ions.dump``."""
     lines = [
         *system(ions.types, settings.kspace, skin=settings.skin, order=settings.kspace_order),
-        *_mobile(ions, settings),
+        *motion.mobile(ions, settings),
         *_relaxed_shells(ions.types, _START_TOLERANCE),
-        *_velocities(ions, settings),
+        *motion.velocities(ions, settings),
         "reset_timestep 0",
-        *_integration(settings),
+        *motion.integration(settings),
         f"thermo {settings.thermo_every}",
-        f"thermo_style custom {_THERMO}",
+        f"thermo_style custom {motion.THERMO}",
         "thermo_modify line one format float %.12g temp ion_temp press ion_press",
         f"dump ions ions custom {settings.dump_every} {DUMP_FILE} id element xu yu zu",
         f"dump_modify ions sort id format float %.17g element {_labels(ions.types)}",
@@ -222,99 +220,6 @@ def shells_of(frame: Atoms, ions: IonMap) -> Array:
     if polarised.any():
         shells[polarised] = frame.arrays["shells"][polarised]
     return shells
-
-
-def _mobile(ions: IonMap, settings: Dynamics) -> list[str]:
-    """Group what is integrated: ions that are not held, each with its shell, which temp/cs takes as a pair."""
-    held = [*settings.frozen]
-    sites = [int(number) for number in (*ions.core_ids[held], *ions.shell_ids[held]) if number]
-    lines = ["", *_group("held", sites), "group mobile subtract all held"] if held else ["", "group mobile union all"]
-    if ions.types.shell:
-        lines += [
-            "group mobile_cores intersect polarisable mobile",
-            "group mobile_shells intersect shells mobile",
-        ]
-    return lines
-
-
-def _velocities(ions: IonMap, settings: Dynamics) -> list[str]:
-    kelvin = syntax.number(settings.temperature)
-    return [
-        *_temperatures(ions, settings),
-        f"velocity mobile create {kelvin} {settings.seed} dist gaussian mom yes rot no bias yes temp ion_temp",
-        f"velocity mobile scale {kelvin} temp ion_temp  # create is 5 % off",
-    ]
-
-
-def _temperatures(ions: IonMap, settings: Dynamics) -> list[str]:
-    paired = _mobile_pairs(ions, settings)
-    style = "temp/cs mobile_cores mobile_shells" if paired else "temp"
-    lines = [
-        "",
-        "# Temperature and pressure count the motion of ions, not that of a shell against its core.",
-        f"compute ion_temp mobile {style}",
-        "compute ion_press all pressure ion_temp",
-    ]
-    if settings.frozen:
-        lines.append("compute_modify ion_temp extra/dof 0  # held ions take up momentum")
-    if paired:
-        internal = syntax.number(2.0 / (3.0 * paired * BOLTZMANN))
-        lines += [
-            "compute site_energy all ke",
-            f"variable shell_temp equal {internal}*(c_site_energy-ke)  # of shells against their cores",
-        ]
-    return lines
-
-
-def _mobile_pairs(ions: IonMap, settings: Dynamics) -> int:
-    has_shell = ions.shell_ids > 0
-    has_shell[[*settings.frozen]] = False
-    return int(has_shell.sum())
-
-
-def _integration(settings: Dynamics) -> list[str]:
-    if settings.ensemble == "nve":
-        return ["fix integrate mobile nve"]
-    thermostat = f"temp {_ramp(settings.temperature, settings.temperature_end)} {settings.thermostat_time!r}"
-    if settings.ensemble == "nvt":
-        return [f"fix integrate mobile nvt {thermostat}", "fix_modify integrate temp ion_temp"]
-    barostat = f"{settings.cell} {_ramp(settings.pressure, settings.pressure_end)} {settings.barostat_time!r} flip no"
-    return [
-        f"fix integrate mobile npt {thermostat} {barostat}",
-        "fix_modify integrate temp ion_temp press ion_press",
-    ]
-
-
-def _ramp(begin: float, end: float | None) -> str:
-    return f"{syntax.number(begin)} {syntax.number(begin if end is None else end)}"
-
-
-def _watch(ions: IonMap, settings: Dynamics, halting_energy: float) -> list[str]:
-    """Print what tells how the run does, and halt it when shells or ions leave the range of the potential."""
-    columns, lines = _THERMO, [""]
-    if _mobile_pairs(ions, settings):
-        columns += " v_shell_temp"
-    if ions.types.shell:
-        columns += " v_core_shell"
-        lines += [
-            "compute bonds all bond/local dist",
-            "compute longest_bond all reduce max c_bonds inputs local",
-            "variable core_shell equal c_longest_bond",
-            f"fix halt_shells all halt {settings.thermo_every} v_core_shell > {LONGEST_CORE_SHELL} error soft",
-        ]
-    if halting_energy < float("inf"):
-        columns += " v_guard"
-        lines += [
-            "compute guard all pair table",
-            "variable guard equal c_guard",
-            f"fix halt_guard all halt {settings.thermo_every} v_guard > {syntax.number(halting_energy)} error soft",
-        ]
-    return [
-        *lines,
-        f"thermo {settings.thermo_every}",
-        f"thermo_style custom {columns}",
-        "thermo_modify line one format float %.17g temp ion_temp press ion_press flush yes",
-    ]
 
 
 def system(
@@ -403,18 +308,6 @@ def _write_sites(types: AtomTypes, columns: str, file: str) -> list[str]:
         f"write_dump all custom {file} id element xu yu zu {columns} "
         f"modify sort id format float %.17g element {_labels(types)}",
     ]
-
-
-def _group(name: str, numbers: Sequence[int]) -> list[str]:
-    """Group sites by their ids, consecutive ones as ranges, a hundred ranges a line."""
-    ranges: list[list[int]] = []
-    for number in sorted(numbers):
-        if ranges and ranges[-1][1] == number - 1:
-            ranges[-1][1] = number
-        else:
-            ranges.append([number, number])
-    words = [f"{first}:{last}" for first, last in ranges]
-    return [f"group {name} id {_join(words[i : i + 100])}" for i in range(0, len(words), 100)]
 
 
 def _labels(types: AtomTypes) -> str:

@@ -13,7 +13,7 @@ from dopantfit.pipeline.learn_config import LearnConfig, load_learning
 from dopantfit.pipeline.steps import why_fit
 from dopantfit.reference.collect import frames_of_the_set
 from dopantfit.reference.labels import labels_of
-from dopantfit.reference.manifest import load_manifest
+from dopantfit.reference.manifest import MANIFEST_FILE, load_manifest
 from dopantfit.reference.plan import (
     PLAN_FILE,
     BoundaryCuts,
@@ -80,9 +80,19 @@ class LearnPlan:
 
 def plan_learning(folder: str | Path, jobs: int = 1, ranks: int = 1) -> LearnPlan:
     """Read ``learn.toml`` and what it needs; ConfigError or EngineError, one line, for what cannot be begun."""
+    _, file = load_learning(folder)
+    committee_files(file.parent)
+    planned = learning_of(folder)
+    with labels_of(planned.plan, planned.set, jobs, ranks) as labels:
+        labels.begin()
+        labels.check_manifest(planned.plan, load_manifest(planned.set), planned.set)
+    return planned
+
+
+def learning_of(folder: str | Path) -> LearnPlan:
+    """What ``learn.toml`` asks for, with or without a fit yet; ConfigError where its files do not go together."""
     config, file = load_learning(folder)
     fit, fit_file = load_config(file.parent)
-    committee_files(file.parent)
     place = Path(os.path.normpath(file.parent / config.set))
     sets = [one for one in fit.sets if os.path.realpath(file.parent / one.path) == os.path.realpath(place)]
     if not sets:
@@ -90,11 +100,7 @@ def plan_learning(folder: str | Path, jobs: int = 1, ranks: int = 1) -> LearnPla
             f"{file}: set = {config.set!r} is no set of {fit_file}, which would not see the frames; add it to [[sets]]"
         )
     plan = load_plan(place)
-    items = tuple(_items(config, file, plan, place, sets[0]))
-    with labels_of(plan, place, jobs, ranks) as labels:
-        labels.begin()
-        labels.check_manifest(plan, load_manifest(place), place)
-    return LearnPlan(config, file, fit, place, plan, items)
+    return LearnPlan(config, file, fit, place, plan, tuple(_items(config, file, plan, place, sets[0])))
 
 
 def add_to_plan(place: Path, frame_ids: list[str], starts: list[Path], family: str, what: str) -> None:
@@ -125,7 +131,8 @@ def add_to_plan(place: Path, frame_ids: list[str], starts: list[Path], family: s
 def _items(config: LearnConfig, file: Path, plan: Plan, place: Path, of: ReferenceSet) -> Iterator[RunItem]:
     """The items to run; ConfigError for one that cannot be."""
     held = of.held_out_families
-    held = load_manifest(place).split.held_out_families if held is None else held
+    if held is None:
+        held = load_manifest(place).split.held_out_families if (place / MANIFEST_FILE).is_file() else ()
     wanted = [plan.item(name) for name in config.items] or list(plan.configurations)
     found = False
     for item in wanted:

@@ -1,7 +1,7 @@
 """A core-shell potential as data: species, charges, springs, Buckingham pairs and the cutoff. No energies."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -103,9 +103,23 @@ class Potential:
                 f"potential {self.name} has no pair {a}-{b}; its species are {', '.join(self.species)}"
             ) from None
 
-    def element(self, label: str) -> str:
-        """Return the chemical symbol of a species."""
-        return checks.element_of(label)
+    def part(self, labels: Iterable[str]) -> Self:
+        """Return what a system of these species feels, without names; ConfigError where one is none of them.
+
+        Two potentials that differ in other species only have equal parts, unless their charges need formulas to be
+        neutral, which may hold any species.
+        """
+        kept = sorted(self.species if self.neutral_in else labels)
+        unknown = [label for label in kept if label not in self.species]
+        if unknown:
+            raise ConfigError(f"potential {self.name} has no {unknown[0]}; its species are {', '.join(self.species)}")
+        return replace(
+            self,
+            name="part",
+            citation="",
+            species={label: self.species[label] for label in kept},
+            pairs={pair: term for pair, term in self.pairs.items() if set(pair) <= set(kept)},
+        )
 
     @property
     def charge_scale(self) -> float | None:

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from dopantfit.potential.model import Potential
 from dopantfit.potential.turnover import DANGEROUS_RADIUS, is_dangerous, turn_overs
+from dopantfit.terminal import new_table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -43,18 +44,8 @@ def as_tables(potential: Potential) -> list["RenderableType"]:
     return [heading, _species_table(potential), _pair_table(potential), *([Text(mark)] if dangerous else [])]
 
 
-def _table(title: str, *columns: str) -> "Table":
-    from rich.table import Table
-
-    table = Table(title=title, title_justify="left")
-    table.add_column(columns[0])
-    for column in columns[1:]:
-        table.add_column(column, justify="right")
-    return table
-
-
 def _species_table(potential: Potential) -> "Table":
-    table = _table("Species", "ion", "formal (e)", "core (e)", "core (u)", "shell (e)", "shell (u)", "k (eV/Å²)")
+    table = new_table("Species", "ion", "formal (e)", "core (e)", "core (u)", "shell (e)", "shell (u)", "k (eV/Å²)")
     for label, ion in potential.species.items():
         shell = ion.shell
         of_shell = (f"{shell.charge:+g}", f"{shell.mass:g}", f"{shell.spring:g}") if shell else ("", "", "")
@@ -63,7 +54,7 @@ def _species_table(potential: Potential) -> "Table":
 
 
 def _pair_table(potential: Potential) -> "Table":
-    table = _table("Pairs", "pair", "A (eV)", "ρ (Å)", "C (eV Å⁶)", "turn-over (Å)", "barrier (eV)", "")
+    table = new_table("Pairs", "pair", "A (eV)", "ρ (Å)", "C (eV Å⁶)", "turn-over (Å)", "barrier (eV)", "")
     for pair, found in turn_overs(potential).items():
         term = potential.pairs[pair]
         barrier = (f"{found.radius:.2f}", f"{found.energy:.1f}") if found else ("none", "")

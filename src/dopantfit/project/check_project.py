@@ -17,7 +17,9 @@ from dopantfit.fit.preoptimise import check_parameters, reference_cell
 from dopantfit.fit.record import POTENTIAL_FILE
 from dopantfit.fit.run import check_compared, informed_by, load_potential, untold
 from dopantfit.fit.variables import Space, make_space
-from dopantfit.project.check_sets import is_labelled, set_findings
+from dopantfit.pipeline.learn_config import LEARN_FILE
+from dopantfit.pipeline.learn_plan import learning_of
+from dopantfit.project.check_sets import folder_of, is_labelled, set_findings
 from dopantfit.project.check_study import study_findings
 from dopantfit.project.finding import ProjectFinding, Severity
 from dopantfit.reference.exchange_ends import exchange_ends
@@ -38,6 +40,16 @@ class _Findings(list[ProjectFinding]):
         except DopantFitError as problem:
             self.note("error", where, str(problem))
             return None
+
+    def is_labelled(self, folder: Path, file: Path, table: str) -> bool:
+        """Whether a set that a table of a file names has frames; where it has none, or is not there, say so once."""
+        if not folder.is_dir():
+            self.note("error", file, f"{table}: there is no folder {folder}; mend the path, or make the set")
+            return False
+        labelled = is_labelled(folder)
+        if not labelled and not any(one.severity == "to do" and one.where == str(folder) for one in self):
+            self.note("to do", folder, f"has no energies yet; run `dopantfit reference run {folder}`")
+        return labelled
 
     def note(self, severity: Severity, where: Path, what: str) -> None:
         """Note a finding once; a message that begins with its own file stands under that."""
@@ -60,6 +72,8 @@ def check(folder: str | Path) -> tuple[ProjectFinding, ...]:
         if settings is not None:
             _gates(found, config, settings, here)
         found.extend(study_findings(config, space, settings, here))
+        if (here / LEARN_FILE).is_file():
+            found.attempt(here / LEARN_FILE, lambda: learning_of(here))
     return tuple(found)
 
 
@@ -82,15 +96,9 @@ def _fit(found: _Findings, config: FitConfig, file: Path) -> Space | None:
         named = file.parent / settings.path if settings.path else None
         if named is None or is_labelled(named):
             found.attempt(file, lambda: reference_cell(settings, file.parent))
-    if all(is_labelled(file.parent / one.path) for one in config.sets):
+    if not any(one.severity == "to do" for one in found):  # frames that are still to come may be those held out
         _frames(found, config, space, file)
-    unlabelled = [file.parent / one.path for one in config.exchanges if not is_labelled(file.parent / one.path)]
-    for folder in unlabelled:
-        if folder.is_dir():
-            found.note("to do", folder, f"has no exchange energies yet; run `dopantfit reference run {folder}`")
-        else:
-            found.note("error", file, f"exchanges: there is no folder {folder}; mend the path, or make the set")
-    if not unlabelled:
+    if all([found.is_labelled(folder_of(file, one.path), file, "exchanges") for one in config.exchanges]):
         found.attempt(file, lambda: load_exchanges(config, space.base, file.parent, str(file)))
     if not (file.parent / POTENTIAL_FILE).is_file():
         found.note("to do", file.parent / POTENTIAL_FILE, f"is not there yet; run `dopantfit fit {file.parent}`")
@@ -130,10 +138,6 @@ def _exchanges(found: _Findings, settings: Settings, here: Path) -> None:
         return
     left_out = {one.path: one.left_out for one in named.sets}
     for path in [*left_out, *named.dft]:
-        folder = here / path
-        if not folder.is_dir():
-            found.note("error", where, f"exchange: there is no folder {folder}; mend the path, or make the set")
-        elif not is_labelled(folder):
-            found.note("to do", folder, f"has no energies yet; run `dopantfit reference run {folder}`")
-        elif path in left_out:
+        folder = folder_of(where, path)
+        if found.is_labelled(folder, where, "exchange") and path in left_out:
             found.attempt(where, partial(exchange_ends, folder, left_out[path]))

@@ -1,30 +1,34 @@
 """What speaks against a reference set before its frames are computed: its plan, its manifest, its families."""
 
+import importlib.util
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from dopantfit.errors import DopantFitError
+from dopantfit.errors import DopantFitError, EngineError
 from dopantfit.fit.config import FitConfig, ReferenceSet
 from dopantfit.potential import Potential
 from dopantfit.potential.checks import element_of
 from dopantfit.potential.files import named_in
 from dopantfit.project.finding import ProjectFinding
+from dopantfit.reference.cp2k import find_executable
 from dopantfit.reference.cuts import cut_boundary
 from dopantfit.reference.frames import load_set
-from dopantfit.reference.generate import start_ions
 from dopantfit.reference.manifest import MANIFEST_FILE, load_manifest
 from dopantfit.reference.plan import (
     PLAN_FILE,
     BoundaryCuts,
     Built,
+    CationExchange,
     Channel,
     Glass,
     Item,
     MolecularDynamics,
     Plan,
+    Recompute,
     load_plan,
 )
+from dopantfit.reference.variants import start_ions
 from dopantfit.structures.cells import labels_of
 from dopantfit.structures.hosts import load_host
 
@@ -37,9 +41,14 @@ def is_labelled(folder: Path) -> bool:
         return True  # what is wrong with the manifest is told by whoever loads the frames
 
 
+def folder_of(file: Path, path: str) -> Path:
+    """The folder that a file names by a path from its own."""
+    return Path(os.path.normpath(file.parent / path))
+
+
 def set_findings(one: ReferenceSet, config: FitConfig, file: Path) -> Iterator[ProjectFinding]:
     """What is wrong with a set that ``fit.toml`` names, and what is still to do."""
-    folder = Path(os.path.normpath(file.parent / one.path))
+    folder = folder_of(file, one.path)
     if not folder.is_dir():
         yield ProjectFinding("error", str(file), f"sets: there is no folder {folder}; mend the path, or make the set")
         return
@@ -50,15 +59,18 @@ def set_findings(one: ReferenceSet, config: FitConfig, file: Path) -> Iterator[P
             yield from _plan_findings(plan, config, folder)
         except DopantFitError as problem:
             yield ProjectFinding("error", str(folder / PLAN_FILE), str(problem).removeprefix(f"{folder / PLAN_FILE}: "))
+    planned = () if plan is None else families_of(plan)
+    families: tuple[str, ...] = ()
     if is_labelled(folder):
         try:
             families = load_set(folder).families
         except DopantFitError as problem:
             yield ProjectFinding("error", str(folder), str(problem).removeprefix(f"{folder}: "))
             return
-    else:
-        yield ProjectFinding("to do", str(folder), _unlabelled(folder, plan))
-        families = families_of(plan) if plan is not None else ()
+    to_come = [family for family in planned if family not in families]
+    if to_come or not families:
+        yield ProjectFinding("to do", str(folder), _unlabelled(folder, plan, to_come if families else []))
+    families = (*families, *to_come)
     for family in one.held_out_families or ():
         if families and family not in families:
             what = f"sets: {one.path}: held_out_families names {family!r}; the set has {', '.join(families)}"
@@ -69,16 +81,39 @@ def families_of(plan: Plan) -> tuple[str, ...]:
     """Families that the frames of a plan will have, in its order."""
     found: dict[str, str] = {}
     for item in plan.configurations:
+        if isinstance(item, Recompute) and not item.collect:
+            continue
         inherited = None if isinstance(item, Built) else found.get(item.start.end_of or "")
         found[item.name] = item.family or inherited or item.name
     return tuple(dict.fromkeys(found.values()))
 
 
-def _unlabelled(folder: Path, plan: Plan | None) -> str:
+def _unlabelled(folder: Path, plan: Plan | None, to_come: Sequence[str]) -> str:
+    """What is to be done for a set. to_come: families that it lacks, where it has others."""
     if plan is None:
         return "holds no frames and no plan; import frames with `dopantfit reference import`, or write a plan"
     count = sum(item.count for item in plan.configurations)
-    return f"is not labelled yet ({count} frames are planned); run `dopantfit reference run {folder}`, or import them"
+    at_most = " at most" if any(isinstance(item, CationExchange) for item in plan.configurations) else ""
+    to_do = f"({count} frames{at_most} are planned); run `dopantfit reference run {folder}`, or import them"
+    what = f"lacks {', '.join(to_come)} of its plan" if to_come else "is not labelled yet"
+    return f"{what} {to_do}{_not_here(plan, folder)}"
+
+
+def _not_here(plan: Plan, folder: Path) -> str:
+    """What would compute a set and is not installed where this runs, as the end of a sentence."""
+    if plan.calculator is not None:
+        where = plan.calculator.make.rpartition(":")[0]
+        if where.endswith(".py") or importlib.util.find_spec(where.partition(".")[0]) is not None:
+            return ""
+        package = where.partition(".")[0]
+        return f" (there is no module {package} here: python -m pip install 'dopantfit[models]' brings tested models)"
+    if (folder / MANIFEST_FILE).is_file():
+        return ""  # of a code that runs elsewhere
+    try:
+        find_executable()
+    except EngineError as problem:
+        return f" ({problem})"
+    return ""
 
 
 def _plan_findings(plan: Plan, config: FitConfig, folder: Path) -> Iterator[ProjectFinding]:

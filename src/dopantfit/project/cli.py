@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from dopantfit.reference.cli import Code
+from dopantfit.reference.cli import CalculatorOption, Code, OptionsOption, calculator_settings
 from dopantfit.terminal import JsonOption, print_json, print_parts
 
 
@@ -23,6 +23,8 @@ def new(
         typer.Option(help="The dopant's simple compound, a CIF.", show_default="from the library"),
     ] = None,
     code: Annotated[Code, typer.Option(help="What computes the frames; all but cp2k run elsewhere.")] = Code.cp2k,
+    calculator: CalculatorOption = None,
+    options: OptionsOption = None,
     into: Annotated[Path, typer.Option(help="Folder that gets reference_dft/ and fits/.")] = Path(),
     json: JsonOption = False,
 ) -> None:
@@ -39,6 +41,7 @@ def new(
         potential=potential,
         structure=structure,
         code=code.value,
+        calculator=calculator_settings(calculator, options),
         root=into,
     )
     if json:

@@ -8,14 +8,7 @@ from ase import Atoms
 from dopantfit.errors import ConfigError
 from dopantfit.project.ions import ionic_radius
 from dopantfit.project.request import DopantRequest
-from dopantfit.structures import (
-    formal_charges,
-    labels_of,
-    prototype,
-    prototype_names,
-    total_formal_charge,
-    with_labels,
-)
+from dopantfit.structures import formal_charges, labels_of, prototype, prototype_names, total_formal_charge, with_labels
 from dopantfit.structures.cells import heights
 from dopantfit.structures.convert import read_crystal
 
@@ -46,11 +39,6 @@ class SimpleCompound:
         """Repeats along the vectors after which the Γ point is enough."""
         one, two, three = (math.ceil(_GAMMA_EDGE / float(height)) for height in heights(self.atoms.cell.array))
         return one, two, three
-
-    @property
-    def computed_ions(self) -> int:
-        """How many ions a cell of so many repeats has."""
-        return len(self.atoms) * math.prod(self.repeats)
 
 
 def simple_compound(request: DopantRequest) -> SimpleCompound:

@@ -41,13 +41,15 @@ def fit_text(
     request: DopantRequest,
     start: Potential,
     sets: Mapping[str, tuple[str, ...]],
+    exchanges: Mapping[str, tuple[str, ...]],
     host_potential: str,
     compound: SimpleCompound,
 ) -> str:
-    """``fit.toml``. sets: path → families that are held out; the last is that of the compound."""
+    """``fit.toml``. sets: path → families that are held out; the last is that of the compound. exchanges: likewise."""
     dopant, name = request.dopant, f"{request.host.name}-{request.dopant.lower()}"
     path = list(sets)[-1]
-    written = "\n".join(_set_text(path, held_out) for path, held_out in sets.items())
+    written = "\n".join(_set_text(*one) for one in sets.items())
+    exchanged = "\n".join(_exchanges_text(*one) for one in exchanges.items())
     pairs = {pair: term for pair, term in start.pairs.items() if dopant in pair}
     preoptimised = [f"rho {'-'.join(sorted(pair))}" for pair in _of_compound(request, pairs)]
     unit, change = request.host.polyanion, f"{size_change(request):+.3f} Å by ionic radii{_bond_words(request)}"
@@ -66,6 +68,7 @@ mass = {start.species[dopant].mass!r}  # u
 
 # An error counts as one residual; what the host itself is off by is about 0.5 eV/Å. Whole families are held out.
 {written}
+{exchanged}
 [force_weights]
 {dopant} = {_WEIGHT}  # few {dopant} among many ions: without a weight the fit would hardly see their forces
 
@@ -115,6 +118,16 @@ held_out_families = {quoted_list(list(held_out))}
 """
 
 
+def _exchanges_text(path: str, held_out: tuple[str, ...]) -> str:
+    return f"""\
+# Relaxed exchange energies. Soft ions may relax into other sites than the reference's, which no parameter mends.
+[[exchanges]]
+path = {quoted(path)}
+energy_error = 0.1    # eV
+held_out = {quoted_list(list(held_out))}
+"""
+
+
 def _bond_words(request: DopantRequest) -> str:
     change = bond_change(request)
     return "" if change is None else f" ({change:+.3f} Å by bond valences)"
@@ -148,8 +161,10 @@ def _of_compound(request: DopantRequest, pairs: Mapping[Pair, Buckingham]) -> li
     return [pair for pair in pairs if set(pair) <= wanted and len(set(pair)) == 2]
 
 
-def validate_text(request: DopantRequest, compound: SimpleCompound, structure: str, host: str) -> str:
-    """``validate.toml``. structure: path of the compound's crystal. host: as the file must name it."""
+def validate_text(
+    request: DopantRequest, compound: SimpleCompound, structure: str, host: str, exchanges: tuple[str, ...]
+) -> str:
+    """``validate.toml``. structure: path of the compound's crystal. host: as it is named there. exchanges: paths."""
     where = f"prototype = {quoted(compound.prototype)}" if compound.prototype else f"structure = {quoted(structure)}"
     warning = (
         "# Its cell is an estimate, and no potential should be held against that: give the measured one with `cell`.\n"
@@ -165,6 +180,11 @@ host = {quoted(host)}
 {where}
 # cell = {cell}  # Å and degrees; that of the structure by default
 source = {quoted(compound.source)}
+
+# {request.dopant} on other cations' places, relaxed, against the sets' own energies.
+[exchange]
+sets = [{", ".join(f"{{ path = {quoted(path)} }}" for path in exchanges)}]
+label_error = 0.05  # eV
 """
 
 

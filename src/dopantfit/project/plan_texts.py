@@ -1,9 +1,15 @@
-"""The reference sets of a new dopant as people would write them: plans, and manifests for codes that run elsewhere."""
+"""Plans of doped crystals as people would write them, and manifests for codes that run elsewhere."""
 
+import json
+import math
+import os
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 from dopantfit.project.compound import SimpleCompound
 from dopantfit.project.request import Cell, DopantRequest
+from dopantfit.reference.calculator import CalculatorSettings
 from dopantfit.reference.cp2k import pseudopotential
 from dopantfit.reference.manifest import Manifest, dump_manifest
 from dopantfit.reference.plan import PlaneWaves
@@ -23,30 +29,54 @@ _SCALES = {
 _STEPS, _LARGE_STEPS = 8, 4
 
 
-def host_plan(request: DopantRequest, name: str, potential: str, host: str) -> str:
-    """``plan.toml`` of the doped cells. potential, host: as the plan must name them."""
-    families = "\n".join(
-        _cell_items(request, cell, potential, host, seed) for seed, cell in enumerate(request.cells, 1)
-    )
+@dataclass(frozen=True)
+class PlanNames:
+    """How the plans of a dopant name what lies elsewhere, and what makes their labels.
+
+    labels: as lines of TOML. needs_repeats: whether small cells are repeated, as for the Γ point only.
+    """
+
+    potential: str
+    host: str
+    labels: str
+    needs_repeats: bool
+
+
+def plan_head(name: str, purpose: str, labels: str) -> str:
+    """What a plan begins with, its comments excepted."""
+    return f"""\
+set = {quoted(name)}
+purpose = {quoted(purpose)}
+k_mesh = [1, 1, 1]  # Γ only: at least 8 Å of cell each way, meant for forces at force-field accuracy
+{labels}"""
+
+
+def host_plan(request: DopantRequest, name: str, names: PlanNames) -> str:
+    """``plan.toml`` of the doped cells."""
+    families = "\n".join(_cell_items(request, cell, names, seed) for seed, cell in enumerate(request.cells, 1))
+    purpose = f"Fit of the {request.dopant} terms: forces and energies of doped {request.host.name}"
     return f"""\
 # Doped cells of {request.host.formula}: {request.dopant} alone, and beside {request.host.substitution.partner}.
 # Every relaxation and what departs from it is one family: held out of the fit whole, or not at all.
-set = {quoted(name)}
-purpose = {quoted(f"Fit of the {request.dopant} terms: forces and energies of doped {request.host.name}")}
-k_mesh = [1, 1, 1]  # Γ only: at least 8 Å of cell each way, meant for forces at force-field accuracy
-{_CALCULATOR}
+{plan_head(name, purpose, names.labels)}
 {families}"""
 
 
-def _cell_items(request: DopantRequest, cell: Cell, potential: str, host: str, seed: int) -> str:
-    """A relaxation, displacements around its end, and a snapshot at temperature: the same for every cell."""
+def crystal_start(cell: Cell, host: str, strain: float = 0.0) -> str:
+    """A start in a doped cell, as an inline table. host: as the plan must name it."""
     changes = "".join(
         f"    {{ replaced = {quoted(one.replaced)}, dopant = {quoted(one.dopant)}, "
         f"formal_charge = {one.formal_charge}, count = {one.count} }},\n"
         for one in cell.substitutions
     )
-    primitive = str(cell.primitive).lower()
-    start = f"{{ host = {quoted(host)}, primitive = {primitive}, substitutions = [\n{changes}] }}"
+    made_of = f"host = {quoted(host)}, primitive = {str(cell.primitive).lower()}"
+    strained = f", strain = {strain!r}" if strain else ""
+    return f"{{ {made_of}{strained}, substitutions = [\n{changes}] }}"
+
+
+def _cell_items(request: DopantRequest, cell: Cell, names: PlanNames, seed: int) -> str:
+    """A relaxation, displacements around its end, and a snapshot at temperature: the same for every cell."""
+    start = crystal_start(cell, names.host)
     hot = (
         f"""
 # What the start potential does at temperature; the family is one of its own.
@@ -54,7 +84,7 @@ def _cell_items(request: DopantRequest, cell: Cell, potential: str, host: str, s
 kind = "md"
 name = "md600-{cell.name}"
 start = {start}
-potential = {quoted(potential)}
+potential = {quoted(names.potential)}
 temperature = 600.0  # K
 duration = 1.0       # ps
 snapshots = 1
@@ -82,18 +112,16 @@ seed = {seed}
 {hot}"""
 
 
-def compound_plan(request: DopantRequest, compound: SimpleCompound, name: str) -> str:
+def compound_plan(request: DopantRequest, compound: SimpleCompound, name: str, names: PlanNames) -> str:
     """``plan.toml`` of the simple compound."""
     source = f"prototype = {quoted(compound.prototype)}" if compound.prototype else f"file = {quoted(COMPOUND_FILE)}"
-    start = f"{{ {source}, repeat = {list(compound.repeats)} }}"
+    repeats = list(compound.repeats) if names.needs_repeats else [1, 1, 1]
+    start = f"{{ {source}, repeat = {repeats} }}"
     scales = ", ".join(map(str, _SCALES[compound.is_scaled]))
     return f"""\
 # {compound.formula}, {compound.source}.
-# {compound.computed_ions} ions in a cell.
-set = {quoted(name)}
-purpose = {quoted(f"Pre-optimisation of the {request.dopant} terms on {compound.formula}")}
-k_mesh = [1, 1, 1]
-{_CALCULATOR}
+# {len(compound.atoms) * math.prod(repeats)} ions in a cell.
+{plan_head(name, f"Pre-optimisation of the {request.dopant} terms on {compound.formula}", names.labels)}
 [[configurations]]
 kind = "relaxation"
 name = "relax"
@@ -127,13 +155,38 @@ seed = 1
 """
 
 
-#: Where CP2K's place can be taken; the words stand in every plan.
-_CALCULATOR = """\
+#: Of plans that a code labels, and where its place can be taken.
+CODE_LABELS = """\
 # CP2K makes the labels (`dopantfit reference run`). Any ASE calculator can, such as a universal model:
 # [calculator]
 # make = "sevenn.calculator:SevenNetCalculator"
-# options = { model = "7net-l3i5" }
+# options = { model = "7net-l3i5", device = "cpu" }
 """
+
+
+def labels_text(calculator: CalculatorSettings | None, folder: Path) -> str:
+    """What makes the labels of the plan in a folder; a file of a calculator is named from there."""
+    if calculator is None:
+        return CODE_LABELS
+    where, _, attribute = calculator.make.rpartition(":")
+    make = f"{os.path.relpath(where, folder)}:{attribute}" if where.endswith(".py") else calculator.make
+    options = ", ".join(f"{quoted(key)} = {_value(value)}" for key, value in calculator.options.items())
+    return f"""\
+notes = ["Labels of a calculator, not of DFT; see label_check."]
+
+[calculator]
+make = {quoted(make)}
+options = {{ {options} }}
+"""
+
+
+def _value(value: object) -> str:
+    """A value of JSON as TOML writes it on a line."""
+    if isinstance(value, dict):
+        return f"{{ {', '.join(f'{quoted(key)} = {_value(one)}' for key, one in value.items())} }}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_value, value))}]"
+    return quoted(value) if isinstance(value, str) else json.dumps(value)
 
 
 def manifest_text(name: str, purpose: str, code: str, elements: Iterable[str]) -> str:

@@ -9,7 +9,7 @@ from ase.data import chemical_symbols
 
 from dopantfit.errors import ConfigError
 from dopantfit.potential import Potential, library_names
-from dopantfit.structures import Host, Substitution, load_host, substituted
+from dopantfit.structures import Host, Substitution, labels_of, load_host, substituted
 from dopantfit.structures.hosts import check_potential, host_names
 from dopantfit.structures.prototypes import Crystal
 
@@ -19,13 +19,23 @@ class Cell:
     """A doped cell of the host.
 
     name: of what is made from it. primitive: the primitive cell of the crystal, else the conventional one.
-    substitutions: in the order in which they are made. ions: how many the cell has.
+    substitutions: in the order in which they are made. labels: of its ions.
     """
 
     name: str
     primitive: bool
     substitutions: tuple[Substitution, ...]
-    ions: int
+    labels: tuple[str, ...]
+
+    @property
+    def ions(self) -> int:
+        """How many it has."""
+        return len(self.labels)
+
+    @property
+    def is_mixed(self) -> bool:
+        """Whether it holds the host's own partner beside the dopant."""
+        return len(self.substitutions) > 1
 
 
 @dataclass(frozen=True)
@@ -56,6 +66,11 @@ class DopantRequest:
         """The ion of the undoped crystal that it replaces in the reference cells."""
         return self.host.site_of(self.charge)
 
+    @property
+    def exchangeable(self) -> tuple[str, ...]:
+        """Cations of the host that it may change places with; of a framework one, the mobile ion too."""
+        return tuple(dict.fromkeys((*self.replaced, self.host.mobile)))
+
     @cached_property
     def cells(self) -> tuple[Cell, ...]:
         """The doped cells that the fit needs: alone and beside the host's own partner, primitive and conventional.
@@ -63,29 +78,43 @@ class DopantRequest:
         Raises ConfigError when the mobile ions cannot balance the dopant's charge in at least two of them.
         """
         partner = self.host.substitution.partner
-        one, two, three = ((Substitution(self.site, self.dopant, self.charge, n),) for n in (1, 2, 3))
-        with_one, with_three = (self.host.partners(n) for n in (1, 3))
-        primitive, conventional = self.host.conventional.primitive(), self.host.conventional
         wanted = [
-            ("one", primitive, one),
-            (f"one-{partner}", primitive, (with_one, *one)),
-            ("two", primitive, two),
-            (f"large-{partner}", conventional, (with_three, *three)),
+            ("one", True, self._changes(1)),
+            (f"one-{partner}", True, self._changes(1, partners=1)),
+            ("two", True, self._changes(2)),
+            (f"large-{partner}", False, self._changes(3, partners=3)),
         ]
         found, problems = [], []
-        for name, crystal, changes in wanted:
+        for one in wanted:
             try:
-                ions = len(substituted(crystal, changes, np.random.default_rng(1)))
+                found.append(self._cell(*one))
             except ConfigError as problem:
                 problems.append(str(problem))
-                continue
-            found.append(Cell(name, crystal is primitive, changes, ions))
         if len([cell for cell in found if cell.primitive]) < 2 or len(found) < 3:
             raise ConfigError(
                 f"{self.dopant}{self.charge:+d} on the sites of {self.site} in {self.host.name}: {problems[0]}; "
                 "mend --charge, or --like"
             )
         return tuple(found)
+
+    @cached_property
+    def unseen_cell(self) -> Cell | None:
+        """A primitive cell of a composition that `cells` has not; None where its charge cannot be balanced."""
+        try:
+            return self._cell(f"two-{self.host.substitution.partner}", True, self._changes(2, partners=1))
+        except ConfigError:
+            return None
+
+    def _changes(self, dopants: int, partners: int = 0) -> tuple[Substitution, ...]:
+        """So many dopants, and partners of the host before them."""
+        own = Substitution(self.site, self.dopant, self.charge, dopants)
+        return (self.host.partners(partners), own) if partners else (own,)
+
+    def _cell(self, name: str, primitive: bool, changes: tuple[Substitution, ...]) -> Cell:
+        """A doped cell; ConfigError where its charge cannot be balanced."""
+        crystal = self.host.conventional.primitive() if primitive else self.host.conventional
+        ions = substituted(crystal, changes, np.random.default_rng(1))
+        return Cell(name, primitive, changes, tuple(labels_of(ions)))
 
     @property
     def crystal(self) -> Crystal:

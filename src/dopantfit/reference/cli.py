@@ -147,10 +147,12 @@ def generate(folder: PlanArgument, only: OnlyOption = None, work: WorkOption = N
     from dopantfit.reference.plan import load_plan
     from dopantfit.reference.run import default_work
     from dopantfit.workflow.folders import make_folder
+    from dopantfit.workflow.screen import watched
 
     plan = load_plan(folder)
     place = make_folder(work or default_work(plan))
-    made = configurations(plan, folder, finished_frames(plan, folder, place), place, tuple(only or ()))
+    with watched() as observer:
+        made = configurations(plan, folder, finished_frames(plan, folder, place), place, tuple(only or ()), observer)
     paths = write_configurations(made.configurations, place)
     near = near_duplicates([c.atoms for c in made.configurations], plan.min_distance)
     if json:
@@ -184,16 +186,16 @@ def run(
     from dopantfit.workflow.progress import duration_in_words
     from dopantfit.workflow.screen import watched
 
-    settings = _calculator(calculator, options)
+    settings = calculator_settings(calculator, options)
     plan = with_calculator(load_plan(folder), settings, folder)
     place, names = make_folder(work or default_work(plan)), tuple(only or ())
     if write_only is not None:
         _write_only(plan, folder, write_only.value, place, names)
         return
-    ahead = outlook(plan, folder, place, jobs, ranks, names)
-    left = ahead.planned - ahead.finished
-    how_long = "" if math.isnan(ahead.seconds) else f", about {duration_in_words(ahead.seconds)}"
     with watched() as observer:
+        ahead = outlook(plan, folder, place, jobs, ranks, names, observer)
+        left = ahead.planned - ahead.finished
+        how_long = "" if math.isnan(ahead.seconds) else f", about {duration_in_words(ahead.seconds)}"
         observer.say(f"{left} of {ahead.planned} frames to compute{how_long}")
         summary = run_set(
             folder, work=place, jobs=jobs, ranks=ranks, only=names, observer=observer, calculator=settings
@@ -232,7 +234,7 @@ def compare(
             jobs=jobs,
             work=work,
             around=tuple(around or ()),
-            calculator=_calculator(calculator, options),
+            calculator=calculator_settings(calculator, options),
             observer=observer,
         )
     if json:
@@ -241,7 +243,7 @@ def compare(
     sys.stdout.writelines(f"{line}\n" for line in lines_of(str(folder), load_manifest(dft).name, check))
 
 
-def _calculator(make: str | None, options: str | None) -> "CalculatorSettings | None":
+def calculator_settings(make: str | None, options: str | None) -> "CalculatorSettings | None":
     """Return the calculator of a command line; a file of it is relative to where the command is given."""
     from dopantfit.errors import ConfigError
     from dopantfit.reference.calculator import CalculatorSettings, parse_options

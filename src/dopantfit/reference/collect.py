@@ -11,12 +11,7 @@ from dopantfit.reference.cp2k import Mesh
 from dopantfit.reference.frames import append_frames, load_set, write_set
 from dopantfit.reference.generate import Generated
 from dopantfit.reference.labels import Labels, labels_of
-from dopantfit.reference.manifest import (
-    MANIFEST_FILE,
-    KPointCheck,
-    load_manifest,
-    save_manifest,
-)
+from dopantfit.reference.manifest import MANIFEST_FILE, KPointCheck, load_manifest, save_manifest
 from dopantfit.reference.plan import Plan, Recompute
 from dopantfit.reference.result import BOOKKEEPING, RESULT_FILE, read_result
 

@@ -15,13 +15,7 @@ from pathlib import Path
 from ase import Atoms
 
 from dopantfit.errors import ConfigError, EngineError, ReferenceDataError
-from dopantfit.reference.cp2k import (
-    Cp2kSettings,
-    Mesh,
-    find_data_folder,
-    find_executable,
-    single_point_input,
-)
+from dopantfit.reference.cp2k import Cp2kSettings, Mesh, find_data_folder, find_executable, single_point_input
 from dopantfit.reference.cp2k_output import read_output, with_results
 from dopantfit.reference.generate import Configuration
 from dopantfit.reference.result import keep_result

@@ -5,12 +5,10 @@ write: new frames lie complete in ``frames.extxyz.pending`` before the manifest 
 that is killed half-way reads as what it was before or as what it became, never as a mixture.
 """
 
-import fcntl
 import io
 import math
 import os
 import re
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,16 +26,11 @@ from ase.io import read as ase_read
 from ase.io.extxyz import key_val_dict_to_str, key_val_str_to_dict
 
 from dopantfit.errors import ReferenceDataError
-from dopantfit.reference.manifest import (
-    MANIFEST_FILE,
-    Manifest,
-    load_manifest,
-    save_manifest,
-    sha256_of,
-)
+from dopantfit.reference.manifest import MANIFEST_FILE, Manifest, load_manifest, save_manifest, sha256_of
 from dopantfit.reference.text_files import file_text
 from dopantfit.structures.cells import WIDEST, cell_fault
 from dopantfit.workflow.folders import make_folder
+from dopantfit.workflow.lock import wait_for
 from dopantfit.workflow.provenance import write_text_atomic
 
 FRAMES_FILE = "frames.extxyz"
@@ -66,11 +59,6 @@ class FrameSet:
     def families(self) -> tuple[str, ...]:
         """The families, in the order in which they first appear."""
         return tuple(dict.fromkeys(str(frame.info["family"]) for frame in self.frames))
-
-    @property
-    def compositions(self) -> tuple[str, ...]:
-        """The compositions, in the order in which they first appear."""
-        return tuple(dict.fromkeys(str(frame.info["composition"]) for frame in self.frames))
 
 
 def composition_of(atoms: Atoms) -> str:
@@ -268,16 +256,12 @@ def _parse(block: list[str], path: Path, number: int) -> Atoms:
     for key, value in atoms.info.items():
         atoms.info[key] = value.item() if isinstance(value, np.generic) else value
     try:
-        _make_results_floats(atoms)
+        for key in {"energy", "forces", "stress"} & set(calculated(atoms)):
+            array = np.asarray(atoms.calc.results[key], dtype=float)
+            atoms.calc.results[key] = array if key != "energy" else float(array)
     except (TypeError, ValueError) as problem:
         raise ReferenceDataError(f"{path}: frame {number}: energy, forces or stress: {problem}") from None
     return atoms
-
-
-def _make_results_floats(atoms: Atoms) -> None:
-    for key in {"energy", "forces", "stress"} & set(calculated(atoms)):
-        array = np.asarray(atoms.calc.results[key], dtype=float)
-        atoms.calc.results[key] = array if key != "energy" else float(array)
 
 
 def dump_frames(frames: Sequence[Atoms]) -> str:
@@ -339,7 +323,10 @@ def _locked(folder: Path) -> Iterator[None]:
     try:
         handle = os.open(folder, os.O_RDONLY)
         try:
-            _take_lock(handle, folder)
+            if not wait_for(handle, PATIENCE):
+                raise ReferenceDataError(
+                    f"{folder}: {_holder(handle)} is writing to this set; wait for it, or end it first"
+                )
             if (folder / PENDING_FILE).exists() and (folder / MANIFEST_FILE).exists():
                 os.replace(_current_frames(folder, load_manifest(folder)), folder / FRAMES_FILE)
             yield
@@ -349,20 +336,6 @@ def _locked(folder: Path) -> Iterator[None]:
         raise ReferenceDataError(
             f"{problem.filename or folder}: cannot be written ({problem.strerror}); make the folder {folder} writable"
         ) from None
-
-
-def _take_lock(handle: int, folder: Path) -> None:
-    last = time.monotonic() + PATIENCE
-    while True:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        except BlockingIOError:
-            if time.monotonic() >= last:
-                raise ReferenceDataError(
-                    f"{folder}: {_holder(handle)} is writing to this set; wait for it, or end it first"
-                ) from None
-        time.sleep(0.1)
 
 
 def _holder(handle: int) -> str:

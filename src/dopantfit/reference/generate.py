@@ -13,12 +13,12 @@ import numpy as np
 import numpy.typing as npt
 from ase import Atoms
 
-from dopantfit.errors import ConfigError, ReferenceDataError
+from dopantfit.errors import ReferenceDataError
 from dopantfit.reference.cp2k import Mesh
 from dopantfit.reference.cuts import cut_boundary
 from dopantfit.reference.environments import exchanged_pairs, in_channel, with_exchange
 from dopantfit.reference.frames import composition_of, dump_frames, read_frames
-from dopantfit.reference.glass import quenched, require_polyanions
+from dopantfit.reference.glass import sound_glass
 from dopantfit.reference.plan import (
     BoundaryCuts,
     Built,
@@ -31,20 +31,16 @@ from dopantfit.reference.plan import (
     Plan,
     Recompute,
     Relaxation,
-    Start,
 )
 from dopantfit.reference.relaxation import largest_force, next_positions
 from dopantfit.reference.seam import healed_cuts
 from dopantfit.reference.similarity import near_pairs
-from dopantfit.reference.variants import strained, variants
+from dopantfit.reference.variants import crystal_start, strained, variants
 from dopantfit.reference.written_job import ENDED
-from dopantfit.structures import substitution
 from dopantfit.structures.cells import supercell
-from dopantfit.structures.convert import read_crystal
 from dopantfit.structures.hosts import load_host
-from dopantfit.structures.prototypes import Crystal
-from dopantfit.structures.prototypes import crystal as crystal_of
 from dopantfit.workflow.folders import make_folder
+from dopantfit.workflow.progress import NOBODY, ProgressObserver
 from dopantfit.workflow.provenance import write_text_atomic
 
 Array = npt.NDArray[np.float64]
@@ -84,20 +80,21 @@ def configurations(
     results: Mapping[str, Atoms],
     work: Path,
     only: tuple[str, ...] = (),
+    observer: ProgressObserver = NOBODY,
 ) -> Generated:
     """Return the configurations of ``plan`` that can be made now, in its order.
 
     folder: of the set; files that the plan names are relative to it.
     results: finished frames by frame_id, with forces [eV/Å] in their calculators.
     work: folder for what making them leaves behind (molecular dynamics runs).
-    only: names of items; all when empty.
+    only: names of items; all when empty. observer: is told of every run with a potential, which takes its time.
     Raises ConfigError for what the plan gets wrong, ReferenceDataError when a finished frame of the same
     frame_id has another geometry.
     """
     made: list[Configuration] = []
     waiting: list[str] = []
     for item in plan.items(only):
-        source = _Source(plan, folder, results, work)
+        source = _Source(plan, folder, results, work, observer)
         try:
             frames = source.frames(item)
         except _NotYet as reason:
@@ -115,13 +112,10 @@ def configurations(
 def write_configurations(made: Sequence[Configuration], work: Path) -> list[Path]:
     """Write each configuration to ``work/configurations/<frame_id>.extxyz``; return the paths."""
     folder = make_folder(work / "configurations")
-    paths = []
-    for configuration in made:
-        atoms = configuration.atoms.copy()
-        path = folder / f"{configuration.frame_id}.extxyz"
+    cells = {folder / f"{one.frame_id}.extxyz": one.atoms.copy() for one in made}
+    for path, atoms in cells.items():
         write_text_atomic(path, dump_frames([atoms]))
-        paths.append(path)
-    return paths
+    return list(cells)
 
 
 def near_duplicates(frames: Sequence[Atoms], min_distance: float) -> list[tuple[str, str, float]]:
@@ -138,13 +132,14 @@ class _Source:
     folder: Path
     results: Mapping[str, Atoms]
     work: Path
+    observer: ProgressObserver
     between: set[str] = field(default_factory=set)
 
     def frames(self, item: Item) -> list[Atoms]:
         """Return the configurations of an item that can be made now."""
         rng = np.random.default_rng(item.seed)
         if isinstance(item, Glass):
-            return self.glass(item, rng)
+            return self.glass(item)
         if isinstance(item, BoundaryCuts):
             return self.cuts(item, rng)
         start, what = self.start(item, rng)
@@ -171,7 +166,7 @@ class _Source:
         if start.frame is not None:
             return self.result(start.frame), f"frame {start.frame}"
         if start.end_of is None:
-            atoms, what = _crystal_start(item, self.folder, rng)
+            atoms, what = crystal_start(item, self.folder, rng)
         else:
             atoms, what = self.end_of(start.end_of), f"the end of {start.end_of}"
             if start.repeat != (1, 1, 1):
@@ -261,20 +256,23 @@ class _Source:
             said = f"{what}, {item.dopant} on a place of {item.mobile} (choice {k})"
             yield from self.dynamics(run, atoms, said)
 
-    def glass(self, item: Glass, rng: np.random.Generator) -> list[Atoms]:
+    def glass(self, item: Glass) -> list[Atoms]:
         """Return the configurations of a glass, which is melted and quenched once and kept in the work folder."""
         host = load_host(item.host, self.folder)
         kept = self.work / "md" / f"{item.name}-{_short_hash(item.model_dump_json())}" / "glass.extxyz"
         if not kept.is_file():
-            frames = quenched(item, host.polyanion, self.folder, kept.parent, rng)
-            write_text_atomic(kept, dump_frames([_bare(frame) for frame in frames]))
+            self.observer.say(f"{item.name}: a glass of {item.units} {host.polyanion.formula} is melted and cooled")
+            drawn, frames = sound_glass(item, host.polyanion, self.folder, kept.parent)
+            frames = [_bare(frame) for frame in frames]
+            for frame in frames:
+                frame.info = {"seed": drawn.seed}
+            write_text_atomic(kept, dump_frames(frames))
         how = (
             f"glass of {item.units} {host.polyanion.formula}, {item.melt:g} to {item.temperature:g} K, {item.potential}"
         )
         made = []
         for k, atoms in enumerate(read_frames(kept)):
-            require_polyanions(atoms, host.polyanion, f"{self.folder}: {item.name}")
-            name, text = f"{item.name}-{k:02d}", f"{how}, seed {item.seed}"
+            name, text = f"{item.name}-{k:02d}", f"{how}, seed {atoms.info.get('seed', item.seed)}"
             made.append(_labelled(atoms, name, item.family or item.name, text, item.temperature, atoms))
         return made
 
@@ -284,6 +282,7 @@ class _Source:
         key = _short_hash(item.model_dump_json() + dump_frames([_bare(boundary.atoms)]))
         kept = self.work / "md" / f"{item.name}-{key}" / "cuts.extxyz"
         if not kept.is_file():
+            self.observer.say(f"{item.name}: {item.cuts} cuts of a boundary are closed and healed")
             healed = healed_cuts(boundary, kept.parent, rng)
             for one in healed:
                 one.atoms.info = {"origin": one.said}
@@ -307,6 +306,7 @@ class _Source:
         folder = self.work / "md" / f"{item.name}-{key}"
         kept = folder / "snapshots.extxyz"
         if not kept.is_file():
+            self.observer.say(f"{item.name}: {item.duration:g} ps at {item.temperature:g} K with {item.potential}")
             potential = Potential.load(named_in(self.folder, item.potential))
             frames = md_snapshots(
                 start, potential, item.temperature, item.duration, item.snapshots, item.seed, folder, Launcher(ranks=1)
@@ -319,52 +319,6 @@ class _Source:
 
 def _short_hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-def start_ions(item: Departing, folder: Path) -> Atoms:
-    """The ions that an item departs from, of a crystal; ConfigError where they cannot be made.
-
-    folder: of the set. Not for items that depart from a frame or the end of a relaxation.
-    """
-    return _crystal_start(item, folder, np.random.default_rng(item.seed))[0]
-
-
-def _crystal_start(item: Departing, folder: Path, rng: np.random.Generator) -> tuple[Atoms, str]:
-    """The ions of a crystal, repeated and doped, and what they are in words."""
-    start = item.start
-    crystal, what = _crystal(start, folder, item.name)
-    if start.primitive:
-        crystal = crystal.primitive()
-        what += ", primitive cell"
-    if start.repeat != (1, 1, 1):
-        crystal = crystal.repeated(start.repeat)
-        what += ", {} x {} x {}".format(*start.repeat)
-    atoms = crystal.ions if start.file is None else crystal.sites[crystal.sites.numbers != 0]
-    if start.substitutions:
-        changes = [substitution.Substitution(**change.model_dump()) for change in start.substitutions]
-        try:
-            atoms = substitution.substituted(crystal, changes, rng)
-        except ConfigError as problem:
-            raise ConfigError(f"{item.name}: start.substitutions: {problem}") from None
-        text = ", ".join(f"{change.count} {change.replaced} to {change.dopant}" for change in changes)
-        what += f", {text}, seed {item.seed}"
-    return atoms, what
-
-
-def _crystal(start: Start, folder: Path, name: str) -> tuple[Crystal, str]:
-    """The crystal that a start names, and in words."""
-    source = "file" if start.file is not None else "host" if start.host is not None else "prototype"
-    named = str(getattr(start, source))
-    try:
-        if source == "file":
-            ions = read_crystal(folder / named)
-            places = np.reshape(start.empty_sites, (-1, 3)) @ ions.cell.array
-            empty = Atoms("X" * len(places), positions=places, cell=ions.cell, pbc=True)
-            return Crystal(ions + empty, start.mobile), named
-        found = load_host(named, folder).conventional if source == "host" else crystal_of(named)
-        return found, f"{source} {named}"
-    except ConfigError as problem:
-        raise ConfigError(f"{name}: start.{source}: {problem}") from None
 
 
 def _bare(atoms: Atoms) -> Atoms:

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from ase import Atoms
 from ase.geometry import get_distances
 
-from dopantfit.errors import ConfigError, ReferenceDataError
+from dopantfit.errors import CollapseError, ConfigError, EngineError, ReferenceDataError
 from dopantfit.potential.checks import element_of
 from dopantfit.reference.plan import Glass
 from dopantfit.structures.cells import labels_of, sorted_by_label, with_labels
@@ -30,8 +30,29 @@ APART = {
 SPARSE = 19.0
 #: Attempts at one unit, and at a whole cell.
 _TRIES, _CELLS = 2000, 20
+#: Glasses that are melted, at most, until one keeps its polyanions; far enough apart for the seeds of their legs.
+_DRAWS, _SEEDS_APART = 4, 1000
 #: A glass is compressed in so many steps, while it is kept at this temperature [K].
 _COMPRESSIONS, _WARM = 4, 600.0
+
+
+def sound_glass(item: Glass, unit: Polyanion, folder: Path, work: Path) -> tuple[Glass, Sequence[Atoms]]:
+    """Return snapshots of a glass that kept its polyanions, and the item with the seed that made them.
+
+    A melt that loses one, or collapses, is drawn anew with another seed; ReferenceDataError where all are lost.
+    """
+    lost = []
+    for number in range(_DRAWS):
+        drawn = item.model_copy(update={"seed": item.seed + _SEEDS_APART * number})
+        try:
+            frames = quenched(drawn, unit, folder, work / f"draw-{number}", np.random.default_rng(drawn.seed))
+            for atoms in frames:
+                require_polyanions(atoms, unit, f"{folder}: {item.name}")
+        except (CollapseError, EngineError, ReferenceDataError) as problem:
+            lost.append(str(problem))
+            continue
+        return drawn, frames
+    raise ReferenceDataError(f"{lost[-1]} ({len(lost)} seeds were tried)")
 
 
 def quenched(item: Glass, unit: Polyanion, folder: Path, work: Path, rng: np.random.Generator) -> Sequence[Atoms]:

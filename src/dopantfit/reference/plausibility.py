@@ -14,13 +14,7 @@ from ase.data import chemical_symbols, covalent_radii
 from ase.geometry import minkowski_reduce
 from vesin import NeighborList
 
-from dopantfit.reference.chemistry import (
-    SHORTEST,
-    SHORTEST_ANY,
-    VALENCE_ENERGY,
-    kind_of_pair,
-    oxidation_range,
-)
+from dopantfit.reference.chemistry import SHORTEST, SHORTEST_ANY, VALENCE_ENERGY, kind_of_pair, oxidation_range
 from dopantfit.reference.frames import calculated, composition_of
 from dopantfit.units import BOHR, HARTREE
 
@@ -56,8 +50,6 @@ VALENCE_PART = 0.9
 OUTLIER_SCORE, OUTLIER_FORCE, OUTLIER_ENERGY = 5.0, 0.3, 0.02
 #: Steps of one family whose energy change is set against its forces: farthest move [Å], tolerance [eV].
 STEP_LIMIT, STEP_ENERGY = 0.3, 0.05
-
-
 #: Ratio of volumes → the mistake that it tells of.
 _CELL_UNITS = ((BOHR**-3, ": a cell in Bohr read as Å?"), (BOHR**3, ": a cell in Å read as Bohr?"))
 

@@ -55,13 +55,21 @@ def default_work(plan: Plan) -> Path:
     return Path("runs") / plan.set
 
 
-def outlook(plan: Plan, folder: Path, work: Path, jobs: int, ranks: int, only: tuple[str, ...] = ()) -> Outlook:
+def outlook(
+    plan: Plan,
+    folder: Path,
+    work: Path,
+    jobs: int,
+    ranks: int,
+    only: tuple[str, ...] = (),
+    observer: ProgressObserver = NOBODY,
+) -> Outlook:
     """Return how many frames are left and about how long they take on idle cores.
 
     Nothing is known of a calculator before its first frame: the time is then nan.
     """
     finished = finished_frames(plan, folder, work)
-    found = configurations(plan, folder, finished, work, only)
+    found = configurations(plan, folder, finished, work, only, observer)
     made, total = found.configurations, planned(plan, only, found)
     ready = [c for c in made if c.frame_id not in finished]
     measured = [float(frame.info["wall_seconds"]) for frame in finished.values() if "wall_seconds" in frame.info]
@@ -156,7 +164,7 @@ class _Run:
         while True:
             # Another run, or an import, may have added frames meanwhile.
             self.finished = frames_of_the_set(self.folder) | self.finished
-            made = configurations(self.plan, self.folder, self.finished, self.work, self.only)
+            made = configurations(self.plan, self.folder, self.finished, self.work, self.only, self.observer)
             collect(self.plan, self.folder, made, self.finished, self.labels)
             self._hand_out(made)
             if not self._running:

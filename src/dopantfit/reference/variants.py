@@ -1,14 +1,67 @@
-"""A start changed without any run: strained, displaced at random, or as it is."""
+"""What needs no run: crystals to depart from, and a start strained, displaced at random, or as it is."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from ase import Atoms
 
-from dopantfit.reference.plan import Rattle, Recompute, Strains, Volumes
+from dopantfit.errors import ConfigError
+from dopantfit.reference.plan import Departing, Rattle, Recompute, Start, Strains, Volumes
+from dopantfit.structures import substitution
+from dopantfit.structures.convert import read_crystal
+from dopantfit.structures.hosts import load_host
+from dopantfit.structures.prototypes import Crystal
+from dopantfit.structures.prototypes import crystal as crystal_of
 
 Array = npt.NDArray[np.float64]
+
+
+def start_ions(item: Departing, folder: Path) -> Atoms:
+    """The ions that an item departs from, of a crystal; ConfigError where they cannot be made.
+
+    folder: of the set. Not for items that depart from a frame or the end of a relaxation.
+    """
+    return crystal_start(item, folder, np.random.default_rng(item.seed))[0]
+
+
+def crystal_start(item: Departing, folder: Path, rng: np.random.Generator) -> tuple[Atoms, str]:
+    """The ions of a crystal, repeated and doped, and what they are in words."""
+    start = item.start
+    crystal, what = _crystal(start, folder, item.name)
+    if start.primitive:
+        crystal = crystal.primitive()
+        what += ", primitive cell"
+    if start.repeat != (1, 1, 1):
+        crystal = crystal.repeated(start.repeat)
+        what += ", {} x {} x {}".format(*start.repeat)
+    atoms = crystal.ions if start.file is None else crystal.sites[crystal.sites.numbers != 0]
+    if start.substitutions:
+        changes = [substitution.Substitution(**change.model_dump()) for change in start.substitutions]
+        try:
+            atoms = substitution.substituted(crystal, changes, rng)
+        except ConfigError as problem:
+            raise ConfigError(f"{item.name}: start.substitutions: {problem}") from None
+        text = ", ".join(f"{change.count} {change.replaced} to {change.dopant}" for change in changes)
+        what += f", {text}, seed {item.seed}"
+    return atoms, what
+
+
+def _crystal(start: Start, folder: Path, name: str) -> tuple[Crystal, str]:
+    """The crystal that a start names, and in words."""
+    source = "file" if start.file is not None else "host" if start.host is not None else "prototype"
+    named = str(getattr(start, source))
+    try:
+        if source == "file":
+            ions = read_crystal(folder / named)
+            places = np.reshape(start.empty_sites, (-1, 3)) @ ions.cell.array
+            empty = Atoms("X" * len(places), positions=places, cell=ions.cell, pbc=True)
+            return Crystal(ions + empty, start.mobile), named
+        found = load_host(named, folder).conventional if source == "host" else crystal_of(named)
+        return found, f"{source} {named}"
+    except ConfigError as problem:
+        raise ConfigError(f"{name}: start.{source}: {problem}") from None
 
 
 def variants(

@@ -9,13 +9,7 @@ from dopantfit.report import style
 from dopantfit.report.words import is_known, placed
 from dopantfit.statistics import Interval
 from dopantfit.study.item import Item
-from dopantfit.study.item_schemas import (
-    BETWEEN,
-    ArrheniusFacts,
-    ConductivityFacts,
-    DensityMapFacts,
-    OccupancyFacts,
-)
+from dopantfit.study.item_schemas import BETWEEN, ArrheniusFacts, ConductivityFacts, DensityMapFacts, OccupancyFacts
 from dopantfit.study.readings import by_system, interval, numbers, shell_change, shells_of
 from dopantfit.study.summary import StudySummary
 from dopantfit.study.systems import System

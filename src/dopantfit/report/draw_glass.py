@@ -18,10 +18,10 @@ def ternary(item: Item[TernaryFacts], study: StudySummary) -> Figure:
     """Shares of the framework cations in a triangle, one point per system."""
     figure, (panel,) = style.new_figure(height=4.0)
     labels = item.facts.labels
-    _triangle(panel, labels, style.palette(study))
+    triangle(panel, labels, style.palette(study))
     shares = [mean_shares(item, label) for label in labels]
     for number, name in enumerate(shares[0]):
-        system, (x, y) = System.named(name), _place([share[name] for share in shares])
+        system, (x, y) = System.named(name), place_of([share[name] for share in shares])
         colour = style.shade_of(number, len(shares[0])) if system.is_dosed else "black"
         panel.plot(x, y, "o" if system.is_dosed else "s" if system.is_reference else "D", color=colour)
         panel.annotate(name, (x, y), (6, 4), textcoords="offset points", fontsize=8)
@@ -35,14 +35,15 @@ def share_numbers(item: Item[TernaryFacts], study: StudySummary) -> dict[str, st
     return {"means": (("system", *(f"x_{label}" for label in item.facts.labels)), rows)}
 
 
-def _place(shares: Sequence[float]) -> tuple[float, float]:
-    """Place of three shares that add up to one: the first at the top, the second left, the third right."""
+def place_of(shares: Sequence[float]) -> tuple[float, float]:
+    """Place of three shares that add up to one, in the triangle: the first at the top, then left, then right."""
     top, _, right = shares
     return right + 0.5 * top, 0.5 * math.sqrt(3.0) * top
 
 
-def _triangle(panel: Any, labels: Sequence[str], palette: style.Palette) -> None:
-    corners = [_place(one) for one in ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))]
+def triangle(panel: Any, labels: Sequence[str], palette: style.Palette) -> None:
+    """Draw the triangle of three shares, with lines every 20 % and the names of its corners."""
+    corners = [place_of(one) for one in ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))]
     panel.fill(*zip(*corners, strict=True), facecolor="none", edgecolor="black", linewidth=1)
     for share in (0.2, 0.4, 0.6, 0.8):
         rest = 1.0 - share
@@ -51,7 +52,7 @@ def _triangle(panel: Any, labels: Sequence[str], palette: style.Palette) -> None
             ((rest, share, 0.0), (0.0, share, rest)),
             ((rest, 0.0, share), (0.0, rest, share)),
         ):
-            panel.plot(*zip(*(_place(end) for end in ends), strict=True), color="0.85", linewidth=0.6, zorder=0)
+            panel.plot(*zip(*(place_of(end) for end in ends), strict=True), color="0.85", linewidth=0.6, zorder=0)
     for text, (x, y), (dx, dy) in zip(labels, corners, ((0, 7), (-10, -12), (10, -12)), strict=True):
         panel.annotate(
             f"100 % {text}",

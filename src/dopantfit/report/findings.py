@@ -8,14 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from dopantfit.report.draw_crystals import against_reference, is_shown
 from dopantfit.report.guards import held_back, too_few, too_few_attempts, too_short
-from dopantfit.report.words import (
-    direction,
-    listed,
-    percent_change,
-    placed,
-    ranged,
-    rounded,
-)
+from dopantfit.report.words import direction, listed, percent_change, placed, ranged, rounded
 from dopantfit.statistics import Interval
 from dopantfit.study import places
 from dopantfit.study.item import Item

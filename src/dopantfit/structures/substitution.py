@@ -15,13 +15,7 @@ from numpy.typing import NDArray
 
 from dopantfit.errors import ConfigError
 from dopantfit.potential.checks import element_of
-from dopantfit.structures.cells import (
-    check_distances,
-    labels_of,
-    sorted_by_label,
-    total_formal_charge,
-    with_labels,
-)
+from dopantfit.structures.cells import check_distances, labels_of, sorted_by_label, total_formal_charge, with_labels
 from dopantfit.structures.prototypes import Crystal
 
 # A composition counts as commensurate when it names a whole number of ions within this [ions].

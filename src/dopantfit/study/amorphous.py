@@ -72,22 +72,73 @@ def without(
     mobile: str,
     rng: np.random.Generator,
 ) -> Atoms:
-    """Replace every ion of one kind by others and stay neutral; the cell grows as the number of ions does.
+    """Replace every ion of one kind by others; see `exchanged`.
 
     exchange: label -> how many of them, together as many as there are ions to remove.
     Raises ConfigError when they are not.
     """
+    if not exchange or labels_of(atoms).count(removed) != sum(exchange.values()):
+        raise ConfigError(
+            f"amorphous cell: {dict(exchange)} for {labels_of(atoms).count(removed)} {removed} cannot be; give as many"
+        )
+    return exchanged(atoms, {removed: exchange}, charges, mobile, rng)
+
+
+def exchanged(
+    atoms: Atoms,
+    exchange: Mapping[str, Mapping[str, int]],
+    charges: Mapping[str, int],
+    mobile: str,
+    rng: np.random.Generator,
+) -> Atoms:
+    """Replace ions, drawn at random, by others and stay neutral; the cell grows as the number of ions does.
+
+    exchange: for a label whose ions leave, how many of which others take their places.
+    Raises ConfigError when there are fewer ions than are to leave.
+    """
     labels = labels_of(atoms)
-    sites = [i for i, label in enumerate(labels) if label == removed]
-    if not sites or len(sites) != sum(exchange.values()):
-        raise ConfigError(f"amorphous cell: {dict(exchange)} for {len(sites)} {removed} cannot be; give as many")
-    others = [label for label, count in sorted(exchange.items()) for _ in range(count)]
-    for i, label in zip(rng.permutation(sites), others, strict=True):
-        labels[int(i)] = label
+    for removed, others in exchange.items():
+        sites = [i for i, label in enumerate(labels) if label == removed]
+        new = [label for label, count in sorted(others.items()) for _ in range(count)]
+        if len(new) > len(sites):
+            raise ConfigError(f"amorphous cell: {dict(others)} for {len(sites)} {removed} cannot be; exchange fewer")
+        for i, label in zip(rng.permutation(sites), new, strict=False):
+            labels[int(i)] = label
     more = -sum(charges[label] for label in labels) // charges[mobile]
     result = with_labels(atoms, labels)
     result.set_cell(atoms.cell.array * (1.0 + max(0, more) / len(atoms)) ** (1.0 / 3.0), scale_atoms=True)
     return _neutral(result, charges, mobile)
+
+
+def dose_counts(
+    counts: Mapping[str, int], charges: Mapping[str, int], dopant: str, host: Host, percent: float, share: float
+) -> dict[str, int]:
+    """Return how many framework ions of every label a dose of a glass replaces.
+
+    counts: ions of the undoped glass. percent: of all ions of the doped glass [at%]: c = M / (N + k M), where every
+    dopant brings k mobile ions. share: of the reducible ion among what is replaced; others of the framework share the
+    rest in proportion to their number. Where there are too few of one kind, the other gives more.
+    Raises ConfigError for less than one dopant, or more than there are framework ions.
+    """
+    total, part = sum(counts.values()), percent / 100.0
+    others = {label: counts.get(label, 0) for label in host.framework if label != host.reducible}
+    left = {host.reducible: counts.get(host.reducible, 0), **others}
+    weights = {host.reducible: share} | {
+        one: (1.0 - share) * n / max(1, sum(others.values())) for one, n in others.items()
+    }
+    brings = sum(w * (charges[one] - charges[dopant]) for one, w in weights.items()) / charges[host.mobile]
+    wanted = round(part * total / (1.0 - part * brings)) if part * brings < 1.0 else sum(left.values()) + 1
+    if not 1 <= wanted <= sum(left.values()):
+        raise ConfigError(
+            f"glass of {total} ions: {percent:g} at% {dopant} are {wanted} ions, expected 1 to {sum(left.values())}, "
+            f"its {' and '.join(left)}; ask for another dose, or larger glasses"
+        )
+    found = dict.fromkeys(left, 0)
+    for _ in range(wanted):
+        open_ones = [one for one in left if found[one] < left[one]]
+        behind = max(open_ones, key=lambda one: (weights[one] * wanted - found[one], left[one]))
+        found[behind] += 1
+    return found
 
 
 def _opened(piece: Atoms, charges: Mapping[str, int]) -> Atoms:

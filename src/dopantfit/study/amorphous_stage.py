@@ -5,7 +5,7 @@ import numpy as np
 from dopantfit.boundary.profile.domains import Span
 from dopantfit.potential import Potential
 from dopantfit.structures import Host, labels_of
-from dopantfit.study.amorphous import cut, without
+from dopantfit.study.amorphous import cut, dose_counts, exchanged, without
 from dopantfit.study.bleeding_stage import Bled
 from dopantfit.study.boundary_stage import BuiltBoundary
 from dopantfit.study.dynamics import Ions, counts_of
@@ -40,6 +40,26 @@ class GlassExchange(Model):
     reference: TaskOutput[CutGlass]
 
 
+class GlassDose(Model):
+    """The reference glass with a dopant on places of its framework: see `dopantfit.study.amorphous.dose_counts`.
+
+    percent: dopant in all ions [at%]. share: of the reducible ion among what is replaced.
+    """
+
+    host: Host
+    dopant: str
+    percent: float
+    share: float
+    seed: int
+    reference: TaskOutput[CutGlass]
+
+
+class DosedGlass(Ions):
+    """A doped glass. replaced: ions of every label that gave their places."""
+
+    replaced: dict[str, int]
+
+
 @typed_action(GlassCut, CutGlass, version=1)
 def build_amorphous(here: Here, want: GlassCut) -> Product[CutGlass]:
     """Cut an amorphous cell out of the boundary, or out of a walker."""
@@ -65,6 +85,17 @@ def build_without(here: Here, want: GlassExchange) -> Product[Ions]:
     piece = without(atoms, exchange, host.reducible, _charges(here), host.mobile, np.random.default_rng(want.seed))
     write_structure(here.folder / STRUCTURE, piece)
     return Product(Ions(atoms=len(piece), counts=counts_of(piece)), (STRUCTURE,))
+
+
+@typed_action(GlassDose, DosedGlass, version=1)
+def dose_glass(here: Here, want: GlassDose) -> Product[DosedGlass]:
+    """Put a dose of the dopant into A_ref."""
+    atoms, charges = read_structure(here.made(want.reference).file(STRUCTURE)), _charges(here)
+    replaced = dose_counts(counts_of(atoms), charges, want.dopant, want.host, want.percent, want.share)
+    exchange = {label: {want.dopant: count} for label, count in replaced.items()}
+    piece = exchanged(atoms, exchange, charges, want.host.mobile, np.random.default_rng(want.seed))
+    write_structure(here.folder / STRUCTURE, piece)
+    return Product(DosedGlass(atoms=len(piece), counts=counts_of(piece), replaced=replaced), (STRUCTURE,))
 
 
 def _inner(domain: Span, margin: float) -> Span:

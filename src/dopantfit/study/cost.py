@@ -5,10 +5,10 @@ its dynamics between bursts. Rates come from the records of an earlier run, else
 an attempt grows with size as N^1.2: boundaries of 687 and 14,458 ions were measured (0.25 and about 10 s).
 """
 
-import json
+import os
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from heapq import heappop, heappush
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from dopantfit.boundary.build.config import amorphous_counts
 from dopantfit.potential import Potential
 from dopantfit.study.crystals import doped_crystal, reference_size
 from dopantfit.study.dynamics import dynamics_settings
-from dopantfit.study.expected import ExpectedWidth
+from dopantfit.study.expected import ExpectedWidth, MobileCounts
 from dopantfit.study.planned import Planned
 from dopantfit.study.systems import Kind
 from dopantfit.study.tasks import Planner
@@ -27,6 +27,8 @@ from dopantfit.workflow.records import read_record
 
 #: Length of the calibration run [ps] and its cell, in pseudo-cubic cells along an edge.
 CALIBRATION, CALIBRATION_EDGE = 0.1, 1
+#: The other run of the calibration is so many times as long.
+LONGER = 8
 #: Seconds per attempted swap of a boundary of so many ions, where no record tells, and how they grow with the ions.
 _SWAP_SECONDS, _SWAP_IONS, _SWAP_GROWTH = 0.4, 1000.0, 1.2
 #: Seconds of a full relaxation of a boundary of 1,000 ions; linear in the ions (700: 0.6 s, 14,000: 15 s).
@@ -125,18 +127,26 @@ def calibrated_rates(planner: Planner) -> Rates:
 
 
 def calibrate(planner: Planner, folder: Path) -> Rates:
-    """Measure the speed of molecular dynamics with a short run of one crystal cell on one core.
+    """Measure the processor time of molecular dynamics of one crystal cell on one core.
 
-    Raises what a run raises.
+    It is what a run takes that is longer than another, so that starting a program does not count. Raises what a run
+    raises.
     """
-    from dopantfit.lammps import Launcher, run_dynamics
+    from dopantfit.lammps import Dynamics, Launcher, run_dynamics
 
     potential = Potential.load(planner.own_potential["potential"])
     atoms, _ = doped_crystal(planner.host, CALIBRATION_EDGE, 0.25, "", 0, {}, np.random.default_rng(1))
-    settings = dynamics_settings(planner.study.engine, 1, 300.0, CALIBRATION)
-    run = run_dynamics(atoms, potential, settings, folder, launcher=Launcher(ranks=1))
-    rate = json.loads(run.record.read_text(encoding="utf-8"))["ps_per_hour"]
-    return Rates(3600.0 / rate / len(atoms), _SWAP_SECONDS, f"{settings.duration:g} ps of {len(atoms)} ions, just now")
+    short = dynamics_settings(planner.study.engine, 1, 300.0, CALIBRATION)
+    long = replace(short, duration=LONGER * short.duration)
+
+    def seconds(settings: Dynamics, name: str) -> float:
+        spent = sum(os.times()[:4])
+        run_dynamics(atoms, potential, settings, folder / name, launcher=Launcher(ranks=1))
+        return sum(os.times()[:4]) - spent
+
+    longer_by = long.duration - short.duration
+    rate = (seconds(long, "long") - seconds(short, "short")) / longer_by / len(atoms)
+    return Rates(rate, _SWAP_SECONDS, f"{longer_by:g} ps of {len(atoms)} ions, just now")
 
 
 #: What work costs when no measurement may enter, so that decisions are the same on any machine: as measured on one core
@@ -149,7 +159,7 @@ def seconds_of(planner: Planner, graph: Graph, rates: Rates = MODEL) -> dict[str
     ions = dict.fromkeys(graph.order, Sizes.of(planner).boundary) | Sizes.of(planner).by_task(planner.planned)
     swaps = planner.study.swaps
     between = swaps.rounds_per_layer * swaps.layers * swaps.relaxation * planner.study.doping.realisations
-    return {name: _seconds(task, ions[name], rates, between) for name, task in graph.tasks.items()}
+    return {name: task_seconds(task, ions[name], rates, between) for name, task in graph.tasks.items()}
 
 
 def cost_of(planner: Planner, graph: Graph, rates: Rates, cores: int, ranks: int = 1) -> Cost:
@@ -226,11 +236,12 @@ def schedule(
 
 @dataclass(frozen=True)
 class Sizes:
-    """Numbers of ions: of the boundary, of a crystal cell and of an amorphous cell."""
+    """Numbers of ions: of the boundary, a crystal cell and an amorphous cell; mobile ones of the two cells."""
 
     boundary: int
     crystal: int
     amorphous: int
+    mobile: MobileCounts
 
     @classmethod
     def of(cls, planner: Planner) -> "Sizes":
@@ -243,7 +254,9 @@ class Sizes:
         units = host.units_in((grain.in_plane, grain.in_plane, grain.thickness))
         crystal = sum(host.formula_unit.values()) * units + host.mobile_per_partner() * round(config.x * units)
         crystals = planner.study.crystals
-        return cls(amorphous + crystal, reference_size(host, crystals.edge, crystals.x), amorphous)
+        in_cell = host.units_in(crystals.edge)
+        mobile = MobileCounts(host.mobile_in(in_cell, round(crystals.x * in_cell)), counts.get(host.mobile, 0))
+        return cls(amorphous + crystal, reference_size(host, crystals.edge, crystals.x), amorphous, mobile)
 
     def by_task(self, planned: Planned) -> dict[str, int]:
         """Ions that each task of a crystal or a glass works on; all others work on the boundary."""
@@ -251,7 +264,7 @@ class Sizes:
         return {name: self.crystal if kind is Kind.CRYSTAL else self.amorphous for name, kind in kinds.items()}
 
 
-def _seconds(task: Task, ions: int, rates: Rates, between: float) -> float:
+def task_seconds(task: Task, ions: int, rates: Rates, between: float) -> float:
     """Core seconds of a task; between: molecular dynamics of all walkers of a swap task [ps]."""
     if task.unit == "relaxations":
         return task.cost * _RELAXATION_SECONDS * ions / 1000.0

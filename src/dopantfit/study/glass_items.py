@@ -7,11 +7,7 @@ from dopantfit.statistics import Estimate, pooled
 from dopantfit.study.conduction import NearestNeighbours
 from dopantfit.study.dynamics import Equilibrated
 from dopantfit.study.item import Cell
-from dopantfit.study.item_schemas import (
-    Settling,
-    TernaryFacts,
-    VolumeFacts,
-)
+from dopantfit.study.item_schemas import Settling, TernaryFacts, VolumeFacts
 from dopantfit.study.items import Gathered, finish, number, number_columns
 from dopantfit.study.systems import System
 from dopantfit.workflow.schema import Model

@@ -5,15 +5,7 @@ from dataclasses import dataclass
 
 from dopantfit.study.config import Rules
 from dopantfit.study.extent import CompositionExtent, Extent
-from dopantfit.study.outlook import (
-    Prices,
-    Prospect,
-    Size,
-    leaning,
-    predicted_error,
-    prospect_of,
-    sizes_from,
-)
+from dopantfit.study.outlook import Prices, Prospect, Size, leaning, predicted_error, prospect_of, sizes_from
 from dopantfit.study.round_record import Ending
 from dopantfit.study.verdict import Criterion, Verdict, at_least, at_most
 

@@ -16,6 +16,8 @@ from dopantfit.study.config import StudyConfig
 from dopantfit.study.extent import Extent
 from dopantfit.study.files import seed_of
 from dopantfit.study.verdict import ONE_LOOK, Look
+from dopantfit.workflow.provenance import hash_of
+from dopantfit.workflow.task import FilePart
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,12 @@ class StudyInputs:
     def own_potential(self) -> dict[str, Path]:
         """The study's own potential as the file of a task."""
         return self.potential(self.study.potential)
+
+    @cached_property
+    def undoped_potential(self) -> dict[str, FilePart]:
+        """The same for tasks without the dopant: their results outlive a new fit of it, and serve other dopants."""
+        path = self.own_potential["potential"]
+        return {"potential": FilePart(path, hash_of(Potential.load(path).part(self.host_ions()).dumps()))}
 
     def host_ions(self) -> tuple[str, ...]:
         """Labels of the ions of the undoped boundary and crystal."""

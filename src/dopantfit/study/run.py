@@ -3,7 +3,7 @@
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -64,8 +64,11 @@ def run_study(
     resources: Resources,
     observe: Callable[[Event], None] = lambda event: None,
     tick: Callable[[tuple[str, ...]], None] = lambda running: None,
+    others: Sequence[Path] = (),
 ) -> StudyRecord:
     """Run a study in `folder`, or go on with it; return its record, which is also ``study.json`` there.
+
+    others: run folders of other studies, whose results are taken where they hold here: those without a dopant.
 
     What a report needs is copied to ``summary``. Raises ConfigError when the folder is held, is another study's, or
     cannot be written to, and what `try_worker` raises before any task is begun.
@@ -73,7 +76,7 @@ def run_study(
     started = time.time()
     folder = folder.resolve()  # workers may run elsewhere
     pool.trial = partial(try_worker, resources.launcher, folder)
-    summary = run_graph(study.graph, folder, pool, resources, observe, tick, study.file)
+    summary = run_graph(study.graph, folder, pool, resources, observe, tick, study.file, others)
     record = record_of(study, summary, started)
     record.write(folder / STUDY_RECORD)
     _put_together(study, summary, folder / SUMMARY, record)

@@ -71,8 +71,8 @@ class ExchangeSpectrum(Model):
 @typed_action(SpectrumOfExchanges, ExchangeSpectrum, version=1)
 def find_spectrum(here: Here, want: SpectrumOfExchanges) -> Product[ExchangeSpectrum]:
     """Relax the exchanges of one boundary; the whole record is ``run/spectrum.json``, figures and CSV beside it."""
-    if here.work.executor is None:
-        raise ConfigError(f"task {here.work.task.name}: needs the executor; it must be one that coordinates")
+    if here.executor is None:
+        raise ConfigError(f"task {here.task.name}: needs the executor; it must be one that coordinates")
     atoms = read_structure(here.made(want.doped).file(STRUCTURE))
     domains = here.made(want.boundary).result.domains.within(atoms)
     settings = want.spectra
@@ -90,7 +90,7 @@ def find_spectrum(here: Here, want: SpectrumOfExchanges) -> Product[ExchangeSpec
     content = read_json(here.made(want.swaps).file(RELAXED), "run the study again")
     folder = here.folder / _RUN
     observer = ProgressFile(here.folder)
-    record = run_spectrum(question, terms, folder, here.work.executor, content["rounds"], observer)
+    record = run_spectrum(question, terms, folder, here.executor, content["rounds"], observer)
     draw_spectrum(record, folder)
     kept = tuple(name for name in _FIGURES if (here.folder / name).is_file())
     return Product(answer_of(record, want.temperature), (f"{_RUN}/{SPECTRUM}", *kept), {"ions": len(atoms)})

@@ -65,9 +65,9 @@ def temper_walkers(here: Here, want: Tempering) -> Product[Tempered]:
     potential = here.path("potential").read_text(encoding="utf-8")
     play = Replicas(config, potential, here.folder / "walkers", launcher_of(here))
     rounds, attempts = config.layers.rounds, config.attempts * len(doped)
-    executor = here.work.executor
+    executor = here.executor
     if executor is None:
-        raise ConfigError(f"task {here.work.task.name}: needs the executor; it must be one that coordinates")
+        raise ConfigError(f"task {here.task.name}: needs the executor; it must be one that coordinates")
 
     def report(done: RoundReport) -> None:
         here.report(float(done.round_number * attempts))

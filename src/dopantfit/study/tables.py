@@ -12,6 +12,7 @@ from dopantfit.study.outlook import Prospect
 from dopantfit.study.record import StudyRecord
 from dopantfit.study.round_record import Rounds
 from dopantfit.study.verdict import Answer, Verdict
+from dopantfit.terminal import new_table
 
 _COLOURS = {"yes": "green", "no": "red", "undecided": "yellow"}
 
@@ -65,10 +66,8 @@ def _word(answer: Answer) -> str:
 
 def cost_table(cost: Cost) -> Table:
     """Return what a study will cost, stage by stage."""
-    table = Table(title=f"Cost on {cost.cores} cores", caption=f"rates from {escape(cost.rates.source)}")
-    table.add_column("stage")
-    for heading in ("tasks", "core-hours", "disk GB", "wall hours"):
-        table.add_column(heading, justify="right")
+    title, caption = f"Cost on {cost.cores} cores", f"rates from {escape(cost.rates.source)}"
+    table = new_table(title, "stage", "tasks", "core-hours", "disk GB", "wall hours", caption=caption)
     for one in cost.stages:
         numbers = (f"{one.core_hours:.3g}", f"{one.disk_gigabytes:.3g}", f"{one.wall_hours:.3g}")
         table.add_row(one.stage, str(one.tasks), *numbers)
@@ -79,12 +78,20 @@ def cost_table(cost: Cost) -> Table:
 
 def expected_table(cost: Cost) -> Table:
     """Return how wide the intervals of the verdict will be."""
-    table = Table(title="Half widths of 95 % intervals", caption="structures scatter as in the runs that exist")
+    rough = any(one.rough for one in cost.expected)
+    caption = (
+        "from a rough D* of the host: what structures differ by comes on top, and only runs show it"
+        if rough
+        else "structures scatter as in the runs that exist"
+    )
+    table = Table(title="Half widths of 95 % intervals", caption=caption)
     for heading in ("composition", "check"):
         table.add_column(heading)
     for heading in ("structures", "half width"):
         table.add_column(heading, justify="right")
     for one in cost.expected:
         shown = "not known" if one.half_width is None else f"{one.half_width:.2g} {'Å' if one.unit == 'Å' else 'of ln'}"
+        if one.rough:
+            shown = "a bound only" if one.half_width is None else f"≥ {shown}"
         table.add_row(one.composition, escape(one.quantity), str(one.structures), shown)
     return table

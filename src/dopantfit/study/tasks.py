@@ -31,9 +31,10 @@ from dopantfit.study.swap_stage import Tempered, Tempering, temper_walkers
 from dopantfit.study.systems import EXCHANGED, Kind, System, boundary, crystal, glass
 from dopantfit.workflow.graph import Graph
 from dopantfit.workflow.schema import Model
+from dopantfit.workflow.task import FilePart
 from dopantfit.workflow.typed import TaskOutput, TypedTask
 
-Files = Mapping[str, Path]
+Files = Mapping[str, Path | FilePart]
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class Planner(StudyInputs):
         config, name = self.build_config(quench), places.of_quench(places.BOUNDARY, quench)
         settings = BoundaryBuild(build=config, reducible=self.host.reducible)
         cost = total_duration(config.stages)
-        return TypedTask(name, "boundary", boundary_stage.build, settings, self.own_potential, cost, "ps")
+        return TypedTask(name, "boundary", boundary_stage.build, settings, self.undoped_potential, cost, "ps")
 
     def dosed(self, system: System, built: tuple[TypedTask[BuiltBoundary], ...]) -> BoundaryTasks:
         """Dope every boundary at one concentration, exchange, and see what bled."""
@@ -185,7 +186,8 @@ class Planner(StudyInputs):
         sites: the crystal that tells dopants on different sites apart. files: the potential, the study's own by
         default.
         """
-        files = files or self.own_potential
+        own = files is None
+        files = self.potential_of(system) if files is None else files
         settings = self.settings_of(system)
         replicas = self.study.crystals.replicas if system.kind is Kind.CRYSTAL else 1
         equilibration = Equilibration(
@@ -198,7 +200,7 @@ class Planner(StudyInputs):
         equilibrated = TypedTask(
             f"{name}/equilibrate", stage, dynamics.equilibrate, equilibration, files, settings.equilibration, "ps"
         )
-        segments = self.segments_of(system) if files == self.own_potential else 1
+        segments = self.segments_of(system) if own else 1
 
         def at(kelvin: float, mark: str) -> HotterTasks:
             produced = tuple(
@@ -209,10 +211,14 @@ class Planner(StudyInputs):
                 produced, self.transport(f"{name}/transport{mark}", stage, kelvin, produced, sites, files)
             )
 
-        own, kelvin = at(settings.temperature, ""), self.study.second_temperature
-        again = kelvin is not None and system.kind is not Kind.EXCHANGED and files == self.own_potential
+        found, kelvin = at(settings.temperature, ""), self.study.second_temperature
+        again = own and kelvin is not None and system.kind is not Kind.EXCHANGED
         hotter = at(kelvin, f"_{kelvin:g}K") if again and kelvin is not None else None
-        return RunTasks(system, equilibrated, own.produced, own.transport, hotter)
+        return RunTasks(system, equilibrated, found.produced, found.transport, hotter)
+
+    def potential_of(self, system: System) -> Files:
+        """Return the study's own potential, for a reference what it is without the dopant."""
+        return self.undoped_potential if system.is_reference else self.own_potential
 
     def segments_of(self, system: System) -> int:
         """Of how many segments a production run of a system consists."""
@@ -326,8 +332,8 @@ class Planner(StudyInputs):
             boundary=built.output,
             bleeding=None if ladder is None else ladder.bleeding.output,
         )
-        name = f"{places.runs(system)}/build"
-        return TypedTask(name, "amorphous", amorphous_stage.build_amorphous, want, self.own_potential)
+        name, files = f"{places.runs(system)}/build", self.potential_of(system)
+        return TypedTask(name, "amorphous", amorphous_stage.build_amorphous, want, files)
 
     def exchanged(self, reference: TypedTask[amorphous_stage.CutGlass]) -> TypedTask[Ions]:
         """T_0: the reference without its reducible ion."""

@@ -8,11 +8,7 @@ from dopantfit.errors import ConvergenceError
 from dopantfit.statistics import Estimate, Interval, interval_of, pooled
 from dopantfit.study.conduction import SpeciesTransport, Transported
 from dopantfit.study.item import Cell
-from dopantfit.study.item_schemas import (
-    ArrheniusFacts,
-    ConductivityFacts,
-    NoLine,
-)
+from dopantfit.study.item_schemas import ArrheniusFacts, ConductivityFacts, NoLine
 from dopantfit.study.items import Gathered, finish, number, number_columns
 from dopantfit.study.systems import System
 from dopantfit.transport.arrhenius import ArrheniusFit, fit_arrhenius

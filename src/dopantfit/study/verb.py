@@ -10,8 +10,8 @@ from typing import Protocol
 from dopantfit.lammps import Launcher
 from dopantfit.study import rounds
 from dopantfit.study.config import StudyConfig, load_study
-from dopantfit.study.cost import Cost, calibrated_rates, cost_of, rates_of
-from dopantfit.study.expected import expected_widths
+from dopantfit.study.cost import Cost, Sizes, calibrated_rates, cost_of, rates_of
+from dopantfit.study.expected import expected_widths, rough_widths
 from dopantfit.study.record import KEPT, SUMMARY, StudyRecord
 from dopantfit.study.run import CheckedStudy, plan_study, run_study
 from dopantfit.study.run import keep as keep_summary
@@ -90,7 +90,7 @@ def study(
         else:
             pool, resources = site_pool(described, place / "parsl"), described.resources
         with watch(checked.graph, place) as watcher:
-            return run_study(checked, place, pool, resources, watcher.observe, watcher.tick)
+            return run_study(checked, place, pool, resources, watcher.observe, watcher.tick, others_beside(place))
 
     if until_decided:
         record = rounds.until_decided(config, file, place, core_hours, run_once)
@@ -114,7 +114,8 @@ def plan(
 ) -> Cost:
     """Estimate core-hours, disk and wall time of a study, stage by stage, from rates measured on this machine.
 
-    Where the run folder holds a verdict, also how wide the interval of each of its checks will be.
+    Also how wide intervals of the verdict will be: of each check where the run folder holds a verdict, else of the
+    conductivities, from a rough D* of the host.
     cores: those of this machine by default. ranks: MPI ranks of one task. calibrating: called before the speed of this
     machine is measured, which takes some seconds and is done where the run folder has no records yet.
     Raises ConfigError, one line, for bad input.
@@ -128,7 +129,13 @@ def plan(
         calibrating()
         rates = calibrated_rates(planner)
     cost = cost_of(planner, graph, rates, cores or len(os.sched_getaffinity(0)), ranks)
-    return replace(cost, expected=expected_widths(place, config))
+    expected = expected_widths(place, config) or rough_widths(planner.host, config, Sizes.of(planner).mobile)
+    return replace(cost, expected=expected)
+
+
+def others_beside(place: Path) -> tuple[Path, ...]:
+    """Run folders of other studies, beside that of one: what they made without a dopant need not be made again."""
+    return tuple(one for one in sorted(place.absolute().parent.glob("study-*")) if one != place.absolute())
 
 
 def run_folder(config: StudyConfig, file: Path, chosen: str | Path | None = None) -> Path:

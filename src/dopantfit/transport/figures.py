@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -12,36 +11,33 @@ from dopantfit.transport.pairs import PairDistribution
 from dopantfit.transport.summary import Summary
 from dopantfit.transport.tables import UNITS, ArrheniusPoints
 from dopantfit.transport.window import LONGEST
-from dopantfit.workflow.figures import new_figure
+from dopantfit.workflow.figures import COLOURS, label, new_row
 from dopantfit.workflow.outputs import write_figure
-
-#: Okabe & Ito's colours, told apart by all common kinds of colour vision.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 
 
 def draw_msd(summary: Summary, path: Path) -> None:
     """Draw the MSD [Å²] of every species with the lags of each fit; ConfigError when it cannot be written."""
-    figure, (panel,) = _figure(1)
+    figure, (panel,) = new_row(1)
     for number, (name, runs) in enumerate(summary.msd.items()):
         for i, run in enumerate(runs):
             part = slice(0, int(LONGEST * run.n_frames))
-            colour = _COLOURS[number % len(_COLOURS)]
+            colour = COLOURS[number % len(COLOURS)]
             panel.axvspan(*summary.diffusion[name].window, color=colour, alpha=0.06, linewidth=0.0)
             panel.plot(run.times[part], run.total[part], color=colour, linewidth=1.2, label=None if i else name)
     panel.legend()
-    _label(panel, "time (ps)", "MSD (Å²)", f"{summary.temperature:g} K")
+    label(panel, "time (ps)", "MSD (Å²)", f"{summary.temperature:g} K")
     _save(figure, path)
 
 
 def draw_pairs(found: Sequence[PairDistribution], path: Path) -> None:
     """Draw g(r) with its standard error; ConfigError when it cannot be written."""
-    figure, (panel,) = _figure(1)
+    figure, (panel,) = new_row(1)
     for number, one in enumerate(found):
-        colour = _COLOURS[number % len(_COLOURS)]
+        colour = COLOURS[number % len(COLOURS)]
         panel.plot(one.radii, one.values, color=colour, linewidth=1.2, label="-".join(one.pair))
         panel.fill_between(one.radii, one.values - one.error, one.values + one.error, color=colour, alpha=0.3)
     panel.legend()
-    _label(panel, "r (Å)", "g(r)", "pair distributions")
+    label(panel, "r (Å)", "g(r)", "pair distributions")
     _save(figure, path)
 
 
@@ -50,14 +46,14 @@ def draw_density(found: Density, path: Path, minus: Path | None = None) -> None:
 
     minus: what a difference was taken from.
     """
-    figure, panels = _figure(3)
+    figure, panels = new_row(3)
     lengths = np.linalg.norm(found.cell, axis=1)
     for axis, panel in enumerate(panels):
         across, up = (i for i in range(3) if i != axis)
         extent = (0.0, lengths[across], 0.0, lengths[up])
         image = panel.imshow(found.values.mean(axis=axis).T, origin="lower", extent=extent, cmap="viridis")
         figure.colorbar(image, ax=panel, shrink=0.7, label="1/Å³")
-        _label(panel, f"along {'abc'[across]} (Å)", f"along {'abc'[up]} (Å)", f"mean along {'abc'[axis]}")
+        label(panel, f"along {'abc'[across]} (Å)", f"along {'abc'[up]} (Å)", f"mean along {'abc'[axis]}")
     what = f"number density of {found.species}{'' if minus is None else f', less that in {minus.name}'}"
     figure.suptitle(f"{what}; axes of oblique cells are drawn at right angles")
     _save(figure, path)
@@ -65,35 +61,24 @@ def draw_density(found: Density, path: Path, minus: Path | None = None) -> None:
 
 def draw_arrhenius(points: ArrheniusPoints, path: Path) -> None:
     """Draw points and line over 1000/T, upper bounds as arrows; ConfigError when it cannot be written."""
-    figure, (panel,) = _figure(1)
+    figure, (panel,) = new_row(1)
     line = points.line()
     inverse = [1000.0 / one.temperature for one in line]
-    panel.plot(inverse, [one.value.value for one in line], color=_COLOURS[0], linewidth=1.2)
+    panel.plot(inverse, [one.value.value for one in line], color=COLOURS[0], linewidth=1.2)
     panel.fill_between(
-        inverse, [one.value.low for one in line], [one.value.high for one in line], color=_COLOURS[0], alpha=0.2
+        inverse, [one.value.low for one in line], [one.value.high for one in line], color=COLOURS[0], alpha=0.2
     )
     for temperature, one in zip(points.temperatures, points.values, strict=True):
         where = 1000.0 / temperature
         if one.value is None:
-            panel.plot([where], [one.high], "v", color=_COLOURS[1])
+            panel.plot([where], [one.high], "v", color=COLOURS[1])
         else:
             bars = [[one.value - one.low], [one.high - one.value]]
-            panel.errorbar([where], [one.value], bars, fmt="o", color=_COLOURS[0], capsize=3)
+            panel.errorbar([where], [one.value], bars, fmt="o", color=COLOURS[0], capsize=3)
     panel.set_yscale("log")
     title = f"{points.species}: E_a = {points.fit.activation_energy} eV"
-    _label(panel, "1000/T (1/K)", f"{points.quantity} ({UNITS[points.quantity]})", title)
+    label(panel, "1000/T (1/K)", f"{points.quantity} ({UNITS[points.quantity]})", title)
     _save(figure, path)
-
-
-def _figure(columns: int) -> tuple[Figure, list[Any]]:
-    figure, (panels,) = new_figure(4.6 * columns, 3.8, columns=columns)
-    return figure, list(panels)
-
-
-def _label(panel: Any, x: str, y: str, title: str) -> None:
-    panel.set_xlabel(x)
-    panel.set_ylabel(y)
-    panel.set_title(title, fontsize=10)
 
 
 def _save(figure: Figure, path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from dopantfit.errors import ConfigError
 from dopantfit.statistics import Estimate
+from dopantfit.terminal import new_table
 from dopantfit.transport.conductivity import Conductivity, collective_conductivity, haven_ratio, tracer_conductivity
 from dopantfit.transport.diffusion import CM2_PER_S, HOP_LENGTH, Diffusion, collective_diffusion, tracer_diffusion
 from dopantfit.transport.msd import MeanSquareDisplacement, collective_displacement, mean_square_displacement
@@ -68,12 +69,8 @@ class Summary:
 
     def as_table(self) -> "Table":
         """Return the table for a terminal."""
-        from rich.table import Table
-
-        table = Table(title=f"{len(self.sources)} run(s) at {self.temperature:g} K, {self.volume:.1f} Å³")
-        table.add_column("species")
-        for heading in ("ions", "MSD reached Å²", "D* cm²/s", "σ tracer S/cm"):
-            table.add_column(heading, justify="right")
+        title = f"{len(self.sources)} run(s) at {self.temperature:g} K, {self.volume:.1f} Å³"
+        table = new_table(title, "species", "ions", "MSD reached Å²", "D* cm²/s", "σ tracer S/cm")
         for name, result in self.diffusion.items():
             sigma = str(self.tracer[name].value) if name in self.tracer else ""
             table.add_row(name, str(result.n_ions), f"{result.reached:.3g}", str(result.cm2_per_s), sigma)

@@ -11,6 +11,7 @@ import numpy as np
 
 from dopantfit.errors import ConfigError
 from dopantfit.statistics import Estimate
+from dopantfit.terminal import new_table
 from dopantfit.transport.arrhenius import ArrheniusFit, Prediction, fit_arrhenius
 from dopantfit.transport.density import Density, Isosurface
 from dopantfit.transport.occupancy import Occupancy
@@ -78,7 +79,7 @@ def pairs_record(found: Sequence[PairDistribution], radius: float | None) -> dic
 
 def pairs_table(record: dict[str, Any], run: Trajectory) -> "Table":
     """Return the table of `pairs_record` for a terminal."""
-    table = _table(f"{run.n_frames} frames", "pair", "first peak Å", "neighbours", "within Å")
+    table = new_table(f"{run.n_frames} frames", "pair", "first peak Å", "neighbours", "within Å")
     for name, one in record["pairs"].items():
         count = one["coordination_number"]
         numbers = f"{count['value']:.3f} ± {count['error']:.1g}", f"{one['radius_A']:.2f}"
@@ -136,15 +137,15 @@ def density_tables(record: dict[str, Any]) -> "list[Table]":
     highest = f"{record['highest_density_per_A3']:.4g}"
     if "minus" in record:
         title = f"number density, less that in {Path(record['minus']).name}"
-        table = _table(title, "species", "ions", "grid", "highest 1/Å³", "lowest 1/Å³", "scatter 1/Å³")
+        table = new_table(title, "species", "ions", "grid", "highest 1/Å³", "lowest 1/Å³", "scatter 1/Å³")
         others = (f"{record[name]:.4g}" for name in ("lowest_density_per_A3", "standard_deviation_per_A3"))
     else:
-        table = _table("number density", "species", "ions", "grid", "highest 1/Å³", "cell with 90 % of the ions")
+        table = new_table("number density", "species", "ions", "grid", "highest 1/Å³", "cell with 90 % of the ions")
         others = (f"{record[name]:.2%}" for name in ("cell_part_with_90_percent_of_the_ions",))
     table.add_row(*common, highest, *others)
     if "isosurface" not in record:
         return [table]
-    surface = _table("isosurface", "level 1/Å³", "area Å²", "volume beyond Å³", "ions beyond")
+    surface = new_table("isosurface", "level 1/Å³", "area Å²", "volume beyond Å³", "ions beyond")
     surface.add_row(*(f"{value:.6g}" for value in record["isosurface"].values()))
     return [table, surface]
 
@@ -197,7 +198,7 @@ def sites_record(found: Occupancy, species: str, kinds: Sequence[str]) -> dict[s
 
 def sites_table(record: dict[str, Any]) -> "Table":
     """Return the occupancies of `sites_record` for a terminal."""
-    table = _table(f"{record['species']} on sites", "kind", "sites", "ions per site")
+    table = new_table(f"{record['species']} on sites", "kind", "sites", "ions per site")
     for kind, one in record["sites"].items():
         table.add_row(kind, str(one["n_sites"]), str(Estimate.from_dict(one["ions_per_site"])))
     return table
@@ -265,7 +266,7 @@ def arrhenius_table(points: ArrheniusPoints, at: Sequence[float]) -> "Table":
     """Return points, line and predictions for a terminal."""
     unit, fit = UNITS[points.quantity], points.fit
     title = f"{points.species}, {points.quantity}: E_a = {fit.activation_energy} eV"
-    table = _table(title, "K", unit, "")
+    table = new_table(title, "K", unit, "")
     for temperature, one in zip(points.temperatures, points.values, strict=True):
         table.add_row(f"{temperature:g}", str(one), "upper bound, left out" if one.is_upper_bound else "")
     for said in map(fit.predict, at):
@@ -315,13 +316,3 @@ def _estimate(entry: dict[str, Any]) -> Estimate:
     if not np.isfinite(numbers).all() or found.high <= 0.0 or (found.value is not None and found.value <= 0.0):
         raise ValueError("no number")
     return found
-
-
-def _table(title: str, first: str, *others: str) -> "Table":
-    from rich.table import Table
-
-    table = Table(title=title)
-    table.add_column(first)
-    for heading in others:
-        table.add_column(heading, justify="right")
-    return table

@@ -7,12 +7,10 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from dopantfit.workflow import figures as workflow_figures
+from dopantfit.workflow.figures import COLOURS as COLOURS
+from dopantfit.workflow.figures import MARKERS as MARKERS
 from dopantfit.workflow.folders import make_folder
 from dopantfit.workflow.names import drawn
-
-#: Okabe & Ito's colours, told apart by all common kinds of colour vision; markers tell them apart in grey.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-MARKERS = ("o", "^", "s", "D", "v", "P", "x")
 
 
 def new_figure(columns: int = 1, rows: int = 1, width: float = 4.6, height: float = 3.6) -> tuple[Figure, list[Any]]:
@@ -33,7 +31,5 @@ def save_figure(
 
 def label(panel: Any, x: str, y: str, title: str = "") -> None:
     """Name the axes, with units, and the panel."""
-    panel.set_xlabel(x, fontsize=9)
-    panel.set_ylabel(y, fontsize=9)
-    panel.set_title(title, fontsize=9)
+    workflow_figures.label(panel, x, y, title, 9)
     panel.tick_params(labelsize=8)

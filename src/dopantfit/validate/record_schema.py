@@ -53,7 +53,7 @@ class PotentialIdentity(Model):
 
 
 class HostIdentity(Model):
-    """The host whose crystal was doped, and the hash of all that was known of it."""
+    """The host whose crystal was doped, and the hash of all that was known of it but what only plans look at."""
 
     name: str
     sha256: str

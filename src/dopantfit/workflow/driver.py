@@ -1,6 +1,7 @@
 """Run what is not there yet: tasks go to an executor as soon as what they need is done."""
 
-from collections.abc import Callable, Mapping
+import shutil
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,12 +47,13 @@ class GraphSummary:
 class _GraphState:
     """What is known while a run goes on.
 
-    keys: of tasks that have to be worked on. running: tasks under way. alone: tasks that were under way when a worker
-    died, and now run alone.
+    others: run folders whose results are taken where they hold here. keys: of tasks that have to be worked on.
+    running: tasks under way. alone: tasks that were under way when a worker died, and now run alone.
     """
 
     graph: Graph
     folder: Path
+    others: tuple[Path, ...] = ()
     finished: dict[str, Finished] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
@@ -87,18 +89,19 @@ def run_graph(
     observe: Callable[[Event], None] = lambda event: None,
     tick: Callable[[tuple[str, ...]], None] = lambda running: None,
     owner: Path | None = None,
+    others: Sequence[Path] = (),
 ) -> GraphSummary:
     """Bring every task of the graph to an end in `folder`, which is held meanwhile.
 
     A task whose record is whole and was made from the same things is kept. One that fails is tried once more; then
     it is reported, what needs it is skipped, and everything else goes on.
     observe: told every event. tick: told the names of running tasks twice a second. owner: the file that asks for all
-    this, whose alone the folder is.
+    this, whose alone the folder is. others: run folders; what they hold of tasks made from the same things is copied.
     Raises ConfigError when another driver has the folder, it is another file's or cannot be written to; and what the
     trial of the pool raises.
     """
     with run_folder(folder, owner):
-        state = _GraphState(graph, folder)
+        state = _GraphState(graph, folder, tuple(others))
         with ThreadPoolExecutor(max_workers=max(1, len(graph.tasks))) as beside, pool:
             try:
                 while _advance(state, pool, beside, resources, observe):
@@ -140,18 +143,43 @@ def _settle(state: _GraphState, task: Task, observe: Callable[[Event], None]) ->
     try:
         key = key_of(task, {role: need.record for role, need in state.needs(task).items()})
         kept, why_not = _look_at_record(state.folder / task.name, key)
+        source = None if kept is not None else _take(state, task, key)
+        if source is not None:
+            kept, why_not = _look_at_record(state.folder / task.name, key)
     except DopantFitError as problem:
         state.failed[task.name] = str(problem)
         observe(Event("failed", task, str(problem)))
         return True
     if kept is not None:
         state.finished[task.name] = kept
-        observe(Event("kept", task))
+        observe(Event("kept", task, "" if source is None else f"from {source}"))
         return True
     if why_not:
         observe(Event("redone", task, why_not))
     state.keys[task.name], state.attempts[task.name] = key, 0
     return False
+
+
+def _take(state: _GraphState, task: Task, key: str) -> Path | None:
+    """Copy the result of the same task, made from the same things, out of another run; the run, None without one.
+
+    What cannot be copied, for want of room or because it went meanwhile, is made here.
+    """
+    place = state.folder / task.name
+    part = place.with_name(place.name + ".part")
+    for other in state.others:
+        if _look_at_record(other / task.name, key)[0] is None:
+            continue
+        shutil.rmtree(part, ignore_errors=True)
+        try:
+            shutil.copytree(other / task.name, part)
+            shutil.rmtree(place, ignore_errors=True)
+            part.rename(place)
+        except (OSError, shutil.Error):
+            shutil.rmtree(part, ignore_errors=True)
+            continue
+        return other
+    return None
 
 
 def _look_at_record(folder: Path, key: str) -> tuple[Finished | None, str]:

@@ -10,6 +10,9 @@ from matplotlib.ticker import LogFormatterSciNotation
 
 from dopantfit.workflow.outputs import write_csv, write_figure
 
+#: Okabe & Ito's colours, told apart by all common kinds of colour vision; markers tell them apart in grey.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+MARKERS = ("o", "^", "s", "D", "v", "P", "x")
 #: Logarithmic axes within these have plain numbers at their ticks.
 _PLAIN = (1e-3, 1e4)
 
@@ -24,6 +27,19 @@ def new_figure(
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure, figure.subplots(rows, columns, squeeze=False, sharey=share_y)
+
+
+def new_row(columns: int) -> tuple[Figure, list[Any]]:
+    """Return an empty figure and its panels, beside each other."""
+    figure, (panels,) = new_figure(4.6 * columns, 3.8, columns=columns)
+    return figure, list(panels)
+
+
+def label(panel: Any, x: str, y: str, title: str = "", size: float = 10) -> None:
+    """Name the axes, with units, and the panel; size: of the letters [points]."""
+    panel.set_xlabel(x, fontsize=size)
+    panel.set_ylabel(y, fontsize=size)
+    panel.set_title(title, fontsize=size)
 
 
 class PlainLogFormatter(LogFormatterSciNotation):

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from dopantfit.errors import ConfigError
 from dopantfit.workflow.provenance import hash_of, sha256_of
 from dopantfit.workflow.records import Record
-from dopantfit.workflow.task import Task, action, find_action
+from dopantfit.workflow.task import Task, find_action
 
-__all__ = ["Graph", "Task", "action", "find_action", "key_of"]
+__all__ = ["Graph", "Task", "find_action", "key_of"]
 
 _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.+-]*(/[A-Za-z0-9][A-Za-z0-9_.+-]*)*$")
 
@@ -43,14 +43,6 @@ class Graph:
                 del waiting[name]
         return tuple(order)
 
-    def below(self, name: str) -> set[str]:
-        """Names of all tasks that need this one, directly or not."""
-        found: set[str] = {name}
-        for other in self.order:
-            if found & set(self.tasks[other].needs.values()):
-                found.add(other)
-        return found - {name}
-
 
 def key_of(task: Task, needs: Mapping[str, Record]) -> str:
     """Hash of everything a task's result depends on: function and its version, settings, files, needed results.
@@ -61,7 +53,7 @@ def key_of(task: Task, needs: Mapping[str, Record]) -> str:
         "action": task.action,
         "version": find_action(task.action).version,  # type: ignore[attr-defined]
         "settings": task.settings,
-        "files": {name: sha256_of(path) for name, path in task.files.items()},
+        "files": {name: task.digests.get(name) or sha256_of(path) for name, path in task.files.items()},
         "needs": {role: record.digest for role, record in needs.items()},
     }
     return hash_of(content)

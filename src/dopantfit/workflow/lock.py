@@ -85,20 +85,33 @@ def _own(folder: Path, owner: Path) -> None:
         write_json_atomic(folder / OWNER_FILE, {"of": str(owner)})
 
 
-def _take(descriptor: int, path: Path, patience: float) -> None:
+def wait_for(descriptor: int, patience: float) -> bool:
+    """Take the lock on an open file or folder, waiting so long for another holder [s]; whether it was got.
+
+    Raises OSError where the file system has no locks.
+    """
     last = time.monotonic() + patience
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
+            return True
         except OSError as problem:
             if problem.errno not in (errno.EWOULDBLOCK, errno.EACCES):
-                raise ConfigError(
-                    f"{path}: this file system has no locks ({problem.strerror}); put the run on one that has"
-                ) from None
+                raise
         if time.monotonic() >= last:
-            raise ConfigError(f"{path.parent}: {_holder(path)} is working there; wait for it, or end it first")
+            return False
         time.sleep(_LOOK)
+
+
+def _take(descriptor: int, path: Path, patience: float) -> None:
+    try:
+        taken = wait_for(descriptor, patience)
+    except OSError as problem:
+        raise ConfigError(
+            f"{path}: this file system has no locks ({problem.strerror}); put the run on one that has"
+        ) from None
+    if not taken:
+        raise ConfigError(f"{path.parent}: {_holder(path)} is working there; wait for it, or end it first")
 
 
 def _sign(descriptor: int) -> None:

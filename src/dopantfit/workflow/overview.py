@@ -58,7 +58,8 @@ class Overview(AbstractContextManager["Overview"]):
         if event.kind == "kept":
             self._already[event.task.unit] += event.task.cost
         bad = event.kind in ("redone", "retried", "failed", "skipped")
-        if bad or (event.kind == "done" and not self._console.is_terminal):
+        taken = event.kind == "kept" and event.text
+        if bad or ((event.kind == "done" or taken) and not self._console.is_terminal):
             self._print(f"{self._count()}  {event.kind:8s} {event.task.name}{f': {event.text}' if event.text else ''}")
 
     def tick(self, running: tuple[str, ...]) -> None:

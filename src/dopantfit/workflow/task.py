@@ -18,9 +18,10 @@ class Task:
     """One unit of work: a function from files and records to a folder with a record.
 
     name: also the path of its folder inside the run folder. stage: the part of the study that it belongs to.
-    action: ``module:function``, a function marked with `action`; a name, so that any process can find it.
+    action: ``module:function``, the work of a task with a version; a name, so that any process can find it.
     settings: JSON-like, all that the result depends on beside files and needs; seeds included.
     files: paths from outside the run, by the name the function knows them under.
+    digests: hashes that stand for files in the key, where a task depends on no more than a part of one.
     needs: names of tasks, by the role they play for the function.
     cost: expected size of the work in `unit` (ps of molecular dynamics, attempted swaps, ...), for time estimates.
     tolerant: runs with those of its needs that finished, where others failed.
@@ -37,6 +38,15 @@ class Task:
     unit: str = ""
     tolerant: bool = False
     coordinates: bool = False
+    digests: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class FilePart:
+    """A file of a task of which only a part is read. digest: hash of that part, which stands for it in the key."""
+
+    path: Path
+    digest: str
 
 
 @dataclass(frozen=True)
@@ -100,19 +110,6 @@ class Work:
     def report(self, done: float, per_hour: float | None = None) -> None:
         """Say how much of the task's `cost` is done, for whoever watches; at most once a second, never an error."""
         write_progress(self.folder, WorkProgress(done, per_hour))
-
-
-def action(version: int) -> Callable[[Callable[[Work], Outcome]], Callable[[Work], Outcome]]:
-    """Mark a function as the work of a task.
-
-    version: raised whenever the function gives another result for the same inputs, so that old records are redone.
-    """
-
-    def mark(function: Callable[[Work], Outcome]) -> Callable[[Work], Outcome]:
-        function.version = version  # type: ignore[attr-defined]
-        return function
-
-    return mark
 
 
 def find_action(name: str) -> Callable[[Work], Outcome]:

@@ -18,7 +18,8 @@ from pydantic import BaseModel
 
 from dopantfit.workflow.graph import Task
 from dopantfit.workflow.schema import Model
-from dopantfit.workflow.work import Finished, Outcome, Resources, Work
+from dopantfit.workflow.task import FilePart
+from dopantfit.workflow.work import Finished, Outcome, Work
 
 Settings = TypeVar("Settings", bound=Model)
 Result = TypeVar("Result", bound=Model, covariant=True)
@@ -56,47 +57,30 @@ class Product(Generic[Result]):
     measured: Mapping[str, float] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Here:
+class Here(Work):
     """Where a typed task works."""
-
-    work: Work
-
-    @property
-    def folder(self) -> Path:
-        """The task's own folder."""
-        return self.work.folder
-
-    @property
-    def resources(self) -> Resources:
-        """Where and how things run."""
-        return self.work.resources
 
     def path(self, name: str) -> Path:
         """Path of a file from outside the run."""
-        return self.work.task.files[name]
-
-    def report(self, done: float, per_hour: float | None = None) -> None:
-        """Say how much of the task's cost is done, for whoever watches."""
-        self.work.report(done, per_hour)
+        return self.task.files[name]
 
     def made(self, output: TaskOutput[Result]) -> Made[Result]:
         """What a needed task made; KeyError when it failed, which only tasks that are tolerant meet."""
         (model,) = type(output).__pydantic_generic_metadata__["args"]
-        return Made(self.work.needs[output.task], model)
+        return Made(self.needs[output.task], model)
 
     def if_made(self, output: TaskOutput[Result] | None) -> Made[Result] | None:
         """The same; None when that task failed, or none was referred to."""
-        return None if output is None or output.task not in self.work.needs else self.made(output)
+        return None if output is None or output.task not in self.needs else self.made(output)
 
     def all_made(self, outputs: Iterable[TaskOutput[Result]]) -> list[Made[Result]]:
         """What those of the tasks made that did not fail."""
-        return [self.made(one) for one in outputs if one.task in self.work.needs]
+        return [self.made(one) for one in outputs if one.task in self.needs]
 
     @property
     def missing(self) -> tuple[str, ...]:
         """Names of needed tasks that failed."""
-        return tuple(sorted(set(self.work.task.needs) - set(self.work.needs)))
+        return tuple(sorted(set(self.task.needs) - set(self.needs)))
 
 
 @dataclass
@@ -119,7 +103,7 @@ class Action(Generic[Settings, Result]):
     def __call__(self, work: Work) -> Outcome:
         """Do the work of a task, as the driver wants it done."""
         want = self.settings.model_validate_json(json.dumps(dict(work.settings)))
-        made = self.function(Here(work), want)
+        made = self.function(Here(**vars(work)), want)
         return Outcome(made.result.model_dump(mode="json"), made.files, made.measured)
 
 
@@ -142,7 +126,7 @@ class TypedTask(Generic[Result]):
     stage: str
     action: Action[Any, Result]
     settings: Model
-    files: Mapping[str, Path] = field(default_factory=dict)
+    files: Mapping[str, Path | FilePart] = field(default_factory=dict)
     cost: float = 0.0
     unit: str = ""
     tolerant: bool = False
@@ -160,12 +144,13 @@ class TypedTask(Generic[Result]):
             self.stage,
             self.action.name,
             self.settings.model_dump(mode="json"),
-            self.files,
+            {name: one.path if isinstance(one, FilePart) else one for name, one in self.files.items()},
             {name: name for name in references(self.settings)},
             self.cost,
             self.unit,
             self.tolerant,
             self.coordinates,
+            {name: one.digest for name, one in self.files.items() if isinstance(one, FilePart)},
         )
 
 

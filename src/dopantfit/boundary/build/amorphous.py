@@ -28,6 +28,9 @@ _SHAPES: dict[int, tuple[Floats, float]] = {
     6: (np.vstack([np.eye(3), -np.eye(3)]), 1.0),
 }
 
+#: How often a gap is filled anew where a unit finds no place.
+DRAWS = 10
+
 
 def place(
     grain: Atoms,
@@ -40,8 +43,31 @@ def place(
     """Return labels and positions [Å] of the ions that fill the gap of an orthogonal cell.
 
     gap: its two ends along z [Å]. counts: of the centres of polyanions, each with its ligands, and of every cation.
-    Raises ConfigError when a unit finds no place.
+    Where a unit finds no place, all are drawn anew. Raises ConfigError when none of some draws holds all of them.
     """
+    n_units, ions = sum(counts.values()), sum(counts.values()) + unit.count * counts[unit.centre]
+    most = 0
+    for _ in range(DRAWS):
+        labels, positions = _draw(grain, gap, counts, settings, unit, rng)
+        if len(labels) == ions:
+            return labels, positions
+        most = max(most, len(labels) - unit.count * labels.count(unit.centre))
+    raise ConfigError(
+        f"amorphous: {n_units - most} of {n_units} units find no place in a gap of {gap[1] - gap[0]:.2f} Å, the gap is "
+        f"too thin (the best of {DRAWS} draws); raise placed_volume_per_atom ({settings.placed_volume_per_atom!r}) or "
+        f"points_per_unit ({settings.points_per_unit!r})"
+    )
+
+
+def _draw(
+    grain: Atoms,
+    gap: tuple[float, float],
+    counts: Mapping[str, int],
+    settings: Amorphous,
+    unit: Polyanion,
+    rng: np.random.Generator,
+) -> tuple[list[str], Floats]:
+    """One filling of the gap, as of `place`, of those units that found a place."""
     n_units = sum(counts.values())
     points = _grid(grain, gap, n_units * settings.points_per_unit)
     placed = _Placed(grain, unit.ligand)
@@ -57,13 +83,6 @@ def place(
     free += no_polyanion
     for label in cations:
         labels += _place_cation(label, free, placed)
-    if len(labels) < n_units + unit.count * counts[unit.centre]:
-        lost = n_units - (len(labels) - unit.count * labels.count(unit.centre))
-        raise ConfigError(
-            f"amorphous: {lost} of {n_units} units find no place in a gap of {gap[1] - gap[0]:.2f} Å, the gap is too "
-            f"thin; raise placed_volume_per_atom ({settings.placed_volume_per_atom!r}) or points_per_unit "
-            f"({settings.points_per_unit!r})"
-        )
     return labels, placed.positions[len(grain) :]
 
 

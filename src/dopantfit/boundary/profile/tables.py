@@ -7,6 +7,7 @@ from rich.console import RenderableType
 from rich.table import Table
 
 from dopantfit.boundary.profile.domains import NAMES
+from dopantfit.terminal import new_table
 
 
 def tables(record: Mapping[str, Any]) -> list[RenderableType]:
@@ -21,13 +22,6 @@ def tables(record: Mapping[str, Any]) -> list[RenderableType]:
     return parts
 
 
-def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left")
-    for number, column in enumerate(columns):
-        table.add_column(column, justify="left" if number == 0 else "right")
-    return table
-
-
 def _stages(record: Mapping[str, Any]) -> Table:
     columns = (
         "stage",
@@ -39,7 +33,7 @@ def _stages(record: Mapping[str, Any]) -> Table:
         "p (bar)",
         "time (s)",
     )
-    table = _table(f"{record['name']}: {record['ions']} ions", *columns)
+    table = new_table(f"{record['name']}: {record['ions']} ions", *columns)
     for stage in record["stages"]:
         health, pressure = stage["health"], stage["pressure_bar"]
         table.add_row(
@@ -60,7 +54,7 @@ def _domains(found: Mapping[str, Any]) -> Table:
     order = f"grain {found['order_grain']:.2f}, amorphous {found['order_amorphous']:.2f}"
     title = f"in-plane order of {'/'.join(found['framework'])}: {order}"
     percents = [f"{label} (at%)" for label in labels]
-    table = _table(title, "domain", "width (Å)", "ions", f"{near_of}-{near_of} (Å)", *percents)
+    table = new_table(title, "domain", "width (Å)", "ions", f"{near_of}-{near_of} (Å)", *percents)
     for name in NAMES:
         one = found[name]
         near = one["nearest_A"]
@@ -72,7 +66,7 @@ def _domains(found: Mapping[str, Any]) -> Table:
 
 def _realisations(records: list[Mapping[str, Any]]) -> Table:
     columns = ("realisation", "asked (at%)", "mean (at%)", "replaced", "extra ions", "smallest void", "state")
-    table = _table("doped boundaries", *columns)
+    table = new_table("doped boundaries", *columns)
     for record in records:
         doping = record["doping"]
         replaced = ", ".join(f"{count} {host}" for host, count in doping["replaced"].items())

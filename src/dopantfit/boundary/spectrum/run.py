@@ -24,14 +24,7 @@ from dopantfit.errors import ConfigError, EngineError
 from dopantfit.workflow.folders import make_folder
 from dopantfit.workflow.lock import run_folder
 from dopantfit.workflow.pool import ATTEMPTS
-from dopantfit.workflow.progress import (
-    NOBODY,
-    PROGRESS_FILE,
-    ProgressObserver,
-    TimeLeft,
-    WorkProgress,
-    progress_of,
-)
+from dopantfit.workflow.progress import NOBODY, PROGRESS_FILE, ProgressObserver, TimeLeft, WorkProgress, progress_of
 from dopantfit.workflow.provenance import Provenance, write_json_atomic
 from dopantfit.workflow.step import Step
 from dopantfit.workflow.task import Submits

@@ -7,6 +7,7 @@ from rich.console import RenderableType
 from rich.table import Table
 
 from dopantfit.boundary.spectrum.record import TYPICAL, Band, SpectrumRecord
+from dopantfit.terminal import new_table
 
 
 def tables(record: SpectrumRecord, agreed: Sequence[Mapping[str, Any]]) -> list[RenderableType]:
@@ -17,16 +18,9 @@ def tables(record: SpectrumRecord, agreed: Sequence[Mapping[str, Any]]) -> list[
     return [*parts, *record.warnings, *record.statements]
 
 
-def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left")
-    for number, column in enumerate(columns):
-        table.add_column(column, justify="left" if number == 0 else "right")
-    return table
-
-
 def _strata(record: SpectrumRecord) -> Table:
     title = f"exchange energies of {record.sampling.dopant} (eV, against the ion that moved, at {TYPICAL:g} K)"
-    table = _table(title, "site", "number", "sampled", "answered", "lowest", "median")
+    table = new_table(title, "site", "number", "sampled", "answered", "lowest", "median")
     for one in record.strata:
         lowest, median = ("" if value is None else f"{value:.2f}" for value in (one.lowest_eV, one.median_eV))
         name = f"{one.kind}, {one.domain}"
@@ -37,7 +31,7 @@ def _strata(record: SpectrumRecord) -> Table:
 def _placements(record: SpectrumRecord) -> Table:
     domains = list(record.placements[0].share)
     shares = [f"in the {one} (%)" for one in domains]
-    table = _table(
+    table = new_table(
         f"where the dopants are ({record.dopants:g} in all)", "T (K)", *shares, "grain over amorphous", "carriers"
     )
     for one in record.placements:
@@ -49,7 +43,7 @@ def _placements(record: SpectrumRecord) -> Table:
 
 
 def _check(agreed: Sequence[Mapping[str, Any]]) -> Table:
-    table = _table("the chain of swaps as the check: grain over amorphous", "T (K)", "spectrum", "chain", "agree")
+    table = new_table("the chain of swaps as the check: grain over amorphous", "T (K)", "spectrum", "chain", "agree")
     for one in agreed:
         both = (_band(Band(**one[name])) for name in ("spectrum", "chain"))
         table.add_row(f"{one['temperature_K']:g}", *both, "yes" if one["agree"] else "no")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dopantfit.boundary.options import PotentialOption, UnvalidatedOption
-from dopantfit.terminal import JsonOption, at_a_time, console, print_json
+from dopantfit.terminal import JsonOption, at_a_time, console, new_table, print_json
 
 if TYPE_CHECKING:
     from dopantfit.boundary.swap.temper import RoundReport
@@ -81,15 +81,11 @@ def _tell(observer: "ProgressObserver", report: "RoundReport") -> None:
 
 
 def _show(found: dict[str, Any], as_json: bool) -> None:
-    from rich.table import Table
-
     if as_json:
         print_json(found)
         return
     for title, name in (("All exchanges", "acceptance"), ("Across the interface", "acceptance_across")):
-        table = Table(title=title)
-        for heading in ("partner", "attempts", "accepted", "Metropolis share", "95 %"):
-            table.add_column(heading, justify="left" if heading == "partner" else "right")
+        table = new_table(title, "partner", "attempts", "accepted", "Metropolis share", "95 %")
         for partner, one in found[name].items():
             interval = f"{one['low']:.3f}-{one['high']:.3f}"
             table.add_row(partner, str(one["attempted"]), str(one["accepted"]), f"{one['share']:.3f}", interval)

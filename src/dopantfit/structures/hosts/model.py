@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from functools import cached_property
 from itertools import pairwise
+from math import exp
 from typing import Annotated
 
 import numpy as np
@@ -14,6 +15,7 @@ from dopantfit.strict_toml import Count, NonNegative, Positive, Table
 from dopantfit.structures.cells import labels_of
 from dopantfit.structures.prototypes import Crystal, Prototype, crystal
 from dopantfit.structures.substitution import Substitution, substituted, whole_count
+from dopantfit.units import BOLTZMANN
 
 Text = Annotated[str, Field(min_length=1)]
 Row = tuple[int, int, int]
@@ -116,9 +118,28 @@ class Run(Table):
 
 
 class MobilityRun(Run):
-    """The run that shows the mobile ion; its sites are ``hop_length`` apart."""
+    """The run that shows the mobile ion; its sites are ``hop_length`` apart.
+
+    diffusion: D* at that temperature, and activation_energy [eV]: roughly, for plans of runs that nobody has made. No
+    result depends on them, so they are in no record and no key, and hosts that differ in nothing else are equal.
+    """
 
     hop_length: Positive
+    diffusion: Positive | None = Field(default=None, exclude=True)
+    activation_energy: Positive | None = Field(default=None, exclude=True)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, MobilityRun) and self.model_dump() == other.model_dump()
+
+    def __hash__(self) -> int:
+        return hash((self.x, self.y, self.temperature, self.hop_length))
+
+    def diffusion_at(self, temperature: float) -> float | None:
+        """Rough D* [cm²/s] at another temperature [K]; None where the host does not tell."""
+        if self.diffusion is None or self.activation_energy is None:
+            return None
+        change = 1.0 / temperature - 1.0 / self.temperature
+        return self.diffusion * exp(-self.activation_energy * change / BOLTZMANN)
 
 
 class Limit(Table):
@@ -274,6 +295,10 @@ class Host(Table):
         """Mobile ions that one partner brings."""
         rule = self.substitution
         return (self.charges[rule.replaced] - self.charges[rule.partner]) // self.charges[self.mobile]
+
+    def mobile_in(self, units: int, partners: int) -> int:
+        """Mobile ions of so many formula units with so many partners."""
+        return self.formula_unit.get(self.mobile, 0) * units + self.mobile_per_partner() * partners
 
     def partners(self, count: int) -> Substitution:
         """So many partners on the sites that they take."""

@@ -78,6 +78,11 @@ def test_the_barrier_of_a_known_landscape_is_found_although_the_path_starts_off_
     assert str(found.mechanism) == "one ion, one saddle" and found.rests == (0, len(found.energies) - 1)
 
 
+def test_a_hop_of_more_than_half_a_cell_is_followed_and_not_taken_for_its_nearest_image(path):
+    path.start.set_cell([1.75 * LENGTH, 10.0, 10.0])
+    assert str(find_barrier(path, Bumpy).mechanism) == "one ion, one saddle"
+
+
 def test_a_path_over_a_state_of_rest_is_two_steps_and_the_barrier_is_the_climb_out_of_it(path):
     found = find_barrier(path, Trap)
     # The saddles are at cos = d/4h, h - d/2 + d²/16h above the ends; the state between lies d below these.

@@ -1,11 +1,11 @@
 """The path of minimum energy of a hop, and what climbs along it: a chain of nudged elastic bands from rest to rest.
 
-First the ion is dragged: held against the rest of the crystal on its straight lines by the empty site, from there to
-either end, while all others relax. Nothing is drawn through an anion so, and polyanions and other ions that give way do
-so along with the ion; both ends are what lies downhill from the path. Its images start a band (improved tangents:
-Henkelman & Jónsson, J. Chem. Phys. 113, 9978 (2000)). Where it sags between two climbs there is a state of rest
-between, and the band is parted there, until every part is one elementary step over one saddle. Between images the
-energy is the cubic curve through energies and forces along the band.
+Both ends are the lowest states of rest that the ion finds from its sites. Between them it is dragged: held against the
+rest of the crystal on its straight lines by the empty site, from there towards either end, while all others relax.
+Nothing is drawn through an anion so, and polyanions and other ions that give way do so along with the ion. These images
+start a band (improved tangents: Henkelman & Jónsson, J. Chem. Phys. 113, 9978 (2000)). Where it sags between two climbs
+there is a state of rest between, and the band is parted there, until every part is one elementary step over one saddle.
+Between images the energy is the cubic curve through energies and forces along the band.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,7 +16,6 @@ import numpy as np
 from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.constraints import FixConstraint
-from ase.geometry import find_mic
 from ase.mep import NEB
 from ase.optimize import BFGS, FIRE
 from ase.utils.forcecurve import fit_images
@@ -29,11 +28,11 @@ from dopantfit.validate.migration import AT_REST, Floats, MakeCalculator, Migrat
 #: is off by are 3 meV.
 BAND, _PREPARED = 0.03, 0.05
 #: Positions of the dragged ion between the empty site and either end.
-_DRAGGED = 4
+_DRAGGED = 3
 #: Distance of images over all ions [Å], and how many a band has at least and at most.
 _SPACING, _FEWEST, _MOST = 0.75, 3, 7
-#: Random displacements [Å] of the ions around the one at the empty site, tried so often: what is symmetric stays on its
-#: ridge, where polyanions that turn find a lower path beside it.
+#: Random displacements [Å] of all ions, tried so often: what is symmetric stays on its ridge, where polyanions that
+#: turn find a lower path beside it.
 _RATTLE, _TRIED, _SEED = 0.05, 3, 20220824
 #: What a state of rest between two climbs lies below both [eV], k T at 600 K; a shallower one stays part of a step.
 _SAG = 0.05
@@ -106,23 +105,23 @@ def find_barrier(
     Raises ConvergenceError when a part of it does not come to rest, CollapseError where ions or shells fall into each
     other.
     """
+    report("relaxing the ends")
     if begun:
-        report("relaxing the ends")
-        chain = [_in_cell(image, path) for image in begun]
-        chain[0], chain[-1] = _at_rest(chain[0], make, "start"), _at_rest(chain[-1], make, "end")
+        ends = _at_rest(_in_cell(begun[0], path), make), _at_rest(_in_cell(begun[-1], path), make)
     else:
-        report("dragging the ion")
-        middle = _middle(path, make)
-        sides = [_dragged(path, middle, goal, make) for goal in (0.0, 1.0)]
-        report("relaxing the ends")
-        first, last = (_down_to_rest(path, side, goal, make) for side, goal in zip(sides, (0.0, 1.0), strict=True))
-        chain = [*first[::-1], middle, *last]
-    if not any(_is_at(path, image, goal) for image, goal in ((chain[0], 0.0), (chain[-1], 1.0))):
+        ends = _end(path, 0.0, make), _end(path, 1.0, make)
+    held = [_is_at(path, state, goal) for state, goal in zip(ends, (0.0, 1.0), strict=True)]
+    if not any(held):
         raise ConvergenceError(
             "migration path: the ion rests at neither of the two sites, and goes back to the empty one: there is no hop"
         )
+    if begun:
+        between = [_in_cell(image, path) for image in begun[1:-1]]
+    else:
+        report("dragging the ion")
+        between = _dragged(path, held, make)
     report("relaxing the band")
-    return _climbs(path, _elementary_steps(chain, make))
+    return _climbs(path, _elementary_steps([ends[0], *between, ends[1]], make))
 
 
 def _in_cell(image: Atoms, path: MigrationPath) -> Atoms:
@@ -152,37 +151,50 @@ class _HeldAgainstTheRest(FixConstraint):  # type: ignore[misc]  # ASE has no ty
         return 6
 
 
-def _middle(path: MigrationPath, make: MakeCalculator) -> Atoms:
-    """The ion held at the empty site, all others at rest: the lowest of several tries."""
-    rng, found = np.random.default_rng(_SEED), []
-    for rattle in (0.0, *[_RATTLE] * _TRIED):
-        tried = path.at(0.5)
-        shifts = rng.normal(0.0, rattle, tried.positions.shape)
-        shifts[path.ion] = 0.0
-        tried.positions += shifts - shifts.mean(axis=0)
-        tried.positions[path.ion] = path.at(0.5).positions[path.ion]
+def _lowest(path: MigrationPath, part: float, relax: Callable[[Atoms], Atoms]) -> Atoms:
+    """The lowest of several states with the ion on a part of its way; those that keep it there come first.
+
+    Raises what the first try did where all fail, ConvergenceError or CollapseError.
+    """
+    rng = np.random.default_rng(_SEED)
+    found: list[Atoms] = []
+    problems: list[Exception] = []
+    for _ in range(_TRIED):
+        tried = path.at(part)
+        tried.positions += rng.normal(0.0, _RATTLE, tried.positions.shape)
         try:
-            found.append(_held(tried, path.ion, make))
-        except (CollapseError, ConvergenceError):
-            if rattle == 0.0:
-                raise
-    return min(found, key=_energy)
+            found.append(relax(tried))
+        except (CollapseError, ConvergenceError) as problem:
+            problems.append(problem)
+    if not found:
+        raise problems[0]
+    return min(found, key=lambda state: (not _is_at(path, state, part), _energy(state)))
 
 
-def _dragged(path: MigrationPath, middle: Atoms, goal: float, make: MakeCalculator) -> list[Atoms]:
-    """Images from the empty site to an end, without the first: the ion held on its way, all others nearly at rest."""
-    images = [middle]
-    for part in np.linspace(0.5, goal, _DRAGGED + 1)[1:]:
-        image = images[-1].copy()
-        image.positions[path.ion] = path.at(float(part)).positions[path.ion]
-        images.append(_held(image, path.ion, make))
-    return images[1:]
+def _end(path: MigrationPath, goal: float, make: MakeCalculator) -> Atoms:
+    return _lowest(path, goal, lambda tried: _at_rest(tried, make))
 
 
-def _held(atoms: Atoms, ion: int, make: MakeCalculator) -> Atoms:
-    """Relax all but one ion; as far as it comes, for it only starts a band."""
+def _dragged(path: MigrationPath, held: Sequence[bool], make: MakeCalculator) -> list[Atoms]:
+    """Images between the ends: the ion held on its way, all others nearly at rest.
+
+    held: whether the first and the second site hold the ion; from one that does not, the path leads to the empty site.
+    """
+    middle = _lowest(path, 0.5, lambda tried: _held(tried, path, 0.5, make))
+    sides: list[list[Atoms]] = []
+    for goal, holds in zip((0.0, 1.0), held, strict=True):
+        side = [middle]
+        for part in np.linspace(0.5, goal, _DRAGGED + 2)[1:-1] if holds else ():
+            side.append(_held(side[-1].copy(), path, float(part), make))
+        sides.append(side[1:])
+    return [*sides[0][::-1], middle, *sides[1]]
+
+
+def _held(atoms: Atoms, path: MigrationPath, part: float, make: MakeCalculator) -> Atoms:
+    """Put the ion on a part of its way and relax all others; as far as they come, for it only starts a band."""
+    atoms.positions[path.ion] = path.at(part).positions[path.ion]
     atoms.calc = make()
-    atoms.set_constraint(_HeldAgainstTheRest(ion, len(atoms)))
+    atoms.set_constraint(_HeldAgainstTheRest(path.ion, len(atoms)))
     try:
         BFGS(atoms, logfile=None, maxstep=0.1).run(fmax=_PREPARED, steps=_STEPS)
     except ConfigError as problem:
@@ -191,32 +203,17 @@ def _held(atoms: Atoms, ion: int, make: MakeCalculator) -> Atoms:
     return _kept(atoms)
 
 
-def _down_to_rest(path: MigrationPath, side: list[Atoms], goal: float, make: MakeCalculator) -> list[Atoms]:
-    """The images of a side as far as its end: the lowest state of rest downhill from them, at its site if one is."""
-    found = []
-    for number, image in enumerate(side):
-        back = _apart(image, side[number - 1] if number else path.at(0.5))[path.ion]
-        pushed = image.copy()
-        # What is symmetric stays on its ridge otherwise.
-        pushed.positions[path.ion] += _RATTLE * back / np.linalg.norm(back)
-        state = _at_rest(pushed, make, "end")
-        found.append((not _is_at(path, state, goal), _energy(state), number, state))
-    _, _, number, state = min(found, key=lambda one: one[:3])
-    return [*side[:number], state]
-
-
-def _is_at(path: MigrationPath, state: Atoms, goal: float) -> bool:
-    """Whether the ion is nearer to the first (0) or second (1) site than to the empty one."""
+def _is_at(path: MigrationPath, state: Atoms, part: float) -> bool:
+    """Whether the ion is at a part of its way: off it by less than half of the way to the empty site."""
     everyone = _apart(path.start, state)
-    gone = everyone[path.ion] - everyone.mean(axis=0)
-    to_site, to_middle = (float(np.linalg.norm(gone - path.displacement(part))) for part in (goal, 0.5))
-    return to_site < to_middle
+    off = everyone[path.ion] - everyone.mean(axis=0) - path.displacement(part)
+    return bool(np.linalg.norm(off) < 0.5 * np.linalg.norm(path.via))
 
 
-def _at_rest(atoms: Atoms, make: MakeCalculator, name: str) -> Atoms:
+def _at_rest(atoms: Atoms, make: MakeCalculator) -> Atoms:
     relaxed = atoms.copy()
     relaxed.calc = make()
-    converge(BFGS(relaxed, logfile=None, maxstep=0.1), AT_REST, name)
+    converge(BFGS(relaxed, logfile=None, maxstep=0.1), AT_REST, "state of rest")
     return _kept(relaxed)
 
 
@@ -289,7 +286,7 @@ def _relaxed_band(band: list[Atoms], make: MakeCalculator) -> tuple[int, Atoms] 
             continue
         sag = _sag(band) if refused < 3 else None
         if sag is not None:
-            state = _at_rest(band[sag], make, "state between")
+            state = _at_rest(band[sag], make)
             if min(np.linalg.norm(_apart(state, band[end])) for end in (0, -1)) > _SAME:
                 return sag, state
             refused += 1
@@ -311,8 +308,12 @@ def _sag(band: Sequence[Atoms]) -> int | None:
 
 
 def _apart(one: Atoms, other: Atoms) -> Floats:
-    """How far ions went from one image to another [Å], nearest images."""
-    return np.asarray(find_mic(other.positions - one.positions, one.cell, one.pbc)[0])
+    """How far ions went from one image to another [Å].
+
+    Ions are followed on their way and never put back into the cell: from site to site may be half a cell, and their
+    nearest images another way.
+    """
+    return np.asarray(other.positions - one.positions)
 
 
 def _climbs(path: MigrationPath, steps: Sequence[Sequence[Atoms]]) -> MigrationBarrier:

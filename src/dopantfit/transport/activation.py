@@ -28,9 +28,10 @@ def read_activation_energy(path: Path, species: str) -> ActivationEnergy:
         record = json.loads(path.read_text(encoding="utf-8"))
         energy = Estimate.from_dict(record["activation_energy_eV"])
         of, temperatures = record["species"], [float(one) for one in record["used_K"]]
-        numbers = [float(one) for one in (energy.value, energy.error, *temperatures)]
-        if not np.isfinite(numbers).all() or len(temperatures) < 2:
+        if energy.value is None or energy.error is None or len(temperatures) < 2:
             raise ValueError("no line")
+        if not np.isfinite([energy.value, energy.error, *temperatures]).all():
+            raise ValueError("no numbers")
     except OSError as problem:
         raise ConfigError(f"{path}: cannot be read ({problem.strerror}); check the path") from None
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):

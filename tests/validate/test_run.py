@@ -138,14 +138,18 @@ def test_gates_that_run_dynamics_are_stale_after_a_change_of_its_settings_and_no
     assert {name for name in GATES if before[name] != after[name]} == {"compound", "host", "stability", "mobility"}
 
 
-def test_a_barrier_kept_for_a_dopant_on_the_mobile_ion_s_places_has_a_key_of_its_own(folder):
-    subject = load_subject(folder, "latp-mg-2022", "quick")
-    for charge, own in ((2, False), (1, True)):
-        dopant = subject.config.dopant.model_copy(update={"formal_charge": charge})
-        config = subject.config.model_copy(update={"dopant": dopant})
-        doped = dataclasses.replace(subject, config=config)
-        keys = {doped.key("barrier", False, False, False, ("barrier",), paths=paths) for paths in (True, False)}
-        assert (len(keys) == 2) is own
+def test_barriers_are_judged_again_when_the_line_of_diffusion_beside_them_changes(folder):
+    (folder / "validate.toml").write_text('[barrier]\ndiffusion = "line.json"\n')
+
+    def keys(energy: float) -> dict[str, str]:
+        value = {"value": energy, "error": 0.1, "interval_95": [energy - 0.2, energy + 0.2]}
+        line = {"species": "Li", "activation_energy_eV": value, "used_K": [700.0, 1000.0]}
+        (folder / "line.json").write_text(json.dumps(line))
+        subject = load_subject(folder, "latp-mg-2022", "quick")
+        return {name: subject.key(name, False, False, False, (), paths=one.paths) for name, one in GATES.items()}
+
+    one, other = keys(0.3), keys(0.4)
+    assert {name for name in GATES if one[name] != other[name]} == {"barrier"}
 
 
 def test_gates_on_several_processes_find_what_they_find_on_one(folder):

@@ -1,13 +1,9 @@
-"""Migration of one mobile ion from site to site through an empty one: the path, and its barrier by the elastic band.
+"""Migration of one mobile ion from site to site through an empty one: the hop, before anything of it is relaxed.
 
-The mechanism is that of a vacancy: of two neighbouring sites of the mobile ion one is emptied, and the ion of the other
-goes there (M1-M2-M1 in a NASICON). One ion too few, and a dopant that nothing balances, leave a charge, which a uniform
+The hop is that of a vacancy: of two neighbouring sites of the mobile ion one is emptied, and the ion of the other goes
+there (M1-M2-M1 in a NASICON). One ion too few, and a dopant that nothing balances, leave a charge, which a uniform
 background makes up for: it changes no force, and no difference of energies in one cell. The cell is that of the relaxed
 crystal: squeezed into another one, polyanions turn and spoil the symmetry of the path.
-
-Band: nudged, improved tangents (Henkelman & Jónsson, J. Chem. Phys. 113, 9978 (2000)); between its images the energy is
-the cubic curve through energies and forces along it. No image climbs: one that does leaves the
-path where polyanions turn.
 """
 
 from collections.abc import Callable
@@ -18,9 +14,8 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator
 from ase.filters import FrechetCellFilter
 from ase.geometry import find_mic
-from ase.mep import NEB
-from ase.optimize import BFGS, FIRE
-from ase.utils.forcecurve import fit_images
+from ase.optimize import BFGS
+from ase.optimize.optimize import Optimizer
 from numpy.typing import NDArray
 
 from dopantfit.errors import ConfigError, ConvergenceError
@@ -32,14 +27,8 @@ Floats = NDArray[np.float64]
 #: Makes a calculator for one image of a band.
 MakeCalculator = Callable[[], Calculator]
 
-#: Largest force [eV/Å] on the ends, and across the band: 0.03 eV/Å over the 0.1 Å that a saddle is off by are 3 meV.
-ENDS, BAND = 0.01, 0.03
-#: Images between the ends; an odd number has one in the middle, where a symmetric path turns.
-IMAGES = 7
-#: Random displacements of the images [Å]: what is symmetric stays on its ridge, where a path beside it is lower.
-RATTLE, _SEED = 0.05, 20220824
-#: Largest distance of the ends over all ions, in hops; 1.1 where the surroundings give way, 2 where others move too.
-_ALONG = 1.6
+#: Largest force on what is at rest [eV/Å]: its energy is then good to a meV.
+AT_REST = 0.01
 #: Steps until an iteration is given up.
 _STEPS = 500
 
@@ -58,10 +47,15 @@ class MigrationPath:
     end: Floats
     dopant: int | None = None
 
-    def at(self, displacement: Floats) -> Atoms:
-        """The cell with the ion moved so far from its first site [Å]."""
+    def displacement(self, part: float) -> Floats:
+        """How far the ion is from its first site [Å], 0 to 1: on straight lines by the empty site at ½."""
+        first = 2.0 * min(part, 0.5) * self.via
+        return np.asarray(first + max(2.0 * part - 1.0, 0.0) * (self.end - self.via))
+
+    def at(self, part: float) -> Atoms:
+        """The cell with the ion on a part of its way."""
         moved = self.start.copy()
-        moved.positions[self.ion] += displacement
+        moved.positions[self.ion] += self.displacement(part)
         return moved
 
 
@@ -98,7 +92,7 @@ def relaxed_crystal(crystal: Crystal, make: MakeCalculator) -> Crystal:
     """
     ions = crystal.ions
     ions.calc = make()
-    _converge(BFGS(FrechetCellFilter(ions), logfile=None), ENDS, "crystal")
+    converge(BFGS(FrechetCellFilter(ions), logfile=None), AT_REST, "crystal")
     empty = crystal.sites[crystal.sites.numbers == 0]
     empty.set_cell(ions.cell, scale_atoms=True)
     ions.calc = None
@@ -121,60 +115,8 @@ def with_dopant(path: MigrationPath, replaced: str, dopant: str, near: bool) -> 
     return MigrationPath(with_labels(path.start, labels), path.ion, path.via, path.end, site)
 
 
-@dataclass(frozen=True)
-class MigrationBarrier:
-    """A relaxed path. distances: of the images along the band [Å]; energies: over that of the first end [eV].
-
-    forward, backward: barriers from the first and from the second end [eV], by the curve between the images.
-    """
-
-    distances: Floats
-    energies: Floats
-    forward: float
-    backward: float
-
-
-def find_barrier(
-    path: MigrationPath, make: MakeCalculator, report: Callable[[str], None] = lambda text: None
-) -> MigrationBarrier:
-    """Relax both ends and the band between them, at the cell as it is.
-
-    Raises ConvergenceError when one of them does not come to rest.
-    """
-    report("relaxing the ends")
-    images = _band(path, *_ends(path, make))
-    for image in images[1:-1]:
-        image.calc = make()
-    shared = len({id(image.calc) for image in images}) < len(images)
-    report("relaxing the band")
-    band = NEB(images, k=1.0, method="improvedtangent", allow_shared_calculator=shared)
-    # Short steps: those of the full length take images over each other.
-    _converge(FIRE(band, logfile=None, maxstep=0.1, dtmax=0.3), BAND, "band")
-    curve = fit_images(images)
-    top = max(float(curve.fit_energies.max()), 0.0)
-    energies = np.asarray(curve.energies)
-    return MigrationBarrier(np.asarray(curve.path), energies, top, max(top - float(energies[-1]), 0.0))
-
-
-def _ends(path: MigrationPath, make: MakeCalculator) -> tuple[Atoms, Atoms]:
-    """Both ends at rest; each from the other, so that polyanions which may turn either way turn the same way."""
-    found = _relaxed(path.at(0.0 * path.end), make, "start")
-    ends = []
-    for shift, name in ((path.end, "end"), (0.0 * path.end, "start")):
-        moved = found.copy()
-        moved.positions[path.ion] = path.start.positions[path.ion] + shift
-        found = _relaxed(moved, make, name)
-        ends.append(found)
-    return ends[1], ends[0]
-
-
-def _relaxed(atoms: Atoms, make: MakeCalculator, name: str) -> Atoms:
-    atoms.calc = make()
-    _converge(BFGS(atoms, logfile=None), ENDS, name)
-    return atoms
-
-
-def _converge(optimiser: BFGS | FIRE, tolerance: float, name: str) -> None:
+def converge(optimiser: Optimizer, tolerance: float, name: str) -> None:
+    """Run an optimiser until no force is above a tolerance [eV/Å]; ConvergenceError where it does not come to rest."""
     try:
         ended = optimiser.run(fmax=tolerance, steps=_STEPS)
     except ConfigError as problem:
@@ -185,24 +127,3 @@ def _converge(optimiser: BFGS | FIRE, tolerance: float, name: str) -> None:
             f"migration path: the {name} did not come to rest within {_STEPS} steps (largest force above {tolerance} "
             "eV/Å); the ion may have left the path, look at the potential"
         )
-
-
-def _band(path: MigrationPath, start: Atoms, end: Atoms) -> list[Atoms]:
-    """Images evenly spread: the ion on straight lines by the empty site, the others on straight lines."""
-    total, _ = find_mic(end.positions - start.positions, start.cell, start.pbc)
-    reach, hop = float(np.linalg.norm(total)), float(np.linalg.norm(path.end))
-    if reach > _ALONG * hop:
-        raise ConvergenceError(
-            f"migration path: its ends are {reach:.1f} Å apart over all ions, and the hop is {hop:.1f} Å; other ions "
-            "go along, and no one barrier is that of the hop"
-        )
-    middle = path.start.positions[path.ion] + path.via - start.positions[path.ion]
-    images, rng = [start], np.random.default_rng(_SEED)
-    for part in np.linspace(0.0, 1.0, IMAGES + 2)[1:-1]:
-        image = start.copy()
-        image.positions += part * total
-        bend = 2.0 * min(part, 1.0 - part) * (middle - 0.5 * total[path.ion])
-        image.positions[path.ion] += bend
-        image.positions += rng.normal(0.0, RATTLE, image.positions.shape)
-        images.append(image)
-    return [*images, end]

@@ -1,32 +1,29 @@
 """Gate g: the barrier of the mobile ion's hop, in the undoped host, and near and far from a dopant."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from textwrap import fill
 from typing import Any
 
+from ase import Atoms
 from ase.calculators.calculator import Calculator
 
 from dopantfit.energy import ShellModel
-from dopantfit.errors import CollapseError, ConfigError, ConvergenceError
-from dopantfit.reference.calculator import CalculatorSettings, LabelCalculator
+from dopantfit.errors import CollapseError, ConfigError, ConvergenceError, DopantFitError, EngineError
+from dopantfit.reference.calculator import CalculatorSettings, LabelCalculator, in_words
+from dopantfit.transport.activation import ActivationEnergy
 from dopantfit.validate import thresholds
-from dopantfit.validate.figures import COLOURS, MARKERS, label, new_figure, save_figure
 from dopantfit.validate.gate import Check, Gate, GateWork
-from dopantfit.validate.migration import (
-    MakeCalculator,
-    MigrationBarrier,
-    MigrationPath,
-    find_barrier,
-    migration_path,
-    relaxed_crystal,
-    with_dopant,
-)
+from dopantfit.validate.migration import MakeCalculator, MigrationPath, migration_path, relaxed_crystal, with_dopant
+from dopantfit.validate.migration_figure import draw
+from dopantfit.validate.minimum_path import MigrationBarrier, find_barrier
 from dopantfit.validate.settings import SETTINGS_FILE
 from dopantfit.validate.subject import Subject
 
-HOST, NEAR, FAR, REFERENCE = "host", "near the dopant", "far from it", "host, reference calculator"
+HOST, NEAR, FAR = "host", "near the dopant", "far from it"
+PLACES = (HOST, NEAR, FAR)
+#: Appended to the name of a path on the reference calculator.
+REFERENCE = ", reference calculator"
 
 
 @dataclass(frozen=True)
@@ -38,105 +35,150 @@ class Hop:
     problem: str = ""
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain numbers [eV]."""
-        if self.barrier is None:
+        """Plain numbers [eV], and who moves."""
+        found = self.barrier
+        if found is None:
             return {"problem": self.problem}
-        return {"forward_eV": self.barrier.forward, "backward_eV": self.barrier.backward}
+        return {
+            "forward_eV": found.forward,
+            "backward_eV": found.backward,
+            "mechanism": str(found.mechanism),
+            "ions": found.mechanism.ions,
+            "ions_together": found.mechanism.together,
+            "rests_eV": [float(found.energies[number]) for number in found.rests],
+        }
 
 
 def barrier(subject: Subject, work: GateWork) -> Gate:
     """Hold the barrier of the host's mobile ion against its limits, and against that of a reference calculator.
 
     The dopant's paths are reported, and decide nothing: it stands there without what would balance its charge.
-    Raises ConvergenceError when the host's own path does not come to rest, ConfigError for a calculator that is none.
+    Raises ConvergenceError when the host's own path does not come to rest, ConfigError for a calculator that is none or
+    does not know the host, EngineError when it has no path of the host.
     """
-    reference = calculator_of(subject)
+    diffusion, reference = subject.diffusion, calculator_of(subject)
     make = partial(ShellModel, subject.potential, background=True)
-    path = _path(subject, make)
-    hops = [Hop(HOST, find_barrier(path, make, _report(work, HOST, 0.1)))]
-    replaced = subject.host.site_of(subject.dopant.formal_charge)
-    for part, near, name in ((0.3, True, NEAR), (0.5, False, FAR)):
-        doped = partial(with_dopant, path, replaced, subject.dopant.label, near)
-        hops.append(_tried(name, doped, make, _report(work, name, part)))
+    hops = _hops(subject, make, "", _part(work, 0.0, 0.5 if reference else 1.0))
     if reference is not None:
-        hops.append(_of_reference(subject, reference, _report(work, REFERENCE, 0.7)))
-    finding = _finding(subject, hops)
+        begun = {hop.name: hop.barrier.images for hop in hops if hop.barrier is not None}
+        hops += _of_reference(subject, reference, begun, _part(work, 0.5, 0.5))
+    finding = _finding(subject, hops, diffusion)
     return Gate(
         name="barrier",
         finding=finding,
         checks=tuple(_checks({hop.name: hop for hop in hops})),
-        figures=(_draw(hops, work, finding),),
-        details={"paths": {hop.name: hop.as_dict() for hop in hops}},
+        figures=(draw([(hop.name, hop.barrier) for hop in hops], diffusion, work.figures, finding),),
+        details={
+            "paths": {hop.name: hop.as_dict() for hop in hops},
+            **({} if diffusion is None else {"diffusion_eV": diffusion.energy.as_dict()}),
+        },
     )
 
 
 def calculator_of(subject: Subject) -> Calculator | None:
-    """Return the calculator that ``validate.toml`` names, if it names one; ConfigError where it cannot be made."""
+    """Return the calculator that ``validate.toml`` names, if it names one.
+
+    Raises ConfigError where it cannot be made, or does not know the host or the dopant.
+    """
     named = subject.settings.barrier
-    if named is None:
+    if named is None or named.calculator is None:
         return None
     folder = subject.file.parent
     try:
-        made: Calculator = LabelCalculator(CalculatorSettings(make=named.calculator), folder).calculator
-    except ConfigError as problem:
+        reference = LabelCalculator(CalculatorSettings(make=named.calculator), folder)
+        path = migration_path(subject.host.conventional)
+        doped = with_dopant(path, subject.host.site_of(subject.dopant.formal_charge), subject.dopant.label, True)
+        reference.labelled(doped.start, "doped host")
+    except DopantFitError as problem:
         raise ConfigError(f"{folder / SETTINGS_FILE}: barrier: {problem}") from None
+    made: Calculator = reference.calculator
     return made
 
 
-def _of_reference(subject: Subject, reference: Calculator, report: Any) -> Hop:
-    def make() -> Calculator:
-        return reference
-
-    return Hop(REFERENCE, find_barrier(_path(subject, make), make, report))
-
-
-def _path(subject: Subject, make: MakeCalculator) -> MigrationPath:
-    return migration_path(relaxed_crystal(subject.host.conventional, make))
+def _part(work: GateWork, begin: float, share: float) -> GateWork:
+    """The work of a part of the gate."""
+    return GateWork(
+        work.runs, work.figures, lambda text, part: work.report(text, begin + share * part), work.cores, work.ranks
+    )
 
 
-def _report(work: GateWork, name: str, part: float) -> Any:
+def _hops(
+    subject: Subject,
+    make: MakeCalculator,
+    suffix: str,
+    work: GateWork,
+    begun: Mapping[str, Sequence[Atoms]] | None = None,
+) -> list[Hop]:
+    """The paths in the host, and near and far from the dopant; ConvergenceError where that in the host has no rest."""
+    path = migration_path(relaxed_crystal(subject.host.conventional, make))
+    replaced = subject.host.site_of(subject.dopant.formal_charge)
+    hops = []
+    for number, place in enumerate(PLACES):
+        told = _teller(work, place + suffix, (number + 0.3) / len(PLACES))
+        from_there = () if begun is None else begun.get(place, ())
+        if place == HOST:
+            hops.append(Hop(place + suffix, find_barrier(path, make, told, from_there)))
+        else:
+            doped = partial(with_dopant, path, replaced, subject.dopant.label, place == NEAR)
+            hops.append(_tried(place + suffix, doped, make, told, from_there))
+    return hops
+
+
+def _teller(work: GateWork, name: str, part: float) -> Callable[[str], None]:
     return lambda text: work.report(f"{name}: {text}", part)
 
 
-def _tried(name: str, path: Callable[[], MigrationPath], make: MakeCalculator, report: Any) -> Hop:
+def _tried(
+    name: str,
+    path: Callable[[], MigrationPath],
+    make: MakeCalculator,
+    report: Callable[[str], None],
+    begun: Sequence[Atoms],
+) -> Hop:
     try:
-        return Hop(name, find_barrier(path(), make, report))
+        return Hop(name, find_barrier(path(), make, report, begun))
     except (ConvergenceError, CollapseError, ConfigError) as problem:
         return Hop(name, None, str(problem))
+
+
+def _of_reference(
+    subject: Subject, reference: Calculator, begun: Mapping[str, Sequence[Atoms]], work: GateWork
+) -> list[Hop]:
+    """The same paths on a reference calculator, each begun from that of the potential."""
+
+    def make() -> Calculator:
+        return reference
+
+    try:
+        return _hops(subject, make, REFERENCE, work, begun)
+    except DopantFitError as problem:
+        raise EngineError(f"reference calculator: {problem}") from None
+    except Exception as problem:  # a calculator is code of somebody else's
+        raise EngineError(f"reference calculator: {in_words(problem)}") from None
 
 
 def _checks(hops: Mapping[str, Hop]) -> list[Check]:
     own = hops[HOST].barrier
     assert own is not None
-    checks = [thresholds.MIGRATION.check("barrier in the undoped host", own.forward)]
-    other = hops[REFERENCE].barrier if REFERENCE in hops else None
+    checks = [thresholds.MIGRATION.check("barrier in the undoped host", own.highest)]
+    other = hops[HOST + REFERENCE].barrier if HOST + REFERENCE in hops else None
     if other is not None:
-        difference = own.forward - other.forward
+        difference = own.highest - other.highest
         checks.append(thresholds.MIGRATION_DIFFERENCE.check("difference from the reference calculator", difference))
     return checks
 
 
-def _finding(subject: Subject, hops: list[Hop]) -> str:
+def _finding(subject: Subject, hops: Sequence[Hop], diffusion: ActivationEnergy | None) -> str:
     told = []
     for hop in hops:
         found = hop.barrier
         if found is None:
             told.append(f"undecided {hop.name}")
-        elif hop.name in (HOST, REFERENCE):
-            told.append(f"{found.forward:.2f} eV ({hop.name})")
+        elif hop.name.startswith(HOST):
+            told.append(f"{found.highest:.2f} eV ({hop.name}: {found.mechanism})")
         else:
-            told.append(f"{found.forward:.2f} and {found.backward:.2f} eV there and back {hop.name}")
-    return f"a hop of {subject.mobile} takes {', '.join(told)}"
-
-
-def _draw(hops: list[Hop], work: GateWork, title: str) -> str:
-    figure, (panel,) = new_figure(width=6.5)
-    rows = []
-    for hop, colour, marker in zip(hops, COLOURS, MARKERS, strict=False):
-        if hop.barrier is not None:
-            whole = hop.barrier.distances[-1]
-            panel.plot(hop.barrier.distances / whole, hop.barrier.energies, f"{marker}-", color=colour, label=hop.name)
-            rows += [(hop.name, *pair) for pair in zip(hop.barrier.distances, hop.barrier.energies, strict=True)]
-    label(panel, "part of the path, site to site", "energy (eV)")
-    panel.legend(fontsize=8)
-    return save_figure(figure, work.figures, "barrier", fill(title, 80), ("path", "distance_A", "energy_eV"), rows)
+            told.append(
+                f"{found.forward:.2f} and {found.backward:.2f} eV there and back {hop.name} ({found.mechanism})"
+            )
+    beside = "" if diffusion is None else f"; E_a of its diffusion is {diffusion}"
+    return f"a hop of {subject.mobile} takes {', '.join(told)}{beside}"

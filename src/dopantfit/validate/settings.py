@@ -43,10 +43,12 @@ def _of_a_module(name: str) -> str:
 
 
 class BarrierSettings(Table):
-    """What the barrier of the mobile ion is held against."""
+    """What the barrier of the mobile ion is held against, and drawn beside."""
 
     #: ``module:Class`` of an ASE calculator that is made without arguments.
-    calculator: Annotated[str, AfterValidator(_of_a_module)]
+    calculator: Annotated[str, AfterValidator(_of_a_module)] | None = None
+    #: What ``transport arrhenius --json`` printed of the mobile ion, drawn beside; decides nothing.
+    diffusion: Text | None = None
 
 
 class JudgedSet(Table):

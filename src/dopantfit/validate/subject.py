@@ -23,6 +23,7 @@ from dopantfit.potential.files import locate
 from dopantfit.structures import Host, Substitution, substituted
 from dopantfit.structures.hosts import MeasuredCell
 from dopantfit.structures.hosts.load import check_potential
+from dopantfit.transport.activation import ActivationEnergy, read_activation_energy
 from dopantfit.validate.dynamics import recipe_sha256
 from dopantfit.validate.exchange_labels import JudgedExchanges, load_judged
 from dopantfit.validate.gate import Threshold
@@ -96,6 +97,14 @@ class Subject:
             )
         fitted = _exchanges_fitted(folder) if self.own else frozenset()
         return load_judged(self.settings.exchange, folder, self.potential, fitted)
+
+    @cached_property
+    def diffusion(self) -> ActivationEnergy | None:
+        """E_a of the mobile ion's diffusion, where ``validate.toml`` names one; ConfigError for a file that is none."""
+        named = self.settings.barrier
+        if named is None or named.diffusion is None:
+            return None
+        return read_activation_energy(self.file.parent / named.diffusion, self.mobile)
 
     @property
     def label_error(self) -> float:
@@ -178,8 +187,8 @@ class Subject:
             self.config.model_dump_json(include={"dopant"}),
             [(one.name, one.energy, one.held_out) for one in self.targets] if frames else None,
             recipe_sha256(self.preset) if dynamics else None,
-            # Paths were once made with such a dopant on a framework site.
-            *([f"on places of {self.mobile}"] if paths and len(self.movable) > 1 else []),
+            # Paths of earlier versions were one band, from ends that were not looked for.
+            *(["elementary steps", str(self.diffusion)] if paths else []),
         ]
         if exchanges:
             judged = self.exchanges
@@ -208,6 +217,7 @@ def load_subject(folder: Path, potential: str | None, preset_name: str) -> Subje
         file, config, load_settings(file.parent), source, own, subject, None if peer == subject else peer, preset_name
     )
     _check_species(found)
+    _ = found.diffusion
     if found.settings.exchange is not None:
         _ = found.exchanges  # refused now, and not after hours of other gates
     return found

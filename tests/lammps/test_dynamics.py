@@ -74,6 +74,7 @@ def test_a_barostat_brings_the_pressure_of_the_ions_down(tmp_path, crystal, pola
         {"frozen": (0, -1)},
         {"frozen": (0.5,)},
         {"restart_every": 0},
+        {"shell_damping": 0.0},
     ],
 )
 def test_settings_no_run_can_have_are_refused(change):

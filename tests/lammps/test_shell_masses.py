@@ -127,3 +127,23 @@ def test_terms_without_dispersion_end_where_they_are_negligible():
     li_o = potential.pair("Li", "O")
     assert li_o.A * np.exp(-ends["Li-O"] / li_o.rho) == pytest.approx(1e-7, rel=1e-9)
     assert ends["O-O"] == potential.cutoff  # dispersion reaches to the cutoff
+
+
+def test_friction_takes_the_motion_of_shells_in_its_time_and_leaves_that_of_ions(tmp_path, rocksalt, polarisable):
+    """An oscillator with friction μ/τ on the relative motion loses its energy as exp(-t/τ)."""
+    # The table of the Coulomb term is at its worst where shells sit on their cores, which warms them.
+    warm = Dynamics(1.0, 0.4, 1, timestep=0.001, thermo_every=5, dump_every=100, shell_damping=None)
+    run_dynamics(rocksalt, polarisable, warm, tmp_path / "warm", launcher=LAUNCHER)
+    found = {}
+    for damping in (None, 0.1):
+        what = replace(warm, shell_damping=damping, coulomb_table=False, kspace="pppm 1e-6")
+        result = run_dynamics(
+            rocksalt, polarisable, what, tmp_path / str(damping), launcher=LAUNCHER, start=tmp_path / "warm"
+        )
+        found[damping] = read_table(result.thermo)
+    free, damped = (table["shell_temperature_K"] for table in found.values())
+    assert 30.0 < free[-20:].mean() < 150.0, "nothing else takes their motion"
+    windows = [slice(first, first + 10) for first in range(0, 80, 10)]  # of 0.05 ps, ten periods or so
+    left = [damped[window].sum() / free[window].sum() for window in windows]
+    rate = -np.polyfit([0.05 * k for k in range(len(windows))], np.log(left), 1)[0]
+    assert rate == pytest.approx(1.0 / 0.1, rel=0.1)

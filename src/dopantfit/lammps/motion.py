@@ -7,6 +7,9 @@ from dopantfit.lammps.data_file import IonMap
 from dopantfit.lammps.settings import LONGEST_CORE_SHELL, Dynamics
 from dopantfit.units import BOLTZMANN
 
+#: Time [ps] in which nothing is damped.
+_NEVER = 1e12
+
 THERMO = "step time temp pe ke etotal econserve press vol density lx ly lz xy xz yz fmax"
 
 
@@ -60,10 +63,14 @@ def _mobile_pairs(ions: IonMap, settings: Dynamics) -> int:
     return int(has_shell.sum())
 
 
-def integration(settings: Dynamics) -> list[str]:
+def integration(ions: IonMap, settings: Dynamics) -> list[str]:
     """Integrate what moves, in the ensemble of the settings."""
     if settings.ensemble == "nve":
         return ["fix integrate mobile nve"]
+    return [*_ensemble(settings), *_damped_shells(ions, settings)]
+
+
+def _ensemble(settings: Dynamics) -> list[str]:
     thermostat = f"temp {_ramp(settings.temperature, settings.temperature_end)} {settings.thermostat_time!r}"
     if settings.ensemble == "nvt":
         return [f"fix integrate mobile nvt {thermostat}", "fix_modify integrate temp ion_temp"]
@@ -71,6 +78,20 @@ def integration(settings: Dynamics) -> list[str]:
     return [
         f"fix integrate mobile npt {thermostat} {barostat}",
         "fix_modify integrate temp ion_temp press ion_press",
+    ]
+
+
+def _damped_shells(ions: IonMap, settings: Dynamics) -> list[str]:
+    """Take the heat out of the motion of shells against their cores, by friction alone: a bath at zero temperature."""
+    if settings.shell_damping is None or not _mobile_pairs(ions, settings):
+        return []
+    parts = ["C" if label in ions.types.shell else "N" for label in ions.types.core] + ["D" for _ in ions.types.shell]
+    damping = syntax.number(settings.shell_damping)
+    return [
+        "",
+        "# Shells do not gather heat: friction on each against its core, none on the ion as a whole.",
+        f"fix core_shell_pairs all drude {' '.join(parts)}",
+        f"fix damped_shells mobile langevin/drude 0.0 {syntax.number(_NEVER)} 1 0.0 {damping} 1",
     ]
 
 

@@ -34,6 +34,8 @@ class Dynamics:
     shell_mass: of every shell, as a part of the mass of its ion; the potential's own for None. Masses change no
         equilibrium average, and heavier shells allow longer steps. A run takes more where stiff springs need it, see
         `dopantfit.lammps.shell_masses`.
+    shell_damping: time [ps] in which the motion of shells against their cores dies away, so that it takes up no heat of
+        the ions; none for None, nor in ``"nve"``. Nothing random enters, and the momentum of every ion is kept.
     thermostat_time, barostat_time: relaxation times of the Nosé-Hoover chains [ps].
     kspace: long-range solver and its relative accuracy. kspace_order: order of its interpolation, 2 to 7.
     coulomb_table: take the screened Coulomb term from LAMMPS's table and end Buckingham terms without dispersion where
@@ -57,6 +59,7 @@ class Dynamics:
     guard: bool = True
     timestep: float = 0.00125
     shell_mass: float | None = 0.1
+    shell_damping: float | None = 1.0
     thermostat_time: float = 0.1
     barostat_time: float = 1.0
     kspace: str = "pppm 1e-4"
@@ -69,7 +72,7 @@ class Dynamics:
 
     def __post_init__(self) -> None:
         positive = ("temperature", "duration", "timestep", "thermostat_time", "barostat_time", "skin")
-        for name in (*positive, "temperature_end"):
+        for name in (*positive, "temperature_end", "shell_damping"):
             value = getattr(self, name)
             if value is not None and not 0 < value < float("inf"):
                 raise ConfigError(f"molecular dynamics: {name} = {value} must be a positive number")
@@ -105,6 +108,7 @@ class Dynamics:
 PUBLISHED: dict[str, Any] = {
     "timestep": 0.0002,
     "shell_mass": None,
+    "shell_damping": None,
     "kspace": "pppm 1e-5",
     "kspace_order": 5,
     "coulomb_table": False,

@@ -14,7 +14,13 @@ from dopantfit.potential import Potential
 
 #: The recipe of the sets in the repository, so that a plan gives their configurations again: shells as light as the
 #: potential has them.
-_RECIPE: dict[str, Any] = {"timestep": 0.0004, "shell_mass": None, "kspace_order": 5, "coulomb_table": False}
+_RECIPE: dict[str, Any] = {
+    "timestep": 0.0004,
+    "shell_mass": None,
+    "shell_damping": None,
+    "kspace_order": 5,
+    "coulomb_table": False,
+}
 
 
 def md_snapshots(

@@ -2,7 +2,7 @@
 
     python benchmarks/md.py                       both recipes side by side, about twenty minutes of processor time
     python benchmarks/md.py --minutes 600 --repeat 2 2 1 --seeds 4    error bars that mean something
-    python benchmarks/md.py --glass --seeds 4 --minutes 32    the same in a glass of the same ions, made here
+    python benchmarks/md.py --glass --seeds 3 --minutes 24    the same in a glass of the same ions, made here
     python benchmarks/md.py --speed               three recipes at 110, 1,320 and 3,960 ions, a few steps of each
     python benchmarks/md.py --shells 200          do shells warm against their cores in so many picoseconds?
     python benchmarks/md.py --li --minutes 60     Li in LATP: do seeds agree at the lowest temperature, and what is E_a?
@@ -326,7 +326,7 @@ def glass_of(cell: Atoms, folder: Path, potential: str) -> Atoms:
         return read(folder / "glass.extxyz")
     (atoms,) = quenched(item, load_host().polyanion, folder, folder / "glass", np.random.default_rng(1))
     write(folder / "glass.extxyz", atoms)
-    return atoms
+    return read(folder / "glass.extxyz")  # what a later call finds
 
 
 def lithium_lengths(temperatures: Sequence[float], total: float, seeds: int) -> dict[float, float]:

@@ -10,6 +10,7 @@ import pytest
 
 from dopantfit.errors import ConfigError, ConvergenceError, EngineError
 from dopantfit.statistics import Estimate
+from dopantfit.structures import labels_of
 from dopantfit.transport.arrhenius import fit_arrhenius
 from dopantfit.transport.tables import ArrheniusPoints, arrhenius_record
 from dopantfit.validate import migration_gate
@@ -18,6 +19,9 @@ from dopantfit.validate.settings import BarrierSettings, load_settings
 from dopantfit.validate.subject import load_subject
 
 MG = Path(__file__).parents[2] / "fits" / "Mg"
+#: Paths of a dopant in LATP: two places next to the path, and the farthest.
+NEAR = ("near the dopant, 2.9 Å from the empty site", "near the dopant, 5.4 Å from the empty site")
+OWN = ("host", *NEAR, "far from it")
 #: Knows every element, and gives energy, forces and stress.
 KNOWS_ALL = "ase.calculators.lj:LennardJones"
 
@@ -56,38 +60,48 @@ def gate(work, monkeypatch, tmp_path):
 
 
 def test_a_barrier_that_no_conductor_has_fails_the_gate(gate):
-    assert gate(0.4, 0.6, None).passed
-    assert not gate(1.2, 0.6, 0.5).passed and not gate(0.01, 0.6, 0.5).passed
+    assert gate(0.4, 0.6, 0.6, None).passed
+    assert not gate(1.2, 0.6, 0.6, 0.5).passed and not gate(0.01, 0.6, 0.6, 0.5).passed
 
 
 def test_a_dopants_path_without_rest_is_undecided_and_decides_nothing(gate, work):
-    found = gate(0.4, None, 0.5)
-    assert found.passed and "undecided near the dopant" in found.finding
+    found = gate(0.4, None, 0.6, 0.5)
+    assert found.passed and f"undecided {NEAR[0]}" in found.finding
     assert (work.figures / "barrier.png").is_file() and "far from it" in (work.figures / "barrier.csv").read_text()
 
 
 def test_between_equivalent_sites_the_larger_climb_is_the_barrier(gate):
-    assert not gate(barrier_of(0.5, 0.9), 0.6, 0.5).passed
+    assert not gate(barrier_of(0.5, 0.9), 0.6, 0.6, 0.5).passed
 
 
 def test_who_moves_is_in_record_finding_and_legend(gate, work):
-    found = gate(0.4, barrier_of(0.7, 0.3, Mechanism(2, 2, 1)), 0.5)
-    path = found.details["paths"]["near the dopant"]
+    found = gate(0.4, barrier_of(0.7, 0.3, Mechanism(2, 2, 1)), 0.6, 0.5)
+    path = found.details["paths"][NEAR[0]]
     assert path["mechanism"] == "2 ions, 2 at a time, one saddle" and (path["ions"], path["ions_together"]) == (2, 2)
-    assert "0.70 and 0.30 eV there and back near the dopant (2 ions, 2 at a time, one saddle)" in found.finding
+    assert f"0.70 and 0.30 eV there and back {NEAR[0]} (2 ions, 2 at a time, one saddle)" in found.finding
+
+
+def test_of_the_paths_next_to_the_dopant_the_lowest_is_told_with_their_spread(gate):
+    found = gate(0.4, barrier_of(0.85, 0.23), barrier_of(0.6, 0.25), 0.5)
+    assert "; the lowest of 2 paths near the dopant is 0.60 eV there, and 0.23 eV back" in found.finding
+    spread = found.details["spread"]["near the dopant"]
+    assert spread == {"paths": 2, "forward_eV": [0.6, 0.85], "backward_eV": [0.23, 0.25]}
+    # One that did not come to rest is not among them.
+    alone = gate(0.4, None, barrier_of(0.6, 0.25), 0.5)
+    assert alone.details["spread"]["near the dopant"]["paths"] == 1 and "the lowest of" not in alone.finding
 
 
 def test_a_reference_calculator_has_the_same_paths_and_that_of_the_host_is_held_against(gate):
-    found = gate(0.4, 0.4, 0.4, 0.3, 0.6, 0.5, calculator=KNOWS_ALL)
+    found = gate(0.4, 0.4, 0.4, 0.4, 0.3, 0.6, 0.7, 0.5, calculator=KNOWS_ALL)
     assert found.passed
-    own = ["host", "near the dopant", "far from it"]
-    assert list(found.details["paths"]) == [*own, *(f"{name}, reference calculator" for name in own)]
-    assert not gate(0.4, 0.4, 0.4, 0.2, 0.6, 0.5, calculator=KNOWS_ALL).passed
+    assert list(found.details["paths"]) == [*OWN, *(f"{name}, reference calculator" for name in OWN)]
+    assert found.details["spread"]["near the dopant, reference calculator"]["forward_eV"] == [0.6, 0.7]
+    assert not gate(0.4, 0.4, 0.4, 0.4, 0.2, 0.6, 0.7, 0.5, calculator=KNOWS_ALL).passed
 
 
 def test_a_reference_calculator_without_a_path_of_the_host_is_not_the_potentials_fault(gate):
     with pytest.raises(EngineError, match=r"reference calculator: .*did not come to rest"):
-        gate(0.4, 0.4, 0.4, None, calculator=KNOWS_ALL)
+        gate(0.4, 0.4, 0.4, 0.4, None, calculator=KNOWS_ALL)
 
 
 @pytest.fixture
@@ -105,7 +119,7 @@ def line(tmp_path):
 
 
 def test_the_activation_energy_of_diffusion_stands_beside_and_decides_nothing(gate, work, line):
-    found = gate(0.4, 0.6, 0.5, diffusion=line(0.3))
+    found = gate(0.4, 0.6, 0.6, 0.5, diffusion=line(0.3))
     assert found.passed and len(found.checks) == 1
     assert found.details["diffusion_eV"]["value"] == pytest.approx(0.3, abs=1e-6)
     assert "E_a of its diffusion is 0.3 ± " in found.finding and "700 to 1000 K" in found.finding
@@ -126,10 +140,15 @@ def test_the_line_of_another_ion_or_a_file_that_is_none_is_refused(gate, line, t
 
 def test_a_dopant_of_the_mobile_ions_charge_stands_on_its_places(gate, monkeypatch):
     asked = []
-    monkeypatch.setattr(migration_gate, "with_dopant", lambda path, replaced, *_: asked.append(replaced) or path)
-    gate(0.4, 0.6, 0.5)
+
+    def told(path, site, dopant):
+        asked.append(labels_of(path.start)[site])
+        return path
+
+    monkeypatch.setattr(migration_gate, "with_dopant", told)
+    gate(0.4, 0.6, 0.6, 0.5)
     gate(0.4, 0.6, 0.5, charge=1)
-    assert asked == ["Ti", "Ti", "Li", "Li"]
+    assert asked == ["Ti", "Ti", "Ti", "Li", "Li"]
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ase import Atoms
+from ase.calculators.singlepoint import SinglePointCalculator
 
 from dopantfit.errors import ConfigError, ConvergenceError, EngineError
 from dopantfit.statistics import Estimate
@@ -31,15 +33,19 @@ def barrier_of(forward, backward=None, mechanism=None):
     energies = np.array([0.0, forward, forward - backward])
     distances = np.linspace(0.0, 6.0, 3)
     told = mechanism or Mechanism(1, 1, 1)
-    return MigrationBarrier(distances, energies, np.array([distances, energies]), forward, backward, (0, 2), told)
+    start = Atoms("Li")
+    start.calc = SinglePointCalculator(start, energy=-9.0)
+    curve = np.array([distances, energies])
+    return MigrationBarrier(distances, energies, curve, forward, backward, (0, 2), told, (start,))
 
 
 @pytest.fixture
 def gate(work, monkeypatch, tmp_path):
     """Judge paths of the host, near and far from a dopant, and the same of a reference calculator; None for no rest."""
 
-    def judge(*paths, calculator=None, diffusion=None, charge=2):
+    def judge(*paths, calculator=None, diffusion=None, charge=2, sets=1):
         left = list(paths)
+        monkeypatch.setattr(migration_gate, "_SETS", sets)
 
         def made_up(*_):
             found = left.pop(0)
@@ -89,6 +95,14 @@ def test_of_the_paths_next_to_the_dopant_the_lowest_is_told_with_their_spread(ga
     # One that did not come to rest is not among them.
     alone = gate(0.4, None, barrier_of(0.6, 0.25), 0.5)
     assert alone.details["spread"]["near the dopant"]["paths"] == 1 and "the lowest of" not in alone.finding
+
+
+def test_next_to_the_dopant_the_lowest_pass_of_several_displacements_is_taken_and_the_others_told(gate):
+    found = gate(0.4, 0.6, barrier_of(0.5, 0.2), None, 0.9, 0.5, sets=2)
+    near = [found.details["paths"][name] for name in NEAR]
+    assert near[0]["forward_eV"] == 0.5 and near[0]["other_displacements_eV"] == [[0.6, 0.6]]
+    # One that came to no rest is none.
+    assert near[1]["forward_eV"] == 0.9 and near[1]["other_displacements_eV"] == []
 
 
 def test_a_reference_calculator_has_the_same_paths_and_that_of_the_host_is_held_against(gate):

@@ -68,8 +68,9 @@ def computed_entries(
 ) -> Entries:
     """Return the entries of a file of phases; those that are not there yet are computed, one after the other.
 
-    say: told of every phase, when it is begun. check: looks at what the phases are before any is computed. Raises ConfigError for what cannot be read or made, ReferenceDataError
-    for a calculator whose units are others, EngineError with its own words, ConvergenceError for a phase not at rest.
+    say: told of every phase, when it is begun. check: looks at what the phases are before any is computed.
+    Raises ConfigError for what cannot be read or made, ReferenceDataError for a calculator whose units are others,
+    EngineError with its own words, ConvergenceError for a phase not at rest.
     """
     settings = parse_strict(PhaseSettings, read_text(path), str(path))
     structures = {one.name: read_crystal(path.parent / one.file) for one in settings.phases}

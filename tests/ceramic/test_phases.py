@@ -83,12 +83,31 @@ def test_what_cannot_be_is_refused_before_any_work(path, change, said):
     assert not entries_file(path).exists()
 
 
-def test_the_verb_takes_phases_and_its_entries(path):
-    command = [sys.executable, "-m", "dopantfit.cli", "window"]
-    done = subprocess.run(
-        [*command, str(path), "--composition", "AlCu"], capture_output=True, text=True, check=False, timeout=100
-    )
+def window(path, composition):
+    command = [sys.executable, "-m", "dopantfit.cli", "window", str(path), "--composition", composition, "--json"]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
+
+
+def test_an_element_that_is_no_phase_is_told_before_any_is_computed(path):
+    done = window(path, "AlCu")
     # The mobile ion of the host is not among the phases.
-    assert done.returncode == 2 and "has no entry of the element Li" in done.stderr
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert "has no entry of the element Li; add one" in done.stderr
+    assert not entries_file(path).exists()
+
+
+def test_the_verb_takes_phases_and_its_entries(path, tmp_path):
+    # EMT knows no lithium; what pushes ions apart stands in for a metal of it.
+    (tmp_path / "mine.py").write_text(
+        "from ase.calculators.lj import LennardJones\n\n\n"
+        "def make():\n    return LennardJones(sigma=2.4, epsilon=0.3, rc=6.0, smooth=True)\n"
+    )
+    lithium = '[[phases]]\nname = "lithium"\nfile = "Li.extxyz"\n'
+    path.write_text(PHASES.replace("ase.calculators.emt:EMT", "./mine.py:make") + lithium)
+    ase.io.write(tmp_path / "Li.extxyz", bulk("Li", "fcc", a=3.8, cubic=True))
+    done = window(path, "AlCu")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["rests_on"].startswith("mine.py:make")
     entries = json.loads(entries_file(path).read_text(encoding="utf-8"))
-    assert [one["entry_id"] for one in entries["entries"]] == ["aluminium", "copper", "compound"]
+    assert [one["entry_id"] for one in entries["entries"]] == ["aluminium", "copper", "compound", "lithium"]
+    assert json.loads(window(entries_file(path), "AlCu").stdout)["windows"] == json.loads(done.stdout)["windows"]

@@ -27,6 +27,30 @@ def test_thick_grains_of_equal_pellets_differ_by_nothing():
     assert total.high / total.low > 20.0 and gains[10.0].high / gains[10.0].low < 1.01
 
 
+def test_intervals_of_a_studys_pellets_hold_the_truth_in_93_to_97_percent():
+    """Grains and two boundaries as a study gives them, with errors of 20 to 40 %: totals and ratios of three sizes."""
+    truth, errors = {"C_ref": 0.1, "A_ref": 0.02, "A_1": 0.035}, {"C_ref": 0.4, "A_ref": 0.2, "A_1": 0.3}
+    rng, runs, sizes = np.random.default_rng(8), 1000, (0.1, 1.0, 10.0)
+
+    def derived(sigma):
+        found = {}
+        bulk, *boundaries = (Interval.of_logarithm(value, value * errors[name]) for name, value in sigma.items())
+        for size in sizes:
+            brick = BrickLayer.of(1000.0 * size, 2.0)
+            found["total", size] = carried_positive(brick.conductivity, [bulk, boundaries[1]])
+            found["gain", size] = _gain(brick, bulk, boundaries[1], boundaries[0])
+        return found
+
+    wanted = {name: one.value for name, one in derived(truth).items()}
+    held = dict.fromkeys(wanted, 0)
+    for _ in range(runs):
+        seen = {name: value * float(np.exp(errors[name] * rng.normal())) for name, value in truth.items()}
+        for name, one in derived(seen).items():
+            held[name] += one.low <= wanted[name] <= one.high
+    # 95 % of 1,000 scatters by 0.7 %.
+    assert all(0.93 < number / runs < 0.97 for number in held.values()), held
+
+
 def test_a_bound_gives_a_bound_and_nothing_about_a_ratio():
     bound = Interval(0.0, 0.3)
     rows = _rows(WIDE, {"A_ref": bound, "A_1": bound}, 2.0)

@@ -82,13 +82,13 @@ def test_the_verb_says_what_its_energies_rest_on_and_draws(file, tmp_path, capsy
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"composition": ["LiO2"]}, "has no entry of the element O itself"),
+        ({"composition": ["LiO2"]}, r"has no entry of the element O; add one"),
         ({"composition": ["Qq3"]}, "is no formula"),
         ({"composition": ["Li"]}, "holds nothing but Li"),
         ({"composition": ["a=LiS", "a=LiCl"]}, "named twice"),
         ({}, "needs a composition"),
         ({"study": Path("nowhere")}, "has no study.json"),
-        ({"study": MG}, "has no entry of the element"),
+        ({"study": MG}, "has no entry of the elements Al, Mg, O, P, Ti; add one"),
     ],
 )
 def test_what_cannot_be_answered_is_refused_in_one_line(file, options, said):

@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
+from sklearn.gaussian_process.kernels import Matern
 
 from dopantfit.design.front import front_of, hypervolume
 from dopantfit.design.space import CompositionSpace
+from dopantfit.design.surrogate import expected_interval
 from dopantfit.errors import ConfigError
 from made_up_front import BELOW, SPACE, best_hypervolume, new_search, shown, truth
 
@@ -131,3 +133,19 @@ def test_errors_of_few_values_are_drawn_together():
 
     found = moderated(np.array([[0.0, 2.0], [2.0, 2.0]]))
     assert found == pytest.approx(np.array([[1.0, 2.0], [np.sqrt(3.0), 2.0]]))
+
+
+def test_what_is_expected_of_a_composition_holds_the_truth_in_93_to_97_percent():
+    """Quantities over the cube as smooth as anything the surrogate allows, seen at a dozen places with known errors."""
+    rng, held, count = np.random.default_rng(3), [], 400
+    start = np.array([[0.5, 0.5], [0.0, 0.0], [1.0, 1.0], [0.0, 1.0], [1.0, 0.0]])
+    for number in range(count):
+        places = np.vstack([start, rng.uniform(size=(8, 2))])
+        kernel = Matern(np.exp(rng.uniform(np.log(0.2), np.log(5.0), 2)), nu=2.5)
+        truth = np.linalg.cholesky(kernel(places) + 1e-10 * np.eye(13)) @ rng.normal(size=13)
+        error = np.full(12, 0.1)
+        seen = truth[:12] + error * rng.normal(size=12)
+        found = expected_interval(places[:12], seen, error, places[12], number)
+        held.append(found.low <= truth[12] <= found.high)
+    # 95 % of 400 scatters by 1.1 %. The process of the largest likelihood alone held 85 %.
+    assert 0.93 <= np.mean(held) <= 0.97

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ase import Atoms
+from ase.calculators.singlepoint import SinglePointCalculator
 
 from dopantfit.errors import ConfigError, ConvergenceError, EngineError
 from dopantfit.statistics import Estimate
+from dopantfit.structures import labels_of
 from dopantfit.transport.arrhenius import fit_arrhenius
 from dopantfit.transport.tables import ArrheniusPoints, arrhenius_record
 from dopantfit.validate import migration_gate
@@ -18,6 +21,9 @@ from dopantfit.validate.settings import BarrierSettings, load_settings
 from dopantfit.validate.subject import load_subject
 
 MG = Path(__file__).parents[2] / "fits" / "Mg"
+#: Paths of a dopant in LATP: two places next to the path, and the farthest.
+NEAR = ("near the dopant, 2.9 Å from the empty site", "near the dopant, 5.4 Å from the empty site")
+OWN = ("host", *NEAR, "far from it")
 #: Knows every element, and gives energy, forces and stress.
 KNOWS_ALL = "ase.calculators.lj:LennardJones"
 
@@ -27,15 +33,19 @@ def barrier_of(forward, backward=None, mechanism=None):
     energies = np.array([0.0, forward, forward - backward])
     distances = np.linspace(0.0, 6.0, 3)
     told = mechanism or Mechanism(1, 1, 1)
-    return MigrationBarrier(distances, energies, np.array([distances, energies]), forward, backward, (0, 2), told)
+    start = Atoms("Li")
+    start.calc = SinglePointCalculator(start, energy=-9.0)
+    curve = np.array([distances, energies])
+    return MigrationBarrier(distances, energies, curve, forward, backward, (0, 2), told, (start,))
 
 
 @pytest.fixture
 def gate(work, monkeypatch, tmp_path):
     """Judge paths of the host, near and far from a dopant, and the same of a reference calculator; None for no rest."""
 
-    def judge(*paths, calculator=None, diffusion=None, charge=2):
+    def judge(*paths, calculator=None, diffusion=None, charge=2, sets=1):
         left = list(paths)
+        monkeypatch.setattr(migration_gate, "_SETS", sets)
 
         def made_up(*_):
             found = left.pop(0)
@@ -56,38 +66,56 @@ def gate(work, monkeypatch, tmp_path):
 
 
 def test_a_barrier_that_no_conductor_has_fails_the_gate(gate):
-    assert gate(0.4, 0.6, None).passed
-    assert not gate(1.2, 0.6, 0.5).passed and not gate(0.01, 0.6, 0.5).passed
+    assert gate(0.4, 0.6, 0.6, None).passed
+    assert not gate(1.2, 0.6, 0.6, 0.5).passed and not gate(0.01, 0.6, 0.6, 0.5).passed
 
 
 def test_a_dopants_path_without_rest_is_undecided_and_decides_nothing(gate, work):
-    found = gate(0.4, None, 0.5)
-    assert found.passed and "undecided near the dopant" in found.finding
+    found = gate(0.4, None, 0.6, 0.5)
+    assert found.passed and f"undecided {NEAR[0]}" in found.finding
     assert (work.figures / "barrier.png").is_file() and "far from it" in (work.figures / "barrier.csv").read_text()
 
 
 def test_between_equivalent_sites_the_larger_climb_is_the_barrier(gate):
-    assert not gate(barrier_of(0.5, 0.9), 0.6, 0.5).passed
+    assert not gate(barrier_of(0.5, 0.9), 0.6, 0.6, 0.5).passed
 
 
 def test_who_moves_is_in_record_finding_and_legend(gate, work):
-    found = gate(0.4, barrier_of(0.7, 0.3, Mechanism(2, 2, 1)), 0.5)
-    path = found.details["paths"]["near the dopant"]
+    found = gate(0.4, barrier_of(0.7, 0.3, Mechanism(2, 2, 1)), 0.6, 0.5)
+    path = found.details["paths"][NEAR[0]]
     assert path["mechanism"] == "2 ions, 2 at a time, one saddle" and (path["ions"], path["ions_together"]) == (2, 2)
-    assert "0.70 and 0.30 eV there and back near the dopant (2 ions, 2 at a time, one saddle)" in found.finding
+    assert f"0.70 and 0.30 eV there and back {NEAR[0]} (2 ions, 2 at a time, one saddle)" in found.finding
+
+
+def test_of_the_paths_next_to_the_dopant_the_lowest_is_told_with_their_spread(gate):
+    found = gate(0.4, barrier_of(0.85, 0.23), barrier_of(0.6, 0.25), 0.5)
+    assert "; the lowest of 2 paths near the dopant is 0.60 eV there, and 0.23 eV back" in found.finding
+    spread = found.details["spread"]["near the dopant"]
+    assert spread == {"paths": 2, "forward_eV": [0.6, 0.85], "backward_eV": [0.23, 0.25]}
+    # One that did not come to rest is not among them.
+    alone = gate(0.4, None, barrier_of(0.6, 0.25), 0.5)
+    assert alone.details["spread"]["near the dopant"]["paths"] == 1 and "the lowest of" not in alone.finding
+
+
+def test_next_to_the_dopant_the_lowest_pass_of_several_displacements_is_taken_and_the_others_told(gate):
+    found = gate(0.4, 0.6, barrier_of(0.5, 0.2), None, 0.9, 0.5, sets=2)
+    near = [found.details["paths"][name] for name in NEAR]
+    assert near[0]["forward_eV"] == 0.5 and near[0]["other_displacements_eV"] == [[0.6, 0.6]]
+    # One that came to no rest is none.
+    assert near[1]["forward_eV"] == 0.9 and near[1]["other_displacements_eV"] == []
 
 
 def test_a_reference_calculator_has_the_same_paths_and_that_of_the_host_is_held_against(gate):
-    found = gate(0.4, 0.4, 0.4, 0.3, 0.6, 0.5, calculator=KNOWS_ALL)
+    found = gate(0.4, 0.4, 0.4, 0.4, 0.3, 0.6, 0.7, 0.5, calculator=KNOWS_ALL)
     assert found.passed
-    own = ["host", "near the dopant", "far from it"]
-    assert list(found.details["paths"]) == [*own, *(f"{name}, reference calculator" for name in own)]
-    assert not gate(0.4, 0.4, 0.4, 0.2, 0.6, 0.5, calculator=KNOWS_ALL).passed
+    assert list(found.details["paths"]) == [*OWN, *(f"{name}, reference calculator" for name in OWN)]
+    assert found.details["spread"]["near the dopant, reference calculator"]["forward_eV"] == [0.6, 0.7]
+    assert not gate(0.4, 0.4, 0.4, 0.4, 0.2, 0.6, 0.7, 0.5, calculator=KNOWS_ALL).passed
 
 
 def test_a_reference_calculator_without_a_path_of_the_host_is_not_the_potentials_fault(gate):
     with pytest.raises(EngineError, match=r"reference calculator: .*did not come to rest"):
-        gate(0.4, 0.4, 0.4, None, calculator=KNOWS_ALL)
+        gate(0.4, 0.4, 0.4, 0.4, None, calculator=KNOWS_ALL)
 
 
 @pytest.fixture
@@ -105,7 +133,7 @@ def line(tmp_path):
 
 
 def test_the_activation_energy_of_diffusion_stands_beside_and_decides_nothing(gate, work, line):
-    found = gate(0.4, 0.6, 0.5, diffusion=line(0.3))
+    found = gate(0.4, 0.6, 0.6, 0.5, diffusion=line(0.3))
     assert found.passed and len(found.checks) == 1
     assert found.details["diffusion_eV"]["value"] == pytest.approx(0.3, abs=1e-6)
     assert "E_a of its diffusion is 0.3 ± " in found.finding and "700 to 1000 K" in found.finding
@@ -126,10 +154,15 @@ def test_the_line_of_another_ion_or_a_file_that_is_none_is_refused(gate, line, t
 
 def test_a_dopant_of_the_mobile_ions_charge_stands_on_its_places(gate, monkeypatch):
     asked = []
-    monkeypatch.setattr(migration_gate, "with_dopant", lambda path, replaced, *_: asked.append(replaced) or path)
-    gate(0.4, 0.6, 0.5)
+
+    def told(path, site, dopant):
+        asked.append(labels_of(path.start)[site])
+        return path
+
+    monkeypatch.setattr(migration_gate, "with_dopant", told)
+    gate(0.4, 0.6, 0.6, 0.5)
     gate(0.4, 0.6, 0.5, charge=1)
-    assert asked == ["Ti", "Ti", "Li", "Li"]
+    assert asked == ["Ti", "Ti", "Ti", "Li", "Li"]
 
 
 @pytest.mark.parametrize(

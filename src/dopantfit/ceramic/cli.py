@@ -114,7 +114,7 @@ def window(
     from dopantfit.ceramic.entries import compositions_given, compositions_of, read_entries
     from dopantfit.ceramic.figures import draw_windows, save_with_numbers
     from dopantfit.ceramic.phases import computed_entries
-    from dopantfit.ceramic.window import windows_of
+    from dopantfit.ceramic.window import check_elements, windows_of
     from dopantfit.errors import ConfigError
     from dopantfit.structures import load_host
     from dopantfit.study.summary import read_summary
@@ -130,7 +130,12 @@ def window(
     if not wanted:
         raise ConfigError("window: needs a composition; give --composition, or --study")
     chosen = of_host or load_host(host)
-    given = computed_entries(entries, _computing) if entries.suffix == ".toml" else read_entries(entries)
+    if entries.suffix == ".toml":
+        given = computed_entries(
+            entries, _computing, lambda phases: check_elements(phases, wanted, chosen.mobile, str(entries))
+        )
+    else:
+        given = read_entries(entries)
     found = windows_of(given.entries, wanted, chosen.mobile, chosen.charges[chosen.mobile], str(entries))
     if figure is not None:
         save_with_numbers(draw_windows(found, chosen.mobile), figure, tables.window_rows(found))

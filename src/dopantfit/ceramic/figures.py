@@ -58,7 +58,7 @@ def _spectrum(nyquist: Any, bode: Any, spectrum: Numbers) -> None:
     temperature = spectrum[1][0][0]
     table = np.array([row[1:] for row in spectrum[1]], dtype=float)
     nyquist.plot(table[:, 1], -table[:, 2], color=COLOURS[0], linewidth=1.2)
-    nyquist.set_aspect("equal", adjustable="datalim")
+    nyquist.set_aspect("equal", adjustable="box")
     nyquist.locator_params(nbins=5)
     nyquist.ticklabel_format(scilimits=(-3, 4))
     label(nyquist, "Re Z (Ω cm)", "−Im Z (Ω cm)", f"Nyquist plot at {temperature:g} K")
@@ -93,6 +93,12 @@ def draw_gains(panel: Any, found: StudyPellet, colours: Sequence[Any] = COLOURS)
     """Draw ratios to the reference with bands."""
     panel.axhline(1.0, color=_GREY, linewidth=0.8, linestyle="--")
     _lines(panel, found, "gain", colours)
+    unknown = [
+        drawn(one) for one in found.boundaries if any(r.gain.value is None for r in found.rows if r.system == one)
+    ]
+    if unknown:
+        told = f"no ratio for {', '.join(unknown)}: only bounds are known"
+        panel.text(0.5, 0.9, told, transform=panel.transAxes, ha="center", fontsize=8)
     label(panel, "grain size (µm)", f"σ over that with {found.reference}", "what changing the boundary does")
 
 

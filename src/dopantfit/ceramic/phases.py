@@ -61,14 +61,20 @@ def entries_file(path: Path) -> Path:
     return path.with_suffix(".entries.json")
 
 
-def computed_entries(path: Path, say: Callable[[str], None] = lambda line: None) -> Entries:
+def computed_entries(
+    path: Path,
+    say: Callable[[str], None] = lambda line: None,
+    check: Callable[[list[Composition]], None] = lambda phases: None,
+) -> Entries:
     """Return the entries of a file of phases; those that are not there yet are computed, one after the other.
 
-    say: told of every phase, when it is begun. Raises ConfigError for what cannot be read or made, ReferenceDataError
-    for a calculator whose units are others, EngineError with its own words, ConvergenceError for a phase not at rest.
+    say: told of every phase, when it is begun. check: looks at what the phases are before any is computed.
+    Raises ConfigError for what cannot be read or made, ReferenceDataError for a calculator whose units are others,
+    EngineError with its own words, ConvergenceError for a phase not at rest.
     """
     settings = parse_strict(PhaseSettings, read_text(path), str(path))
     structures = {one.name: read_crystal(path.parent / one.file) for one in settings.phases}
+    check([Composition(one.get_chemical_formula(mode="metal")) for one in structures.values()])
     chosen = parse_strict(CalculatorSettings, {"make": settings.calculator, "options": settings.options}, str(path))
     calculator = LabelCalculator(chosen, path.parent)
     with held(path.parent):

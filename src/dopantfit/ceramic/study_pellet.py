@@ -64,6 +64,12 @@ def pellet_of(study: StudySummary, thickness: float | None = None) -> StudyPelle
     bulk = _mobile(study, CRYSTALS).get(crystal().name, Interval.unknown())
     boundaries = _mobile(study, GLASSES)
     width = _amorphous_width(study) if thickness is None else thickness
+    if width >= NM_PER_UM * SMALLEST:
+        where = f"{study.folder}: its amorphous phase" if thickness is None else "--thickness"
+        raise ConfigError(
+            f"{where}: a boundary of {width:g} nm must be thinner than the smallest grain, {NM_PER_UM * SMALLEST:g} nm "
+            "from boundary to boundary; give a thinner one with --thickness"
+        )
     return StudyPellet(study.config.crystals.temperature, width, bulk, boundaries, _rows(bulk, boundaries, width))
 
 

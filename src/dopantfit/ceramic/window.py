@@ -73,30 +73,46 @@ def windows_of(
     compositions: ions by element. mobile: element that the electrode gives and takes, of formal charge `charge`.
     source: what errors call the entries. Raises ConfigError where entries lack an element, or a composition is empty.
     """
+    check_elements([one.composition for one in entries], compositions, mobile, source)
     diagrams: dict[frozenset[str], PhaseDiagram] = {}
     found = []
     for name, amounts in compositions.items():
-        composition = Composition({element: amount for element, amount in amounts.items() if amount})
-        elements = frozenset(one.symbol for one in composition.elements) | {mobile}
-        if len(elements) < 2:
-            raise ConfigError(f"composition {name}: holds nothing but {mobile}; name what it is in")
+        composition = _composition(amounts)
+        elements = _elements(composition, mobile)
         if elements not in diagrams:
-            diagrams[elements] = _diagram(entries, elements, source)
+            within = [one for one in entries if {e.symbol for e in one.composition.elements} <= elements]
+            diagrams[elements] = PhaseDiagram(within)
         found.append(_window(diagrams[elements], name, composition, mobile, charge))
     return tuple(found)
 
 
-def _diagram(entries: Sequence[Any], elements: frozenset[str], source: str) -> PhaseDiagram:
-    """Phase diagram of these elements alone."""
-    within = [one for one in entries if {e.symbol for e in one.composition.elements} <= elements]
-    pure = {one.composition.elements[0].symbol for one in within if one.composition.is_element}
-    lacking = sorted(elements - pure)
+def check_elements(
+    phases: Sequence[Composition], compositions: Mapping[str, Mapping[str, float]], mobile: str, source: str
+) -> None:
+    """Raise ConfigError where phases lack an element of a composition itself, or a composition is the mobile ion alone.
+
+    source: what errors call the phases.
+    """
+    pure = {one.elements[0].symbol for one in phases if one.is_element}
+    lacking: set[str] = set()
+    for name, amounts in compositions.items():
+        elements = _elements(_composition(amounts), mobile)
+        if len(elements) < 2:
+            raise ConfigError(f"composition {name}: holds nothing but {mobile}; name what it is in")
+        lacking |= elements - pure
     if lacking:
         raise ConfigError(
-            f"{source}: has no entry of the element {', '.join(lacking)} itself; add one of each element of the "
-            "compositions, energies all of one method"
+            f"{source}: has no entry of the element{'s' if len(lacking) > 1 else ''} {', '.join(sorted(lacking))}; add "
+            "one of each element of the compositions itself, energies all of one method"
         )
-    return PhaseDiagram(within)
+
+
+def _composition(amounts: Mapping[str, float]) -> Composition:
+    return Composition({element: amount for element, amount in amounts.items() if amount})
+
+
+def _elements(composition: Composition, mobile: str) -> frozenset[str]:
+    return frozenset(one.symbol for one in composition.elements) | {mobile}
 
 
 def _window(diagram: PhaseDiagram, name: str, composition: Composition, mobile: str, charge: int) -> Window:

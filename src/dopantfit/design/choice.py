@@ -8,8 +8,9 @@ import numpy as np
 
 from dopantfit.design.front import Floats, expected_gain, hypervolume
 from dopantfit.design.space import Composition, CompositionSpace
-from dopantfit.design.surrogate import GaussianSurrogate, moderated
+from dopantfit.design.surrogate import GaussianSurrogate, expected_interval, moderated
 from dopantfit.errors import ConfigError
+from dopantfit.statistics import Interval
 
 #: Part of the span of what was found by which the reference lies below its worst.
 _BELOW = 0.1
@@ -47,14 +48,9 @@ def shown_by(compositions: Sequence[Composition], found: Sequence[Measured]) -> 
 
 @dataclass(frozen=True)
 class ChosenComposition:
-    """A composition with what is expected of it. means, errors: of its objectives, ``shape=(2,)``.
-
-    gain: expected, as a part of the hypervolume of the front; 0 where there is none.
-    """
+    """A composition. gain: expected, as a part of the hypervolume of the front; 0 where there is none."""
 
     composition: Composition
-    means: Floats
-    errors: Floats
     gain: float
 
 
@@ -98,7 +94,14 @@ def choose(
     best = int(gains.argmax())
     if gains[best] <= _NOTHING:
         best = int((unknown / np.maximum(np.ptp(known, axis=0), 1e-9)).sum(axis=1).argmax())
-    return ChosenComposition(asked[best], means[best], unknown[best], float(gains[best]))
+    return ChosenComposition(asked[best], float(gains[best]))
+
+
+def expected_of(space: CompositionSpace, shown: Shown, one: Composition, seed: int) -> tuple[Interval, Interval]:
+    """Return what both objectives of a composition are expected to be, with 95 % intervals: the logarithms as shown."""
+    errors, places = moderated(shown.errors), space.places_of(shown.compositions)
+    found = [expected_interval(places, shown.values[:, j], errors[:, j], space.place_of(one), seed) for j in (0, 1)]
+    return found[0], found[1]
 
 
 def _others(space: CompositionSpace, asked: Sequence[Composition], made: Sequence[Composition]) -> list[Composition]:

@@ -1,9 +1,11 @@
 """Figures of a design: its front with error bars, the ternary map of its glasses, and what the search has gained."""
 
 from collections.abc import Sequence
+from math import isfinite
 from typing import Any
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from dopantfit.design.record import DesignRecord, GlassRecord, TrialRecord
 from dopantfit.design.tables import PER_NM3
@@ -37,6 +39,7 @@ def draw_front(record: DesignRecord) -> Figure:
     for colour, name in ((FRONT, "front"), (POSSIBLE, "not surely worse"), (OTHER, "surely worse"), (NEXT, "expected")):
         panel.plot([], [], "o", color=colour, markersize=4.5, label=name)
     style.logarithmic(panel)
+    _keep_to_points(panel)
     style.label(panel, f"{drawn(record.reducible)} per nm³", f"σ({drawn(record.mobile)}) (S/cm)")
     style.legend(panel)
     _name(panel)
@@ -62,8 +65,8 @@ def _point(panel: Any, glass: GlassRecord, colour: str, marker: str, name: str) 
 
 
 def _bars(panel: Any, density: Interval, sigma: Interval, colour: str, marker: str, name: str) -> None:
-    x = density.value
-    if x is None:
+    x = density.high if density.value is None else density.value
+    if not isfinite(x):
         return
     spread = [[PER_NM3 * (x - density.low)], [PER_NM3 * (density.high - x)]]
     y = sigma.high if sigma.value is None else sigma.value
@@ -72,7 +75,14 @@ def _bars(panel: Any, density: Interval, sigma: Interval, colour: str, marker: s
     panel.plot([PER_NM3 * x], [y], linestyle="none", gid=name)
 
 
-def _name(panel: Any) -> None:
+def _keep_to_points(panel: Any) -> None:
+    """End the axis of densities at twice the largest point: an interval of few glasses may go far beyond."""
+    points = [float(line.get_xdata()[0]) for line in panel.lines if line.get_gid() is not None]
+    if points and panel.get_xlim()[1] > 2.0 * max(points):
+        panel.set_xlim(0.0, 2.0 * max(points))
+
+
+def _name(panel: Any, offset: tuple[int, int] = (6, 5)) -> None:
     """Write the names of points beside them, those of points that lie on each other together."""
     groups: list[tuple[Any, list[str]]] = []
     for line in panel.lines:
@@ -82,7 +92,7 @@ def _name(panel: Any) -> None:
             near = [names for at, names in groups if max(abs(panel.transData.transform(at) - shown)) < _TOGETHER]
             near[0].append(line.get_gid()) if near else groups.append((place, [line.get_gid()]))
     for place, names in groups:
-        panel.annotate(drawn(", ".join(names)), place, (6, 5), textcoords="offset points", fontsize=7.5)
+        panel.annotate(drawn(", ".join(names)), place, offset, textcoords="offset points", fontsize=7.5)
 
 
 def _colour(one: TrialRecord) -> str:
@@ -104,7 +114,7 @@ def draw_map(record: DesignRecord, host: Host) -> Figure:
         _corner(panel, _three(record.undoped.shares, record.reducible, others), "black", "s", "undoped")
     if record.following is not None:
         _corner(panel, _three(record.following.shares, record.reducible, others), NEXT, "*", "next")
-    _name(panel)
+    _name(panel, (8, -8))  # below the name of a corner
     return figure
 
 
@@ -124,5 +134,6 @@ def draw_progress(record: DesignRecord) -> Figure:
     made = [min(number * record.batch, len(record.trials)) for number in range(1, len(record.hypervolumes) + 1)]
     panel.plot(made, record.hypervolumes, "o-", color="black", markersize=4, linewidth=1)
     panel.set_ylim(0.0, None)
+    panel.xaxis.set_major_locator(MaxNLocator(integer=True))
     style.label(panel, "compositions made", "hypervolume of the front")
     return figure

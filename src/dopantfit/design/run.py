@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dopantfit.design.choice import Measured, choose, reference_below, shown_by
+from dopantfit.design.choice import Measured, choose, expected_of, reference_below, shown_by
 from dopantfit.design.front import Floats, front_of, hypervolume
 from dopantfit.design.glasses import DesignTasks
 from dopantfit.design.inputs import DesignInputs
@@ -198,14 +198,14 @@ def _following(search: Search, known: Mapping[int, Measured]) -> NextComposition
     shown = shown_by([search.made[number] for number in known], list(known.values()))
     seed = int(np.random.default_rng([design.seed, design.settings.trials]).integers(2**31))
     found = choose(design.space, shown, [], design.is_allowed, design.settings.candidates, seed)
-    (sigma, less), (of_sigma, of_density) = found.means.tolist(), found.errors.tolist()
     one = found.composition
+    sigma, less = expected_of(design.space, shown, one, seed)
     return NextComposition(
         dopant=one.dopant,
         dose=one.dose,
         share=one.share,
-        sigma_S_per_cm=Interval.of_logarithm(exp(sigma), exp(sigma) * of_sigma),
-        density_per_A3=Interval.of_logarithm(exp(-less), exp(-less) * of_density),
+        sigma_S_per_cm=Interval(exp(sigma.low), exp(sigma.high), exp(sigma.value or 0.0)),
+        density_per_A3=Interval(exp(-less.high), exp(-less.low), exp(-(less.value or 0.0))),
         gain=found.gain,
         shares=_expected_shares(search, one),
     )

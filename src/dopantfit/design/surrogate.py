@@ -1,7 +1,8 @@
 """What glasses that were not made would show: a Gaussian process through those that were, with their own errors.
 
 Rasmussen & Williams, Gaussian Processes for Machine Learning (2006), ch. 2 and 5: a Matérn kernel of order 5/2, of one
-length for each axis, known noise on the diagonal, lengths and scale of the largest marginal likelihood.
+length for each axis, known noise on the diagonal. A search takes lengths and scale of the largest marginal likelihood;
+an interval that is given out takes all that are likely, for a dozen values do not tell how smooth a front is.
 """
 
 import warnings
@@ -9,13 +10,20 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.optimize import brentq
+from scipy.special import ndtr
 
 from dopantfit.design.front import Floats
+from dopantfit.statistics import Interval
 
 #: Lengths of the kernel, in units of an axis, and where their search begins.
 _LENGTHS, _LENGTH = (0.2, 5.0), 0.7
 #: Starts of the search of lengths beside the first.
 _STARTS = 3
+#: Scales that are looked at, of variances over that of the values; long lengths have values that differ by little.
+_SCALES = (0.1, 100.0)
+#: Variance of the mean over that of the values, which leaves it open; draws of lengths and scale.
+_OPEN, _DRAWS = 100.0, 512
 #: Noise in place of none, in units of the spread of the values.
 _EXACT = 1e-4
 
@@ -62,6 +70,43 @@ class GaussianSurrogate:
         """Expected values and their standard errors, without the noise of a measurement; ``shape=(n,)`` each."""
         mean, error = self.process.predict(places, return_std=True)
         return self.middle + self.spread * mean, self.spread * error
+
+
+def expected_interval(places: Floats, values: Floats, errors: Floats, asked: Floats, seed: int) -> Interval:
+    """Return the 95 % interval of a quantity at one place, over all lengths, scales and means that the values allow.
+
+    places: in the unit cube, ``shape=(n, d)``; values and their standard errors: ``shape=(n,)``; asked: ``shape=(d,)``.
+    Lengths and scales are drawn evenly in their logarithms, weighted by their marginal likelihood (Rasmussen &
+    Williams, eq. 2.30), and what each of them expects is added up. value: the mean of it all.
+    """
+    rng = np.random.default_rng(seed)
+    middle, spread = float(values.mean()), float(values.std()) or float(errors.max()) or 1.0
+    scaled, noise = (values - middle) / spread, np.square(errors / spread) + _EXACT**2
+    (short, long), (least, most) = np.log(_LENGTHS), np.log(_SCALES)
+    lengths = np.exp(rng.uniform(short, long, (_DRAWS, 1, 1, places.shape[1])))
+    scales = np.exp(rng.uniform(least, most, (_DRAWS, 1, 1)))
+    every = np.concatenate([places, asked[None, :]])
+    known = scales * _matern((every[:, None, :] - every[None, :, :]) / lengths) + _OPEN
+    among, across = known[:, :-1, :-1] + np.diag(noise), known[:, :-1, -1:]
+    solved = np.linalg.solve(among, np.concatenate([np.tile(scaled[:, None], (_DRAWS, 1, 1)), across], axis=2))
+    mean = (across[:, :, 0] * solved[:, :, 0]).sum(axis=1)
+    deviation = np.sqrt(np.maximum(known[:, -1, -1] - (across[:, :, 0] * solved[:, :, 1]).sum(axis=1), _EXACT**2))
+    likely = -0.5 * (solved[:, :, 0] @ scaled + np.linalg.slogdet(among).logabsdet)
+    weight = np.exp(likely - likely.max())
+    weight /= weight.sum()
+
+    def end(part: float) -> float:
+        low, high = (mean - 10.0 * deviation).min(), (mean + 10.0 * deviation).max()
+        return float(brentq(lambda x: float(weight @ ndtr((x - mean) / deviation)) - part, low, high))
+
+    low, value, high = (middle + spread * one for one in (end(0.025), float(weight @ mean), end(0.975)))
+    return Interval(low, high, value)
+
+
+def _matern(steps: Floats) -> Floats:
+    """Matérn correlations of order 5/2 of places so many lengths apart, ``shape=(..., d)``."""
+    far = np.sqrt(5.0) * np.linalg.norm(steps, axis=-1)
+    return np.asarray((1.0 + far + far**2 / 3.0) * np.exp(-far))
 
 
 def moderated(errors: Floats) -> Floats:

@@ -89,10 +89,10 @@ def following_in_words(record: DesignRecord) -> str:
     if one is None:
         return "too little is known to choose"
     sigma, density = ranged(one.sigma_S_per_cm, "S/cm"), ranged(one.density_per_A3, "per nm³", PER_NM3)
+    gain = "more than all" if one.gain > 1.0 else f"{100 * one.gain:.2g} %"
     return (
         f"{rounded(one.dose, 2)} at% {one.dopant}, {100 * one.share:.0f} % of it for {record.reducible}: expected "
-        f"σ = {sigma}, {record.reducible} {density}; its expected gain is {100 * one.gain:.2g} % of the front's "
-        "hypervolume"
+        f"σ = {sigma}, {record.reducible} {density}; its expected gain is {gain} of the front's hypervolume"
     )
 
 

@@ -6,7 +6,7 @@ background makes up for: it changes no force, and no difference of energies in o
 crystal: squeezed into another one, polyanions turn and spoil the symmetry of the path.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -29,6 +29,10 @@ MakeCalculator = Callable[[], Calculator]
 
 #: Largest force on what is at rest [eV/Å]: its energy is then good to a meV.
 AT_REST = 0.01
+#: Distances that differ by less are one [Å]: coordinates of crystals have three or four decimals.
+_SAME = 0.01
+#: A dopant is next to a path within so many of the shortest distance from one of its sites to a place for a dopant.
+_BESIDE = 1.2
 #: Steps until an iteration is given up.
 _STEPS = 500
 
@@ -38,14 +42,13 @@ class MigrationPath:
     """A hop before anything is relaxed.
 
     start: cell with the ion on the first site. ion: its index. via, end: how far from there the empty site and the
-    second one are [Å], ``shape=(3,)``. dopant: index of one, None without.
+    second one are [Å], ``shape=(3,)``.
     """
 
     start: Atoms
     ion: int
     via: Floats
     end: Floats
-    dopant: int | None = None
 
     def displacement(self, part: float) -> Floats:
         """How far the ion is from its first site [Å], 0 to 1: on straight lines by the empty site at ½."""
@@ -59,11 +62,23 @@ class MigrationPath:
         return moved
 
 
-def migration_path(crystal: Crystal) -> MigrationPath:
+def migration_path(crystal: Crystal, chosen_in: Crystal | None = None) -> MigrationPath:
     """Return the hop of a crystal's mobile ion by the empty site that is nearest to two neighbouring ones.
 
-    Raises ConfigError for a crystal without two such sites, or without empty ones between them.
+    chosen_in: the same crystal before it was relaxed, where its sites are chosen; of equivalent ones, which differ by
+    what a relaxation leaves, each calculator would take another. Raises ConfigError for a crystal without two such
+    sites, or without empty ones between them.
     """
+    ion, emptied, empty = _chosen(chosen_in or crystal)
+    ions = crystal.ions
+    steps, _ = find_mic(crystal.empty[empty] - ions.positions[[ion, emptied]], ions.cell, ions.pbc)
+    start = ions.copy()
+    del start[emptied]
+    return MigrationPath(start, ion - (emptied < ion), steps[0], steps[0] - steps[1])
+
+
+def _chosen(crystal: Crystal) -> tuple[int, int, int]:
+    """Which ion hops, whose place is emptied for it, and by which empty site; the first of equivalent ones."""
     ions, labels = crystal.ions, labels_of(crystal.ions)
     mobile = [index for index, label in enumerate(labels) if label == crystal.mobile]
     if len(mobile) < 2 or not len(crystal.empty):
@@ -71,18 +86,19 @@ def migration_path(crystal: Crystal) -> MigrationPath:
             f"{ions.get_chemical_formula()}: a migration path needs two sites of {crystal.mobile} and an empty one "
             f"between; the cell has {len(mobile)} and {len(crystal.empty)}: give a larger cell, or empty_sites"
         )
-    best: tuple[float, int, int, Floats] | None = None
-    for empty in crystal.empty:
-        steps, lengths = find_mic(empty - ions.positions[mobile], ions.cell, ions.pbc)
-        near, next_one = np.argsort(lengths, kind="stable")[:2]
-        length = round(float(lengths[near] + lengths[next_one]), 6)  # rounding decides between equals by their order
-        if best is None or length < best[0]:
-            best = length, mobile[near], mobile[next_one], np.array([steps[near], steps[next_one]])
-    assert best is not None
-    _, ion, emptied, steps = best
-    start = ions.copy()
-    del start[emptied]
-    return MigrationPath(start, ion - (emptied < ion), steps[0], steps[0] - steps[1])
+    found: list[tuple[float, int, int, int]] = []
+    for number, empty in enumerate(crystal.empty):
+        _, lengths = find_mic(empty - ions.positions[mobile], ions.cell, ions.pbc)
+        near = _first_of_least(lengths)
+        others = np.where(np.arange(len(mobile)) == near, np.inf, lengths)
+        next_one = _first_of_least(others)
+        found.append((float(lengths[near] + lengths[next_one]), mobile[near], mobile[next_one], number))
+    return found[_first_of_least(np.array([length for length, *_ in found]))][1:]
+
+
+def _first_of_least(lengths: Floats) -> int:
+    """Index of the first length [Å] that is no longer than the least."""
+    return int(np.flatnonzero(lengths < lengths.min() + _SAME)[0])
 
 
 def relaxed_crystal(crystal: Crystal, make: MakeCalculator) -> Crystal:
@@ -99,20 +115,52 @@ def relaxed_crystal(crystal: Crystal, make: MakeCalculator) -> Crystal:
     return replace(crystal, sites=ions + empty)
 
 
-def with_dopant(path: MigrationPath, replaced: str, dopant: str, near: bool) -> MigrationPath:
-    """Return the path with a dopant on the site of a host ion nearest to its empty site, or farthest.
+@dataclass(frozen=True)
+class DopantSites:
+    """Where a dopant may stand, as indices.
 
-    The ion that hops is none of them. Raises ConfigError where no other is left.
+    near: the different places next to the path, by their distance [Å] from its empty site, rising; far: the farthest.
     """
+
+    near: Mapping[float, int]
+    far: int
+
+
+def dopant_sites(path: MigrationPath, replaced: str) -> DopantSites:
+    """Return the different places of the host ions `replaced` next to a path, and the farthest one.
+
+    Next to the path they are next to one of its three sites; the ion that hops is none of them. Of a place and its
+    mirror image, the same path the other way, the one nearer to the first site is there: the ion leaves the dopant.
+    Raises ConfigError where no other ion is left.
+    """
+    places = [i for i, label in enumerate(labels_of(path.start)) if label == replaced and i != path.ion]
+    if not places:
+        raise ConfigError(f"a hop beside a dopant needs another {replaced} to replace, and the cell has none")
+    first = path.start.positions[path.ion]
+    lengths = np.array(
+        [
+            find_mic(path.start.positions[places] - first - step, path.start.cell, path.start.pbc)[1]
+            for step in (path.via, np.zeros(3), path.end)
+        ]
+    ).T
+    # Told apart by distances from the empty site and both ends; of mirror images the nearer to the first end is first.
+    order = sorted(range(len(places)), key=lambda place: np.round(lengths[place] / _SAME).tolist())
+    near: dict[float, int] = {}
+    seen: list[Floats] = []
+    for place in order:
+        told = np.array([lengths[place, 0], *sorted(lengths[place, 1:])])
+        if told.min() < _BESIDE * lengths.min() and all(np.abs(told - one).max() > _SAME for one in seen):
+            seen.append(told)
+            near[float(lengths[place, 0])] = places[place]
+    far = next(place for place in order if lengths[place, 0] > lengths[:, 0].max() - _SAME)
+    return DopantSites(near, places[far])
+
+
+def with_dopant(path: MigrationPath, site: int, dopant: str) -> MigrationPath:
+    """Return the path with a dopant on the place of an ion."""
     labels = labels_of(path.start)
-    sites = [index for index, label in enumerate(labels) if label == replaced and index != path.ion]
-    if not sites:
-        raise ConfigError(f"a hop beside {dopant} needs another {replaced} to replace, and the cell has none")
-    middle = path.start.positions[path.ion] + path.via
-    _, lengths = find_mic(path.start.positions[sites] - middle, path.start.cell, path.start.pbc)
-    site = sites[int(np.argmin(lengths) if near else np.argmax(lengths))]
     labels[site] = dopant
-    return MigrationPath(with_labels(path.start, labels), path.ion, path.via, path.end, site)
+    return MigrationPath(with_labels(path.start, labels), path.ion, path.via, path.end)
 
 
 def converge(optimiser: Optimizer, tolerance: float, name: str) -> None:

@@ -14,25 +14,38 @@ from dopantfit.reference.calculator import CalculatorSettings, LabelCalculator, 
 from dopantfit.transport.activation import ActivationEnergy
 from dopantfit.validate import thresholds
 from dopantfit.validate.gate import Check, Gate, GateWork
-from dopantfit.validate.migration import MakeCalculator, MigrationPath, migration_path, relaxed_crystal, with_dopant
+from dopantfit.validate.migration import (
+    MakeCalculator,
+    MigrationPath,
+    dopant_sites,
+    migration_path,
+    relaxed_crystal,
+    with_dopant,
+)
 from dopantfit.validate.migration_figure import draw
-from dopantfit.validate.minimum_path import MigrationBarrier, find_barrier
+from dopantfit.validate.minimum_path import SEED, MigrationBarrier, find_barrier
 from dopantfit.validate.settings import SETTINGS_FILE
 from dopantfit.validate.subject import Subject
 
 HOST, NEAR, FAR = "host", "near the dopant", "far from it"
-PLACES = (HOST, NEAR, FAR)
+#: Sets of random displacements that a path next to the dopant is looked for with: ions give way there, and another set
+#: may find another path.
+_SETS = 2
 #: Appended to the name of a path on the reference calculator.
 REFERENCE = ", reference calculator"
 
 
 @dataclass(frozen=True)
 class Hop:
-    """One path; `barrier` is None where it did not come to rest, and `problem` says why."""
+    """One path; `barrier` is None where it did not come to rest, and `problem` says why.
+
+    others: barriers there and back [eV] that other random displacements found, over a pass that is no lower.
+    """
 
     name: str
     barrier: MigrationBarrier | None
     problem: str = ""
+    others: tuple[tuple[float, float], ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Plain numbers [eV], and who moves."""
@@ -46,13 +59,15 @@ class Hop:
             "ions": found.mechanism.ions,
             "ions_together": found.mechanism.together,
             "rests_eV": [float(found.energies[number]) for number in found.rests],
+            "other_displacements_eV": [list(one) for one in self.others],
         }
 
 
 def barrier(subject: Subject, work: GateWork) -> Gate:
     """Hold the barrier of the host's mobile ion against its limits, and against that of a reference calculator.
 
-    The dopant's paths are reported, and decide nothing: it stands there without what would balance its charge.
+    Near the dopant there is a path for every different place of it next to one of the three sites. The dopant's paths
+    are reported, and decide nothing: it stands there without what would balance its charge.
     Raises ConvergenceError when the host's own path does not come to rest, ConfigError for a calculator that is none or
     does not know the host, EngineError when it has no path of the host.
     """
@@ -70,6 +85,7 @@ def barrier(subject: Subject, work: GateWork) -> Gate:
         figures=(draw([(hop.name, hop.barrier) for hop in hops], diffusion, work.figures, finding),),
         details={
             "paths": {hop.name: hop.as_dict() for hop in hops},
+            "spread": _lowest(hops),
             **({} if diffusion is None else {"diffusion_eV": diffusion.energy.as_dict()}),
         },
     )
@@ -87,7 +103,7 @@ def calculator_of(subject: Subject) -> Calculator | None:
     try:
         reference = LabelCalculator(CalculatorSettings(make=named.calculator), folder)
         path = migration_path(subject.host.conventional)
-        doped = with_dopant(path, subject.host.site_of(subject.dopant.formal_charge), subject.dopant.label, True)
+        doped = with_dopant(path, dopant_sites(path, _replaced(subject)).far, subject.dopant.label)
         reference.labelled(doped.start, "doped host")
     except DopantFitError as problem:
         raise ConfigError(f"{folder / SETTINGS_FILE}: barrier: {problem}") from None
@@ -110,18 +126,35 @@ def _hops(
     begun: Mapping[str, Sequence[Atoms]] | None = None,
 ) -> list[Hop]:
     """The paths in the host, and near and far from the dopant; ConvergenceError where that in the host has no rest."""
-    path = migration_path(relaxed_crystal(subject.host.conventional, make))
-    replaced = subject.host.site_of(subject.dopant.formal_charge)
+    path = migration_path(relaxed_crystal(subject.host.conventional, make), subject.host.conventional)
     hops = []
-    for number, place in enumerate(PLACES):
-        told = _teller(work, place + suffix, (number + 0.3) / len(PLACES))
+    for number, (place, site) in enumerate((places := _places(subject)).items()):
+        told = _teller(work, place + suffix, (number + 0.3) / len(places))
         from_there = () if begun is None else begun.get(place, ())
         if place == HOST:
             hops.append(Hop(place + suffix, find_barrier(path, make, told, from_there)))
+        elif isinstance(site, str):
+            hops.append(Hop(place + suffix, None, site))
         else:
-            doped = partial(with_dopant, path, replaced, subject.dopant.label, place == NEAR)
-            hops.append(_tried(place + suffix, doped, make, told, from_there))
+            doped = with_dopant(path, site, subject.dopant.label)
+            sets = _SETS if place != FAR and not from_there else 1
+            hops.append(_tried(place + suffix, doped, make, told, from_there, sets))
     return hops
+
+
+def _places(subject: Subject) -> dict[str, int | str]:
+    """Where the dopant stands, by the name of the path, or why it stands nowhere; the host has none."""
+    path = migration_path(subject.host.conventional)
+    try:
+        sites = dopant_sites(path, _replaced(subject))
+    except ConfigError as problem:
+        return {HOST: "", NEAR: str(problem), FAR: str(problem)}
+    near = {f"{NEAR}, {length:.1f} Å from the empty site": site for length, site in sites.near.items()}
+    return {HOST: "", **near, FAR: sites.far}
+
+
+def _replaced(subject: Subject) -> str:
+    return subject.host.site_of(subject.dopant.formal_charge)
 
 
 def _teller(work: GateWork, name: str, part: float) -> Callable[[str], None]:
@@ -130,15 +163,24 @@ def _teller(work: GateWork, name: str, part: float) -> Callable[[str], None]:
 
 def _tried(
     name: str,
-    path: Callable[[], MigrationPath],
+    path: MigrationPath,
     make: MakeCalculator,
     report: Callable[[str], None],
     begun: Sequence[Atoms],
+    sets: int,
 ) -> Hop:
-    try:
-        return Hop(name, find_barrier(path(), make, report, begun))
-    except (ConvergenceError, CollapseError, ConfigError) as problem:
-        return Hop(name, None, str(problem))
+    """The path over the lowest pass that so many sets of random displacements find."""
+    found: list[MigrationBarrier] = []
+    problems: list[str] = []
+    for number in range(sets):
+        try:
+            found.append(find_barrier(path, make, report, begun, SEED + number))
+        except (ConvergenceError, CollapseError, ConfigError) as problem:
+            problems.append(str(problem))
+    if not found:
+        return Hop(name, None, problems[0])
+    lowest = min(found, key=lambda one: one.pass_energy)
+    return Hop(name, lowest, others=tuple((one.forward, one.backward) for one in found if one is not lowest))
 
 
 def _of_reference(
@@ -155,6 +197,26 @@ def _of_reference(
         raise EngineError(f"reference calculator: {problem}") from None
     except Exception as problem:  # a calculator is code of somebody else's
         raise EngineError(f"reference calculator: {in_words(problem)}") from None
+
+
+def _beside(hops: Sequence[Hop], suffix: str = "") -> list[MigrationBarrier]:
+    """The barriers next to the dopant, of the potential or of the reference calculator."""
+    near = [hop for hop in hops if hop.name.startswith(NEAR) and hop.name.endswith(REFERENCE) == bool(suffix)]
+    return [hop.barrier for hop in near if hop.barrier is not None]
+
+
+def _lowest(hops: Sequence[Hop]) -> dict[str, Any]:
+    """The lowest and the highest barrier next to the dopant [eV], there and back."""
+    found: dict[str, Any] = {}
+    for suffix in ("", REFERENCE):
+        if beside := _beside(hops, suffix):
+            there, back = [one.forward for one in beside], [one.backward for one in beside]
+            found[NEAR + suffix] = {
+                "paths": len(beside),
+                "forward_eV": [min(there), max(there)],
+                "backward_eV": [min(back), max(back)],
+            }
+    return found
 
 
 def _checks(hops: Mapping[str, Hop]) -> list[Check]:
@@ -180,5 +242,8 @@ def _finding(subject: Subject, hops: Sequence[Hop], diffusion: ActivationEnergy 
             told.append(
                 f"{found.forward:.2f} and {found.backward:.2f} eV there and back {hop.name} ({found.mechanism})"
             )
-    beside = "" if diffusion is None else f"; E_a of its diffusion is {diffusion}"
-    return f"a hop of {subject.mobile} takes {', '.join(told)}{beside}"
+    if len(beside := _beside(hops)) > 1:
+        low, back = min(one.forward for one in beside), min(one.backward for one in beside)
+        told[-1] += f"; the lowest of {len(beside)} paths near the dopant is {low:.2f} eV there, and {back:.2f} eV back"
+    line = "" if diffusion is None else f"; E_a of its diffusion is {diffusion}"
+    return f"a hop of {subject.mobile} takes {', '.join(told)}{line}"

@@ -33,7 +33,7 @@ _DRAGGED = 3
 _SPACING, _FEWEST, _MOST = 0.75, 3, 7
 #: Random displacements [Å] of all ions, tried so often: what is symmetric stays on its ridge, where polyanions that
 #: turn find a lower path beside it.
-_RATTLE, _TRIED, _SEED = 0.05, 3, 20220824
+_RATTLE, _TRIED, SEED = 0.05, 3, 20220824
 #: What a state of rest between two climbs lies below both [eV], k T at 600 K; a shallower one stays part of a step.
 _SAG = 0.05
 #: States are one when they are nearer than this over all ions [Å].
@@ -87,6 +87,11 @@ class MigrationBarrier:
     images: tuple[Atoms, ...] = ()
 
     @property
+    def pass_energy(self) -> float:
+        """Energy of the highest saddle [eV] on the calculator's scale: of paths of the same ions the lowest counts."""
+        return _energy(self.images[0]) + float(self.curve[1].max())
+
+    @property
     def highest(self) -> float:
         """The barrier between equivalent sites [eV]: what is a lower state of rest at one is one at the other too."""
         return max(self.forward, self.backward)
@@ -97,11 +102,12 @@ def find_barrier(
     make: MakeCalculator,
     report: Callable[[str], None] = lambda text: None,
     begun: Sequence[Atoms] = (),
+    seed: int = SEED,
 ) -> MigrationBarrier:
     """Relax the path of minimum energy of a hop, at the cell as it is.
 
     begun: images of the same hop to begin with, of another calculator in a cell of its own; found by dragging the ion
-    where there are none.
+    where there are none. seed: of the random displacements.
     Raises ConvergenceError when a part of it does not come to rest, CollapseError where ions or shells fall into each
     other.
     """
@@ -109,7 +115,7 @@ def find_barrier(
     if begun:
         ends = _at_rest(_in_cell(begun[0], path), make), _at_rest(_in_cell(begun[-1], path), make)
     else:
-        ends = _end(path, 0.0, make), _end(path, 1.0, make)
+        ends = _end(path, 0.0, make, seed), _end(path, 1.0, make, seed)
     held = [_is_at(path, state, goal) for state, goal in zip(ends, (0.0, 1.0), strict=True)]
     if not any(held):
         raise ConvergenceError(
@@ -119,7 +125,7 @@ def find_barrier(
         between = [_in_cell(image, path) for image in begun[1:-1]]
     else:
         report("dragging the ion")
-        between = _dragged(path, held, make)
+        between = _dragged(path, held, make, seed)
     report("relaxing the band")
     return _climbs(path, _elementary_steps([ends[0], *between, ends[1]], make))
 
@@ -151,12 +157,12 @@ class _HeldAgainstTheRest(FixConstraint):  # type: ignore[misc]  # ASE has no ty
         return 6
 
 
-def _lowest(path: MigrationPath, part: float, relax: Callable[[Atoms], Atoms]) -> Atoms:
+def _lowest(path: MigrationPath, part: float, relax: Callable[[Atoms], Atoms], seed: int) -> Atoms:
     """The lowest of several states with the ion on a part of its way; those that keep it there come first.
 
     Raises what the first try did where all fail, ConvergenceError or CollapseError.
     """
-    rng = np.random.default_rng(_SEED)
+    rng = np.random.default_rng(seed)
     found: list[Atoms] = []
     problems: list[Exception] = []
     for _ in range(_TRIED):
@@ -171,16 +177,16 @@ def _lowest(path: MigrationPath, part: float, relax: Callable[[Atoms], Atoms]) -
     return min(found, key=lambda state: (not _is_at(path, state, part), _energy(state)))
 
 
-def _end(path: MigrationPath, goal: float, make: MakeCalculator) -> Atoms:
-    return _lowest(path, goal, lambda tried: _at_rest(tried, make))
+def _end(path: MigrationPath, goal: float, make: MakeCalculator, seed: int) -> Atoms:
+    return _lowest(path, goal, lambda tried: _at_rest(tried, make), seed)
 
 
-def _dragged(path: MigrationPath, held: Sequence[bool], make: MakeCalculator) -> list[Atoms]:
+def _dragged(path: MigrationPath, held: Sequence[bool], make: MakeCalculator, seed: int) -> list[Atoms]:
     """Images between the ends: the ion held on its way, all others nearly at rest.
 
     held: whether the first and the second site hold the ion; from one that does not, the path leads to the empty site.
     """
-    middle = _lowest(path, 0.5, lambda tried: _held(tried, path, 0.5, make))
+    middle = _lowest(path, 0.5, lambda tried: _held(tried, path, 0.5, make), seed)
     sides: list[list[Atoms]] = []
     for goal, holds in zip((0.0, 1.0), held, strict=True):
         side = [middle]

@@ -187,8 +187,8 @@ class Subject:
             self.config.model_dump_json(include={"dopant"}),
             [(one.name, one.energy, one.held_out) for one in self.targets] if frames else None,
             recipe_sha256(self.preset) if dynamics else None,
-            # Paths of earlier versions were one band, from ends that were not looked for.
-            *(["elementary steps", str(self.diffusion)] if paths else []),
+            # Earlier versions had one path near the dopant, and one set of displacements.
+            *(["every place beside the dopant", str(self.diffusion)] if paths else []),
         ]
         if exchanges:
             judged = self.exchanges

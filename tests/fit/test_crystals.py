@@ -1,5 +1,7 @@
 """A potential that is held to measured cells: it then has those cells."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -27,7 +29,7 @@ def _objective(config, host):
     frame = make_target(
         frames_of(space.base, 1, seed=1)[0], "set", ReferenceSet(path="set", force_error=1e6), space.base, {}
     )
-    return Objective(space, (frame,), exchanges=crystal_targets(config, space.base, "fit.toml"))
+    return Objective(space, (frame,), exchanges=crystal_targets(config, space.base, Path("fit.toml")))
 
 
 def _stress_residuals(objective):
@@ -59,4 +61,30 @@ def test_a_crystal_of_other_ions_is_refused(host):
     config = _config(4.34, "BPO4")
     space = make_space(config, host, "fit.toml")
     with pytest.raises(ConfigError, match="crystals: BPO4 holds B, which neither the host nor the dopant is"):
-        crystal_targets(config, space.base, "fit.toml")
+        crystal_targets(config, space.base, Path("fit.toml"))
+
+
+def test_a_crystal_of_a_file_is_that_of_the_library(host, tmp_path):
+    prototype("MgO").write(tmp_path / "periclase.cif")
+    library = _config(4.2112)
+    text = library.crystals[0].model_copy(update={"prototype": None, "structure": "periclase.cif"})
+    given = library.model_copy(update={"crystals": (text,)})
+    space = make_space(library, host, "fit.toml")
+    frame = make_target(
+        frames_of(space.base, 1, seed=1)[0], "set", ReferenceSet(path="set", force_error=1e6), space.base, {}
+    )
+    costs = []
+    for config in (library, given):
+        targets = crystal_targets(config, space.base, tmp_path / "fit.toml")
+        objective = Objective(space, (frame,), exchanges=targets)
+        # Conventional cell of four units in the file, one unit of the library's primitive cell: errors go with volume.
+        costs.append(_stress_residuals(objective))
+    assert targets[0].family == "periclase"
+    assert costs[1] == pytest.approx(costs[0], rel=1e-3)
+
+
+def test_a_crystal_is_named_or_in_a_file_and_not_both():
+    lines = 'a = 4.2\nb = 4.2\nc = 4.2\nsource = "here"\nstress_error = 0.1\n'
+    for which in ("", 'prototype = "MgO"\nstructure = "a.cif"\n'):
+        with pytest.raises(ConfigError, match="give either a prototype or a structure"):
+            parse_config(f"{TEXT}\n[[crystals]]\n{which}{lines}")

@@ -31,7 +31,8 @@ from dopantfit.strict_toml import (
     parse_strict,
     read_text,
 )
-from dopantfit.structures.prototypes import Crystal, crystal
+from dopantfit.structures.convert import read_crystal
+from dopantfit.structures.prototypes import crystal
 from dopantfit.workflow.names import folder_name
 
 FIT_FILE = "fit.toml"
@@ -159,11 +160,9 @@ class Local(Table):
     gauss_newton_steps: CountOrNone = 30
 
 
-class CrystalCell(Table):
-    """A measured or computed cell of a crystal that ships with the package: lengths [Å], angles [°]."""
+class Cell(Table):
+    """A measured or computed cell: lengths [Å], angles [°]."""
 
-    #: Name of the crystal, whose positions the relaxation starts from.
-    prototype: Text
     a: Positive
     b: Positive
     c: Positive
@@ -173,26 +172,50 @@ class CrystalCell(Table):
     #: Where the numbers come from.
     source: Text
 
+    def holding(self, atoms: Atoms) -> Atoms:
+        """A copy of a structure in this cell, fractional coordinates kept."""
+        found = atoms.copy()
+        found.set_cell([self.a, self.b, self.c, self.alpha, self.beta, self.gamma], scale_atoms=True)
+        return found
+
+
+class CrystalCell(Cell):
+    """The cell of a crystal that ships with the package."""
+
+    #: Name of the crystal, whose positions the relaxation starts from.
+    prototype: Text
+
     def atoms(self) -> Atoms:
-        """The prototype in this cell, fractional coordinates kept; ConfigError for an unknown crystal."""
-        return self._crystal().ions
-
-    def primitive(self) -> Atoms:
-        """Its primitive cell."""
-        return self._crystal().primitive().ions
-
-    def _crystal(self) -> Crystal:
-        found = crystal(self.prototype)
-        sites = found.sites.copy()
-        sites.set_cell([self.a, self.b, self.c, self.alpha, self.beta, self.gamma], scale_atoms=True)
-        return replace(found, sites=sites)
+        """The prototype in this cell; ConfigError for an unknown crystal."""
+        return self.holding(crystal(self.prototype).ions)
 
 
-class MeasuredCrystal(CrystalCell):
+class MeasuredCrystal(Cell):
     """A crystal that is at rest in its measured cell, its ions wherever the potential wants them in it."""
 
+    #: Name of a crystal that ships with the package, or path of a structure file beside the configuration.
+    prototype: Text | None = None
+    structure: Text | None = None
     #: [GPa] per component.
     stress_error: Positive
+
+    @property
+    def name(self) -> str:
+        """What the crystal is called: its name in the library, or that of its file."""
+        return self.prototype or Path(str(self.structure)).stem
+
+    def atoms(self, folder: Path) -> Atoms:
+        """The crystal in this cell, one of the library as its primitive cell; ConfigError where there is none."""
+        if self.prototype is not None:
+            found = crystal(self.prototype)
+            return replace(found, sites=self.holding(found.sites)).primitive().ions
+        return self.holding(read_crystal(folder / str(self.structure)))
+
+    @model_validator(mode="after")
+    def _one_structure(self) -> "MeasuredCrystal":
+        if (self.prototype is None) == (self.structure is None):
+            raise ValueError("give either a prototype or a structure")
+        return self
 
 
 def _kind_of_reference(value: object) -> str:

@@ -5,6 +5,7 @@ cell is one relaxed energy difference for every axis, whose reference is zero.
 """
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 from ase import Atoms
@@ -25,21 +26,21 @@ STRAIN = 2e-3
 _NAMES = ("xx", "yy", "zz", "yz", "xz", "xy")
 
 
-def crystal_targets(config: FitConfig, base: Potential, source: str) -> tuple[RelaxedDifference, ...]:
+def crystal_targets(config: FitConfig, base: Potential, file: Path) -> tuple[RelaxedDifference, ...]:
     """One difference for every strain of every crystal of the file.
 
-    base: a potential of the fit's species. source: name of the file for messages. Raises ConfigError for an unknown
-    crystal, and for one of species that are not here.
+    base: a potential of the fit's species. file: of the configuration, whose folder paths start from. Raises
+    ConfigError for an unknown crystal, for a file that is none, and for one of species that are not here.
     """
-    return tuple(one for crystal in config.crystals for one in _of_crystal(crystal, base, source))
+    return tuple(one for crystal in config.crystals for one in _of_crystal(crystal, base, file))
 
 
-def _of_crystal(crystal: MeasuredCrystal, base: Potential, source: str) -> Iterator[RelaxedDifference]:
-    atoms, name = crystal.primitive(), f"{CRYSTALS}/{crystal.prototype}"
+def _of_crystal(crystal: MeasuredCrystal, base: Potential, file: Path) -> Iterator[RelaxedDifference]:
+    atoms, name = crystal.atoms(file.parent), f"{CRYSTALS}/{crystal.name}"
     missing = sorted(set(labels_of(atoms)) - set(base.species))
     if missing:
         raise ConfigError(
-            f"{source}: crystals: {crystal.prototype} holds {', '.join(missing)}, which neither the host nor the "
+            f"{file}: crystals: {crystal.name} holds {', '.join(missing)}, which neither the host nor the "
             f"dopant is ({', '.join(base.species)}); remove it"
         )
     for strain in _strains(crystal):
@@ -50,8 +51,8 @@ def _of_crystal(crystal: MeasuredCrystal, base: Potential, source: str) -> Itera
         yield RelaxedDifference(
             name=f"{name} {_NAMES[strain]}",
             set=CRYSTALS,
-            item=crystal.prototype,
-            family=crystal.prototype,
+            item=crystal.name,
+            family=crystal.name,
             partner=_NAMES[strain],
             start=short,
             end=long,

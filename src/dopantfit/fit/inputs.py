@@ -14,7 +14,8 @@ from dopantfit.reference.plan import PLAN_FILE
 
 def fit_files(config: FitConfig, file: Path) -> dict[str, Path]:
     """Every file that the fit in ``file`` reads, by name."""
-    beside = {name: file.parent / name for name in (config.host, config.compare_with) if name}
+    crystals = [crystal.structure for crystal in config.crystals]
+    beside = {name: file.parent / name for name in (config.host, config.compare_with, *crystals) if name}
     return (
         {file.name: file}
         | set_files(config, file.parent)

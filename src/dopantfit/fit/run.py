@@ -146,7 +146,7 @@ def plan_fit(path: str | Path) -> FitPlan:
         check_parameters(space, config.preoptimisation, str(file))
         cell = reference_cell(config.preoptimisation, file.parent)
     exchanges = load_exchanges(config, space.base, file.parent, str(file))
-    crystals = crystal_targets(config, space.base, str(file))
+    crystals = crystal_targets(config, space.base, file)
     return FitPlan(config, file, host, space, targets, informed, cell, held, exchanges, crystals)
 
 

@@ -52,7 +52,7 @@ k_mesh = [1, 1, 1]  # Γ only: at least 8 Å of cell each way, meant for forces 
 
 def host_plan(request: DopantRequest, name: str, names: PlanNames) -> str:
     """``plan.toml`` of the doped cells."""
-    families = "\n".join(_cell_items(request, cell, names, seed) for seed, cell in enumerate(request.cells, 1))
+    families = "\n".join(_cell_items(cell, names, seed) for seed, cell in enumerate(request.cells, 1))
     purpose = f"Fit of the {request.dopant} terms: forces and energies of doped {request.host.name}"
     return f"""\
 # Doped cells of {request.host.formula}: {request.dopant} alone, and beside {request.host.substitution.partner}.
@@ -69,7 +69,7 @@ def crystal_start(cell: Cell, host: str, strain: float = 0.0) -> str:
     return f"{{ {made_of}{strained}, substitutions = [\n{changes}] }}"
 
 
-def _cell_items(request: DopantRequest, cell: Cell, names: PlanNames, seed: int) -> str:
+def _cell_items(cell: Cell, names: PlanNames, seed: int) -> str:
     """A relaxation, displacements around its end, and a snapshot at temperature: the same for every cell."""
     start = crystal_start(cell, names.host)
     hot = (

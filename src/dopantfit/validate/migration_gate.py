@@ -28,11 +28,20 @@ REFERENCE = ", reference calculator"
 
 @dataclass(frozen=True)
 class Hop:
-    """One path; `barrier` is None where it did not come to rest, and `problem` says why."""
+    """One path; `barrier` is None where it did not come to rest, and `problem` says why.
 
-    name: str
+    place: one of ``PLACES``. suffix: of its name, where a reference calculator found it.
+    """
+
+    place: str
+    suffix: str
     barrier: MigrationBarrier | None
     problem: str = ""
+
+    @property
+    def name(self) -> str:
+        """As records and figures have it."""
+        return self.place + self.suffix
 
     def as_dict(self) -> dict[str, Any]:
         """Plain numbers [eV], and who moves."""
@@ -117,10 +126,10 @@ def _hops(
         told = _teller(work, place + suffix, (number + 0.3) / len(PLACES))
         from_there = () if begun is None else begun.get(place, ())
         if place == HOST:
-            hops.append(Hop(place + suffix, find_barrier(path, make, told, from_there)))
+            hops.append(Hop(place, suffix, find_barrier(path, make, told, from_there)))
         else:
             doped = partial(with_dopant, path, replaced, subject.dopant.label, place == NEAR)
-            hops.append(_tried(place + suffix, doped, make, told, from_there))
+            hops.append(_tried(place, suffix, doped, make, told, from_there))
     return hops
 
 
@@ -129,16 +138,17 @@ def _teller(work: GateWork, name: str, part: float) -> Callable[[str], None]:
 
 
 def _tried(
-    name: str,
+    place: str,
+    suffix: str,
     path: Callable[[], MigrationPath],
     make: MakeCalculator,
     report: Callable[[str], None],
     begun: Sequence[Atoms],
 ) -> Hop:
     try:
-        return Hop(name, find_barrier(path(), make, report, begun))
+        return Hop(place, suffix, find_barrier(path(), make, report, begun))
     except (ConvergenceError, CollapseError, ConfigError) as problem:
-        return Hop(name, None, str(problem))
+        return Hop(place, suffix, None, str(problem))
 
 
 def _of_reference(
@@ -174,7 +184,7 @@ def _finding(subject: Subject, hops: Sequence[Hop], diffusion: ActivationEnergy 
         found = hop.barrier
         if found is None:
             told.append(f"undecided {hop.name}")
-        elif hop.name.startswith(HOST):
+        elif hop.place == HOST:
             told.append(f"{found.highest:.2f} eV ({hop.name}: {found.mechanism})")
         else:
             told.append(

@@ -5,7 +5,7 @@ from pathlib import Path
 from dopantfit.boundary.swap.acceptance import Statistics
 from dopantfit.boundary.swap.config import Layers
 from dopantfit.statistics import Estimate
-from dopantfit.study.bleeding_stage import Accepted, Bled, WalkerGrain
+from dopantfit.study.bleeding_stage import Accepted, GrainPenetration, WalkerGrain
 from dopantfit.study.conduction import NearestNeighbours, SpeciesTransport, Transported
 from dopantfit.study.config import Rules
 from dopantfit.study.dynamics import Equilibrated
@@ -91,7 +91,7 @@ def bled(**changes):
         "grains": (WalkerGrain(dopants=1, size=1000, elsewhere=0.05, depth=35.0),) * 2,
         "layers": Layers(interface=12.0, into_grain=1, reservoir=12.0, width=3.5, count=15, rounds_per_layer=1),
     }
-    return Bled(**plain | changes)
+    return GrainPenetration(**plain | changes)
 
 
 def accepted(attempts, taken, share):

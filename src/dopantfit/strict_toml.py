@@ -1,11 +1,13 @@
-"""TOML that people write, read into strict models: every mistake is one line with the file, the key and the remedy."""
+"""TOML: what people write, read into strict models (a mistake is one line with file and remedy); its values written."""
 
 import errno
 import json
+import math
 import os
+import re
 import stat
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from textwrap import shorten
@@ -124,7 +126,29 @@ def first_problem(problem: ValidationError) -> str:
     return f"{where} = {shorten(repr(first['input']), 100)}: {message}; mend it{more}"
 
 
-def quoted(text: str) -> str:
-    """Return text as TOML has it between quotation marks."""
-    # A JSON string is a TOML basic string, but for DEL, which TOML wants escaped.
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+def toml_value(value: object) -> str:
+    """Return text, a number, a list or a mapping as TOML has it on one line, numbers to the last bit.
+
+    Raises ConfigError for what such a file cannot hold: nothing (None), infinities, NaN, and any other type.
+    """
+    if isinstance(value, str):
+        # A JSON string is a TOML basic string, but for DEL, which TOML wants escaped.
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(value, Mapping):
+        return f"{{ {', '.join(_entries(value))} }}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(toml_value, value))}]"
+    if isinstance(value, int | float) and math.isfinite(value):
+        return json.dumps(value)  # as repr has numbers, and true or false
+    raise ConfigError(f"{value!r} cannot be written as TOML; give text, a finite number, a list or a table")
+
+
+def toml_lines(table: Mapping[str, object]) -> str:
+    """Return a mapping as lines ``key = value``."""
+    return "".join(f"{entry}\n" for entry in _entries(table))
+
+
+def _entries(table: Mapping[str, object]) -> Iterator[str]:
+    for key, value in table.items():
+        is_bare = re.fullmatch(r"[A-Za-z0-9_-]+", key)
+        yield f"{key if is_bare else toml_value(key)} = {toml_value(value)}"

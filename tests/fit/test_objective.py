@@ -93,7 +93,7 @@ def test_a_constant_in_the_energies_of_a_composition_changes_nothing(objective, 
 
 
 def test_an_energy_that_is_alone_in_its_composition_says_nothing(objective, space, targets, config):
-    alone = [*targets[:3], replace(targets[3], group="other", force_weight=0 * targets[3].force_weight)]
+    alone = [*targets[:3], replace(targets[3], composition="other", force_weight=0 * targets[3].force_weight)]
     assert Objective(space, alone, config.guards).cost(space.start) == objective.cost(space.start)
 
 

@@ -35,7 +35,9 @@ def test_a_sensitivity_is_the_change_of_residuals_per_standard_deviation(config,
 
 
 def _comparison(target, name, group, held_out, energy, dft):
-    target = replace(target, name=name, group=group, held_out=held_out, energy=dft * len(target.forces))
+    of, composition = group.split(":")
+    changes = {"name": name, "set": of, "composition": composition, "held_out": held_out}
+    target = replace(target, **changes, energy=dft * len(target.forces))
     return FrameComparison(target, energy * len(target.forces), target.forces)
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from dopantfit.errors import ConfigError
 from dopantfit.study import boundary_items, glass_items, transport_items
-from dopantfit.study.bleeding_stage import Bled
-from dopantfit.study.boundary_items import BledSystem, Bleedings, GrownCrystal, SiteOccupancy
+from dopantfit.study.bleeding_stage import GrainPenetration
+from dopantfit.study.boundary_items import CrystalOccupancy, Penetrations, SiteOccupancy, SystemPenetration
 from dopantfit.study.conduction import NearestNeighbours, Transported, mean_nearest
 from dopantfit.study.dynamics import Equilibrated
 from dopantfit.study.glass_items import Densities, GlassCells, ReducibleDistance, Ternary
@@ -175,7 +175,9 @@ def test_exchanges_across_the_interface_are_rows_of_their_own(tmp_path):
         penetration_A=None,
         grain_share=None,
     )
-    settings = Bleedings(boundaries=(BledSystem(system=boundary(1), bleedings=(TaskOutput[Bled](task="bleeding"),)),))
+    settings = Penetrations(
+        boundaries=(SystemPenetration(system=boundary(1), bleedings=(TaskOutput[GrainPenetration](task="bleeding"),)),)
+    )
     rows, _ = table_of(boundary_items.acceptance, settings, {"bleeding": found}, tmp_path)
     assert [(row["sites"], row["attempts"]) for row in rows] == [("all", "40"), ("across the interface", "10")]
 
@@ -186,9 +188,9 @@ def test_sites_and_growth_of_doped_crystals(tmp_path):
         "C_1": equilibrated(1004.0, duration=2.0, Li=1),
         "GB_1": bled(sites={"Al": 2, "Ti": 1, "Li": 0}, between_sites=1, attempts_per_dopant=8.0),
     }
-    grown = GrownCrystal(
+    grown = CrystalOccupancy(
         system=crystal(1),
-        bleedings=(TaskOutput[Bled](task="GB_1"),),
+        bleedings=(TaskOutput[GrainPenetration](task="GB_1"),),
         volumes=(TaskOutput[Equilibrated](task="C_1"),),
     )
     settings = SiteOccupancy(references=(TaskOutput[Equilibrated](task="C_ref"),), crystals=(grown,))

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from dopantfit.study.bleeding_stage import Bled
+from dopantfit.study.bleeding_stage import GrainPenetration
 from dopantfit.study.conduction import Transported
 from dopantfit.study.dynamics import Equilibrated
 from dopantfit.study.ensemble import PotentialRuns, SystemRuns
@@ -71,7 +71,7 @@ def question(count):
         compositions=tuple(
             CompositionRuns(
                 index=i,
-                bleedings=(TaskOutput[Bled](task=f"bleeding:GB_{i}"),),
+                bleedings=(TaskOutput[GrainPenetration](task=f"bleeding:GB_{i}"),),
                 crystals=(runs_of(crystal(i), f"C_{i}"),),
                 glasses=cells_of(i),
             )

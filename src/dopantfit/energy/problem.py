@@ -40,7 +40,7 @@ class PairSums(NamedTuple):
     shell_share: float
 
 
-class Still(NamedTuple):
+class FixedSites(NamedTuple):
     """What stands still: images of cores and of Buckingham sites (3, n_ghosts) [Å], and the density of its charge.
 
     Images of sites that move are in both, too, anywhere.
@@ -100,7 +100,7 @@ class SiteProblem:
         moving: Moving,
         origin: Floats | float,
         sums: list[PairSums],
-        still: Still,
+        still: FixedSites,
     ) -> None:
         self.electrostatics, self.table, self.species, self.moving = electrostatics, table, species, moving
         self._origin, self._sums, self._still, self._constant = origin, sums, still, 0.0
@@ -181,7 +181,7 @@ class Region(SiteProblem):
             still = electrostatics.nothing()
             add_charge(electrostatics, table, species, cores, shells, np.flatnonzero(~moves), 1.0, still)
         sites = np.where(table.has_shell[species][:, None], shells, cores)
-        unmoved = Still(images(cores, near.ghosts), images(sites, near.ghosts), still)
+        unmoved = FixedSites(images(cores, near.ghosts), images(sites, near.ghosts), still)
         super().__init__(electrostatics, table, species, moving, 0.0, sums, unmoved)
         squares = float(np.sum(self._active.charges**2))
         self._constant = self_energy(squares, electrostatics.alpha, table.coulomb)
@@ -253,7 +253,7 @@ class ShellProblem(SiteProblem):
             moving = moving_sites(table.has_shell[frame.species], np.arange(len(frame.species)), cores_move=False)
         else:
             moving = cores.moving
-        sums, still = [PairSums(frame.lists, 1.0, 0.5)], Still(placed, placed, density)
+        sums, still = [PairSums(frame.lists, 1.0, 0.5)], FixedSites(placed, placed, density)
         super().__init__(self.waves, table, frame.species, moving, frame.positions[frame.shell_ions], sums, still)
 
     def holding(self, coordinates: Floats) -> "ShellProblem":

@@ -25,9 +25,9 @@ from dopantfit.units import EV_PER_A3_IN_GPA
 class Target:
     """One frame and what the fit compares there.
 
-    name: ``set/frame_id``. set: its name, or its path where two have one name. group: set and composition; energies are
-    compared within a group only, because totals of different stoichiometries (and of sets made with different
-    settings) have offsets of their own.
+    name: ``set/frame_id``. set: its name, or its path where two have one name. composition: formula of the ions. group:
+    of both; energies are compared within a group only, because totals of different stoichiometries (and of sets made
+    with different settings) have offsets of their own.
     energy [eV]. forces (n_ions, 3) [eV/Å]. stress (6,) [eV/Å³], None where DFT gave none.
     force_weight: what multiplies a difference of forces, ``shape=(n_ions,)`` [Å/eV]. energy_weight [1/eV].
     stress_weight [Å³/eV]. All are zero where that kind is not fitted.
@@ -36,7 +36,7 @@ class Target:
     name: str
     set: str
     family: str
-    group: str
+    composition: str
     frame: Frame
     energy: float
     forces: Floats
@@ -47,9 +47,9 @@ class Target:
     held_out: bool
 
     @property
-    def composition(self) -> str:
-        """Formula of the ions."""
-        return self.group.rpartition(":")[2]
+    def group(self) -> str:
+        """Set and composition."""
+        return f"{self.set}:{self.composition}"
 
     @property
     def ion_labels(self) -> list[str]:
@@ -170,7 +170,7 @@ def make_target(
         name=name,
         set=set_name,
         family=str(atoms.info["family"]),
-        group=f"{set_name}:{atoms.info['composition']}",
+        composition=str(atoms.info["composition"]),
         frame=make_frame(atoms, potential, name, background=True),
         energy=float(results["energy"]),
         forces=np.asarray(results["forces"], dtype=np.float64),

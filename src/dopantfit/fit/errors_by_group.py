@@ -55,6 +55,11 @@ def compare(potential: Potential, targets: Sequence[Target]) -> list[FrameCompar
     return found
 
 
+def surroundings(dopant: str) -> str:
+    """What the errors on a dopant and the ions around it are called."""
+    return f"{dopant} and its first shell"
+
+
 def near_dopant(target: Target, dopant: str, charges: dict[str, float]) -> Flags:
     """The dopant's ions and their first shells, ``shape=(n_ions,)``. charges: of the species [e]."""
     labels = np.array(target.ion_labels)
@@ -101,7 +106,7 @@ def _selections(
     for label in target.frame.labels:
         yield ("species", label), labels == label
     if dopant in target.frame.labels and dopant is not None:
-        yield ("neighbourhood", f"{dopant} and its first shell"), near_dopant(target, dopant, charges)
+        yield ("neighbourhood", surroundings(dopant)), near_dopant(target, dopant, charges)
 
 
 def _force_entry(key: tuple[str, str], parts: list[tuple[Floats, Floats]]) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from dopantfit.reference.plan import (
     load_plan,
     parse_plan,
 )
-from dopantfit.strict_toml import quoted
+from dopantfit.strict_toml import toml_value
 from dopantfit.workflow.provenance import write_text_atomic
 
 #: Items of a plan that a potential makes.
@@ -118,8 +118,8 @@ def add_to_plan(place: Path, frame_ids: list[str], starts: list[Path], family: s
                 raise ConfigError(f"{file}: has an item {frame_id!r} already; take another prefix in learn.toml")
             continue
         text += (
-            f'\n# {what}\n[[configurations]]\nkind = "recompute"\nname = {quoted(frame_id)}\n'
-            f"family = {quoted(family)}\nstart = {{ file = {quoted(start.as_posix())} }}\n"
+            f'\n# {what}\n[[configurations]]\nkind = "recompute"\nname = {toml_value(frame_id)}\n'
+            f"family = {toml_value(family)}\nstart = {toml_value({'file': start.as_posix()})}\n"
         )
     try:
         parse_plan(text, str(file))

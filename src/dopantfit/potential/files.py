@@ -12,7 +12,7 @@ from pydantic import Field
 from dopantfit.errors import ConfigError, shown
 from dopantfit.potential.checks import Pair, pair_key
 from dopantfit.potential.terms import Buckingham, Species
-from dopantfit.strict_toml import Positive, Table, is_file, parse_strict, quoted
+from dopantfit.strict_toml import Positive, Table, is_file, parse_strict, toml_value
 
 
 class PotentialFile(Table):
@@ -88,19 +88,18 @@ def write(
         "# Charges in e, masses in u, springs k of ½ k r² in eV/Å²;",
         "# pairs A exp(-r/rho) - C/r^6 with A in eV, rho in Å, C in eV Å⁶.",
         "format = 1",
-        f"name = {quoted(name)}",
-        f"citation = {quoted(citation)}",
+        f"name = {toml_value(name)}",
+        f"citation = {toml_value(citation)}",
         f"cutoff = {cutoff!r}  # Å, truncated and not shifted",
     ]
     if neutral_in:
-        lines.append(f"neutral_in = [{', '.join(map(quoted, neutral_in))}]")
+        lines.append(f"neutral_in = {toml_value(list(neutral_in))}")
     for label, ion in species.items():
         lines += ["", f"[species.{label}]", f"formal_charge = {ion.formal_charge}  # e"]
         lines += [f"charge = {ion.charge!r}  # e, core", f"mass = {ion.mass!r}  # u, core"]
         if ion.shell:
-            shell = ion.shell
-            lines.append(f"shell = {{ charge = {shell.charge!r}, mass = {shell.mass!r}, spring = {shell.spring!r} }}")
+            lines.append(f"shell = {toml_value(ion.shell.model_dump())}")
     lines += ["", "[pairs]"]
     for (a, b), term in pairs.items():
-        lines.append(f'"{a}-{b}" = {{ A = {term.A!r}, rho = {term.rho!r}, C = {term.C!r} }}')
+        lines.append(f'"{a}-{b}" = {toml_value(term.model_dump())}')
     return "\n".join(lines) + "\n"

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dopantfit.project.planned_sets import PlannedSet
-from dopantfit.reference.calculator import CalculatorSettings
 from dopantfit.reference.plan import BoundaryCuts, CationExchange, Glass, Plan, load_plan
 from dopantfit.reference.run import core_seconds
 from dopantfit.reference.variants import start_ions
@@ -30,9 +29,7 @@ class Command:
     cost: str
 
 
-def commands(
-    sets: Sequence[PlannedSet], fit: Path, code: str, calculator: CalculatorSettings | None
-) -> tuple[Command, ...]:
+def commands(sets: Sequence[PlannedSet], fit: Path, code: str) -> tuple[Command, ...]:
     """What to do next, in order, once the files are written."""
     written = [command for one in sets for command in _labelling(one, code)]
     dopant = fit.name

@@ -9,7 +9,7 @@ from dopantfit.errors import ConfigError
 from dopantfit.project.plan_texts import PlanNames, crystal_start, plan_head
 from dopantfit.project.request import Cell, DopantRequest
 from dopantfit.reference.environments import in_channel
-from dopantfit.strict_toml import quoted
+from dopantfit.strict_toml import toml_value
 from dopantfit.structures import Substitution, labels_of, substituted
 
 #: Of a relaxation with an exchange, at most. With 70 a few soft ions were still on their way.
@@ -56,10 +56,10 @@ def exchange_plan(request: DopantRequest, name: str, names: PlanNames) -> str:
 # {item.cell.ions} ions{", held out of the fit" if item.is_held_out else ""}.
 [[configurations]]
 kind = "exchange"
-name = {quoted(item.name)}
+name = {toml_value(item.name)}
 start = {crystal_start(item.cell, names.host)}
-dopant = {quoted(request.dopant)}
-partners = [{", ".join(map(quoted, item.partners))}]
+dopant = {toml_value(request.dopant)}
+partners = {toml_value(item.partners)}
 pairs = 1
 steps = {_STEPS}  # at most
 force_tolerance = {_TOLERANCE}  # eV/Å
@@ -142,15 +142,14 @@ def _glass_items(request: DopantRequest, names: PlanNames) -> Iterator[str]:
 def _glass_text(
     names: PlanNames, number: int, units: int, cations: dict[str, int], kelvin: float, *, snapshots: int, seed: int
 ) -> str:
-    inline = ", ".join(f"{ion} = {count}" for ion, count in cations.items())
     return f"""\
 [[configurations]]
 kind = "glass"
 name = "glass-{number}"
-host = {quoted(names.host)}
+host = {toml_value(names.host)}
 units = {units}
-cations = {{ {inline} }}
-potential = {quoted(names.potential)}
+cations = {toml_value(cations)}
+potential = {toml_value(names.potential)}
 melt = {_MELT!r}
 temperature = {kelvin!r}
 duration = 2.0  # ps, of each leg
@@ -185,12 +184,12 @@ def _channel_text(request: DopantRequest, partners: Substitution, names: PlanNam
 kind = "channel"
 name = "channel"
 start = {start}
-dopant = {quoted(request.dopant)}
+dopant = {toml_value(request.dopant)}
 formal_charge = {request.charge}
-mobile = {quoted(host.mobile)}
+mobile = {toml_value(host.mobile)}
 mobile_charge = {host.charges[host.mobile]}
 configurations = 4
-potential = {quoted(names.potential)}
+potential = {toml_value(names.potential)}
 temperature = 300.0
 duration = 1.0
 seed = 3
@@ -216,9 +215,9 @@ def _run_text(
 # {cell.ions} ions.
 [[configurations]]
 kind = "md"
-name = {quoted(name)}
+name = {toml_value(name)}
 start = {crystal_start(cell, names.host, strain)}
-potential = {quoted(names.potential)}
+potential = {toml_value(names.potential)}
 temperature = {temperature!r}
 duration = 2.0
 snapshots = {snapshots}

@@ -8,7 +8,7 @@ from dopantfit.presets import PRESETS
 from dopantfit.project.compound import SimpleCompound
 from dopantfit.project.request import DopantRequest
 from dopantfit.project.start import bond_change, rounded, size_change
-from dopantfit.strict_toml import quoted
+from dopantfit.strict_toml import toml_lines, toml_value
 
 #: How far the search may go from a start: with the ligand, with the centre of the polyanion, with other cations, which
 #: no frame brings near and whose box is as narrow as the host's own cation pairs are alike.
@@ -55,14 +55,14 @@ def fit_text(
     unit, change = request.host.polyanion, f"{size_change(request):+.3f} Å by ionic radii{_bond_words(request)}"
     return f"""\
 # Fit of the {dopant} pairs in {request.host.formula}. A in eV, rho in Å, C in eV Å⁶ of A exp(-r/rho) - C/r⁶.
-name = {quoted(name)}
-host = {quoted(host_potential)}  # everything without {dopant}, frozen
+name = {toml_value(name)}
+host = {toml_value(host_potential)}  # everything without {dopant}, frozen
 compare_with = "start.toml"  # where the fit starts: its errors stand beside the fitted ones
 seed = 1
 hold_unseen = true  # pairs that no frame brings near keep their starts
 
 [dopant]
-label = {quoted(dopant)}
+label = {toml_value(dopant)}
 formal_charge = {request.charge}  # e; its charge is {start.charge_scale} times this
 mass = {start.species[dopant].mass!r}  # u
 
@@ -84,9 +84,9 @@ def _preoptimisation(compound: SimpleCompound, path: str, parameters: list[str])
     lines = f"""\
 [preoptimisation]
 reference = "frames"
-path = {quoted(path)}
+path = {toml_value(path)}
 family = "volumes"
-parameters = {quoted_list(parameters)}
+parameters = {toml_value(parameters)}
 """.splitlines()
     if compound.is_scaled:
         lines = [
@@ -103,19 +103,14 @@ parameters = {quoted_list(parameters)}
     return "\n".join(lines) + "\n"
 
 
-def quoted_list(texts: list[str]) -> str:
-    """A list of strings as TOML has it."""
-    return f"[{', '.join(map(quoted, texts))}]"
-
-
 def _set_text(path: str, held_out: tuple[str, ...], is_compound: bool) -> str:
     stress = "stress_error = 0.5    # GPa; forces alone let an open framework fall in\n" if is_compound else ""
     return f"""\
 [[sets]]
-path = {quoted(path)}
+path = {toml_value(path)}
 force_error = 0.5     # eV/Å
 energy_error = 0.005  # eV/atom, within a composition
-{stress}held_out_families = {quoted_list(list(held_out))}
+{stress}held_out_families = {toml_value(held_out)}
 """
 
 
@@ -123,9 +118,9 @@ def _exchanges_text(path: str, held_out: tuple[str, ...]) -> str:
     return f"""\
 # Relaxed exchange energies. Soft ions may relax into other sites than the reference's, which no parameter mends.
 [[exchanges]]
-path = {quoted(path)}
+path = {toml_value(path)}
 energy_error = 0.05   # eV
-held_out = {quoted_list(list(held_out))}
+held_out = {toml_value(held_out)}
 """
 
 
@@ -140,14 +135,16 @@ def _pair_texts(request: DopantRequest, pairs: Mapping[Pair, Buckingham]) -> str
 
 def _pair_text(request: DopantRequest, pair: Pair, term: Buckingham) -> str:
     kind = _kind(request, pair)
-    low, high = (rounded(factor * term.rho) for factor in _RHO[kind])
     factor = _A_FACTOR[kind]
+    quantities = {
+        "A": (term.A, rounded(term.A / factor), rounded(term.A * factor)),
+        "rho": (term.rho, *(rounded(factor * term.rho) for factor in _RHO[kind])),
+        "C": (term.C, 0.0, max(_C[kind], rounded(1.5 * term.C))),
+    }
+    lines = {name: {"start": start, "bounds": [low, high]} for name, (start, low, high) in quantities.items()}
     return f"""\
-[pairs.{quoted("-".join(pair))}]
-A = {{ start = {term.A!r}, bounds = [{rounded(term.A / factor)}, {rounded(term.A * factor)}] }}
-rho = {{ start = {term.rho!r}, bounds = [{low}, {high}] }}
-C = {{ start = {term.C!r}, bounds = [0.0, {max(_C[kind], rounded(1.5 * term.C))}] }}
-"""
+[pairs.{toml_value("-".join(pair))}]
+{toml_lines(lines)}"""
 
 
 def _kind(request: DopantRequest, pair: Pair) -> str:
@@ -166,7 +163,7 @@ def validate_text(
     request: DopantRequest, compound: SimpleCompound, structure: str, host: str, exchanges: tuple[str, ...]
 ) -> str:
     """``validate.toml``. structure: path of the compound's crystal. host: as it is named there. exchanges: paths."""
-    where = f"prototype = {quoted(compound.prototype)}" if compound.prototype else f"structure = {quoted(structure)}"
+    where = {"prototype": compound.prototype} if compound.prototype else {"structure": structure}
     warning = (
         "# Its cell is an estimate, and no potential should be held against that: give the measured one with `cell`.\n"
         if compound.is_scaled
@@ -175,16 +172,15 @@ def validate_text(
     cell = [round(float(x), 4) for x in compound.atoms.cell.cellpar()]
     return f"""\
 # What the potential is held against; tables that are not here keep the host's values.
-host = {quoted(host)}
+host = {toml_value(host)}
 
 {warning}[compound]
-{where}
-# cell = {cell}  # Å and degrees; that of the structure by default
-source = {quoted(compound.source)}
+{toml_lines(where)}# cell = {cell}  # Å and degrees; that of the structure by default
+source = {toml_value(compound.source)}
 
 # {request.dopant} on other cations' places, relaxed, against the sets' own energies.
 [exchange]
-sets = [{", ".join(f"{{ path = {quoted(path)} }}" for path in exchanges)}]
+sets = {toml_value([{"path": path} for path in exchanges])}
 label_error = 0.05  # eV
 """
 
@@ -195,10 +191,10 @@ def study_text(request: DopantRequest, host: str) -> str:
 # Should {request.dopant} go into the grain boundary of {request.host.formula}?
 # Every value of a preset ({", ".join(PRESETS)}) can be written here instead.
 preset = "quick"
-host = {quoted(host)}
+host = {toml_value(host)}
 seed = 1
-dopant = {quoted(request.dopant)}
-replaces = {quoted_list(list(request.replaced))}  # whose places it takes in the boundary, in proportion to their number
+dopant = {toml_value(request.dopant)}
+replaces = {toml_value(request.replaced)}  # whose places it takes in the boundary, in proportion to their number
 potential = "potential.toml"     # what `dopantfit fit` writes
 validation = "validation.json"   # what `dopantfit validate` writes
 """

@@ -77,7 +77,7 @@ def new(
         texts |= one.texts(request, code)
     folders = [one.folder for one in sets]
     files = write_together(texts, (*folders, fit), lambda found: _check(request, found, folders, fit))
-    return NewDopant(fit, files, compound.source, commands(sets, fit, code, calculator))
+    return NewDopant(fit, files, compound.source, commands(sets, fit, code))
 
 
 def _fit_texts(

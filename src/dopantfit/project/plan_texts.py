@@ -1,10 +1,9 @@
 """Plans of doped crystals as people would write them, and manifests for codes that run elsewhere."""
 
-import json
 import math
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from dopantfit.project.compound import SimpleCompound
@@ -14,7 +13,7 @@ from dopantfit.reference.cp2k import pseudopotential
 from dopantfit.reference.manifest import Manifest, dump_manifest
 from dopantfit.reference.plan import PlaneWaves
 from dopantfit.reference.write_inputs import potcar
-from dopantfit.strict_toml import quoted
+from dopantfit.strict_toml import toml_value
 
 #: Codes that frames come from: name on the command line → as manifests have it. "cp2k" is run here as well.
 CODES = {"cp2k": "CP2K", "castep": "CASTEP", "vasp": "VASP", "espresso": "Quantum ESPRESSO"}
@@ -45,15 +44,15 @@ class PlanNames:
 def plan_head(name: str, purpose: str, labels: str) -> str:
     """What a plan begins with, its comments excepted."""
     return f"""\
-set = {quoted(name)}
-purpose = {quoted(purpose)}
+set = {toml_value(name)}
+purpose = {toml_value(purpose)}
 k_mesh = [1, 1, 1]  # Γ only: at least 8 Å of cell each way, meant for forces at force-field accuracy
 {labels}"""
 
 
 def host_plan(request: DopantRequest, name: str, names: PlanNames) -> str:
     """``plan.toml`` of the doped cells."""
-    families = "\n".join(_cell_items(request, cell, names, seed) for seed, cell in enumerate(request.cells, 1))
+    families = "\n".join(_cell_items(cell, names, seed) for seed, cell in enumerate(request.cells, 1))
     purpose = f"Fit of the {request.dopant} terms: forces and energies of doped {request.host.name}"
     return f"""\
 # Doped cells of {request.host.formula}: {request.dopant} alone, and beside {request.host.substitution.partner}.
@@ -64,17 +63,13 @@ def host_plan(request: DopantRequest, name: str, names: PlanNames) -> str:
 
 def crystal_start(cell: Cell, host: str, strain: float = 0.0) -> str:
     """A start in a doped cell, as an inline table. host: as the plan must name it."""
-    changes = "".join(
-        f"    {{ replaced = {quoted(one.replaced)}, dopant = {quoted(one.dopant)}, "
-        f"formal_charge = {one.formal_charge}, count = {one.count} }},\n"
-        for one in cell.substitutions
-    )
-    made_of = f"host = {quoted(host)}, primitive = {str(cell.primitive).lower()}"
+    changes = "".join(f"    {toml_value(asdict(one))},\n" for one in cell.substitutions)
+    made_of = f"host = {toml_value(host)}, primitive = {toml_value(cell.primitive)}"
     strained = f", strain = {strain!r}" if strain else ""
     return f"{{ {made_of}{strained}, substitutions = [\n{changes}] }}"
 
 
-def _cell_items(request: DopantRequest, cell: Cell, names: PlanNames, seed: int) -> str:
+def _cell_items(cell: Cell, names: PlanNames, seed: int) -> str:
     """A relaxation, displacements around its end, and a snapshot at temperature: the same for every cell."""
     start = crystal_start(cell, names.host)
     hot = (
@@ -84,7 +79,7 @@ def _cell_items(request: DopantRequest, cell: Cell, names: PlanNames, seed: int)
 kind = "md"
 name = "md600-{cell.name}"
 start = {start}
-potential = {quoted(names.potential)}
+potential = {toml_value(names.potential)}
 temperature = 600.0  # K
 duration = 1.0       # ps
 snapshots = 1
@@ -114,10 +109,9 @@ seed = {seed}
 
 def compound_plan(request: DopantRequest, compound: SimpleCompound, name: str, names: PlanNames) -> str:
     """``plan.toml`` of the simple compound."""
-    source = f"prototype = {quoted(compound.prototype)}" if compound.prototype else f"file = {quoted(COMPOUND_FILE)}"
-    repeats = list(compound.repeats) if names.needs_repeats else [1, 1, 1]
-    start = f"{{ {source}, repeat = {repeats} }}"
-    scales = ", ".join(map(str, _SCALES[compound.is_scaled]))
+    source = {"prototype": compound.prototype} if compound.prototype else {"file": COMPOUND_FILE}
+    repeats = compound.repeats if names.needs_repeats else (1, 1, 1)
+    start = toml_value({**source, "repeat": repeats})
     return f"""\
 # {compound.formula}, {compound.source}.
 # {len(compound.atoms) * math.prod(repeats)} ions in a cell.
@@ -134,7 +128,7 @@ kind = "volumes"
 name = "volumes"
 family = "volumes"
 start = {{ end_of = "relax" }}
-scales = [{scales}]
+scales = {toml_value(_SCALES[compound.is_scaled])}
 
 [[configurations]]
 kind = "strain"
@@ -170,23 +164,14 @@ def labels_text(calculator: CalculatorSettings | None, folder: Path) -> str:
         return CODE_LABELS
     where, _, attribute = calculator.make.rpartition(":")
     make = f"{os.path.relpath(where, folder)}:{attribute}" if where.endswith(".py") else calculator.make
-    options = ", ".join(f"{quoted(key)} = {_value(value)}" for key, value in calculator.options.items())
+    options = ", ".join(f"{toml_value(key)} = {toml_value(value)}" for key, value in calculator.options.items())
     return f"""\
 notes = ["Labels of a calculator, not of DFT; see label_check."]
 
 [calculator]
-make = {quoted(make)}
+make = {toml_value(make)}
 options = {{ {options} }}
 """
-
-
-def _value(value: object) -> str:
-    """A value of JSON as TOML writes it on a line."""
-    if isinstance(value, dict):
-        return f"{{ {', '.join(f'{quoted(key)} = {_value(one)}' for key, one in value.items())} }}"
-    if isinstance(value, list):
-        return f"[{', '.join(map(_value, value))}]"
-    return quoted(value) if isinstance(value, str) else json.dumps(value)
 
 
 def manifest_text(name: str, purpose: str, code: str, elements: Iterable[str]) -> str:

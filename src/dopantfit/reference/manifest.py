@@ -1,17 +1,15 @@
 """The manifest of a reference set: how its frames were computed, what they are for, each file's hash."""
 
 import hashlib
-import json
-import math
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field, model_validator
 
 from dopantfit.errors import ReferenceDataError
-from dopantfit.strict_toml import Positive, Table, parse_strict, read_text, require_file
+from dopantfit.strict_toml import Positive, Table, parse_strict, read_text, require_file, toml_lines
 from dopantfit.workflow.provenance import write_text_atomic
 
 MANIFEST_FILE = "manifest.toml"
@@ -173,9 +171,8 @@ def dump_manifest(manifest: Manifest) -> str:
     for key in ("label_check", "charged_families", *(("pseudopotentials",) if manifest.calculator else ())):
         if not data[key]:
             del data[key]
-    plain = [f"{key} = {_toml(value)}" for key, value in data.items() if not isinstance(value, dict)]
-    tables = [_table(key, value) for key, value in data.items() if isinstance(value, dict)]
-    return "\n".join(plain) + "\n" + "".join(tables)
+    tables = {key: data.pop(key) for key, value in [*data.items()] if isinstance(value, dict)}
+    return toml_lines(data) + "".join(f"\n[{name}]\n{toml_lines(table)}" for name, table in tables.items())
 
 
 def save_manifest(folder: str | os.PathLike[str], manifest: Manifest) -> None:
@@ -191,27 +188,3 @@ def sha256_of(path: Path) -> str:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as problem:
         raise ReferenceDataError(f"{path}: cannot be read ({problem.strerror})") from None
-
-
-def _table(name: str, table: Mapping[str, Any]) -> str:
-    rows = [f"{_key(key)} = {_toml(value)}\n" for key, value in table.items()]
-    return f"\n[{name}]\n" + "".join(rows)
-
-
-def _key(key: str) -> str:
-    return key if key and all(c.isascii() and (c.isalnum() or c in "_-") for c in key) else _toml(key)
-
-
-def _toml(value: Any) -> str:
-    if isinstance(value, str):
-        # JSON's string escapes are TOML's, but for DEL, which TOML wants escaped.
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, list):
-        return "[" + ", ".join(_toml(item) for item in value) + "]"
-    if isinstance(value, dict):
-        return "{ " + ", ".join(f"{_key(key)} = {_toml(item)}" for key, item in value.items()) + " }"
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ReferenceDataError(f"manifest: {value} is not a finite number")
-    return repr(value)

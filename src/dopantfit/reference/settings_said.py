@@ -25,7 +25,7 @@ _SAME_CUTOFF = 1e-3
 
 
 @dataclass(frozen=True)
-class Said:
+class PrintedSettings:
     """Settings of an output. cutoff: [eV]. pseudopotentials: titles or file names by element. mesh: of k points."""
 
     functional: str = ""
@@ -56,10 +56,10 @@ def contradictions(head: str, code: str, manifest: Manifest) -> Iterator[str]:
             yield f"has the POTCAR {title!r} of {element}, the manifest says {named!r}"
 
 
-def settings_said(head: str, code: str) -> Said:
+def settings_said(head: str, code: str) -> PrintedSettings:
     """Return what is recognised at the beginning of an output."""
     if code == "CASTEP":
-        return Said(
+        return PrintedSettings(
             _first(r"using functional\s*:\s*(.+?)\s*$", head),
             _number(r"plane wave basis set cut-off\s*:\s*([0-9.]+)\s*eV", head),
             _mesh(r"MP grid size for SCF calculation is\s+(\d+\s+\d+\s+\d+)", head),
@@ -67,16 +67,16 @@ def settings_said(head: str, code: str) -> Said:
     if code == "Quantum ESPRESSO":
         rydberg = _number(r"kinetic-energy cutoff\s*=\s*([0-9.]+)\s*Ry", head)
         cutoff = None if rydberg is None else rydberg * HARTREE / 2
-        return Said(_first(r"Exchange-correlation\s*=\s*(.+?)\s*(?:\(.*)?$", head), cutoff)
+        return PrintedSettings(_first(r"Exchange-correlation\s*=\s*(.+?)\s*(?:\(.*)?$", head), cutoff)
     if code == "VASP":
         titles = re.findall(r"(?:POTCAR:|<c>)\s+(PAW\w*\s+[A-Z][a-z]?\w*[^<\n]*)", head)
-        return Said(
+        return PrintedSettings(
             _first(r'name="GGA">\s*(\w+)\s*<', head),
             _number(r'(?:name="ENMAX">|ENCUT\s*=)\s*([0-9.]+)', head),
             _mesh(r'name="divisions">\s*(\d+\s+\d+\s+\d+)', head),
             {re.split(r"[_\W]", title.split()[1])[0]: title.strip() for title in titles},
         )
-    return Said()
+    return PrintedSettings()
 
 
 def _first(pattern: str, text: str) -> str:

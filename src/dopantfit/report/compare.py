@@ -12,6 +12,7 @@ from dopantfit.statistics import Interval
 from dopantfit.strict_toml import Table, parse_strict
 from dopantfit.structures import Host
 from dopantfit.study import places
+from dopantfit.study.ions import MovingIon
 from dopantfit.study.item import Item
 from dopantfit.study.item_schemas import (
     ACROSS,
@@ -197,7 +198,7 @@ def _mobility(of: Callable[[Host], tuple[str, ...]]) -> Say:
     """Conductivity of the dopant (on some sites, or anywhere) over that of the mobile ion there, largest first."""
 
     def say(item: Item[ConductivityFacts], study: StudySummary) -> str:
-        names = {f"{study.dopant} on {site}" for site in of(study.host)} or {study.dopant}
+        names = {MovingIon(study.dopant, site).name for site in of(study.host)} or {study.dopant}
         found: list[tuple[float, str]] = []
         for system, rows in by_system(item.rows).items():
             own = [interval(row, "sigma") for row in rows if row["species"] == study.host.mobile]

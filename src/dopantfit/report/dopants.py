@@ -1,6 +1,6 @@
 """Dopants side by side: what is known of each fit, its gates and its study, those first of which most is decided."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from html import escape
 from math import isfinite
@@ -9,10 +9,12 @@ from typing import Any
 
 from dopantfit.errors import ConfigError
 from dopantfit.fit.config import FIT_FILE
+from dopantfit.fit.errors_by_group import surroundings
 from dopantfit.fit.record import RECORD_FILE
 from dopantfit.fit.record_schema import FitRecord, SideErrors
 from dopantfit.study.record import StudyRecord
-from dopantfit.study.verdict import Criterion
+from dopantfit.study.systems import Kind, System
+from dopantfit.study.verdict import CompositionAnswer, Criterion
 from dopantfit.validate.record_schema import ValidationRecord
 from dopantfit.workflow.provenance import write_text_atomic
 
@@ -80,13 +82,13 @@ def _row(folder: Path) -> DopantRow:
         gates=_gates(gates),
         verdict="no fit yet" if fit is None else "no study yet" if verdict is None else verdict.answer,
         requirements={} if verdict is None else {name: str(one) for name, one in verdict.requirements.items()},
-        numbers={} if verdict is None else _numbers(list(verdict.compositions.values())[-1].requirements),
+        numbers={} if verdict is None else _numbers(*list(verdict.compositions.items())[-1]),
         hours=seconds / 3600.0,
     )
 
 
 def _forces(errors: SideErrors, dopant: str) -> dict[str, float]:
-    wanted = {("species", dopant): dopant, ("neighbourhood", f"{dopant} and its first shell"): "first shell"}
+    wanted = {("species", dopant): dopant, ("neighbourhood", surroundings(dopant)): "first shell"}
     wanted[("all", "all")] = "all ions"
     found = {(one.kind, one.name): one.rms_error for one in errors.forces}
     return {name: found[key] for key, name in wanted.items() if key in found}
@@ -100,15 +102,13 @@ def _gates(record: ValidationRecord | None) -> str:
     return f"{told} ({record.level})"
 
 
-def _numbers(requirements: Iterable[Any]) -> dict[str, str]:
-    checks: list[Criterion] = [check for one in requirements for check in one.checks]
-    return {_quantity(check.quantity): _interval(check) for check in checks}
-
-
-def _quantity(name: str) -> str:
-    """The quantity without the number of its dose, so that dopants with other doses have the same columns."""
-    words = [word.split("_")[0] if word[:2] in ("C_", "A_") and word[2:].isdigit() else word for word in name.split()]
-    return " ".join(words)
+def _numbers(boundary: str, answer: CompositionAnswer) -> dict[str, str]:
+    """What a composition was found to be, without the number of its dose: other dopants have other doses."""
+    dose = System.named(boundary).composition
+    kinds = {System(kind=kind, composition=dose).name: kind.value for kind in (Kind.AMORPHOUS, Kind.CRYSTAL)}
+    return {
+        " ".join(kinds.get(word, word) for word in check.quantity.split()): _interval(check) for check in answer.checks
+    }
 
 
 def _interval(check: Criterion) -> str:

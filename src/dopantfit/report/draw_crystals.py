@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from dopantfit.report import style
 from dopantfit.report.words import is_known, placed
 from dopantfit.statistics import Interval
+from dopantfit.study.ions import MovingIon
 from dopantfit.study.item import Item
 from dopantfit.study.item_schemas import BETWEEN, ArrheniusFacts, ConductivityFacts, DensityMapFacts, OccupancyFacts
 from dopantfit.study.readings import by_system, interval, numbers, shell_change, shells_of
@@ -49,10 +50,11 @@ def mobile_density(item: Item[DensityMapFacts], study: StudySummary) -> Figure:
     for place, site in enumerate(sites):
         shift = 0.2 * (place - 0.5 * (len(sites) - 1))
         found = [shell_change(item, site, *shell) for shell in shells]
-        marker = style.palette(study).marker(f"{study.dopant} on {site}")
+        ion = MovingIon(study.dopant, site).name
+        marker = style.palette(study).marker(ion)
         colour = style.palette(study).colour(site)
         places = [number + shift for number in range(len(shells))]
-        style.points(panel, places, found, colour, marker, f"{study.dopant} on {site}", 1e3)
+        style.points(panel, places, found, colour, marker, ion, 1e3)
     panel.axhline(0.0, color=style.GREY, linewidth=0.7, linestyle="--")
     style.named_ticks(panel, [f"{low:g}–{high:g} Å" for low, high in shells])
     style.label(panel, f"distance from {study.dopant}", f"change of {study.host.mobile} density (10⁻³ Å⁻³)")

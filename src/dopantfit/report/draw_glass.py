@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from dopantfit.report import style
 from dopantfit.study.item import Cell, Item
-from dopantfit.study.item_schemas import TernaryFacts, VolumeFacts
+from dopantfit.study.item_schemas import TernaryFacts, VolumeFacts, share_column
 from dopantfit.study.readings import interval, mean_shares
 from dopantfit.study.summary import StudySummary
 from dopantfit.study.systems import System
@@ -32,7 +32,7 @@ def share_numbers(item: Item[TernaryFacts], study: StudySummary) -> dict[str, st
     """Means over the structures of a system, as they are drawn."""
     shares = [mean_shares(item, label) for label in item.facts.labels]
     rows: list[Sequence[Cell]] = [(system, *(share[system] for share in shares)) for system in shares[0]]
-    return {"means": (("system", *(f"x_{label}" for label in item.facts.labels)), rows)}
+    return {"means": (("system", *(share_column(label) for label in item.facts.labels)), rows)}
 
 
 def place_of(shares: Sequence[float]) -> tuple[float, float]:

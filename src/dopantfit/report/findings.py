@@ -11,6 +11,7 @@ from dopantfit.report.guards import held_back, too_few, too_few_attempts, too_sh
 from dopantfit.report.words import direction, listed, percent_change, placed, ranged, rounded
 from dopantfit.statistics import Interval
 from dopantfit.study import places
+from dopantfit.study.ions import MovingIon
 from dopantfit.study.item import Item
 from dopantfit.study.item_schemas import (
     ACROSS,
@@ -159,7 +160,8 @@ def mobile_density(item: Item[DensityMapFacts], study: StudySummary) -> str:
         word = f"{study.host.mobile} {word}" if word else "undecided"
         word = _unmoved(study, system) or held_back(word, few, unknown)
         parts.append(
-            f"{ranged(change, '10⁻³ Å⁻³', 1e3)} within {low:g}–{high:g} Å of {study.dopant} on {site} ({word})"
+            f"{ranged(change, '10⁻³ Å⁻³', 1e3)} within {low:g}–{high:g} Å "
+            f"of {MovingIon(study.dopant, site).name} ({word})"
         )
     changes = f"The {study.host.mobile} density of {system} changes by {listed(parts)}."
     return f"{changes} {_whole_cell(system, study, whole)}"
@@ -216,6 +218,11 @@ def _hotter(item: Item[ConductivityFacts], doped: Sequence[str]) -> str:
     return f" At {item.facts.second_temperature_K:g} K: {told}."
 
 
+def _moving(rows: Sequence[Row]) -> set[str]:
+    """Labels of the ions that some rows are about, wherever they sit."""
+    return {MovingIon.named(str(row["species"])).label for row in rows}
+
+
 def _few_runs(item: Item[ConductivityFacts], study: StudySummary, *names: str) -> str:
     """Why two systems do not compare: too few runs of one of them."""
     return too_few(study, min(item.facts.runs.get(name, 0) for name in names), "run")
@@ -226,7 +233,7 @@ def _without_dopant(item: Item[ConductivityFacts], study: StudySummary) -> str:
     plain = [
         name
         for name, rows in by_system(item.rows).items()
-        if System.named(name).is_dosed and not any(str(row["species"]).startswith(study.dopant) for row in rows)
+        if System.named(name).is_dosed and study.dopant not in _moving(rows)
     ]
     if plain:
         return f" {listed(plain)}: no {study.dopant} inside, the reference run once more."
@@ -321,7 +328,8 @@ def walkers(item: Item[WalkerFacts], study: StudySummary) -> str:
 
 def _of_the_first(study: StudySummary) -> str:
     """Which boundary is shown where there are several: others have other heights, and no mean."""
-    count = sum(name.rpartition("/")[2] == places.BOUNDARY for name in study.record.tasks)
+    tasks = study.record.tasks
+    count = sum(places.of_quench(places.BOUNDARY, quench) in tasks for quench in range(1, len(tasks) + 1))
     return f", of the first of {count} boundaries" if count > 1 else ""
 
 

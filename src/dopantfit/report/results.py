@@ -12,6 +12,7 @@ from dopantfit.report.compare import Published, PublishedBeside, comparisons
 from dopantfit.report.words import ranged, rounded
 from dopantfit.structures import Host
 from dopantfit.study.item import Cell, Item
+from dopantfit.study.item_schemas import TernaryFacts, interval_columns, share_column
 from dopantfit.study.readings import interval
 from dopantfit.study.summary import StudySummary
 from dopantfit.workflow.outputs import write_csv
@@ -203,14 +204,17 @@ def other_potentials(study: StudySummary, folder: Path) -> ResultSection | None:
 
 def table_of(item: Item[Any], limit: int = ROWS) -> TableView:
     """A table with units in its head and rounded numbers, the first `limit` rows; an interval is one column."""
-    spread = [name.removesuffix("_low") for name in item.columns if name.endswith("_low")]
-    parts = {f"{one}_{end}" for one in spread for end in ("value", "error", "low", "high")} | set(spread)
+    spread = item.intervals
+    parts = {name for one in spread for name in (one, *interval_columns(one))}
     told = [name for name in item.columns if any(row[name] is not None for row in item.rows)]
-    columns = [name for name in told if name not in parts] + spread
+    columns = [name for name in told if name not in parts] + list(spread)
+    labels = item.facts.labels if isinstance(item.facts, TernaryFacts) else ()
+    shares = {share_column(label): f"x({label})" for label in labels}
     header = []
     for name in columns:
-        unit = "%" if name in _PERCENT else item.columns.get(name) or item.columns.get(f"{name}_low")
-        header.append(f"{_spoken(name)} ({unit})" if unit else _spoken(name))
+        unit = "%" if name in _PERCENT else item.columns.get(name) or item.columns.get(interval_columns(name)[2])
+        spoken = shares.get(name) or name.replace("sigma", "σ").replace("_", " ")
+        header.append(f"{spoken} ({unit})" if unit else spoken)
     rows = [
         [
             ranged(interval(row, name), factor=100.0 if name in _PERCENT else 1.0)
@@ -221,12 +225,6 @@ def table_of(item: Item[Any], limit: int = ROWS) -> TableView:
         for row in item.rows[:limit]
     ]
     return TableView(header, rows, max(0, len(item.rows) - limit), bool(spread))
-
-
-def _spoken(name: str) -> str:
-    if name.startswith("x_"):
-        return f"x({name[2:]})"
-    return name.replace("sigma", "σ").replace("_", " ")
 
 
 def shown(value: Cell) -> str:

@@ -26,12 +26,12 @@ class Sources:
     validation: ValidationRecord | None
     notes: tuple[str, ...] = ()
     files: Mapping[str, Path] = field(default_factory=dict)
+    validation_file: Path | None = None
 
     @property
     def validation_folder(self) -> Path | None:
         """Folder of the gates' figures, which has the name of their record."""
-        path = next((path for name, path in self.files.items() if name.startswith("validation")), None)
-        return None if path is None else path.with_suffix("")
+        return None if self.validation_file is None else self.validation_file.with_suffix("")
 
 
 def read_sources(folder: Path, fit_folder: Path | None = None) -> Sources:
@@ -61,7 +61,7 @@ def read_sources(folder: Path, fit_folder: Path | None = None) -> Sources:
     gates = None if gates_path is None else ValidationRecord.read(gates_path)
     files = {STUDY: study.folder / STUDY} if study else {}
     files |= {path.name: path for path in (fit_path, gates_path) if path is not None}
-    return Sources(folder, study, fit, gates, _notes(study, fit_path, gates), files)
+    return Sources(folder, study, fit, gates, _notes(study, fit_path, gates), files, gates_path)
 
 
 def _fit_in(places: Sequence[Path], wanted: str | None) -> Path | None:

@@ -14,6 +14,7 @@ from PIL import Image
 from dopantfit.statistics import Interval
 from dopantfit.structures import Host
 from dopantfit.study.boundary_stage import DomainSpans
+from dopantfit.study.ions import MovingIon
 from dopantfit.study.item import Cell
 from dopantfit.study.summary import StudySummary
 from dopantfit.workflow import figures as workflow_figures
@@ -54,15 +55,15 @@ class Palette:
 
     def colour(self, label: str) -> str:
         """Colour of a label such as ``A`` or ``A on B``."""
-        ion = label.partition(" on ")[0]
+        ion = MovingIon.named(label).label
         return DOPANT if ion == self.dopant else self._looks.get(ion, (OTHER, "h", "d"))[0]
 
     def marker(self, label: str) -> str:
         """Marker of a label; dopants on different sites differ."""
-        ion, _, site = label.partition(" on ")
-        if ion == self.dopant:
-            return self._looks.get(site, (OTHER, "h", "d"))[2]
-        return self._looks.get(ion, (OTHER, "h", "d"))[1]
+        ion = MovingIon.named(label)
+        if ion.label == self.dopant:
+            return self._looks.get(ion.site or "", (OTHER, "h", "d"))[2]
+        return self._looks.get(ion.label, (OTHER, "h", "d"))[1]
 
     @property
     def _looks(self) -> dict[str, tuple[str, str, str]]:

@@ -6,7 +6,7 @@ from dopantfit.boundary.profile.domains import Span
 from dopantfit.potential import Potential
 from dopantfit.structures import Host, labels_of
 from dopantfit.study.amorphous import cut, dose_counts, exchanged, without
-from dopantfit.study.bleeding_stage import Bled
+from dopantfit.study.bleeding_stage import GrainPenetration
 from dopantfit.study.boundary_stage import BuiltBoundary
 from dopantfit.study.dynamics import Ions, counts_of
 from dopantfit.study.files import STRUCTURE, read_structure, walker_of_rank, write_structure
@@ -21,7 +21,7 @@ class GlassCut(Model):
     rank: int
     margin: float
     boundary: TaskOutput[BuiltBoundary]
-    bleeding: TaskOutput[Bled] | None = None
+    bleeding: TaskOutput[GrainPenetration] | None = None
 
 
 class CutGlass(Ions):

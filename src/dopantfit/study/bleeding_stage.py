@@ -33,7 +33,7 @@ from dopantfit.workflow.typed import Here, Product, TaskOutput, typed_action
 _ABOVE = 0.95
 
 
-class BleedingAnalysis(Model):
+class PenetrationAnalysis(Model):
     """The end of a composition's walkers. lowest: how many of them, by energy. partners: of exchange."""
 
     lowest: int
@@ -64,7 +64,7 @@ class WalkerGrain(Model):
     depth: float
 
 
-class Bled(Model):
+class GrainPenetration(Model):
     """How much dopant the walkers of lowest energy have in their grain, how deep, and on which sites.
 
     walkers: replicas. grain_fraction: of the dopant among all ions of the grain; grain_share: over that of the
@@ -97,8 +97,8 @@ class Bled(Model):
         return self.penetration_A if tail == TAIL_95 else depth_of(self.grains, self.layers, tail)
 
 
-@typed_action(BleedingAnalysis, Bled, version=5)
-def bleed(here: Here, want: BleedingAnalysis) -> Product[Bled]:
+@typed_action(PenetrationAnalysis, GrainPenetration, version=5)
+def bleed(here: Here, want: PenetrationAnalysis) -> Product[GrainPenetration]:
     """Analyse the end of a composition's walkers.
 
     Those of lowest energy are ``walker-1.extxyz``, ``walker-2.extxyz``, ...; their mean profile is ``profile.csv``.
@@ -112,7 +112,7 @@ def bleed(here: Here, want: BleedingAnalysis) -> Product[Bled]:
     counts = swaps.result.statistics
     dopants = [labels_of(atoms).count(want.dopant) for atoms in walkers]
     tried = counts.total.attempted / len(swaps.result.lowest)
-    result = Bled(
+    result = GrainPenetration(
         walkers=chosen,
         acceptance=_accepted(counts.pairs),
         acceptance_across=_accepted(counts.across),
@@ -132,7 +132,7 @@ def bleed(here: Here, want: BleedingAnalysis) -> Product[Bled]:
 
 
 def _sites(
-    walkers: Sequence[Atoms], found: Sequence[ExploredGrain], reference: Atoms, want: BleedingAnalysis
+    walkers: Sequence[Atoms], found: Sequence[ExploredGrain], reference: Atoms, want: PenetrationAnalysis
 ) -> Counter[str]:
     """How often the dopant of the grains sits on each kind of site, or between them."""
     sites: Counter[str] = Counter()
@@ -142,7 +142,7 @@ def _sites(
     return sites
 
 
-def merged(found: Sequence[Bled]) -> Bled | None:
+def merged(found: Sequence[GrainPenetration]) -> GrainPenetration | None:
     """What bled of several ladders together, each of its own boundary; None for none.
 
     Each was tried as often as the least of them. walkers: of the first ladder.

@@ -7,7 +7,7 @@ from ase import Atoms
 
 from dopantfit.boundary.profile.profiles import profiles
 from dopantfit.statistics import Interval, ratio_of
-from dopantfit.study.bleeding_stage import Bled, merged
+from dopantfit.study.bleeding_stage import GrainPenetration, merged
 from dopantfit.study.boundary_stage import BuiltBoundary, DopedBoundary
 from dopantfit.study.dynamics import Equilibrated
 from dopantfit.study.files import STRUCTURE, read_structure
@@ -19,8 +19,8 @@ from dopantfit.study.item_schemas import (
     AcceptanceFacts,
     HostProfileFacts,
     OccupancyFacts,
+    PenetrationFacts,
     ProfileFacts,
-    SystemBleeding,
     SystemExchanges,
     WalkerFacts,
 )
@@ -45,17 +45,17 @@ class DopantProfiles(Model):
     boundaries: tuple[DopedSystem, ...]
 
 
-class BledSystem(Model):
+class SystemPenetration(Model):
     """What bled of one GB_i, out of every boundary."""
 
     system: System
-    bleedings: tuple[TaskOutput[Bled], ...]
+    bleedings: tuple[TaskOutput[GrainPenetration], ...]
 
 
-class Bleedings(Model):
+class Penetrations(Model):
     """What bled of every composition."""
 
-    boundaries: tuple[BledSystem, ...]
+    boundaries: tuple[SystemPenetration, ...]
 
 
 class TemperedSystem(Model):
@@ -78,11 +78,11 @@ class HostProfile(Model):
     boundary: TaskOutput[BuiltBoundary]
 
 
-class GrownCrystal(Model):
+class CrystalOccupancy(Model):
     """One C_i: what bled into it, out of every boundary, and its volume in every arrangement."""
 
     system: System
-    bleedings: tuple[TaskOutput[Bled], ...]
+    bleedings: tuple[TaskOutput[GrainPenetration], ...]
     volumes: tuple[TaskOutput[Equilibrated], ...]
 
 
@@ -90,7 +90,7 @@ class SiteOccupancy(Model):
     """Crystals against the reference."""
 
     references: tuple[TaskOutput[Equilibrated], ...]
-    crystals: tuple[GrownCrystal, ...]
+    crystals: tuple[CrystalOccupancy, ...]
 
 
 @typed_action(DopantProfiles, Gathered, version=1)
@@ -131,18 +131,18 @@ def profile_rows(system: str, structures: Sequence[Atoms], label: str) -> list[S
     ]
 
 
-@typed_action(Bleedings, Gathered, version=3)
-def acceptance(here: Here, want: Bleedings) -> Product[Gathered]:
+@typed_action(Penetrations, Gathered, version=3)
+def acceptance(here: Here, want: Penetrations) -> Product[Gathered]:
     """Item 2: acceptance of relaxed exchanges, and the profile of the dopant in the walkers of lowest energy."""
     rows: list[Sequence[Cell]] = []
-    facts: dict[str, SystemBleeding] = {}
+    facts: dict[str, PenetrationFacts] = {}
     for one in want.boundaries:
         if (bled := merged([made.result for made in here.all_made(one.bleedings)])) is None:
             continue
         for sites, pairs in ((ALL_SITES, bled.acceptance), (ACROSS, bled.acceptance_across)):
             for label, pair in pairs.items():
                 rows.append((one.system.name, sites, label, pair.attempts, pair.accepted, *number(pair.share)))
-        facts[one.system.name] = SystemBleeding(
+        facts[one.system.name] = PenetrationFacts(
             penetration_A=bled.penetration_A, grain_share=bled.grain_share, walkers=bled.walkers
         )
     columns = {"system": "", "sites": "", "partner": "", "attempts": "", "accepted": ""}

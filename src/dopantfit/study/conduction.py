@@ -14,6 +14,7 @@ from dopantfit.potential import Potential
 from dopantfit.statistics import standard_error
 from dopantfit.study.crystals import BuiltCrystal
 from dopantfit.study.dynamics import IONS, PRODUCTION, TRAJECTORY, Produced
+from dopantfit.study.ions import MovingIon
 from dopantfit.study.values import Number
 from dopantfit.transport.reading import read_trajectory, species_of
 from dopantfit.transport.summary import summarise, write_msd
@@ -125,7 +126,7 @@ def trajectory_of(segments: Sequence[Made[Produced]], dopant: str, sites: Mappin
     species = list(species_of(segments[0].file(f"{PRODUCTION}/{IONS}")))
     for site, ions in sites.items():
         for ion in ions:
-            species[ion] = f"{dopant} on {site}"
+            species[ion] = MovingIon(dopant, site).name
     return joined([read_trajectory(one.file(f"{PRODUCTION}/{TRAJECTORY}"), tuple(species)) for one in segments])
 
 
@@ -152,7 +153,7 @@ def cation_charges(species: Sequence[str], potential: Potential, centre: str) ->
     """Formal charges of all cations but the centres of polyanions, which with the anions are what drifts [e]."""
     charges = {}
     for name in sorted(set(species)):
-        ion = potential.species[name.split(" on ")[0]]
+        ion = potential.species[MovingIon.named(name).label]
         if ion.formal_charge > 0 and name != centre:
             charges[name] = float(ion.formal_charge)
     return charges

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from dopantfit.boundary.spectrum.answers import FEWEST_CARRIERS
 from dopantfit.statistics import Estimate, Interval, interval_of, log_ratio, standard_error, widened_to
-from dopantfit.study.bleeding_stage import Bled, unit_share
+from dopantfit.study.bleeding_stage import GrainPenetration, unit_share
 from dopantfit.study.config import Rules
 from dopantfit.study.spectrum_stage import ExchangeSpectrum
 from dopantfit.study.verdict import Answer, Basis, Criterion, at_most, only_if
@@ -21,7 +21,7 @@ _ONE = Estimate(1.0, 0.0, 1.0, 1.0)
 
 
 def confinement(
-    bled: Bled | None, spectra: Sequence[ExchangeSpectrum], rules: Rules, tail: float
+    bled: GrainPenetration | None, spectra: Sequence[ExchangeSpectrum], rules: Rules, tail: float
 ) -> tuple[Criterion, ...]:
     """Checks of the dopant's share in the grain and of its depth there. tail: probability beyond each end."""
     tried = 0.0 if bled is None else bled.attempts_per_dopant
@@ -36,7 +36,7 @@ def confinement(
     return less, depth if bled is None else depth.resting_on(of_depths(bled))
 
 
-def _by_chain(bled: Bled | None, enough: bool, reason: str, rules: Rules, tail: float) -> Criterion:
+def _by_chain(bled: GrainPenetration | None, enough: bool, reason: str, rules: Rules, tail: float) -> Criterion:
     share = interval_of(None if bled is None else bled.share(tail))
     check = only_if(at_most(_SHARE, "", share, rules.grain_share), enough, reason)
     if bled is None:
@@ -113,7 +113,7 @@ def _said(interval: Interval) -> str:
     return f"{interval.low:.3g} to {interval.high:.3g}"
 
 
-def of_depths(bled: Bled) -> Basis:
+def of_depths(bled: GrainPenetration) -> Basis:
     """What the interval of a depth comes from; without any in the grain it is answered with the share."""
     depths = [one.depth for one in bled.grains]
     if not bled.grain_fraction or len(depths) < 2:
@@ -124,7 +124,7 @@ def of_depths(bled: Bled) -> Basis:
     return Basis(source="depths", count=len(depths), mean=sum(depths) / len(depths), spread=variance, within=0.0)
 
 
-def depth_check(bled: Bled | None, share: Answer, rules: Rules, tail: float) -> Criterion:
+def depth_check(bled: GrainPenetration | None, share: Answer, rules: Rules, tail: float) -> Criterion:
     """Check of the depth of the dopant in the grain. share: what the check of its fraction says.
 
     Without any dopant there no depth can break the rule, so that it follows the fraction: however long a run is, it

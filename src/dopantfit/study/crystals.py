@@ -9,7 +9,7 @@ from dopantfit.errors import ConfigError
 from dopantfit.potential import Potential
 from dopantfit.potential.checks import element_of
 from dopantfit.structures import Host, Substitution, labels_of, substituted, with_labels
-from dopantfit.study.bleeding_stage import Bled, merged
+from dopantfit.study.bleeding_stage import GrainPenetration, merged
 from dopantfit.study.files import STRUCTURE, write_structure
 from dopantfit.workflow.schema import Model
 from dopantfit.workflow.typed import Here, Product, TaskOutput, typed_action
@@ -27,7 +27,7 @@ class CrystalBuild(Model):
     x: float
     dopant: str
     seed: int
-    bleeding: tuple[TaskOutput[Bled], ...] = ()
+    bleeding: tuple[TaskOutput[GrainPenetration], ...] = ()
 
 
 class BuiltCrystal(Model):
@@ -59,7 +59,7 @@ def build_crystal(here: Here, want: CrystalBuild) -> Product[BuiltCrystal]:
     return Product(result, (STRUCTURE,))
 
 
-def site_weights(found: Bled) -> dict[str, int]:
+def site_weights(found: GrainPenetration) -> dict[str, int]:
     """Return in what proportion dopants sit on the kinds of site.
 
     Where all that are in the grain sit between sites, as beside a complexion, they count by the partners that they have

@@ -7,7 +7,7 @@ from dopantfit.statistics import Estimate, pooled
 from dopantfit.study.conduction import NearestNeighbours
 from dopantfit.study.dynamics import Equilibrated
 from dopantfit.study.item import Cell
-from dopantfit.study.item_schemas import Settling, TernaryFacts, VolumeFacts
+from dopantfit.study.item_schemas import Settling, TernaryFacts, VolumeFacts, share_column
 from dopantfit.study.items import Gathered, finish, number, number_columns
 from dopantfit.study.systems import System
 from dopantfit.workflow.schema import Model
@@ -54,7 +54,7 @@ def ternary(here: Here, want: Ternary) -> Product[Gathered]:
             counts = [made.result.counts.get(label, 0) for label in want.labels]
             whole = sum(counts)
             rows.append((one.system.name, index, *(count / whole for count in counts), made.result.atoms))
-    columns = {"system": "", "structure": "", **{f"x_{label}": "" for label in want.labels}, "ions": ""}
+    columns = {"system": "", "structure": "", **{share_column(label): "" for label in want.labels}, "ions": ""}
     title = f"Shares of {', '.join(want.labels)} in the amorphous cells"
     return finish(here, title, columns, rows, TernaryFacts(labels=want.labels))
 

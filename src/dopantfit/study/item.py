@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 from pydantic import BaseModel, JsonValue
 
 from dopantfit.errors import ConfigError
-from dopantfit.study.item_schemas import SCHEMAS, Schema
+from dopantfit.study.item_schemas import SCHEMAS, ConductivityFacts, Schema, hotter_sigma, interval_columns
 from dopantfit.workflow.outputs import write_csv
 from dopantfit.workflow.provenance import sha256_of, write_json_atomic
 from dopantfit.workflow.schema import Model, parse_record
@@ -35,6 +35,14 @@ class Item(Generic[Facts]):
     facts: Facts
     missing: Sequence[str] = ()
     files: Mapping[str, Path] = field(default_factory=dict)
+
+    @property
+    def intervals(self) -> tuple[str, ...]:
+        """The quantities that the table gives with their 95 % intervals, in the order of its columns."""
+        known = SCHEMAS.get(self.name, Schema()).intervals
+        kelvin = self.facts.second_temperature_K if isinstance(self.facts, ConductivityFacts) else None
+        known += () if kelvin is None else (hotter_sigma(kelvin),)
+        return tuple(one for one in known if interval_columns(one)[2] in self.columns)
 
 
 class Caption(Model):

@@ -18,21 +18,36 @@ BETWEEN = "between"
 ALL_SITES, ACROSS = "all", "across the interface"
 
 
+def interval_columns(quantity: str) -> tuple[str, str, str, str]:
+    """Columns of a number with its error: value, standard error, 95 % interval; for an upper bound the last alone."""
+    return f"{quantity}_value", f"{quantity}_error", f"{quantity}_low", f"{quantity}_high"
+
+
+def hotter_sigma(kelvin: float) -> str:
+    """What the conductivity at the second temperature of a study is called."""
+    return f"sigma_{kelvin:g}K"
+
+
+def share_column(label: str) -> str:
+    """Column of a cation's share."""
+    return f"x_{label}"
+
+
 class ProfileFacts(Model):
     """compositions: ions of the amorphous domain per formula unit, by system and label."""
 
     compositions: dict[str, dict[str, float]]
 
 
-class SystemBleeding(Model):
-    """What bled of one composition; see `dopantfit.study.bleeding_stage.Bled`."""
+class PenetrationFacts(Model):
+    """What bled of one composition; see `dopantfit.study.bleeding_stage.GrainPenetration`."""
 
     penetration_A: Number | None
     grain_share: Number | None
     walkers: tuple[int, ...]
 
 
-class AcceptanceFacts(RootModel[dict[str, SystemBleeding]]):
+class AcceptanceFacts(RootModel[dict[str, PenetrationFacts]]):
     """What bled, by system."""
 
     model_config = ConfigDict(frozen=True)
@@ -150,10 +165,14 @@ class EnsembleFacts(Model):
 
 @dataclass(frozen=True)
 class Schema:
-    """Facts of a result, and columns that its table must have beside others."""
+    """Facts of a result, and columns that its table must have beside others.
+
+    intervals: quantities that its table may give with their 95 % intervals, in the columns of ``interval_columns``.
+    """
 
     facts: type[BaseModel] = RootModel[dict[str, JsonValue]]
     columns: tuple[str, ...] = ()
+    intervals: tuple[str, ...] = ()
 
     def read(self, facts: Mapping[str, JsonValue], folder: Path) -> BaseModel:
         """Return the facts; ConfigError naming the folder and the fact when one lacks."""
@@ -165,30 +184,39 @@ class Schema:
             ) from None
 
 
-def _number(prefix: str) -> tuple[str, ...]:
-    return tuple(f"{prefix}_{end}" for end in ("value", "error", "low", "high"))
-
-
-_SIGMA = Schema(ConductivityFacts, ("system", "species", *_number("sigma")))
+_SIGMA = Schema(ConductivityFacts, ("system", "species", *interval_columns("sigma")), ("sigma", "D"))
 
 #: By name of the result.
 SCHEMAS: Mapping[str, Schema] = {
     "01-dopant-profiles": Schema(ProfileFacts, ("system", "z", "mean", "deviation", "structures")),
     "02-acceptance": Schema(
-        AcceptanceFacts, ("system", "sites", "partner", "attempts", "accepted", *_number("acceptance"))
+        AcceptanceFacts,
+        ("system", "sites", "partner", "attempts", "accepted", *interval_columns("acceptance")),
+        ("acceptance",),
     ),
     "03-host-profile": Schema(HostProfileFacts, ("z", "mean")),
     "04-site-occupancy": Schema(
         OccupancyFacts,
         ("system", "site", "count", "share", "volume_change", "volume_change_low", "volume_change_high"),
+        ("volume_change",),
     ),
     "05-mobile-density": Schema(DensityMapFacts, ("site", "from", "to", "difference", "error")),
     "06-crystal-conductivities": _SIGMA,
     "07-ternary": Schema(TernaryFacts, ("system",)),
-    "08-reducible-distance": Schema(VolumeFacts, ("system", "structures", *_number("nearest"), *_number("density"))),
-    "09-densities": Schema(VolumeFacts, ("system", *_number("mass_density"), *_number("number_density"))),
+    "08-reducible-distance": Schema(
+        VolumeFacts,
+        ("system", "structures", *interval_columns("nearest"), *interval_columns("density")),
+        ("nearest", "density"),
+    ),
+    "09-densities": Schema(
+        VolumeFacts,
+        ("system", *interval_columns("mass_density"), *interval_columns("number_density")),
+        ("mass_density", "number_density"),
+    ),
     "10-amorphous-conductivities": _SIGMA,
-    "10-arrhenius": Schema(ArrheniusFacts, ("temperature", "species", *_number("sigma"))),
+    "10-arrhenius": Schema(ArrheniusFacts, ("temperature", "species", *interval_columns("sigma")), ("sigma", "D")),
     "11-walkers": Schema(WalkerFacts, ("system", "round", "walker", "temperature", "energy")),
-    "ensemble": Schema(EnsembleFacts, ("system", "potential", "quantity", "unit", *_number("estimate"))),
+    "ensemble": Schema(
+        EnsembleFacts, ("system", "potential", "quantity", "unit", *interval_columns("estimate")), ("estimate",)
+    ),
 }

@@ -4,13 +4,13 @@ from collections.abc import Iterator, Sequence
 
 from dopantfit.study import boundary_items, ensemble, glass_items, places, transport_items
 from dopantfit.study.boundary_items import (
-    BledSystem,
-    Bleedings,
+    CrystalOccupancy,
     DopantProfiles,
     DopedSystem,
-    GrownCrystal,
     HostProfile,
+    Penetrations,
     SiteOccupancy,
+    SystemPenetration,
     TemperedSystem,
     Walkers,
 )
@@ -39,8 +39,8 @@ def result_jobs(study: StudyConfig, planned: Planned, look: Look) -> Iterator[An
         boundary_items.dopant_profiles,
         DopantProfiles(dopant=study.dopant, boundaries=profiles),
     )
-    bled = tuple(BledSystem(system=one.system, bleedings=one.bleedings) for one in planned.doped)
-    yield _item("02-acceptance", boundary_items.acceptance, Bleedings(boundaries=bled))
+    bled = tuple(SystemPenetration(system=one.system, bleedings=one.bleedings) for one in planned.doped)
+    yield _item("02-acceptance", boundary_items.acceptance, Penetrations(boundaries=bled))
     host = HostProfile(label=planned.host.substitution.partner, boundary=planned.boundaries[0].output)
     yield _item("03-host-profile", boundary_items.host_profile, host)
     yield from _crystal_jobs(study, planned)
@@ -59,7 +59,7 @@ def _crystal_jobs(study: StudyConfig, planned: Planned) -> Iterator[AnyJob]:
     grown = []
     for one in planned.doped:
         system = one.system.as_kind(Kind.CRYSTAL)
-        grown.append(GrownCrystal(system=system, bleedings=one.bleedings, volumes=volumes[system]))
+        grown.append(CrystalOccupancy(system=system, bleedings=one.bleedings, volumes=volumes[system]))
     occupancy = SiteOccupancy(references=volumes[crystal()], crystals=tuple(grown))
     yield _item("04-site-occupancy", boundary_items.site_occupancy, occupancy)
     reference, last = planned.crystals[crystal()][0], planned.crystals[crystal(study.compositions[-1])][0]

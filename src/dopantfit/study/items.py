@@ -6,11 +6,9 @@ from pydantic import BaseModel, JsonValue
 
 from dopantfit.statistics import Estimate
 from dopantfit.study.item import Cell, Item, tabulated, write_item
+from dopantfit.study.item_schemas import interval_columns
 from dopantfit.workflow.schema import Model
 from dopantfit.workflow.typed import Here, Product
-
-#: Columns of a number with its error: value, standard error, 95 % interval; for an upper bound the last alone.
-_ERRORS = ("value", "error", "low", "high")
 
 
 class Gathered(Model):
@@ -31,7 +29,7 @@ def number(estimate: Estimate | None) -> tuple[Cell, Cell, Cell, Cell]:
 
 def number_columns(prefix: str, unit: str) -> dict[str, str]:
     """Return the names of those four columns, with their unit."""
-    return {f"{prefix}_{name}": unit for name in _ERRORS}
+    return dict.fromkeys(interval_columns(prefix), unit)
 
 
 def finish(

@@ -10,6 +10,7 @@ from dopantfit.statistics import TWO_SIDED_95, student_quantile
 from dopantfit.study.conduction import Segments, trajectory_of
 from dopantfit.study.crystals import BuiltCrystal
 from dopantfit.study.files import GRIDS
+from dopantfit.study.ions import MovingIon
 from dopantfit.study.item import Cell
 from dopantfit.study.item_schemas import DensityMapFacts, RunCounts, RunTimes
 from dopantfit.study.items import Gathered, finish
@@ -51,7 +52,7 @@ def mobile_density(here: Here, want: DensityMap) -> Product[Gathered]:
     _write_grids(here, there, before)
     rows: list[tuple[Cell, ...]] = []
     for site, ions in kinds.items():
-        places = [_places(run, f"{want.dopant} on {site}") for run in doped] if ions else []
+        places = [_places(run, MovingIon(want.dopant, site).name) for run in doped] if ions else []
         for number, ion in enumerate(ions):
             found = changes_around([one[number] for one in places], there, before)
             rows += [(site, ion, *one) for one in found]

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from dopantfit.structures import Host
-from dopantfit.study.bleeding_stage import Bled
+from dopantfit.study.bleeding_stage import GrainPenetration
 from dopantfit.study.boundary_stage import BuiltBoundary, DopedBoundary
 from dopantfit.study.conduction import NearestNeighbours, Segments, Transported
 from dopantfit.study.crystals import BuiltCrystal
@@ -26,7 +26,7 @@ class LadderTasks:
     boundary: TypedTask[BuiltBoundary]
     doped: tuple[TypedTask[DopedBoundary], ...]
     swaps: TypedTask[Tempered]
-    bleeding: TypedTask[Bled]
+    bleeding: TypedTask[GrainPenetration]
     spectrum: TypedTask[ExchangeSpectrum]
 
     def __iter__(self) -> Iterator[AnyJob]:
@@ -47,7 +47,7 @@ class BoundaryTasks:
             yield from ladder
 
     @property
-    def bleedings(self) -> tuple[TaskOutput[Bled], ...]:
+    def bleedings(self) -> tuple[TaskOutput[GrainPenetration], ...]:
         """References to what bled, by boundary."""
         return tuple(one.bleeding.output for one in self.ladders)
 

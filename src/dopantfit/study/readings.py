@@ -11,7 +11,7 @@ from dopantfit.errors import ConfigError
 from dopantfit.statistics import Interval, interval_of, mean_of, standard_error
 from dopantfit.study.files import GRIDS
 from dopantfit.study.item import Cell, Item
-from dopantfit.study.item_schemas import DensityMapFacts, HostProfileFacts, TernaryFacts
+from dopantfit.study.item_schemas import DensityMapFacts, HostProfileFacts, TernaryFacts, interval_columns, share_column
 
 Row = Mapping[str, Cell]
 Spans = Sequence[Sequence[float]]
@@ -35,7 +35,7 @@ def interval(row: Row, prefix: str) -> Interval:
 
     It begins at zero where only a bound is known, and has no ends where nothing is.
     """
-    value, low, high = (row.get(name) for name in (f"{prefix}_value", f"{prefix}_low", f"{prefix}_high"))
+    value, _, low, high = (row.get(name) for name in interval_columns(prefix))
     if value is None:
         value = row.get(prefix)
     if not isinstance(high, int | float):
@@ -146,13 +146,13 @@ def change_over_cell(item: Item[DensityMapFacts]) -> float | None:
 
 def mean_shares(item: Item[TernaryFacts], label: str) -> dict[str, float]:
     """Share of a cation in each system, the mean over its structures."""
-    column = f"x_{label}"
+    column = share_column(label)
     return {name: sum(numbers(rows, column)) / len(rows) for name, rows in by_system(item.rows).items()}
 
 
 def range_of_shares(item: Item[TernaryFacts], label: str, system: str) -> float:
     """Largest minus smallest share of a cation over the structures of a system."""
-    found = numbers(by_system(item.rows)[system], f"x_{label}")
+    found = numbers(by_system(item.rows)[system], share_column(label))
     return max(found) - min(found)
 
 

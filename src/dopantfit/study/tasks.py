@@ -8,7 +8,7 @@ from pathlib import Path
 from dopantfit.boundary.build.stages import total_duration
 from dopantfit.study import amorphous_stage, boundary_stage, conduction, dynamics, places
 from dopantfit.study.amorphous_stage import GlassCut, GlassExchange
-from dopantfit.study.bleeding_stage import Bled, BleedingAnalysis, bleed
+from dopantfit.study.bleeding_stage import GrainPenetration, PenetrationAnalysis, bleed
 from dopantfit.study.boundary_stage import BoundaryBuild, BoundaryDoping, BuiltBoundary, DopedBoundary
 from dopantfit.study.conduction import GlassStructure, TransportAnalysis, Transported
 from dopantfit.study.config import AmorphousCells, Crystals
@@ -106,7 +106,7 @@ class Planner(StudyInputs):
         )
         cost = float(study.swaps.attempts * study.doping.realisations)
         swaps = TypedTask(name, "swaps", temper_walkers, tempering, files, cost, "swaps", coordinates=True)
-        analysis = BleedingAnalysis(
+        analysis = PenetrationAnalysis(
             lowest=study.swaps.lowest_walkers,
             dopant=study.dopant,
             partners=partners,
@@ -148,7 +148,7 @@ class Planner(StudyInputs):
         What bled is that of the first ladders: more of them, later, leave the crystals as they are.
         """
         first = self.study.boundary.quenches
-        bleedings: dict[System, tuple[TaskOutput[Bled], ...]] = {crystal(): ()}
+        bleedings: dict[System, tuple[TaskOutput[GrainPenetration], ...]] = {crystal(): ()}
         for one in doped:
             bleedings[one.system.as_kind(Kind.CRYSTAL)] = tuple(each.bleeding.output for each in one.ladders[:first])
         return {
@@ -156,7 +156,7 @@ class Planner(StudyInputs):
             for system, bled in bleedings.items()
         }
 
-    def crystal(self, system: System, number: int, bleeding: tuple[TaskOutput[Bled], ...]) -> CrystalTasks:
+    def crystal(self, system: System, number: int, bleeding: tuple[TaskOutput[GrainPenetration], ...]) -> CrystalTasks:
         """One arrangement of a crystal."""
         settings, system = self.study.crystals, system.model_copy(update={"cell": number})
         want = CrystalBuild(

@@ -8,7 +8,7 @@ from dopantfit.errors import ConvergenceError
 from dopantfit.statistics import Estimate, Interval, interval_of, pooled
 from dopantfit.study.conduction import SpeciesTransport, Transported
 from dopantfit.study.item import Cell
-from dopantfit.study.item_schemas import ArrheniusFacts, ConductivityFacts, NoLine
+from dopantfit.study.item_schemas import ArrheniusFacts, ConductivityFacts, NoLine, hotter_sigma
 from dopantfit.study.items import Gathered, finish, number, number_columns
 from dopantfit.study.systems import System
 from dopantfit.transport.arrhenius import ArrheniusFit, fit_arrhenius
@@ -62,7 +62,7 @@ def conductivities(here: Here, want: Conductivities) -> Product[Gathered]:
             rows.append((*row, *(() if kelvin is None else number(hot.get(system, {}).get(name)))))
     columns = {"system": "", "species": "", "structures": ""}
     columns |= {**number_columns("sigma", "S/cm"), **number_columns("D", "cm²/s")}
-    columns |= {} if kelvin is None else number_columns(f"sigma_{kelvin:g}K", "S/cm")
+    columns |= {} if kelvin is None else number_columns(hotter_sigma(kelvin), "S/cm")
     facts = ConductivityFacts(
         ratios=_ratios(pooled_by, want),
         runs={system.name: sum(one.runs for one in found) for system, found in groups.items()},

@@ -37,7 +37,7 @@ class Watcher(Protocol):
         """Take note of what runs."""
 
 
-class Nobody:
+class SilentWatcher:
     """Takes note of nothing."""
 
     def observe(self, event: Event) -> None:
@@ -53,7 +53,7 @@ StudyWatch = Callable[[Graph, Path], AbstractContextManager[Watcher]]
 
 def unwatched(graph: Graph, folder: Path) -> AbstractContextManager[Watcher]:
     """Tell nobody."""
-    return nullcontext(Nobody())
+    return nullcontext(SilentWatcher())
 
 
 def study(

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TypeAlias, TypeVar
 
 from dopantfit.statistics import Estimate, Interval, LogRatio, interval_of, ratio_of
-from dopantfit.study.bleeding_stage import Bled, merged
+from dopantfit.study.bleeding_stage import GrainPenetration, merged
 from dopantfit.study.conduction import Transported
 from dopantfit.study.config import Rules
 from dopantfit.study.confinement import confinement
@@ -54,7 +54,7 @@ class CompositionRuns(Model):
     """What is known of composition `index`: what bled of every boundary, its spectra, its crystals, and its glasses."""
 
     index: int
-    bleedings: tuple[TaskOutput[Bled], ...]
+    bleedings: tuple[TaskOutput[GrainPenetration], ...]
     spectra: tuple[TaskOutput[ExchangeSpectrum], ...] = ()
     crystals: tuple[SystemRuns, ...]
     glasses: tuple[SystemRuns, ...]

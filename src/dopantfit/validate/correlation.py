@@ -8,7 +8,7 @@ import numpy as np
 
 from dopantfit.errors import CollapseError, ConvergenceError
 from dopantfit.fit.data import Target
-from dopantfit.fit.errors_by_group import FrameComparison, energy_errors, force_errors
+from dopantfit.fit.errors_by_group import FrameComparison, energy_errors, force_errors, surroundings
 from dopantfit.lammps.inprocess import InProcessLammps
 from dopantfit.potential import Potential
 from dopantfit.validate import thresholds
@@ -80,7 +80,7 @@ def _checks(
         return checks
     other = subject.peer.name if subject.peer else ""
     for ours, theirs in _both(forces, "species") + _both(forces, "neighbourhood"):
-        of_dopant = subject.dopant.label in ours["name"].split()
+        of_dopant = ours["name"] in (subject.dopant.label, surroundings(subject.dopant.label))
         limit = thresholds.DOPANT_RATIO if of_dopant else thresholds.OTHERS_RATIO
         name = f"force error on {ours['name']} over that of {other}"
         checks.append(limit.check(name, ours["rms_error"] / theirs["rms_error"]))
@@ -95,7 +95,7 @@ def _explained(dopant: str, forces: Table, energies: Table) -> list[Check]:
     rows = [
         (f"force error on {one['name']} over the DFT force", one)
         for one in forces
-        if one["kind"] in ("species", "neighbourhood") and dopant in one["name"].split()
+        if (one["kind"], one["name"]) in (("species", dopant), ("neighbourhood", surroundings(dopant)))
     ]
     rows += [
         ("error of energies within a stoichiometry over their DFT spread", one)

@@ -39,10 +39,13 @@ REFERENCE = ", reference calculator"
 class Hop:
     """One path; `barrier` is None where it did not come to rest, and `problem` says why.
 
+    place: HOST, NEAR or FAR. name: as records and figures have it. of_reference: found on the reference calculator.
     others: barriers there and back [eV] that other random displacements found, over a pass that is no lower.
     """
 
+    place: str
     name: str
+    of_reference: bool
     barrier: MigrationBarrier | None
     problem: str = ""
     others: tuple[tuple[float, float], ...] = ()
@@ -128,29 +131,39 @@ def _hops(
     """The paths in the host, and near and far from the dopant; ConvergenceError where that in the host has no rest."""
     path = migration_path(relaxed_crystal(subject.host.conventional, make), subject.host.conventional)
     hops = []
-    for number, (place, site) in enumerate((places := _places(subject)).items()):
-        told = _teller(work, place + suffix, (number + 0.3) / len(places))
-        from_there = () if begun is None else begun.get(place, ())
-        if place == HOST:
-            hops.append(Hop(place + suffix, find_barrier(path, make, told, from_there)))
-        elif isinstance(site, str):
-            hops.append(Hop(place + suffix, None, site))
+    for number, place in enumerate(places := _places(subject)):
+        hop = partial(Hop, place.kind, place.name + suffix, bool(suffix))
+        told = _teller(work, place.name + suffix, (number + 0.3) / len(places))
+        from_there = () if begun is None else begun.get(place.name, ())
+        if place.kind == HOST:
+            hops.append(hop(find_barrier(path, make, told, from_there)))
+        elif place.site is None:
+            hops.append(hop(None, place.problem))
         else:
-            doped = with_dopant(path, site, subject.dopant.label)
-            sets = _SETS if place != FAR and not from_there else 1
-            hops.append(_tried(place + suffix, doped, make, told, from_there, sets))
+            doped = with_dopant(path, place.site, subject.dopant.label)
+            sets = _SETS if place.kind == NEAR and not from_there else 1
+            hops.append(_tried(hop, doped, make, told, from_there, sets))
     return hops
 
 
-def _places(subject: Subject) -> dict[str, int | str]:
-    """Where the dopant stands, by the name of the path, or why it stands nowhere; the host has none."""
+@dataclass(frozen=True)
+class _Place:
+    """Where the dopant stands: at one site of the crystal, at none in the host, or nowhere, for the reason given."""
+
+    kind: str
+    name: str
+    site: int | None = None
+    problem: str = ""
+
+
+def _places(subject: Subject) -> list[_Place]:
     path = migration_path(subject.host.conventional)
     try:
         sites = dopant_sites(path, _replaced(subject))
     except ConfigError as problem:
-        return {HOST: "", NEAR: str(problem), FAR: str(problem)}
-    near = {f"{NEAR}, {length:.1f} Å from the empty site": site for length, site in sites.near.items()}
-    return {HOST: "", **near, FAR: sites.far}
+        return [_Place(HOST, HOST), *(_Place(kind, kind, problem=str(problem)) for kind in (NEAR, FAR))]
+    near = [_Place(NEAR, f"{NEAR}, {length:.1f} Å from the empty site", site) for length, site in sites.near.items()]
+    return [_Place(HOST, HOST), *near, _Place(FAR, FAR, sites.far)]
 
 
 def _replaced(subject: Subject) -> str:
@@ -162,7 +175,7 @@ def _teller(work: GateWork, name: str, part: float) -> Callable[[str], None]:
 
 
 def _tried(
-    name: str,
+    hop: Callable[..., Hop],
     path: MigrationPath,
     make: MakeCalculator,
     report: Callable[[str], None],
@@ -178,9 +191,9 @@ def _tried(
         except (ConvergenceError, CollapseError, ConfigError) as problem:
             problems.append(str(problem))
     if not found:
-        return Hop(name, None, problems[0])
+        return hop(None, problems[0])
     lowest = min(found, key=lambda one: one.pass_energy)
-    return Hop(name, lowest, others=tuple((one.forward, one.backward) for one in found if one is not lowest))
+    return hop(lowest, others=tuple((one.forward, one.backward) for one in found if one is not lowest))
 
 
 def _of_reference(
@@ -199,9 +212,9 @@ def _of_reference(
         raise EngineError(f"reference calculator: {in_words(problem)}") from None
 
 
-def _beside(hops: Sequence[Hop], suffix: str = "") -> list[MigrationBarrier]:
+def _beside(hops: Sequence[Hop], of_reference: bool = False) -> list[MigrationBarrier]:
     """The barriers next to the dopant, of the potential or of the reference calculator."""
-    near = [hop for hop in hops if hop.name.startswith(NEAR) and hop.name.endswith(REFERENCE) == bool(suffix)]
+    near = [hop for hop in hops if hop.place == NEAR and hop.of_reference == of_reference]
     return [hop.barrier for hop in near if hop.barrier is not None]
 
 
@@ -209,7 +222,7 @@ def _lowest(hops: Sequence[Hop]) -> dict[str, Any]:
     """The lowest and the highest barrier next to the dopant [eV], there and back."""
     found: dict[str, Any] = {}
     for suffix in ("", REFERENCE):
-        if beside := _beside(hops, suffix):
+        if beside := _beside(hops, bool(suffix)):
             there, back = [one.forward for one in beside], [one.backward for one in beside]
             found[NEAR + suffix] = {
                 "paths": len(beside),
@@ -236,7 +249,7 @@ def _finding(subject: Subject, hops: Sequence[Hop], diffusion: ActivationEnergy 
         found = hop.barrier
         if found is None:
             told.append(f"undecided {hop.name}")
-        elif hop.name.startswith(HOST):
+        elif hop.place == HOST:
             told.append(f"{found.highest:.2f} eV ({hop.name}: {found.mechanism})")
         else:
             told.append(

@@ -41,7 +41,7 @@ def mobility(subject: Subject, work: GateWork) -> Gate:
         name="mobility",
         finding=finding,
         checks=tuple(_checks(subject, summary, moved)),
-        figures=(_draw(subject, summary, work, finding),),
+        figures=(_draw(summary, work, finding),),
         details={"runs": len(runs), "duration_ps": runs[0].duration, **summary.as_dict()},
     )
 
@@ -90,7 +90,7 @@ def _checks(subject: Subject, summary: Summary, moved: Mapping[str, int]) -> lis
     return checks
 
 
-def _draw(subject: Subject, summary: Summary, work: GateWork, title: str) -> str:
+def _draw(summary: Summary, work: GateWork, title: str) -> str:
     figure, (left, right) = new_figure(2)
     rows: list[tuple[Any, ...]] = []
     for colour, (name, runs) in zip(COLOURS, summary.msd.items(), strict=False):

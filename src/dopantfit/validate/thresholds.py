@@ -128,7 +128,7 @@ def sha256(host: Host, exchanges: bool = False) -> str:
 
     exchanges: whether exchange energies are judged; their limits change no record without them.
     """
-    found = {name: one for name, one in globals().items() if isinstance(one, Threshold)}
-    found = {name: one for name, one in found.items() if exchanges or not name.startswith("EXCHANGE_")}
+    left_out = () if exchanges else (EXCHANGE_AT_REST, EXCHANGE_ERROR, EXCHANGE_ORDER)
+    found = {name: one for name, one in globals().items() if isinstance(one, Threshold) and one not in left_out}
     found |= {name.upper(): of_host(host, name) for name in type(host.thresholds).model_fields}
     return hash_of({name: [str(one.low), str(one.high), one.unit] for name, one in found.items()})

@@ -17,6 +17,7 @@ from dopantfit.report import report
 from dopantfit.structures import load_host
 from dopantfit.study.config import load_study
 from dopantfit.study.tasks import Planner
+from smallest_study import TABLES
 
 HOSTS = Path(__file__).parents[1] / "data" / "hosts"
 FITS = Path(__file__).parents[2] / "fits"
@@ -28,36 +29,8 @@ dopant = "Mg"
 potential = "potential.toml"
 validation = "validation.json"
 accept_failed_gates = "a test of the machinery, not of the dopant"
-[engine]
-frame_interval = 0.02
-[boundary]
-build = "tiny"
-quenches = 2
-[doping]
-concentrations = [5.0]
-relaxation = 0.02
-[swaps]
-attempts_per_round = 1
-rounds_per_layer = 1
-layers = 1
-relaxation = 0.02
-[spectrum]
-sites = 4
-arrangements = 1
-settling = 0
-[crystals]
-replicas = 1
-equilibration = 0.2
-heating = 0.02
-production = 0.4
-[amorphous]
-equilibration = 0.2
-heating = 0.02
-production = 0.4
-cells = 1
-arrhenius_temperatures = []
-reducible_free = true
 """
+STUDY += TABLES
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ READY_TO_TEST := .venv/.installed-dev
 READY_FOR_DOCS := .venv/.installed-docs
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 
-.PHONY: install run test test-all lint docs clean
+.PHONY: install run test test-all lint docs readme clean
 
 install: $(READY)
 
@@ -26,6 +26,10 @@ $(READY_FOR_DOCS): $(READY)
 	@echo "Installing what the documentation needs ..."
 	@$(INSTALL) '.[docs]'
 	@touch $@
+
+# The table of dopants in README.md, from the records of their fits, gates and studies.
+readme: $(READY)
+	$(BIN)/python docs/compare_in_readme.py
 
 run: $(READY)
 	$(BIN)/dopantfit run fits/Mg

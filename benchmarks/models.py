@@ -1,7 +1,7 @@
-"""What a universal model is beside a potential: force error against DFT, and processor time.
+r"""What a universal model is beside a potential: force error against DFT, and processor time.
 
     python benchmarks/models.py                   the potentials of the repository
-    python benchmarks/models.py --model 'CHGNet=chgnet.model.dynamics:CHGNetCalculator {use_device = "cpu"}' \\
+    python benchmarks/models.py --model 'CHGNet=chgnet.model.dynamics:CHGNetCalculator {use_device = "cpu"}' \
         --model 'SevenNet=sevenn.calculator:SevenNetCalculator {model = "7net-l3i5", device = "cpu"}'
 
 Forces are those of the DFT frames that `fits/LATP-Mg` holds out (CP2K; crystals of LATP with Mg at 600 K and near their

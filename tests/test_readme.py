@@ -159,5 +159,17 @@ def test_the_numbers_of_the_fit_are_those_of_its_records():
     assert f"{said}{sum(one['at_bound'] for one in known)} lie at a bound" in README
 
 
+def test_the_dopants_side_by_side_are_what_the_command_prints_now():
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "docs" / "compare_in_readme.py"), "--check"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    command = re.search(r"^<!-- (dopantfit compare .*) -->$", README, flags=re.MULTILINE)
+    assert command is not None and f"`{command[1].removesuffix(' --markdown')}`" in README
+
+
 def test_no_placeholder_is_left():
     assert not re.search(r"[A-Z]+_[A-Z]+ \|", README)

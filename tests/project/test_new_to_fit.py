@@ -1,12 +1,16 @@
-"""From `dopantfit new` to a fitted potential by the program's own commands, on labels of a known potential."""
+"""The tutorial docs/new-dopant.md on tiny data: from `dopantfit new` to a verdict, on labels of a known potential."""
+
+import json
 
 import pytest
 
+from command_line import dopantfit
 from dopantfit import fit
 from dopantfit.potential import Parameter, Potential
 from dopantfit.project import check, new
 from dopantfit.reference.calculator import CalculatorSettings
 from dopantfit.reference.run import run_set
+from smallest_study import TABLES
 
 #: For the test's time only, in plans and fit.toml; what `new` writes takes minutes.
 SHORTER = {
@@ -34,7 +38,7 @@ def shortened(file):
 
 
 @pytest.mark.slow
-def test_a_new_dopant_is_fitted_without_a_line_edited(tmp_path, monkeypatch):
+def test_a_new_dopant_goes_to_a_verdict_without_a_line_of_its_physics_edited(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     model = CalculatorSettings(make=f"{tmp_path / 'model.py'}:make")
     made = new("Ga", charge=3, like="Al", calculator=model, root=tmp_path)
@@ -54,3 +58,17 @@ def test_a_new_dopant_is_fitted_without_a_line_edited(tmp_path, monkeypatch):
     found, before = (next(e.rms_error for e in errors[role] if e.name == "Ga") for role in ("fitted", "published"))
     assert found < 0.2 * before  # the labels are those of a potential in the box
     assert "A Ga-Ga" in {one.name for one in record.held}
+
+    gates = dopantfit("validate", str(made.fit), "--gate", "parity", "--gate", "turn-over", "--json")
+    assert gates.returncode == 0, gates.stderr
+    told = json.loads(gates.stdout)
+    assert [one["name"] for one in told["gates"]] == ["parity", "turn-over"] and all(
+        one["passed"] for one in told["gates"]
+    )
+    # As in the tutorial, a line says why the study takes a potential that has not passed every gate.
+    with (made.fit / "study.toml").open("a") as file:
+        file.write(f'accept_failed_gates = "a test of the machinery"\n{TABLES}')
+    done = dopantfit("study", str(made.fit), "--run", str(tmp_path / "run"), "--workers", "1", "--json")
+    assert done.returncode in (0, 1) and not json.loads(done.stdout)["failed"], done.stderr
+    verdict = json.loads((tmp_path / "run" / "summary" / "verdict" / "verdict.json").read_text())
+    assert verdict["answer"] == "undecided" and len(verdict["requirements"]) == 3

@@ -37,6 +37,18 @@ def test_the_verb_writes_a_page_and_prints_json(tmp_path):
     assert f"<td>{row['dopant']} +2</td>" in page.read_text()
 
 
+def test_markdown_has_a_column_a_fit_and_no_quantity_that_nothing_is_known_of(tmp_path):
+    folders = [str(ROOT / "fits" / name) for name in ("Mg", "Ga")]
+    done = CliRunner().invoke(app, ["compare", *folders, "--markdown", "--output", str(tmp_path / "page.html")])
+    assert done.exit_code == 0, done.output
+    head, rule, *lines = done.stdout.splitlines()
+    assert sorted(head.strip("| ").split(" | ")) == ["Ga +3", "Mg +2", "dopant"] and rule == "|---|---|---|"
+    rows = dict(line.strip("| ").split(" | ", 1) for line in lines)
+    assert "gates" in rows and all(set(row.split(" | ")) - {"", "unknown"} for row in rows.values())
+    # A quantity of an absolute value has bars of its own, which are no borders of cells.
+    assert all(len(line.replace("\\|", "").split("|")) == 5 for line in (head, *lines))
+
+
 def test_a_folder_that_is_no_fit_is_named(tmp_path):
     with pytest.raises(ConfigError, match=r"holds no fit\.toml"):
         compare_dopants([tmp_path])

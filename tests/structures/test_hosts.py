@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +44,22 @@ def test_every_host_of_the_library_is_complete_and_survives_json(name):
     assert Host.model_validate_json(json.dumps(other)) != host
 
 
+@pytest.mark.parametrize(
+    ("name", "dopant", "charge", "formula"),
+    [("lagp", "Mg", 2, "Al3Ge8Li11MgO72P18"), ("nzp", "Al", 3, "AlMg3Na13O72P18Zr8")],
+)
+def test_hosts_of_the_library_make_neutral_cells_of_their_measured_volume(name, dopant, charge, formula):
+    host = load_host(name)
+    atoms = host.doped(np.random.default_rng(1), 0.5, 1 / 6, dopant, charge)
+    assert atoms.get_chemical_formula("hill") == formula
+    assert total_formal_charge(atoms, host.charges | {dopant: charge}) == 0
+    check_distances(atoms, host.charges | {dopant: charge})
+    # Edges of grains are those of the measured cell nearest in composition, of 8 formula units in place of 6.
+    cell = min(host.cells, key=lambda one: abs(Fraction(one.x) - Fraction(host.grain.x)))
+    measured = (cell.a**2 * cell.c * np.sqrt(0.75) * 8 / 6) ** (1 / 3)
+    assert host.grain.edge == pytest.approx(measured, abs=0.03)
+
+
 def test_a_second_host_makes_its_own_neutral_cells(nasicon):
     assert nasicon.formula_unit == {"Na": 1, "Zr": 2, "P": 3, "O": 12}
     assert (nasicon.units_in(1), nasicon.units_in((2, 1, 1)), nasicon.units_of(nasicon.conventional)) == (8, 16, 6)
@@ -62,8 +79,8 @@ def test_mobile_ions_of_higher_charge_balance_as_many_charges_each(nasicon):
 
 
 def test_a_name_that_is_none_says_what_there_is(tmp_path):
-    with pytest.raises(ConfigError, match=r"host 'lagp.toml': there is no file .*the library holds latp"):
-        load_host("lagp.toml", tmp_path)
+    with pytest.raises(ConfigError, match=r"host 'llzo.toml': there is no file .*the library holds lagp, latp, nzp;"):
+        load_host("llzo.toml", tmp_path)
 
 
 def test_files_that_name_no_host_are_about_the_default_one():

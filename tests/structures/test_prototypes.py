@@ -55,6 +55,8 @@ def test_every_prototype_is_neutral_right_handed_sorted_and_open(name):
         ("TiO2_rutile", "O4Ti2"),
         ("Al2O3", "Al12O18"),
         ("MgO", "Mg4O4"),
+        ("LiGe2P3O12", "Ge12Li6O72P18"),
+        ("NaZr2P3O12", "Na6O72P18Zr12"),
     ],
 )
 def test_cells_hold_the_right_ions(name, formula):

@@ -46,6 +46,7 @@ def compare(
     output: Annotated[
         Path | None, typer.Option(help="Page to write.", show_default="compare.html beside the first folder")
     ] = None,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print the table as Markdown, a column a fit.")] = False,
     json: JsonOption = False,
 ) -> None:
     """Put dopants side by side: errors, gates, verdicts, numbers and cost; a table, and one HTML page."""
@@ -59,6 +60,9 @@ def compare(
     dopants.write_page(rows, page)
     if json:
         print_json({"dopants": [row.as_dict() for row in rows], "page": str(page)})
+        return
+    if markdown:
+        typer.echo(dopants.markdown_of(rows), nl=False)
         return
     columns = dopants.columns_of(rows)
     table = Table(*columns)

@@ -146,6 +146,16 @@ def cells_of(row: DopantRow, columns: Sequence[str]) -> list[str]:
     return [known.get(name, row.numbers.get(name, "")) for name in columns]
 
 
+def markdown_of(rows: Sequence[DopantRow]) -> str:
+    """The table for a page of text: a column for each dopant, without quantities that are known of none."""
+    columns = columns_of(rows)
+    lines = list(zip(columns, *(cells_of(row, columns) for row in rows), strict=True))
+    known = [line for line in lines if set(line[1:]) - {"", "unknown"}]
+    # A bar within a cell, as of an absolute value, would end it.
+    written = ["| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in known]
+    return "\n".join([written[0], "|---" * (len(rows) + 1) + "|", *written[1:]]) + "\n"
+
+
 def write_page(rows: Sequence[DopantRow], path: Path) -> None:
     """Write one HTML page with the table; it opens without a network."""
     columns = columns_of(rows)

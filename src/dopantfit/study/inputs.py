@@ -130,4 +130,6 @@ class StudyInputs:
             realisations=doping.realisations,
             seed=self.seed(places.of_quench("doping", quench)),
             stages=(relaxation,),
+            # As whole as the boundary was to be when it was built: a doping mends nothing.
+            health=self.build_config(quench).health,
         )

@@ -76,10 +76,14 @@ def _bars(panel: Any, density: Interval, sigma: Interval, colour: str, marker: s
 
 
 def _keep_to_points(panel: Any) -> None:
-    """End the axis of densities at twice the largest point: an interval of few glasses may go far beyond."""
-    points = [float(line.get_xdata()[0]) for line in panel.lines if line.get_gid() is not None]
-    if points and panel.get_xlim()[1] > 2.0 * max(points):
-        panel.set_xlim(0.0, 2.0 * max(points))
+    """End axes at twice the densities and ten times the conductivities of points: few glasses have wide intervals."""
+    points = [line.get_xydata()[0] for line in panel.lines if line.get_gid() is not None]
+    if not points:
+        return
+    (densities, sigmas), (low, high) = zip(*points, strict=True), panel.get_ylim()
+    if panel.get_xlim()[1] > 2.0 * max(densities):
+        panel.set_xlim(0.0, 2.0 * max(densities))
+    panel.set_ylim(max(low, min(sigmas) / 10.0), min(high, 10.0 * max(sigmas)))
 
 
 def _name(panel: Any, offset: tuple[int, int] = (6, 5)) -> None:

@@ -32,6 +32,18 @@ def test_help_imports_no_room():
     assert done.stdout.strip() == "[]"
 
 
+def test_help_reads_no_markdown_and_leaves_the_reader_to_others():
+    code = (
+        "import contextlib, io, sys; sys.argv = ['dopantfit', 'fit', '--help']\n"
+        "from dopantfit.cli import main\n"
+        "with contextlib.redirect_stdout(io.StringIO()) as said, contextlib.suppress(SystemExit): main()\n"
+        "print('markdown_it' in sys.modules, 'Usage' in said.getvalue())\n"
+        "from rich.markdown import Markdown; print(Markdown('*a*').parsed[0].type)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "True", "paragraph_open"]
+
+
 def test_help_comes_at_once():
     # Processor time, because a busy machine stretches the clock: 0.17 s measured, heavy imports add 0.5 s.
     before = resource.getrusage(resource.RUSAGE_CHILDREN)

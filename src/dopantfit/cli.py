@@ -18,7 +18,15 @@ from dopantfit.project.cli import check, new
 from dopantfit.reference.cli import reference_app
 from dopantfit.report.cli import compare, report
 from dopantfit.study.cli import plan, study
-from dopantfit.terminal import JsonOption, leave_standard_output, prepare_streams, print_json, print_parts, refusal
+from dopantfit.terminal import (
+    JsonOption,
+    leave_standard_output,
+    load_help,
+    prepare_streams,
+    print_json,
+    print_parts,
+    refusal,
+)
 from dopantfit.transport.cli import transport_app
 from dopantfit.validate.cli import validate
 
@@ -123,6 +131,8 @@ def main() -> None:
     output that is full ends it with status 1, one that was closed with status 1 and no word.
     """
     prepare_streams()
+    if "--help" in sys.argv or len(sys.argv) == 1:
+        load_help()
     try:
         # Not standalone: usage errors come here too, instead of being drawn as a box.
         status = app(standalone_mode=False)

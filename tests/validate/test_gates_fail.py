@@ -14,7 +14,6 @@ from dopantfit.lammps import DynamicsResult
 from dopantfit.transport import Trajectory
 from dopantfit.validate import host, mobility, stability
 from dopantfit.validate.host import RelaxedCells
-from dopantfit.validate.settings import pair_of
 from dopantfit.validate.subject import load_subject
 
 FITS = Path(__file__).parents[2] / "fits"
@@ -58,8 +57,8 @@ def host_gate(subject, work, rng, monkeypatch):
             relaxed(one, *factors, number, rng)
             for number, (one, factors) in enumerate(zip(subject.measured_cells, (first, last), strict=True))
         ]
-        peaks = subject.host.peaks
-        bonds = {pair_of(name): length + dict(longer).get(name, 0.0) for name, length in peaks.items()}
+        peaks = subject.host.first_peaks
+        bonds = {pair: length + dict(longer).get("-".join(pair), 0.0) for pair, length in peaks.items()}
         hot = tuple(1.0 + 1e-6 * one * np.ptp(host.TEMPERATURES) for one in expansion)
         runs = [vibrating(bonds, *factors, rng) for factors in ((1.0, 1.0), hot)]
         monkeypatch.setattr(host, "_relaxed_cells", lambda *_: (cells, None))

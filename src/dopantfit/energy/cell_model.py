@@ -115,7 +115,7 @@ class CellModel:
         self._near: list[Neighbourhood] = []
         self._preconditioner: UnitPreconditioner | None = None
         self._charged: tuple[CellState, Floats] | None = None
-        self._settled: tuple[CellState, Neighbourhood, UnitPreconditioner] | None = None
+        self._restart: tuple[CellState, Neighbourhood, UnitPreconditioner] | None = None
 
     def atoms(self, state: CellState) -> ase.Atoms:
         """The ions of a state as an ase.Atoms, in the order of the sites."""
@@ -136,13 +136,13 @@ class CellModel:
         self._near, self._preconditioner = [], None
         return self.summed(relaxed)
 
-    def settle(self, state: CellState) -> None:
+    def restart_at(self, state: CellState) -> None:
         """Forget all lists and preconditioners but those of a state: what comes next depends on no other one."""
-        if self._settled is None or self._settled[0] is not state:
+        if self._restart is None or self._restart[0] is not state:
             near = find_neighbours(state.cores, self.cell, self._reach)
             made = unit_preconditioner(near, self.table, state.species, state.cores, state.shells)
-            self._settled = (state, near, made)
-        self._near, self._preconditioner = [self._settled[1]], self._settled[2]
+            self._restart = (state, near, made)
+        self._near, self._preconditioner = [self._restart[1]], self._restart[2]
 
     def summed(self, state: CellState) -> CellState:
         """The same state with its energy summed up afresh, from neighbour lists made for it."""

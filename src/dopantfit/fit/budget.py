@@ -22,9 +22,9 @@ from dopantfit.fit.data import Target
 from dopantfit.fit.exchanges import RelaxedDifference
 from dopantfit.fit.local import refine
 from dopantfit.fit.objective import Objective
-from dopantfit.fit.variables import Space, make_space
+from dopantfit.fit.variables import Space, make_space, pair_tables
 from dopantfit.potential import Buckingham, Potential
-from dopantfit.potential.checks import Pair, pair_key
+from dopantfit.potential.checks import Pair, pair_key, read_pair
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def level_spaces(config: FitConfig, budget: Budget, host: Potential, source: str
 
 def freed_by(config: FitConfig, level: BudgetLevel, spread: Spread, host: Potential, where: str) -> FitConfig:
     """The configuration with what the level frees; what the file itself bounds keeps its bounds."""
-    pairs = {_key(name): quantities for name, quantities in config.pairs.items()}
+    pairs = pair_tables(config, host, where)
     for pair in _pairs_of(level, host, where):
         pairs[pair] = _freed_pair(pairs.get(pair, PairQuantities()), host.pair(*pair), spread)
     species, scale = dict(config.species), config.charge_scale
@@ -106,19 +106,17 @@ def freed_by(config: FitConfig, level: BudgetLevel, spread: Spread, host: Potent
     return config.model_copy(update={"pairs": named, "species": species, "charge_scale": scale})
 
 
-def _key(name: str) -> Pair:
-    first, _, second = name.partition("-")
-    return pair_key(first, second)
-
-
 def _pairs_of(level: BudgetLevel, host: Potential, where: str) -> list[Pair]:
     if level.pairs == "all":
         return sorted(host.pairs)
+    pairs = []
     for name in level.pairs:
-        if _key(name) not in host.pairs:
+        labels = read_pair(name)
+        if labels is None or pair_key(*labels) not in host.pairs:
             known = ", ".join("-".join(pair) for pair in sorted(host.pairs))
             raise ConfigError(f"{where}: {name!r} is no pair of the host {host.name}; it has {known}")
-    return [_key(name) for name in level.pairs]
+        pairs.append(pair_key(*labels))
+    return pairs
 
 
 def _freed_pair(before: PairQuantities, term: Buckingham, spread: Spread) -> PairQuantities:

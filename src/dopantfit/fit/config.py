@@ -19,6 +19,7 @@ from pydantic import (
     model_validator,
 )
 
+from dopantfit.potential.checks import labels_in
 from dopantfit.potential.turnover import DANGEROUS_RADIUS
 from dopantfit.strict_toml import (
     Count,
@@ -333,7 +334,7 @@ class FitConfig(Table):
         """Whether numbers of the host are fitted too, which frames without the dopant can tell."""
         dopant = self.dopant.label if self.dopant else None
         tables: list[PairQuantities | SpeciesQuantities] = [
-            *(pair for name, pair in self.pairs.items() if dopant not in name.split("-")),
+            *(pair for name, pair in self.pairs.items() if dopant not in labels_in(name)),
             *self.species.values(),
         ]
         quantities = [getattr(table, name) for table in tables for name in type(table).model_fields]

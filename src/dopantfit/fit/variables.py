@@ -10,7 +10,7 @@ from dopantfit.energy.arrays import Floats
 from dopantfit.errors import ConfigError
 from dopantfit.fit.config import FitConfig, PairQuantities, Prior, Quantity, Scale
 from dopantfit.potential import Buckingham, Parameter, Potential, Species
-from dopantfit.potential.checks import Pair, pair_key
+from dopantfit.potential.checks import Pair, pair_key, read_pair
 from dopantfit.potential.parameters import PAIR_QUANTITIES, UNITS
 
 #: How the box of a quantity is measured where the file does not say. ρ enters an exponent and has a narrow range; A
@@ -149,7 +149,7 @@ def make_space(config: FitConfig, host: Potential, source: str) -> Space:
     and when nothing is free.
     """
     _check_dopant(config, host, source)
-    pairs = _pairs(config, host, source)
+    pairs = pair_tables(config, host, source)
     base = _start_potential(config, host, pairs, source)
     variables = [
         variable
@@ -181,16 +181,17 @@ def _check_dopant(config: FitConfig, host: Potential, source: str) -> None:
         raise ConfigError(f"{source}: the host {host.name} has no charge per formal charge; a dopant needs one")
 
 
-def _pairs(config: FitConfig, host: Potential, source: str) -> dict[Pair, PairQuantities]:
+def pair_tables(config: FitConfig, host: Potential, source: str) -> dict[Pair, PairQuantities]:
+    """What the file says of each pair; ConfigError naming what is no pair of host and dopant, or given twice."""
     known = {*host.species} | ({config.dopant.label} if config.dopant else set())
     pairs: dict[Pair, PairQuantities] = {}
     for text, quantities in config.pairs.items():
-        labels = text.split("-")
-        if len(labels) != 2 or not set(labels) <= known:
+        labels = read_pair(text)
+        if labels is None or not set(labels) <= known:
             raise ConfigError(
                 f'{source}: pairs."{text}" is no pair of species here ({", ".join(sorted(known))}); mend or remove it'
             )
-        pair = pair_key(labels[0], labels[1])
+        pair = pair_key(*labels)
         if pair in pairs:
             raise ConfigError(f"{source}: pairs.{text} is given twice, in both orders; remove one")
         pairs[pair] = quantities

@@ -11,6 +11,7 @@ from dopantfit.fit.record_schema import FitRecord
 from dopantfit.lammps.include import potential_include
 from dopantfit.pipeline.steps import stale_fit
 from dopantfit.potential import Potential
+from dopantfit.potential.checks import labels_in
 from dopantfit.potential.parameters import Parameter
 from dopantfit.study.config import STUDY_FILE, StudyConfig, load_study
 from dopantfit.study.record import KEPT, STUDY_RECORD, StudyRecord
@@ -76,7 +77,7 @@ def trace(
 def _written(name: Parameter, folder: Path) -> Link:
     config, file = load_config(folder)
     tables: Mapping[str, object] = {**config.pairs, **config.species}
-    table = next((table for label, table in tables.items() if tuple(sorted(label.split("-"))) == name.of), None)
+    table = next((table for label, table in tables.items() if tuple(sorted(labels_in(label))) == name.of), None)
     entry = None if table is None else getattr(table, name.quantity, None)
     if entry is None:
         return Link("config", str(file), "not named: as in the host", sha256_of(file))

@@ -34,6 +34,17 @@ def pair_key(a: str, b: str) -> Pair:
     return (a, b) if a <= b else (b, a)
 
 
+def labels_in(key: str) -> tuple[str, ...]:
+    """Return the labels that a key is made of, in its order: two of "Mg-O", one of "O"."""
+    return tuple(key.split("-"))
+
+
+def read_pair(key: str) -> Pair | None:
+    """Return the two labels of a key "A-B" in its order (see `pair_key`); None where it does not name two."""
+    labels = labels_in(key)
+    return (labels[0], labels[1]) if len(labels) == 2 and all(labels) else None
+
+
 def expected_pairs(species: Iterable[str]) -> list[Pair]:
     """List all n(n+1)/2 pairs of the species, in the order of the species."""
     return [pair_key(a, b) for a, b in combinations_with_replacement(list(species), 2)]

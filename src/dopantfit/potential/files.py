@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from dopantfit.errors import ConfigError, shown
-from dopantfit.potential.checks import Pair, pair_key
+from dopantfit.potential.checks import Pair, pair_key, read_pair
 from dopantfit.potential.terms import Buckingham, Species
 from dopantfit.strict_toml import Positive, Table, is_file, parse_strict, toml_value
 
@@ -65,10 +65,10 @@ def arguments(file: PotentialFile) -> dict[str, Any]:
 def _keyed(pairs: dict[str, Buckingham]) -> dict[Pair, Buckingham]:
     keyed: dict[Pair, Buckingham] = {}
     for text, term in pairs.items():
-        labels = text.split("-")
-        if len(labels) != 2:
+        labels = read_pair(text)
+        if labels is None:
             raise ConfigError(f'pairs."{text}" is no pair; write two species labels as in "Mg-O"')
-        pair = pair_key(labels[0], labels[1])
+        pair = pair_key(*labels)
         if pair in keyed:
             raise ConfigError(f"pairs.{text} is given twice, as {labels[1]}-{labels[0]} too; remove one")
         keyed[pair] = term

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from dopantfit.errors import ConfigError
+from dopantfit.potential.checks import labels_in
 
 #: Quantities of a pair of species, in the order they are written.
 PAIR_QUANTITIES = ("A", "rho", "C")
@@ -45,7 +46,7 @@ class Parameter:
         words = text.split()
         if len(words) != 2:
             raise ConfigError(f"'{text}' names no parameter; {_REMEDY}")
-        return cls(words[0], tuple(words[1].split("-")))
+        return cls(words[0], labels_in(words[1]))
 
     @property
     def unit(self) -> str:

@@ -151,16 +151,9 @@ def _labels_in(item: Item, plan: Plan, folder: Path) -> set[str]:
     if item.start.frame is None and item.start.end_of is None:
         return dopant | set(labels_of(start_ions(item, folder)))
     # What has to be computed first has the ions of the item that computes it.
-    before = _item_of(item.start.end_of or str(item.start.frame), plan)
+    end_of, frame = item.start.end_of, item.start.frame
+    before = plan.item(end_of) if end_of is not None else plan.item_of(str(frame))
     return set() if before is None or before is item else dopant | _labels_in(before, plan, folder)
-
-
-def _item_of(name: str, plan: Plan) -> Item | None:
-    """The item of this name, or whose frame is so called: ``<item>-<number>``."""
-    named = {item.name: item for item in plan.configurations}
-    while name and name not in named:
-        name = name.rpartition("-")[0]
-    return named.get(name)
 
 
 def _dynamics_findings(

@@ -7,7 +7,7 @@ import numpy as np
 
 from dopantfit.errors import ConfigError
 from dopantfit.project.plan_texts import PlanNames, crystal_start, plan_head
-from dopantfit.project.request import Cell, DopantRequest
+from dopantfit.project.request import DopantRequest, DopedCell
 from dopantfit.reference.environments import in_channel
 from dopantfit.strict_toml import toml_value
 from dopantfit.structures import Substitution, labels_of, substituted
@@ -29,7 +29,7 @@ class ExchangeItem:
     """A doped cell whose dopant changes places with each of the partners."""
 
     name: str
-    cell: Cell
+    cell: DopedCell
     partners: tuple[str, ...]
     is_held_out: bool
 
@@ -40,7 +40,7 @@ def exchange_items(request: DopantRequest) -> tuple[ExchangeItem, ...]:
     An arrangement of a fitted composition may relax into one of its others, and would judge nothing.
     """
     cells = [cell for cell in request.cells if cell.primitive]
-    found: list[tuple[str, Cell, tuple[str, ...]]] = []
+    found: list[tuple[str, DopedCell, tuple[str, ...]]] = []
     for cell in (*cells[:-1], request.unseen_cell or cells[-1]):
         partners = tuple(ion for ion in request.exchangeable if ion in cell.labels)
         if partners:  # a dopant may have taken all their places
@@ -177,7 +177,7 @@ def _channel_items(request: DopantRequest, names: PlanNames) -> Iterator[str]:
 
 def _channel_text(request: DopantRequest, partners: Substitution, names: PlanNames) -> str:
     host = request.host
-    start = crystal_start(Cell("channel", True, (partners,), ()), names.host)
+    start = crystal_start(DopedCell("channel", True, (partners,), ()), names.host)
     return f"""\
 # {request.dopant} on a place of {host.mobile}, others gone for its charge.
 [[configurations]]
@@ -203,7 +203,7 @@ def _hot_item(request: DopantRequest, names: PlanNames) -> str:
 
 def _run_text(
     name: str,
-    cell: Cell,
+    cell: DopedCell,
     names: PlanNames,
     *,
     temperature: float,

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from dopantfit.project.compound import SimpleCompound
-from dopantfit.project.request import Cell, DopantRequest
+from dopantfit.project.request import DopantRequest, DopedCell
 from dopantfit.reference.calculator import CalculatorSettings
 from dopantfit.reference.cp2k import pseudopotential
 from dopantfit.reference.manifest import Manifest, dump_manifest
@@ -61,7 +61,7 @@ def host_plan(request: DopantRequest, name: str, names: PlanNames) -> str:
 {families}"""
 
 
-def crystal_start(cell: Cell, host: str, strain: float = 0.0) -> str:
+def crystal_start(cell: DopedCell, host: str, strain: float = 0.0) -> str:
     """A start in a doped cell, as an inline table. host: as the plan must name it."""
     changes = "".join(f"    {toml_value(asdict(one))},\n" for one in cell.substitutions)
     made_of = f"host = {toml_value(host)}, primitive = {toml_value(cell.primitive)}"
@@ -69,7 +69,7 @@ def crystal_start(cell: Cell, host: str, strain: float = 0.0) -> str:
     return f"{{ {made_of}{strained}, substitutions = [\n{changes}] }}"
 
 
-def _cell_items(cell: Cell, names: PlanNames, seed: int) -> str:
+def _cell_items(cell: DopedCell, names: PlanNames, seed: int) -> str:
     """A relaxation, displacements around its end, and a snapshot at temperature: the same for every cell."""
     start = crystal_start(cell, names.host)
     hot = (

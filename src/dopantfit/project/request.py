@@ -15,7 +15,7 @@ from dopantfit.structures.prototypes import Crystal
 
 
 @dataclass(frozen=True)
-class Cell:
+class DopedCell:
     """A doped cell of the host.
 
     name: of what is made from it. primitive: the primitive cell of the crystal, else the conventional one.
@@ -72,7 +72,7 @@ class DopantRequest:
         return tuple(dict.fromkeys((*self.replaced, self.host.mobile)))
 
     @cached_property
-    def cells(self) -> tuple[Cell, ...]:
+    def cells(self) -> tuple[DopedCell, ...]:
         """The doped cells that the fit needs: alone and beside the host's own partner, primitive and conventional.
 
         Raises ConfigError when the mobile ions cannot balance the dopant's charge in at least two of them.
@@ -98,7 +98,7 @@ class DopantRequest:
         return tuple(found)
 
     @cached_property
-    def unseen_cell(self) -> Cell | None:
+    def unseen_cell(self) -> DopedCell | None:
         """A primitive cell of a composition that `cells` has not; None where its charge cannot be balanced."""
         try:
             return self._cell(f"two-{self.host.substitution.partner}", True, self._changes(2, partners=1))
@@ -110,11 +110,11 @@ class DopantRequest:
         own = Substitution(self.site, self.dopant, self.charge, dopants)
         return (self.host.partners(partners), own) if partners else (own,)
 
-    def _cell(self, name: str, primitive: bool, changes: tuple[Substitution, ...]) -> Cell:
+    def _cell(self, name: str, primitive: bool, changes: tuple[Substitution, ...]) -> DopedCell:
         """A doped cell; ConfigError where its charge cannot be balanced."""
         crystal = self.host.conventional.primitive() if primitive else self.host.conventional
         ions = substituted(crystal, changes, np.random.default_rng(1))
-        return Cell(name, primitive, changes, tuple(labels_of(ions)))
+        return DopedCell(name, primitive, changes, tuple(labels_of(ions)))
 
     @property
     def crystal(self) -> Crystal:

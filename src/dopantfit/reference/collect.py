@@ -7,7 +7,6 @@ import numpy as np
 from ase import Atoms
 
 from dopantfit.errors import ReferenceDataError
-from dopantfit.reference.cp2k import Mesh
 from dopantfit.reference.frames import append_frames, load_set, write_set
 from dopantfit.reference.generate import Generated
 from dopantfit.reference.labels import Labels, labels_of
@@ -26,24 +25,16 @@ def finished_frames(plan: Plan, folder: Path, work: Path, labels: Labels | None 
         with labels_of(plan, folder) as found:
             return finished_frames(plan, folder, work, found)
     frames: dict[str, Atoms] = {}
-    meshes = {item.name: item.k_mesh or plan.k_mesh for item in plan.configurations}
     for path in sorted(work.glob(f"*/{RESULT_FILE}")):
         frame = read_result(path.parent)
         if frame is None:
             continue
         name = str(frame.info["frame_id"])
-        mesh = _mesh_of(name, meshes, plan.k_mesh)
+        item = plan.item_of(name)
+        mesh = (item.k_mesh if item else None) or plan.k_mesh
         if frame.info.get("input_sha256") == labels.fingerprint(frame, mesh):
             frames[name] = frame
     return frames | frames_of_the_set(folder)
-
-
-def _mesh_of(frame_id: str, meshes: Mapping[str, Mesh], default: Mesh) -> Mesh:
-    """Return the mesh of the item whose name the frame_id begins with."""
-    name = frame_id
-    while name not in meshes and "-" in name:
-        name = name.rpartition("-")[0]
-    return meshes.get(name, default)
 
 
 def frames_of_the_set(folder: Path) -> dict[str, Atoms]:

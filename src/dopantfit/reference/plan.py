@@ -351,6 +351,11 @@ class Plan(Table):
         names = ", ".join(item.name for item in self.configurations)
         raise ConfigError(f"the plan of {self.set} has no item {name!r}; it has {names}")
 
+    def item_of(self, frame_id: str) -> Item | None:
+        """Return the item whose name a frame_id begins with, the longest; None for a frame of no item."""
+        own = [item for item in self.configurations if f"{frame_id}-".startswith(f"{item.name}-")]
+        return max(own, key=lambda item: len(item.name), default=None)
+
     def items(self, only: tuple[str, ...] = ()) -> Iterator[Item]:
         """Yield the items in the order of the plan, or those named in ``only``."""
         for name in only:

@@ -1,4 +1,4 @@
-"""Results 1 to 4 and 11: the boundary before and after exchange, and what bled into the grain."""
+"""Results 1 to 4 and 11: the boundary before and after exchange, and the bleeding into the grain."""
 
 from collections.abc import Sequence
 
@@ -79,7 +79,7 @@ class HostProfile(Model):
 
 
 class CrystalOccupancy(Model):
-    """One C_i: what bled into it, out of every boundary, and its volume in every arrangement."""
+    """One C_i: the bleeding into it out of every boundary, and its volume in every arrangement."""
 
     system: System
     bleedings: tuple[TaskOutput[GrainPenetration], ...]

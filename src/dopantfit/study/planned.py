@@ -21,7 +21,7 @@ AnyJob = TypedTask[Model]
 
 @dataclass(frozen=True)
 class LadderTasks:
-    """One ladder of walkers of a GB_i, out of one boundary: its realisations, their exchange, what bled, a spectrum."""
+    """One ladder of walkers of a GB_i, out of one boundary: realisations, their exchange, the bleeding, a spectrum."""
 
     boundary: TypedTask[BuiltBoundary]
     doped: tuple[TypedTask[DopedBoundary], ...]
@@ -48,7 +48,7 @@ class BoundaryTasks:
 
     @property
     def bleedings(self) -> tuple[TaskOutput[GrainPenetration], ...]:
-        """References to what bled, by boundary."""
+        """References to the bleeding, by boundary."""
         return tuple(one.bleeding.output for one in self.ladders)
 
     @property

@@ -74,7 +74,7 @@ class Planner(StudyInputs):
         return TypedTask(name, "boundary", boundary_stage.build, settings, self.undoped_potential, cost, "ps")
 
     def dosed(self, system: System, built: tuple[TypedTask[BuiltBoundary], ...]) -> BoundaryTasks:
-        """Dope every boundary at one concentration, exchange, and see what bled."""
+        """Dope every boundary at one concentration, exchange, and measure the bleeding."""
         count = self.extent.of(system).quenches
         return BoundaryTasks(system, tuple(self.ladder(system, k, one) for k, one in enumerate(built[:count], 1)))
 
@@ -143,7 +143,7 @@ class Planner(StudyInputs):
         )
 
     def crystals(self, doped: tuple[BoundaryTasks, ...]) -> dict[System, tuple[CrystalTasks, ...]]:
-        """C_ref, and C_i with what bled of GB_i, in several arrangements.
+        """C_ref, and C_i with the dopants that bled out of GB_i, in several arrangements.
 
         What bled is that of the first ladders: more of them, later, leave the crystals as they are.
         """

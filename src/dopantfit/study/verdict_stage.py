@@ -51,7 +51,7 @@ def names(reducible: str) -> tuple[str, str, str]:
 
 
 class CompositionRuns(Model):
-    """What is known of composition `index`: what bled of every boundary, its spectra, its crystals, and its glasses."""
+    """What is known of composition `index`: the bleeding of every boundary, its spectra, crystals and glasses."""
 
     index: int
     bleedings: tuple[TaskOutput[GrainPenetration], ...]

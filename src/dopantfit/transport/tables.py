@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dopantfit.errors import ConfigError
+from dopantfit.potential.checks import read_pair
 from dopantfit.statistics import Estimate
 from dopantfit.terminal import new_table
 from dopantfit.transport.arrhenius import ArrheniusFit, Prediction, fit_arrhenius
@@ -55,10 +56,10 @@ def parse_pairs(words: Sequence[str]) -> list[tuple[str, str]]:
     """Read words such as ``Ti-O``; ConfigError for anything else."""
     pairs = []
     for word in words:
-        first, _, second = word.partition("-")
-        if not first or not second or "-" in second:
+        pair = read_pair(word)
+        if pair is None:
             raise ConfigError(f"--pair {word}: is no pair of species; write it as Ti-O")
-        pairs.append((first, second))
+        pairs.append(pair)
     return pairs
 
 

@@ -14,7 +14,6 @@ from dopantfit.transport import PairDistribution, Trajectory, pair_distribution
 from dopantfit.validate.dynamics import Share, mean_with_error, run, seed_of, trajectory_of
 from dopantfit.validate.figures import COLOURS, MARKERS, label, new_figure, save_figure
 from dopantfit.validate.gate import Check, Gate, GateWork
-from dopantfit.validate.settings import pair_of
 from dopantfit.validate.structures import at_rest
 from dopantfit.validate.subject import Subject
 
@@ -44,7 +43,7 @@ def host_crystal(subject: Subject, work: GateWork) -> Gate:
     """Relax the host's compositions, run the last one at two temperatures, and compare with what was measured."""
     cells, last = _relaxed_cells(subject, work)
     runs = [_run(subject, work, last, number) for number in range(len(TEMPERATURES))]
-    peaks = {pair_of(name): length for name, length in subject.host.peaks.items()}
+    peaks = subject.host.first_peaks
     found = {pair: pair_distribution(runs[0], pair, _REACH) for pair in peaks}
     grown = {name: expansion(runs, name) for name in ("a", "c")}
     checks = [*_cell_checks(subject, cells), *_peak_checks(subject, found, peaks), *_expansion_checks(subject, grown)]

@@ -97,9 +97,3 @@ def load_settings(folder: Path) -> Settings:
             f"{DEFAULT_HOST}.toml of the package holds"
         )
     return parse_strict(Settings, with_host(content, folder), str(path))
-
-
-def pair_of(text: str) -> tuple[str, str]:
-    """The two labels of "A-B", a key of the peaks of a host."""
-    one, other = text.split("-")
-    return one, other

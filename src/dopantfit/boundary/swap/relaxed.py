@@ -106,7 +106,7 @@ class RelaxedSwaps:
         moved: their places [Å]. What it ends in depends on the state alone, whatever was relaxed before. A relaxation
         that ends in collapsed ions or in no minimum gives None, the latter with an infinite ``early``.
         """
-        self.cell.settle(state)
+        self.cell.restart_at(state)
         if not moved:
             return self.relax(state, swap, SwapEstimate(0.0, self.inner(state, swap)), np.inf)
         cores, shells = state.cores.copy(), state.shells.copy()

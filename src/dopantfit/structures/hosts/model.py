@@ -11,6 +11,7 @@ import numpy as np
 from ase import Atoms
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
+from dopantfit.potential.checks import Pair, read_pair
 from dopantfit.strict_toml import Count, NonNegative, Positive, Table
 from dopantfit.structures.cells import labels_of
 from dopantfit.structures.prototypes import Crystal, Prototype, crystal
@@ -220,7 +221,7 @@ class Host(Table):
         if any(Fraction(a.x) >= Fraction(b.x) for a, b in pairwise(self.cells)):
             yield f"cells: x = {', '.join(one.x for one in self.cells)} must rise; sort them"
         for text in self.peaks:
-            if len(pair := text.split("-")) != 2 or not set(pair) <= set(self.charges):
+            if not set(read_pair(text) or [""]) <= set(self.charges):
                 yield f'peaks."{text}" is no pair of two ions of this host; write two labels as in "Ti-O"'
 
     def _charge_contradictions(self) -> Iterator[str]:
@@ -237,6 +238,11 @@ class Host(Table):
                 f"substitution: {rule.partner} for {rule.replaced} cannot be balanced by whole {self.mobile} of "
                 f"{charges[self.mobile]:+d} e; choose another partner"
             )
+
+    @property
+    def first_peaks(self) -> dict[Pair, float]:
+        """First peaks of g(r) at 300 K [Å], by the two labels in the order of the file."""
+        return {pair: length for text, length in self.peaks.items() if (pair := read_pair(text)) is not None}
 
     @property
     def polyanion_charge(self) -> int:

@@ -30,7 +30,8 @@ def run(atoms, potential, settings, folder, **more):
 
 
 def test_the_temperature_of_a_run_is_that_of_the_ions(tmp_path, crystal, polarisable):
-    result = run(crystal, polarisable, Dynamics(600.0, 1.0, seed=5), tmp_path)
+    # Without friction on the shells, whose heat is in no conserved energy.
+    result = run(crystal, polarisable, Dynamics(600.0, 1.0, seed=5, shell_damping=None), tmp_path)
     table = read_table(result.thermo)
     # Velocities give the temperature at once: 63 free ions, whatever the number of shells.
     assert table["temperature_K"][0] == pytest.approx(600.0, rel=1e-6)

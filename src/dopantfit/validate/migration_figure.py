@@ -2,28 +2,37 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from textwrap import fill
 from typing import Any
 
 from dopantfit.transport.activation import ActivationEnergy
 from dopantfit.validate.figures import COLOURS, MARKERS, label, new_figure, save_figure
 from dopantfit.validate.minimum_path import MigrationBarrier
 
+#: A path by name; None where it did not come to rest.
+NamedPath = tuple[str, MigrationBarrier | None]
+
 
 def draw(
-    paths: Sequence[tuple[str, MigrationBarrier | None]],
+    own: Sequence[NamedPath],
+    of_reference: Sequence[NamedPath],
     diffusion: ActivationEnergy | None,
     folder: Path,
     title: str,
 ) -> str:
-    """Draw energies against the part of the way, states of rest filled; returns the name of the image."""
-    figure, (panel,) = new_figure(width=7.5, height=4.6)
+    """Draw energies against the part of the way, states of rest filled; returns the name of the image.
+
+    own, of_reference: paths of the potential and of a reference calculator, in one order; the latter have broken lines.
+    """
+    figure, (panel,) = new_figure(width=7.5, height=5.6)
     rows: list[tuple[Any, ...]] = []
-    for (name, found), colour, marker in zip(paths, COLOURS, MARKERS, strict=False):
+    styled = [(number, path, "-") for number, path in enumerate(own)]
+    styled += [(number, path, "--") for number, path in enumerate(of_reference)]
+    for number, (name, found), line in styled:
         if found is None:
             continue
+        colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
         whole = float(found.distances[-1])
-        panel.plot(found.curve[0] / whole, found.curve[1], color=colour, linewidth=1.2)
+        panel.plot(found.curve[0] / whole, found.curve[1], line, color=colour, linewidth=1.2)
         panel.plot(found.distances / whole, found.energies, marker, color=colour, markerfacecolor="white", markersize=5)
         rests = list(found.rests)
         told = f"{name}: {found.mechanism}"
@@ -36,5 +45,5 @@ def draw(
         panel.axhline(energy.value, color="0.3", linestyle="--", label=f"E_a of diffusion: {diffusion}")
         rows.append(("E_a of diffusion", "", energy.value, ""))
     label(panel, "part of the path, site to site", "energy (eV)")
-    panel.legend(fontsize=7)
-    return save_figure(figure, folder, "barrier", fill(title, 95), ("path", "distance_A", "energy_eV", "at_rest"), rows)
+    panel.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.12), frameon=False)
+    return save_figure(figure, folder, "barrier", title, ("path", "distance_A", "energy_eV", "at_rest"), rows)

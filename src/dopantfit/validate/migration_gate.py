@@ -80,12 +80,15 @@ def barrier(subject: Subject, work: GateWork) -> Gate:
     if reference is not None:
         begun = {hop.name: hop.barrier.images for hop in hops if hop.barrier is not None}
         hops += _of_reference(subject, reference, begun, _part(work, 0.5, 0.5))
-    finding = _finding(subject, hops, diffusion)
+    own, of_reference = (
+        [(hop.name, hop.barrier) for hop in hops if hop.of_reference == kind] for kind in (False, True)
+    )
+    title = f"energy along hops of {subject.mobile}"
     return Gate(
         name="barrier",
-        finding=finding,
+        finding=_finding(subject, hops, diffusion),
         checks=tuple(_checks({hop.name: hop for hop in hops})),
-        figures=(draw([(hop.name, hop.barrier) for hop in hops], diffusion, work.figures, finding),),
+        figures=(draw(own, of_reference, diffusion, work.figures, title),),
         details={
             "paths": {hop.name: hop.as_dict() for hop in hops},
             "spread": _lowest(hops),

@@ -47,7 +47,7 @@ from scipy.stats import t as student_t
 from dopantfit.errors import ConvergenceError
 from dopantfit.lammps import Dynamics, DynamicsResult, Launcher, RichReport, relax_structure, run_dynamics
 from dopantfit.lammps.legs import read_table
-from dopantfit.lammps.settings import PUBLISHED
+from dopantfit.lammps.settings import LIGHT_SHELLS, PUBLISHED
 from dopantfit.potential import Potential
 from dopantfit.reference.glass import quenched
 from dopantfit.reference.plan import Glass
@@ -90,13 +90,6 @@ MEASURED = (
 RECIPES = {
     "published": PUBLISHED,
     "ours": {},
-}
-LIGHT_SHELLS = {
-    "timestep": 0.0004,
-    "shell_mass": None,
-    "shell_damping": None,
-    "kspace_order": 5,
-    "coulomb_table": False,
 }
 #: Cells of 110 ions in each direction, steps of each trial, and the ratios claimed over the two others, a little below
 #: the lowest that were measured (docs/md.md: 8.8 and 2.82).

@@ -116,6 +116,16 @@ PUBLISHED: dict[str, Any] = {
     "guard": False,
 }
 
+#: A recipe with shells as light as the potential has them: that of the sets in the repository, whose plans give their
+#: configurations again, and of runs before shells could be heavier.
+LIGHT_SHELLS: dict[str, Any] = {
+    "timestep": 0.0004,
+    "shell_mass": None,
+    "shell_damping": None,
+    "kspace_order": 5,
+    "coulomb_table": False,
+}
+
 
 def check_cell_freedom(cell: str) -> None:
     """Raise ConfigError unless `cell` is one of CELL_FREEDOMS."""

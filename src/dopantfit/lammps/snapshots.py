@@ -1,7 +1,6 @@
 """Snapshots of a short molecular dynamics run: starting configurations for reference calculations."""
 
 from pathlib import Path
-from typing import Any
 
 from ase import Atoms
 
@@ -9,18 +8,8 @@ from dopantfit.errors import ConfigError, EngineError
 from dopantfit.lammps import recipes
 from dopantfit.lammps.launcher import Launcher
 from dopantfit.lammps.outputs import read_dump
-from dopantfit.lammps.settings import Dynamics
+from dopantfit.lammps.settings import LIGHT_SHELLS, Dynamics
 from dopantfit.potential import Potential
-
-#: The recipe of the sets in the repository, so that a plan gives their configurations again: shells as light as the
-#: potential has them.
-_RECIPE: dict[str, Any] = {
-    "timestep": 0.0004,
-    "shell_mass": None,
-    "shell_damping": None,
-    "kspace_order": 5,
-    "coulomb_table": False,
-}
 
 
 def md_snapshots(
@@ -43,13 +32,13 @@ def md_snapshots(
     """
     if n_snapshots < 1:
         raise ConfigError(f"{n_snapshots} snapshots were asked for; ask for at least one")
-    settings = Dynamics(temperature, duration_ps, seed, **_RECIPE)
+    settings = Dynamics(temperature, duration_ps, seed, **LIGHT_SHELLS)
     every = settings.steps // n_snapshots
     if every < 1:
         raise ConfigError(
             f"{n_snapshots} snapshots do not fit into {settings.steps} steps of {settings.timestep} ps; run longer"
         )
-    settings = Dynamics(temperature, every * n_snapshots * settings.timestep, seed, dump_every=every, **_RECIPE)
+    settings = Dynamics(temperature, every * n_snapshots * settings.timestep, seed, dump_every=every, **LIGHT_SHELLS)
     folder = Path(folder)
     ions = recipes.prepare(folder, atoms, potential)
     script = folder / "md.in"

@@ -132,10 +132,18 @@ def test_the_verdict_is_told_in_lines_that_a_log_can_hold():
     bound = check | {"quantity": "depth", "unit": "Å", "interval": {"value": None, "low": 0.0, "high": None}}
     three = [{"name": "less Ti", "answer": "undecided", "checks": [check, bound]}]
     verdict = {"answer": "no", "rule": "by rule", "compositions": {"GB_1": {"answer": "no", "requirements": three}}}
-    verdict |= {"requirements": {"less Ti": "undecided"}, "limits": load_study(FIT)[0].rules.model_dump(mode="json")}
+    config = load_study(FIT)[0]
+    verdict |= {"requirements": {"less Ti": "undecided"}, "limits": config.rules.model_dump(mode="json")}
     told = Verdict.model_validate_json(json.dumps(verdict))
-    record = SimpleNamespace(verdict=told, failed={}, skipped={}, prospects={}, rounds=None, conclusion="")
+    crystals, glasses = (part.model_copy(update={"temperature": 800.0}) for part in (config.crystals, config.amorphous))
+    config = config.model_copy(
+        update={"crystals": crystals, "amorphous": glasses.model_copy(update={"temperature": 900.0})}
+    )
+    record = SimpleNamespace(
+        verdict=told, config=config, failed={}, skipped={}, prospects={}, rounds=None, conclusion=""
+    )
     lines = verdict_lines(record)
+    assert lines[-2] == "σ: of crystals at 800 K, of glasses at 900 K"
     assert lines[0].startswith("GB_1: ") and lines[-1] == "verdict: [red]no[/] (by rule)"
     assert "Ti per volume of A_1 over A_ref: 0.84 (0.684 … 1.08), asked ≤ 1" in lines[2]
     assert "depth: not known Å" not in lines[3] and "depth: not known, asked" in lines[3]

@@ -7,6 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from dopantfit.statistics import Interval
+from dopantfit.study.config import StudyConfig
 from dopantfit.study.cost import Cost
 from dopantfit.study.outlook import Prospect
 from dopantfit.study.record import StudyRecord
@@ -21,7 +22,9 @@ def verdict_lines(record: StudyRecord) -> list[str]:
     """Return the verdict with the numbers behind it, and what failed; answers in colour for `rich`."""
     verdict = record.verdict
     shown = (
-        ["no verdict: the study did not get that far"] if verdict is None else [*_numbers(verdict, record.prospects)]
+        ["no verdict: the study did not get that far"]
+        if verdict is None
+        else [*_numbers(verdict, record.prospects), _temperatures(record.config), _whole(verdict)]
     )
     shown += [*_rounds(record.rounds)] if record.rounds else []
     shown += [escape(record.conclusion)] if record.conclusion else []
@@ -49,7 +52,15 @@ def _numbers(verdict: Verdict, prospects: Mapping[str, Mapping[str, Prospect]]) 
                 reason = escape(f" ({'; '.join(filter(None, remarks))})") if any(remarks) else ""
                 told = f"{check.quantity}: {_range(check.interval, check.unit)}, asked {check.rule}"
                 yield f"    {escape(told)}: {_word(check.answer)}{reason}"
-    yield f"verdict: {_word(verdict.answer)} ({verdict.rule})"
+
+
+def _temperatures(config: StudyConfig) -> str:
+    """Where ions were watched: a conductivity is one at a temperature."""
+    return f"σ: of crystals at {config.crystals.temperature:g} K, of glasses at {config.amorphous.temperature:g} K"
+
+
+def _whole(verdict: Verdict) -> str:
+    return f"verdict: {_word(verdict.answer)} ({verdict.rule})"
 
 
 def _range(interval: Interval, unit: str) -> str:

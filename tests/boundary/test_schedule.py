@@ -141,7 +141,7 @@ def test_a_folder_of_other_settings_is_refused(sintered):
 @pytest.mark.slow
 def test_a_doped_boundary_relaxes_and_is_recorded(sintered, tmp_path):
     built, _ = sintered
-    stage = TINY.stages[2].model_copy(update={"name": "settle", "duration": 0.02})
+    stage = TINY.stages[2].model_copy(update={"name": "equilibrate", "duration": 0.02})
     config = DopeConfig(
         dopant="Mg", concentrations=(2.0,), measure="mean", stages=(TINY.stages[0], stage), health=TINY.health
     )

@@ -24,7 +24,7 @@ TRAJECTORY, IONS = "trajectory.dcd", "ions.extxyz"
 #: Folder of the run that transport is read from, inside that of its task; and sites and velocities at its end.
 PRODUCTION, END_STATE = "production", "sites.dump"
 #: Part of an equilibration that is left out of means.
-_SETTLING = 0.5
+_EQUILIBRATION = 0.5
 #: Blocks that the error of a mean comes from.
 _BLOCKS = 5
 #: Rows of thermodynamic data per frame interval, and frames between two checkpoints.
@@ -117,7 +117,7 @@ def equilibrate(here: Here, want: Equilibration) -> Product[Equilibrated]:
     )
     run = run_here(here, atoms, settings, "npt")
     table = read_table(run.thermo)
-    late = np.asarray(table["time_ps"]) >= _SETTLING * settings.duration
+    late = np.asarray(table["time_ps"]) >= _EQUILIBRATION * settings.duration
     volume = block_mean(np.asarray(table["volume_A3"])[late])
     write_structure(here.folder / STRUCTURE, _with_volume(run.atoms, volume.value or run.atoms.get_volume()))
     result = Equilibrated(

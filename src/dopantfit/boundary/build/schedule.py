@@ -46,7 +46,7 @@ class StageRecord:
 
     name: str
     health: dict[str, Any]
-    pressure: float | None
+    pressure_bar: float | None
     compression: tuple[dict[str, float], ...]
     wall_seconds: float
 
@@ -55,7 +55,7 @@ class StageRecord:
         return {
             "name": self.name,
             "health": self.health,
-            "pressure_bar": self.pressure,
+            "pressure_bar": self.pressure_bar,
             "compression": list(self.compression),
             "wall_seconds": self.wall_seconds,
         }

@@ -45,7 +45,7 @@ from scipy.stats import norm as normal
 from scipy.stats import t as student_t
 
 from dopantfit.errors import ConvergenceError
-from dopantfit.lammps import Dynamics, DynamicsResult, Launcher, RichReport, relax_structure, run_dynamics
+from dopantfit.lammps import Dynamics, DynamicsResult, Launcher, relax_structure, run_dynamics
 from dopantfit.lammps.legs import read_table
 from dopantfit.lammps.settings import LIGHT_SHELLS, PUBLISHED
 from dopantfit.potential import Potential
@@ -63,6 +63,7 @@ from dopantfit.transport import (
 from dopantfit.transport.reading import species_of
 from dopantfit.transport.summary import Summary, summarise
 from dopantfit.units import BOLTZMANN
+from dopantfit.workflow.screen import watched
 
 CONSOLE = Console(width=120)
 SHELLS = "temperature, shells [K]"
@@ -161,14 +162,14 @@ def run(site: Site, name: str, what: Dynamics, start: str | None = None) -> tupl
     whole = not spent.parent.exists()
     before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
     launcher = Launcher("lmp", 1) if site.ranks == 1 else Launcher(ranks=site.ranks)
-    with RichReport(name) as report:
+    with watched() as observer:
         result = run_dynamics(
             site.atoms,
             site.potential,
             what,
             site.folder / name,
             launcher=launcher,
-            report=report,
+            observer=observer,
             start=None if start is None else site.folder / start,
         )
     if not spent.is_file():

@@ -33,10 +33,6 @@ from observed import Observed
 WITHOUT_TABLES = list(gates_of(Settings()))
 
 
-def nothing(*_):
-    """Observe nothing."""
-
-
 def request(folder: Path, preset: str = "quick") -> Request:
     return Request(folder, "latp-mg-2022", preset, folder / "work", folder / "validation-latp-mg-2022")
 
@@ -204,9 +200,17 @@ def test_a_run_has_the_ranks_that_its_cores_and_ions_allow(tmp_path, monkeypatch
     monkeypatch.setattr(dynamics, "run_dynamics", lambda *_, launcher, **__: found.append(launcher.ranks))
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(8))
     ions = Atoms(f"H{n_ions}", np.zeros((n_ions, 3)), cell=np.eye(3))
-    work = GateWork(tmp_path, tmp_path, nothing, cores, ranks)
+    work = GateWork(tmp_path, tmp_path, NOBODY, cores, ranks)
     dynamics.run(ions, None, None, work, dynamics.Share("run", 0.0, 1.0))
     assert found == [used]
+
+
+def test_a_part_of_a_part_of_a_gate_tells_of_the_whole(tmp_path):
+    observer = Observed()
+    work = GateWork(tmp_path, tmp_path, observer, name="barrier").part(0.5, 0.5).part(0.5, 0.25)
+    for done in (0.0, 1.0):
+        work.report("relaxing", done)
+    assert observer.told == [("barrier", "relaxing", 0.75), ("barrier", "relaxing", 0.875)]
 
 
 def test_only_the_finding_of_a_gate_is_told_as_its_end(folder, monkeypatch):
@@ -243,7 +247,7 @@ def test_a_potential_that_breaks_down_fails_the_gate_and_does_not_crash_it(folde
     # No repulsion between dopant and anion: the crystal falls into itself.
     hopeless = subject.potential.with_values({Parameter.parse("A Mg-O"): 0.0, Parameter.parse("C Mg-O"): 500.0})
     broken = dataclasses.replace(subject, potential=hopeless)
-    gate = judge(broken, "compound", GateWork(folder / "runs", folder / "figures", nothing))
+    gate = judge(broken, "compound", GateWork(folder / "runs", folder / "figures"))
     assert not gate.passed and gate.problem and gate.final
     assert "\n" not in gate.problem
 

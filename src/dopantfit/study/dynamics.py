@@ -1,7 +1,7 @@
 """Molecular dynamics of a study: one structure is equilibrated at constant pressure, then run at constant volume."""
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +9,7 @@ from ase import Atoms
 from numpy.typing import NDArray
 
 from dopantfit.errors import ConvergenceError
-from dopantfit.lammps import Dynamics, DynamicsProgress, DynamicsResult, Launcher, run_dynamics
+from dopantfit.lammps import Dynamics, DynamicsResult, Launcher, run_dynamics
 from dopantfit.lammps.legs import read_table
 from dopantfit.potential import Potential
 from dopantfit.statistics import Estimate, standard_error
@@ -17,6 +17,7 @@ from dopantfit.structures import labels_of
 from dopantfit.study.config import Engine
 from dopantfit.study.files import STRUCTURE, read_structure, write_structure
 from dopantfit.study.values import Number
+from dopantfit.workflow.progress import SilentObserver, WorkProgress
 from dopantfit.workflow.schema import Model
 from dopantfit.workflow.typed import Here, Product, TaskOutput, typed_action
 
@@ -169,19 +170,27 @@ def run_here(here: Here, atoms: Atoms, settings: Dynamics, name: str, start: Pat
 
     start: folder of the run that it goes on from.
     """
-
-    def report(progress: DynamicsProgress) -> None:
-        here.report(progress.time, progress.rate)
-
     return run_dynamics(
         atoms,
         Potential.load(here.path("potential")),
         settings,
         here.folder / name,
         launcher=launcher_of(here),
-        report=report,
+        observer=TaskObserver(here),
         start=start,
     )
+
+
+@dataclass(frozen=True)
+class TaskObserver(SilentObserver):
+    """Says how much of a task is done. each: of its cost, for each unit of the work that is shown."""
+
+    here: Here
+    each: float = 1.0
+
+    def show(self, work: str, progress: WorkProgress) -> None:
+        """Say how much of its cost the work is worth."""
+        self.here.report(progress.done * self.each, progress.per_hour)
 
 
 def launcher_of(here: Here) -> Launcher:

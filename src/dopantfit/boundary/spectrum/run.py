@@ -124,11 +124,7 @@ def _relaxer(
         # The same journeys however many sites are asked for.
         order = [site.ion for site in sampled(every, len(every), sampling.seed)]
         relax = partial(relax_host, ReplicaState.of(atoms), potential, sampling, reference, order, folder)
-
-        def report(text: str) -> None:
-            observer.show("relaxing the host", WorkProgress(0.0, text=text))
-
-        host, identity, gained = _relaxed_host(relax, folder, executor, report)
+        host, identity, gained = _relaxed_host(relax, folder, executor, observer)
         host.write(folder / HOST)
         known = step.keep({"host": identity, "gained": gained}, [HOST])
     host = ReplicaState.read(folder / HOST)
@@ -142,7 +138,7 @@ def _relaxed_host(
     relax: Callable[[], tuple[ReplicaState, str, float]],
     folder: Path,
     executor: Submits,
-    report: Callable[[str], None],
+    observer: ProgressObserver,
 ) -> tuple[ReplicaState, str, float]:
     """The host relaxed in a worker, with words on the way; EngineError when workers die again and again."""
     for _ in range(ATTEMPTS):
@@ -150,7 +146,7 @@ def _relaxed_host(
         while not future.done():
             wait([future], timeout=_PAUSE)
             said = progress_of(folder)
-            report("" if said is None else said.text)
+            observer.show("relaxing the host", WorkProgress(0.0, text="" if said is None else said.text))
         with suppress(BrokenExecutor):
             found: tuple[ReplicaState, str, float] = future.result()
             (folder / PROGRESS_FILE).unlink(missing_ok=True)

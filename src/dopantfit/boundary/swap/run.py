@@ -1,7 +1,7 @@
 """A ladder of walkers on one doped boundary: run it, resume it, and say what it found."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from dopantfit.boundary.swap.record import (
     read_settings,
     require_settings_format,
 )
-from dopantfit.boundary.swap.temper import LADDER_FILE, Ladder, RoundReport, read_ladder, temper
+from dopantfit.boundary.swap.temper import LADDER_FILE, Ladder, read_ladder, temper
 from dopantfit.boundary.swap.walker import Replicas, ReplicaState, statistics_of
 from dopantfit.energy.frame import species_of
 from dopantfit.errors import ConfigError
@@ -29,6 +29,7 @@ from dopantfit.lammps import Launcher
 from dopantfit.potential import Potential
 from dopantfit.structures import labels_of
 from dopantfit.workflow.lock import run_folder
+from dopantfit.workflow.progress import NOBODY, ProgressObserver
 from dopantfit.workflow.provenance import Provenance, hash_of
 from dopantfit.workflow.step import Step
 from dopantfit.workflow.task import Submits
@@ -43,7 +44,7 @@ def run_swaps(
     folder: Path,
     executor: Submits,
     launcher: Launcher,
-    report: Callable[[RoundReport], None] | None = None,
+    observer: ProgressObserver = NOBODY,
     rounds: int | None = None,
 ) -> Ladder:
     """Plays the protocol on a doped boundary (normal along z), or goes on where ``folder`` was left.
@@ -61,7 +62,7 @@ def run_swaps(
         _same_or_new(folder, atoms, settings)
         ladder = Ladder.new(config.temperatures, [str(folder / START)] * config.walkers, config.seed)
         play = Replicas(config, potential.dumps(), folder, launcher)
-        ladder = temper(play, ladder, rounds or config.layers.rounds, folder, executor, report)
+        ladder = temper(play, ladder, rounds or config.layers.rounds, folder, executor, observer)
         inputs = {name: folder / name for name in (START, LADDER_FILE)}
         made = Provenance.of(inputs, settings["config"], seed=config.seed, started=began)  # type: ignore[arg-type]
         SwapRecord(results=summary(ladder), record=made).write(folder / RECORD)

@@ -17,7 +17,7 @@ from command_line import dopantfit
 from dopantfit.errors import ConfigError
 from dopantfit.lammps import Dynamics
 from dopantfit.potential import Parameter, Potential
-from dopantfit.validate import dynamics, presets, require_valid, run
+from dopantfit.validate import dynamics, presets, require_valid, run, verb
 from dopantfit.validate.gate import Gate, GateWork
 from dopantfit.validate.presets import GATE_PRESETS, GatePreset
 from dopantfit.validate.run import GATES, Request, Station, gates_of, judge, run_gates
@@ -82,6 +82,12 @@ def test_one_gate_is_printed_as_json_and_leaves_no_record(folder):
     (gate,) = json.loads(done.stdout)["gates"]
     assert gate["name"] == "turn-over" and gate["passed"]
     assert not list(folder.glob("validation*.json"))
+
+
+def test_the_verb_as_a_function_prints_nothing(folder, monkeypatch, capfd):
+    monkeypatch.setattr(verb, "gates_of", lambda settings: ("turn-over",))
+    record = verb.validate(folder, potential="latp-mg-2022", workers=1, work=folder / "work")
+    assert [one.name for one in record.gates] == ["turn-over"] and capfd.readouterr() == ("", "")
 
 
 def test_an_interrupt_says_so_and_leaves_no_process(folder):

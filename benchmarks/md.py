@@ -45,7 +45,7 @@ from scipy.stats import norm as normal
 from scipy.stats import t as student_t
 
 from dopantfit.errors import ConvergenceError
-from dopantfit.lammps import Dynamics, DynamicsResult, Launcher, RichReport, relax_structure, run_dynamics
+from dopantfit.lammps import Dynamics, DynamicsResult, Launcher, relax_structure, run_dynamics
 from dopantfit.lammps.legs import read_table
 from dopantfit.lammps.settings import LIGHT_SHELLS, PUBLISHED
 from dopantfit.potential import Potential
@@ -63,6 +63,7 @@ from dopantfit.transport import (
 from dopantfit.transport.reading import species_of
 from dopantfit.transport.summary import Summary, summarise
 from dopantfit.units import BOLTZMANN
+from dopantfit.workflow.screen import watched
 
 CONSOLE = Console(width=120)
 SHELLS = "temperature, shells [K]"
@@ -132,8 +133,8 @@ def speed(site: Site, rounds: int = 3) -> bool:
 
 def shells_stay_cold(site: Site, duration: float) -> bool:
     """Print temperatures of ions and shells in quarters of a long run at 1 bar; True when shells do not warm."""
-    run(site, "shells-settle", settings("ours", 5.0, 1, "nvt"))
-    result, _ = run(site, "shells", settings("ours", duration, 1, "npt"), "shells-settle")
+    run(site, "shells-equilibration", settings("ours", 5.0, 1, "nvt"))
+    result, _ = run(site, "shells", settings("ours", duration, 1, "npt"), "shells-equilibration")
     table = read_table(result.thermo)
     rows = Table(
         "quarter", "ions [K]", "shells [K]", title=f"{len(site.atoms)} ions, {duration:g} ps, {TEMPERATURE:g} K"
@@ -161,14 +162,14 @@ def run(site: Site, name: str, what: Dynamics, start: str | None = None) -> tupl
     whole = not spent.parent.exists()
     before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
     launcher = Launcher("lmp", 1) if site.ranks == 1 else Launcher(ranks=site.ranks)
-    with RichReport(name) as report:
+    with watched() as observer:
         result = run_dynamics(
             site.atoms,
             site.potential,
             what,
             site.folder / name,
             launcher=launcher,
-            report=report,
+            observer=observer,
             start=None if start is None else site.folder / start,
         )
     if not spent.is_file():
@@ -330,11 +331,11 @@ def lithium_lengths(temperatures: Sequence[float], total: float, seeds: int) -> 
 
 
 def run_lithium(site: Site, temperature: float, seed: int, length: float) -> Trajectory:
-    """Run at 1 bar: a tenth of the length to settle, then the length that counts."""
+    """Run at 1 bar: a tenth of the length to equilibrate, then the length that counts."""
     name = f"li-{temperature:g}K-{seed}"
     what = Dynamics(temperature, max(1.0, 0.1 * length), seed, ensemble="npt", cell="aniso")
-    run(site, f"{name}-settle", what)
-    result, _ = run(site, name, replace(what, duration=length), f"{name}-settle")
+    run(site, f"{name}-equilibration", what)
+    result, _ = run(site, name, replace(what, duration=length), f"{name}-equilibration")
     return read_trajectory(result.trajectory, species_of(result.ions))
 
 
@@ -456,7 +457,7 @@ def main() -> int:
             elif options.shells:
                 good = shells_stay_cold(site, options.shells)
             elif options.li:
-                # A tenth of each run settles it.
+                # A tenth of each run equilibrates.
                 total = affordable(site, 1, options.minutes, ["ours"]) / 1.1
                 good = show_lithium(site, options.temperatures, seeds, total)
             else:

@@ -232,3 +232,20 @@ def test_json_is_printed_in_one_place(path):
     """The one that is UTF-8 in every locale."""
     source = path.read_text(encoding="utf-8")
     assert not re.search(r"stdout\.write\(\s*(json\.)?dumps", source)
+
+
+#: Modules that write to the terminal beside the `cli` ones: what these print with, the screens of progress, and the
+#: tables of a check, which are handed a console.
+PRINTING = {"terminal", "workflow.screen", "workflow.overview", "reference.check"}
+
+
+def test_what_computes_prints_nothing():
+    """A verb as a Python function returns its record; what is shown of it is the business of the command line."""
+    printing = set()
+    for path in modules():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            called = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+            stream = ast.unparse(node) if isinstance(node, ast.Attribute) else ""
+            if called.split(".")[-1] in {"print", "echo", "Console"} or stream in {"sys.stdout", "sys.stderr"}:
+                printing.add(name_of(path).removeprefix("dopantfit."))
+    assert {name for name in printing if name.split(".")[-1] != "cli"} == PRINTING

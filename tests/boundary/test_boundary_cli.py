@@ -5,6 +5,7 @@ import json
 import pytest
 from typer.testing import CliRunner
 
+from dopantfit.boundary.build.record import BoundaryRecord
 from dopantfit.boundary.cli import boundary_app
 from dopantfit.errors import ConfigError
 from made_up_records import GATE, up_to_date, write_validation_record
@@ -18,6 +19,7 @@ def test_build_and_domains_print_records(tmp_path):
     built = run("build", "tiny", "--only-start", "--output", str(tmp_path), "--json")
     assert built.exit_code == 0, built.output
     record = json.loads(built.stdout)
+    assert BoundaryRecord.read(tmp_path / "boundary.json").as_dict() == record
     assert record["ions"] == sum(record["composition"].values())
     found = run("domains", str(tmp_path), "--output", str(tmp_path / "pictures"), "--json")
     domains = json.loads(found.stdout)["domains"]

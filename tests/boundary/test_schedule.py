@@ -15,6 +15,7 @@ from dopantfit.boundary.build.sinter import build_boundary, read_boundary
 from dopantfit.boundary.build.stages import Health, total_duration
 from dopantfit.boundary.build.start import initial_boundary
 from dopantfit.boundary.dope.config import DopeConfig
+from dopantfit.boundary.dope.record import DopeRecord
 from dopantfit.boundary.dope.run import dope_boundary
 from dopantfit.errors import CollapseError, ConfigError
 from dopantfit.lammps import Launcher
@@ -141,16 +142,17 @@ def test_a_folder_of_other_settings_is_refused(sintered):
 @pytest.mark.slow
 def test_a_doped_boundary_relaxes_and_is_recorded(sintered, tmp_path):
     built, _ = sintered
-    stage = TINY.stages[2].model_copy(update={"name": "settle", "duration": 0.02})
+    stage = TINY.stages[2].model_copy(update={"name": "equilibrate", "duration": 0.02})
     config = DopeConfig(
         dopant="Mg", concentrations=(2.0,), measure="mean", stages=(TINY.stages[0], stage), health=TINY.health
     )
     (record,) = dope_boundary(built.atoms, WITH_MG, config, tmp_path, Launcher(ranks=1), realisations=1)
-    assert record["error"] is None
+    assert record.error is None
     end = read_boundary(tmp_path / "GB_1" / "r01")
-    assert labels_of(end).count("Mg") == sum(record["doping"]["replaced"].values())
+    assert labels_of(end).count("Mg") == sum(record.doping.replaced.values())
     (again,) = dope_boundary(built.atoms, WITH_MG, config, tmp_path, Launcher(ranks=1), realisations=1)
-    assert again["stages"] == record["stages"]
+    assert again.stages == record.stages
+    assert DopeRecord.read(tmp_path / "GB_1" / "r01" / "dope.json") == again
 
 
 @pytest.mark.slow
@@ -160,9 +162,9 @@ def test_a_lost_realisation_is_named_and_the_others_go_on(sintered, tmp_path):
     blind = LATP.model_copy(update={"polyanion": PO4.model_copy(update={"reach": 1.0})})
     config = DopeConfig(host=blind, dopant="Mg", concentrations=(2.0,), measure="mean", stages=(TINY.stages[0],))
     records = dope_boundary(built.atoms, WITH_MG, config, tmp_path, Launcher(ranks=1), realisations=2)
-    assert [record["doping"]["realisation"] for record in records] == [1, 2]
+    assert [record.doping.realisation for record in records] == [1, 2]
     for record in records:
-        assert "stage relax" in record["error"] and "of P have 4 O" in record["error"]
+        assert "stage relax" in record.error and "of P have 4 O" in record.error
 
 
 def test_a_structure_from_elsewhere_is_not_doped(tmp_path):
@@ -186,7 +188,26 @@ def test_realisations_are_tasks_that_travel(tmp_path):
     config = DopeConfig(dopant="Mg", concentrations=(2.0,), measure="mean")
     there = dope_boundary(start, WITH_MG, config, tmp_path / "there", Launcher(), realisations=2, executor=_Elsewhere())
     here = dope_boundary(start, WITH_MG, config, tmp_path / "here", Launcher(), realisations=2)
-    assert [record["doping"] for record in there] == [record["doping"] for record in here]
+    assert [record.doping for record in there] == [record.doping for record in here]
+
+
+@pytest.mark.parametrize(("content", "said"), [({}, "is no record of"), ({"format": 9}, "is a record of .* format 9")])
+def test_records_of_another_version_say_what_to_do(tmp_path, content, said):
+    folder = tmp_path / "GB_1" / "r01"
+    folder.mkdir(parents=True)
+    for name in ("boundary.json", "dope.json"):
+        (folder / name).write_text(json.dumps({"name": "tiny", **content}))
+    for call in (lambda: build_boundary(TINY, WITH_MG, folder, Launcher(ranks=1)), lambda: read_boundary(folder)):
+        with pytest.raises(ConfigError, match=rf"boundary\.json: {said}.*; build it again with `dopantfit"):
+            call()
+    start = initial_boundary(TINY, WITH_MG, np.random.default_rng(1))
+    config = DopeConfig(dopant="Mg", concentrations=(2.0,), measure="mean")
+    with pytest.raises(ConfigError, match=rf"dope\.json: {said}.*; dope it again with `dopantfit"):
+        dope_boundary(start, WITH_MG, config, tmp_path, Launcher(), realisations=1)
+    assert not (folder / "doped.extxyz").exists()
+    (folder / "dope.json").write_text('{"fo')  # damaged, and so written anew
+    (record,) = dope_boundary(start, WITH_MG, config, tmp_path, Launcher(), realisations=1)
+    assert DopeRecord.read(folder / "dope.json") == record
 
 
 def test_a_broken_phosphate_or_a_crossed_pair_is_named():

@@ -334,7 +334,7 @@ def test_a_long_chain_of_relaxed_swaps_is_where_the_spectrum_of_the_same_cell_sa
     (reference,) = np.flatnonzero(state.species == species[0])
     active = np.flatnonzero(np.isin(state.species, species))
     rng = np.random.default_rng(1)
-    for _ in range(3):  # settle: exchanges and their undoing, until nothing lower is found
+    for _ in range(3):  # exchanges and their undoing, until nothing lower is found
         for site in active[active != reference]:
             there = swaps.exchange(state, Swap(int(reference), int(site)), {}).state
             back = swaps.exchange(there, Swap(int(reference), int(site)), {}).state

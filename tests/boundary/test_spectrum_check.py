@@ -9,10 +9,10 @@ from ase import Atoms
 from dopantfit.boundary.profile.domains import Domains, Span
 from dopantfit.boundary.spectrum.check import chain_points
 from dopantfit.boundary.swap.config import parse_swap
-from dopantfit.boundary.swap.run import SETTINGS
+from dopantfit.boundary.swap.record import SETTINGS, SETTINGS_FORMAT
 from dopantfit.boundary.swap.temper import LADDER_FILE, Ladder, RoundResult
 from dopantfit.boundary.swap.walker import ReplicaState
-from dopantfit.errors import ReferenceDataError
+from dopantfit.errors import ConfigError, ReferenceDataError
 from dopantfit.statistics import poisson_interval, poisson_limit
 from dopantfit.structures import with_labels
 from dopantfit.workflow.provenance import write_sealed
@@ -44,7 +44,7 @@ def run_of(folder, in_grain, stretched=1.0):
     """A run of one rung; in_grain: dopants of the grain after each round."""
     layers = {"interface": 12.0, "into_grain": 1, "reservoir": 12.0, "width": 3.0, "count": 4, "rounds_per_layer": 2}
     config = parse_swap({"dopant": "Mg", "layers": layers, "walkers": 1, "hottest": 1000.0}, "swap.toml")
-    write_sealed(folder / SETTINGS, {"config": config.model_dump(mode="json")})
+    write_sealed(folder / SETTINGS, {"format": SETTINGS_FORMAT, "config": config.model_dump(mode="json")})
     ladder = Ladder.new([1000.0], ["start.json"], 1)
     (folder / "replica-00").mkdir()
     for number, count in enumerate(in_grain):
@@ -75,4 +75,12 @@ def test_an_empty_grain_has_a_limit_only(tmp_path):
 
 def test_a_folder_without_a_run_is_refused(tmp_path):
     with pytest.raises(ReferenceDataError, match="no swap run"):
+        chain_points(tmp_path, DOMAINS, LENGTH)
+
+
+def test_a_run_of_another_version_is_refused(tmp_path):
+    write_sealed(tmp_path / SETTINGS, {"config": {"dopant": "Mg"}})
+    with pytest.raises(
+        ConfigError, match=r"swap\.json: is no swap run of this version.*expected 1; run `dopantfit bound"
+    ):
         chain_points(tmp_path, DOMAINS, LENGTH)

@@ -18,6 +18,8 @@ from dopantfit.units import BOLTZMANN
 sys.path.insert(0, str(Path(__file__).parent))
 import swap_toy as toy
 
+from observed import Observed
+
 TEMPERATURES = (600.0, 1000.0, 1700.0)
 START = json.dumps(toy.SPECIES)
 
@@ -136,10 +138,14 @@ def test_a_lost_walker_is_named_the_others_go_on_and_it_comes_back(tmp_path):
             raise EngineError("LAMMPS stopped: lost atoms")
         return play(task)
 
-    reports = []
-    ladder = temper(fragile, new_ladder(), 5, tmp_path, Here(), reports.append)
-    assert [bool(one.missed) for one in reports] == [False, False, True, False, False]
-    assert "replica 1" in reports[2].missed[0] and "lost atoms" in reports[2].missed[0]
+    observer = Observed()
+    ladder = temper(fragile, new_ladder(), 5, tmp_path, Here(), observer)
+    assert [(one.done, one.of) for one in observer.shown] == [(number, 5) for number in (1, 2, 3, 4, 5)]
+    rounds = [line for line in observer.lines if line.startswith("round ")]
+    assert len(rounds) == 5 and rounds[2].startswith("round 3 of 5: ") and rounds[2].endswith(" eV")
+    missed = observer.lines[observer.lines.index(rounds[2]) + 1]
+    assert [line for line in observer.lines if "missed" in line] == [missed]
+    assert "replica 1" in missed and "lost atoms" in missed
     records = [played["records"] for played in ladder.history]
     assert [sum(one is None for one in played) for played in records] == [0, 0, 1, 0, 0]
     lost = ladder.history[2]["replica_at"].index(1)

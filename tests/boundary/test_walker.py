@@ -11,12 +11,14 @@ import pytest
 
 from dopantfit import Potential
 from dopantfit.boundary.swap.config import parse_swap
-from dopantfit.boundary.swap.run import RECORD, SETTINGS, START, analyse, run_swaps
+from dopantfit.boundary.swap.record import RECORD, SETTINGS, SwapRecord
+from dopantfit.boundary.swap.run import START, analyse, run_swaps
 from dopantfit.boundary.swap.temper import LADDER_FILE
 from dopantfit.boundary.swap.walker import ReplicaState
 from dopantfit.errors import ConfigError, ReferenceDataError
 from dopantfit.lammps import Launcher
 from dopantfit.structures import load_host
+from dopantfit.workflow.provenance import write_sealed
 
 POTENTIAL = Potential.load("latp-mg-2022")
 
@@ -87,10 +89,10 @@ def test_the_running_energy_is_the_summed_one_and_the_record_says_so(finished):
     for played in ladder.history:
         # Lists are made anew within a burst: only pairs at the cutoff of the Buckingham terms can differ.
         assert abs(played["records"][0]["drift"]) < 1e-3
-    record = json.loads((folder / RECORD).read_text())
-    counts = record["results"]["counts"]["pairs"]
+    record = SwapRecord.read(folder / RECORD)
+    counts = record.results["counts"]["pairs"]
     assert sum(one["attempted"] for one in counts.values()) == 8
-    assert set(record["inputs"]) == {"start.json", LADDER_FILE}
+    assert set(record.record.inputs) == {"start.json", LADDER_FILE}
 
 
 def test_composition_is_kept_and_configurations_are_read_back_exactly(finished, tmp_path):
@@ -124,6 +126,27 @@ def test_a_damaged_record_of_what_was_asked_is_not_analysed(finished, tmp_path):
     (copy / SETTINGS).write_text('{"config": ')
     with pytest.raises(ReferenceDataError, match="is damaged"):
         analyse(copy, 6)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        (SETTINGS, {"config": {"dopant": "Mg", "walker": 1}}, "is no swap run of this version, it names no format"),
+        (SETTINGS, {"format": 0, "config": {}}, "is a swap run of format 0, expected 1"),
+        (RECORD, {"inputs": {}, "results": {}}, "is no record of a swap run of this version"),
+        (RECORD, {"format": 7}, "is a record of a swap run of format 7, expected 1"),
+    ],
+)
+def test_a_run_of_another_version_says_what_to_do_before_any_work(tmp_path, name, content, said):
+    write_sealed(tmp_path / name, content)
+    before = (tmp_path / name).read_bytes()
+    with pytest.raises(ConfigError, match=f"{name}: {said}.*; run `dopantfit boundary swap` again into another folder"):
+        run(tmp_path, 1)
+    assert {path.name for path in tmp_path.iterdir()} <= {name, ".lock"}
+    assert (tmp_path / name).read_bytes() == before
+    if name == SETTINGS:
+        with pytest.raises(ConfigError, match=said):
+            analyse(tmp_path, 6)
 
 
 def test_refusals_name_what_is_wrong(finished, tmp_path):

@@ -13,6 +13,7 @@ from ase.optimize import BFGS
 
 from dopantfit.ceramic.phases import computed_entries, entries_file
 from dopantfit.errors import ConfigError, ConvergenceError
+from observed import Observed
 
 PHASES = """
 calculator = "ase.calculators.emt:EMT"
@@ -52,11 +53,13 @@ def test_an_entry_is_the_phase_at_rest(path):
 
 
 def test_a_phase_is_computed_once(path):
-    begun = []
-    first = computed_entries(path, begun.append)
+    observer = Observed()
+    first = computed_entries(path, observer)
     ase.io.write(path.with_name("Cu.extxyz"), bulk("Cu", a=3.5, cubic=True))
-    again = computed_entries(path, begun.append)
-    assert begun == ["aluminium (1 of 3)", "copper (2 of 3)", "compound (3 of 3)", "copper (2 of 3)"]
+    again = computed_entries(path, observer)
+    begun = ("aluminium (1 of 3)", "copper (2 of 3)", "compound (3 of 3)", "copper (2 of 3)")
+    assert observer.lines == [f"computing {one}" for one in begun]
+    assert [done for name, _, done in observer.told if name == "phases"] == [0, 1, 1, 2, 2, 3, 1, 2]
     assert [one.energy for one in first.entries] == pytest.approx([one.energy for one in again.entries], abs=1e-4)
 
 

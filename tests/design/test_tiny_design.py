@@ -72,7 +72,7 @@ def test_a_design_is_made_drawn_kept_and_gone_on_with(folder, tmp_path):
     record = json.loads(done.stdout)
     assert [one["number"] for one in record["trials"]] == [1, 2, 3]
     assert all(one["glass"]["glasses"] == 2 for one in record["trials"])
-    assert {one["standing"] for one in record["trials"]} <= {"front", "possible", "dominated"}
+    assert {one["status"] for one in record["trials"]} <= {"front", "possible", "dominated"}
     # The first is the middle of the space; whole ions are as near to it as there are ions: half a one in 100.
     first = record["trials"][0]
     assert first["dose"] == 4.0 and first["share"] == 0.5

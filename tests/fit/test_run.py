@@ -51,10 +51,11 @@ def fit_file(written_set):
     return file
 
 
-def test_a_fit_writes_a_potential_and_a_record_and_repeats_itself_on_more_processes(fit_file, published):
+def test_a_fit_writes_a_potential_and_a_record_and_repeats_itself_on_more_processes(fit_file, published, capfd):
     plan = plan_fit(fit_file)
     result = run_fit(plan, fit_file.parent / "work")
     record = write_fit(plan, result, fit_file.parent, 0.0)
+    assert capfd.readouterr() == ("", "")
     payload = json.loads((fit_file.parent / "fit.json").read_text())
     fitted = Potential.load(fit_file.parent / "potential.toml")
     assert fitted.pair("Ti", "O") == published.pair("Ti", "O")

@@ -13,6 +13,7 @@ from dopantfit.potential import Parameter
 from dopantfit.transport.reading import read_trajectory, species_of
 from dopantfit.units import BOLTZMANN
 from dopantfit.workflow.provenance import sha256_of
+from observed import Observed
 
 LAUNCHER = Launcher("lmp", ranks=1)
 
@@ -283,23 +284,26 @@ def test_the_record_says_what_ran(tmp_path, rocksalt, polarisable):
 
 
 def test_reports_say_how_far_the_run_is(tmp_path, crystal, polarisable):
-    seen = []
-    run(crystal, polarisable, Dynamics(300.0, 0.2, seed=1), tmp_path, report=seen.append)
-    times = [progress.time for progress in seen]
+    observer = Observed()
+    run(crystal, polarisable, Dynamics(300.0, 0.2, seed=1), tmp_path, observer=observer)
+    times = [progress.done for progress in observer.shown]
     assert times == sorted(times) and times[-1] == pytest.approx(0.2)
-    last = seen[-1]
-    assert last.duration == pytest.approx(0.2) and last.seconds_left == 0.0 and last.rate > 0.0
-    assert last.density == pytest.approx(3.6, abs=0.3)  # 4 MgO in (4.2 Å)³
+    last = observer.shown[-1]
+    assert last.of == pytest.approx(0.2) and last.per_hour > 0.0 and "0 s left" in last.text
+    density = float(last.text.split()[-2])
+    assert density == pytest.approx(3.6, abs=0.3)  # 4 MgO in (4.2 Å)³
+    assert {work for work, _, _ in observer.told} == {tmp_path.name}
 
 
 def test_two_runs_in_one_folder_are_refused(tmp_path, crystal, polarisable):
-    def second(_):
-        with pytest.raises(ConfigError, match="is working there"):
-            run(crystal, polarisable, short(), tmp_path)
-        raise Interrupted
+    class Second(Observed):
+        def show(self, work, progress):
+            with pytest.raises(ConfigError, match="is working there"):
+                run(crystal, polarisable, short(), tmp_path)
+            raise Interrupted
 
     with pytest.raises(Interrupted):
-        run(crystal, polarisable, Dynamics(300.0, 20.0, seed=1), tmp_path, report=second)
+        run(crystal, polarisable, Dynamics(300.0, 20.0, seed=1), tmp_path, observer=Second())
 
 
 def test_a_collapse_names_ions_and_time(tmp_path, published_pair):

@@ -5,8 +5,8 @@ import io
 import pytest
 from rich.console import Console
 
-from dopantfit.lammps import RichReport
 from dopantfit.lammps.progress import DynamicsProgress
+from dopantfit.workflow.screen import ProgressScreen, watched
 
 
 def state(time, seconds_left=90.0):
@@ -25,9 +25,9 @@ def shown(terminal, times):
     """Return what a run reports of itself at these times [ps]."""
     stream = io.StringIO()
     console = Console(file=stream, force_terminal=terminal, width=160, color_system=None)
-    with RichReport("equilibration", console) as report:
+    with ProgressScreen(console) as observer:
         for time in times:
-            report(state(time))
+            observer.show("equilibration", state(time).work)
     return stream.getvalue()
 
 
@@ -66,8 +66,8 @@ def test_a_terminal_has_a_bar_with_the_state_and_no_lines():
 
 
 def test_standard_output_stays_free_for_results(capsys):
-    with RichReport("equilibration") as report:
-        report(state(1.0))
+    with watched() as observer:
+        observer.show("equilibration", state(1.0).work)
     out, error = capsys.readouterr()
     assert out == ""
     assert "1.00 of 20 ps" in error

@@ -433,4 +433,5 @@ def test_the_verbs_are_functions_that_return_and_print_nothing(studied, capsys):
     assert callable(dopantfit.fit) and callable(dopantfit.study) and dopantfit.fit.FitRecord is dopantfit.FitRecord
     with pytest.raises(ConfigError, match=r"nowhere.*cannot be read"):
         dopantfit.study("nowhere")
+    assert capsys.readouterr() == ("", "")
     assert set(dopantfit.__all__) <= {name for name in dopantfit.__all__ if getattr(dopantfit, name)}

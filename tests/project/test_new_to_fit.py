@@ -5,7 +5,7 @@ import json
 import pytest
 
 from command_line import dopantfit
-from dopantfit import fit
+from dopantfit import fit, report, study
 from dopantfit.potential import Parameter, Potential
 from dopantfit.project import check, new
 from dopantfit.reference.calculator import CalculatorSettings
@@ -38,7 +38,7 @@ def shortened(file):
 
 
 @pytest.mark.slow
-def test_a_new_dopant_goes_to_a_verdict_without_a_line_of_its_physics_edited(tmp_path, monkeypatch):
+def test_a_new_dopant_goes_to_a_verdict_without_a_line_of_its_physics_edited(tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
     model = CalculatorSettings(make=f"{tmp_path / 'model.py'}:make")
     made = new("Ga", charge=3, like="Al", calculator=model, root=tmp_path)
@@ -53,7 +53,9 @@ def test_a_new_dopant_goes_to_a_verdict_without_a_line_of_its_physics_edited(tmp
         assert not done.failed and not done.waiting
     assert [one for one in check(made.fit) if one.severity != "to do"] == []
     shortened(made.fit / "fit.toml")
+    capfd.readouterr()
     record = fit(made.fit, workers=1, work=tmp_path / "work")
+    assert capfd.readouterr() == ("", "")
     errors = {role: record.errors[role]["held_out"].forces for role in record.errors}
     found, before = (next(e.rms_error for e in errors[role] if e.name == "Ga") for role in ("fitted", "published"))
     assert found < 0.2 * before  # the labels are those of a potential in the box
@@ -70,6 +72,10 @@ def test_a_new_dopant_goes_to_a_verdict_without_a_line_of_its_physics_edited(tmp
     tables = TABLES.replace("[crystals]", "[crystals]\nx = 0.75")
     with (made.fit / "study.toml").open("a") as file:
         file.write(f'accept_failed_gates = "a test of the machinery"\n{tables}')
+    # The functions print nothing; nor do the processes and programs that they start.
+    study(made.fit, run=tmp_path / "run", workers=1)
+    report(tmp_path / "run", fit=made.fit)
+    assert capfd.readouterr() == ("", "")
     done = dopantfit("study", str(made.fit), "--run", str(tmp_path / "run"), "--workers", "1", "--json")
     assert done.returncode in (0, 1) and not json.loads(done.stdout)["failed"], done.stderr
     verdict = json.loads((tmp_path / "run" / "summary" / "verdict" / "verdict.json").read_text())

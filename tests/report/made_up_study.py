@@ -93,7 +93,7 @@ def boundary_items() -> list[Item[Any]]:
 def crystal_items() -> list[Item[Any]]:
     counts = (("Ti", 3), ("Al", 1), ("Li", 0), ("between", 1))
     sites = [("C_1", site, n, n / 5, 0.004, 0.001, 0.007) for site, n in counts]
-    settled = {"attempts_per_dopant": {"C_1": 30.0}, "constant_pressure_ps": {"C_1": 50.0}}
+    times = {"attempts_per_dopant": {"C_1": 30.0}, "constant_pressure_ps": {"C_1": 50.0}}
     shells = [("Ti", 0, low, low + 2.5, value, 1e-4) for low, value in ((0.0, 1e-5), (2.5, 4e-4), (5.0, -1e-5))]
     sigma = [
         ("C_ref", "Li", 2, *known(0.10, 0.001)),
@@ -104,7 +104,7 @@ def crystal_items() -> list[Item[Any]]:
     ratios = {"C_ref": interval(1.0, 0.98, 1.02), "C_1": interval(0.7, 0.68, 0.72)}
     volume = {"volume_change": "", "volume_change_low": "", "volume_change_high": ""}
     return [
-        made("04-site-occupancy", "Sites", columns("system", "site", "count", "share") | volume, sites, settled),
+        made("04-site-occupancy", "Sites", columns("system", "site", "count", "share") | volume, sites, times),
         made(
             "mobile-density",
             "Li density",

@@ -151,7 +151,7 @@ def test_shares_of_sites_come_with_their_counts(study):
     assert "0.400 (0.100 to 0.700) % in C_1 (it grows)" in text
 
 
-def test_a_volume_that_had_no_time_to_settle_neither_grows_nor_shrinks(study):
+def test_a_volume_that_had_no_time_to_equilibrate_neither_grows_nor_shrinks(study):
     facts = facts_of(study, "04-site-occupancy") | {"constant_pressure_ps": {"C_1": 2.0}}
     text = said(study, "04-site-occupancy", facts=facts)
     assert "in C_1 (undecided: 2 ps at constant pressure, 10 are asked for)" in text

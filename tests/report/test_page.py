@@ -365,7 +365,7 @@ def another_version(run):
 def version_of_before(run):
     path = run / "summary" / "study.json"
     path.write_text(path.read_text().replace('"format": 3,', ""))
-    return "study.json: is no record of a study of this version; run `dopantfit study`"
+    return "study.json: is no record of a study of this version, it names no format, expected 3; run `dopantfit study`"
 
 
 def null_record(run):

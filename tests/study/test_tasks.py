@@ -81,7 +81,7 @@ def test_a_new_fit_of_the_dopant_leaves_what_holds_none_as_it_is(tmp_path):
         changed = published.with_values({rho: published.value(rho) * (1.0 if name == "before" else 1.01)})
         changed.save(tmp_path / "p.toml")
         graph = planner(LEAST.replace("latp-mg-2022", "p.toml"), base=tmp_path).graph()
-        # Keys of what a task needs are left out: that is settled by what came out of it.
+        # Keys of what a task needs are left out: what came out of it says that.
         keys[name] = {task.name: key_of(task, {}) for task in graph.tasks.values() if task.files}
 
     def same(name):

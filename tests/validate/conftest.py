@@ -81,4 +81,4 @@ def folder(tmp_path: Path, published: Potential) -> Path:
 
 @pytest.fixture
 def work(tmp_path: Path) -> GateWork:
-    return GateWork(tmp_path / "runs", tmp_path / "figures", lambda text, part: None)
+    return GateWork(tmp_path / "runs", tmp_path / "figures")

@@ -12,6 +12,7 @@ from dopantfit.errors import CollapseError, ConvergenceError
 from dopantfit.structures import load_host
 from dopantfit.validate.migration import MigrationPath, dopant_sites, migration_path, relaxed_crystal, with_dopant
 from dopantfit.validate.minimum_path import find_barrier
+from observed import Observed
 
 LENGTH, HEIGHT, TRAP = 4.0, 0.4, 0.2
 #: Two mobile ions a period apart, and a framework.
@@ -115,12 +116,18 @@ def test_a_band_whose_shells_collapse_goes_on_with_shorter_steps(path):
                 raise CollapseError("structure: the shell of ion 2 (O) moves more than 0.5 Å from its core")
             super().calculate(*arguments, **keywords)
 
-    def told(text):
-        if text == "relaxing the band":
-            left.extend(["now", *["later"] * 20])
+    class Breaking(Observed):
+        """Lets the shells collapse once the band relaxes."""
 
-    assert find_barrier(path, Fragile, told).forward == pytest.approx(HEIGHT, abs=3e-3)
+        def show(self, work, progress):
+            super().show(work, progress)
+            if progress.text == "relaxing the band":
+                left.extend(["now", *["later"] * 20])
+
+    observer = Breaking()
+    assert find_barrier(path, Fragile, observer).forward == pytest.approx(HEIGHT, abs=3e-3)
     assert not left
+    assert [done for _, _, done in observer.told] == [0, 1, 2]
 
 
 def test_a_path_begun_from_another_calculators_in_another_cell_is_its_own(path):

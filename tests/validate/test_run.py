@@ -17,7 +17,7 @@ from command_line import dopantfit
 from dopantfit.errors import ConfigError
 from dopantfit.lammps import Dynamics
 from dopantfit.potential import Parameter, Potential
-from dopantfit.validate import dynamics, presets, require_valid, run
+from dopantfit.validate import dynamics, presets, require_valid, run, verb
 from dopantfit.validate.gate import Gate, GateWork
 from dopantfit.validate.presets import GATE_PRESETS, GatePreset
 from dopantfit.validate.run import GATES, Request, Station, gates_of, judge, run_gates
@@ -31,10 +31,6 @@ from observed import Observed
 
 #: Gates of a folder without validate.toml.
 WITHOUT_TABLES = list(gates_of(Settings()))
-
-
-def nothing(*_):
-    """Observe nothing."""
 
 
 def request(folder: Path, preset: str = "quick") -> Request:
@@ -86,6 +82,12 @@ def test_one_gate_is_printed_as_json_and_leaves_no_record(folder):
     (gate,) = json.loads(done.stdout)["gates"]
     assert gate["name"] == "turn-over" and gate["passed"]
     assert not list(folder.glob("validation*.json"))
+
+
+def test_the_verb_as_a_function_prints_nothing(folder, monkeypatch, capfd):
+    monkeypatch.setattr(verb, "gates_of", lambda settings: ("turn-over",))
+    record = verb.validate(folder, potential="latp-mg-2022", workers=1, work=folder / "work")
+    assert [one.name for one in record.gates] == ["turn-over"] and capfd.readouterr() == ("", "")
 
 
 def test_an_interrupt_says_so_and_leaves_no_process(folder):
@@ -204,9 +206,17 @@ def test_a_run_has_the_ranks_that_its_cores_and_ions_allow(tmp_path, monkeypatch
     monkeypatch.setattr(dynamics, "run_dynamics", lambda *_, launcher, **__: found.append(launcher.ranks))
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(8))
     ions = Atoms(f"H{n_ions}", np.zeros((n_ions, 3)), cell=np.eye(3))
-    work = GateWork(tmp_path, tmp_path, nothing, cores, ranks)
+    work = GateWork(tmp_path, tmp_path, NOBODY, cores, ranks)
     dynamics.run(ions, None, None, work, dynamics.Share("run", 0.0, 1.0))
     assert found == [used]
+
+
+def test_a_part_of_a_part_of_a_gate_tells_of_the_whole(tmp_path):
+    observer = Observed()
+    work = GateWork(tmp_path, tmp_path, observer, name="barrier").part(0.5, 0.5).part(0.5, 0.25)
+    for done in (0.0, 1.0):
+        work.report("relaxing", done)
+    assert observer.told == [("barrier", "relaxing", 0.75), ("barrier", "relaxing", 0.875)]
 
 
 def test_only_the_finding_of_a_gate_is_told_as_its_end(folder, monkeypatch):
@@ -243,7 +253,7 @@ def test_a_potential_that_breaks_down_fails_the_gate_and_does_not_crash_it(folde
     # No repulsion between dopant and anion: the crystal falls into itself.
     hopeless = subject.potential.with_values({Parameter.parse("A Mg-O"): 0.0, Parameter.parse("C Mg-O"): 500.0})
     broken = dataclasses.replace(subject, potential=hopeless)
-    gate = judge(broken, "compound", GateWork(folder / "runs", folder / "figures", nothing))
+    gate = judge(broken, "compound", GateWork(folder / "runs", folder / "figures"))
     assert not gate.passed and gate.problem and gate.final
     assert "\n" not in gate.problem
 

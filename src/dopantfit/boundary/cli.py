@@ -54,7 +54,7 @@ def build(
         write_text_atomic(folder / BUILD_FILE, preset_text(config))
     else:
         copy_config(Path(config) / BUILD_FILE if Path(config).is_dir() else Path(config), folder, BUILD_FILE)
-    _show(built.record, json, folder)
+    _show(built.record.as_dict(), json, folder)
 
 
 @boundary_app.command("domains")
@@ -68,7 +68,8 @@ def domains(
     json: JsonOption = False,
 ) -> None:
     """Tell grain, complexion and amorphous domain apart; widths, compositions, distances of reducible ions."""
-    from dopantfit.boundary.build.sinter import describe, read_boundary
+    from dopantfit.boundary.build.sinter import read_boundary
+    from dopantfit.boundary.profile.description import describe
     from dopantfit.boundary.profile.domains import find_domains
     from dopantfit.boundary.profile.figures import draw_boundary
     from dopantfit.structures import load_host
@@ -78,7 +79,7 @@ def domains(
     found = find_domains(atoms, of, framework=tuple(framework or ()))
     if output is not None:
         draw_boundary(atoms, found, of, output)
-    _show({"domains": describe(atoms, found, of)}, json, output)
+    _show({"domains": describe(atoms, found, of).model_dump(mode="json")}, json, output)
 
 
 @boundary_app.command("dope")
@@ -118,8 +119,8 @@ def dope(
             observer=observer,
         )
     copy_config(config / DOPE_FILE if config.is_dir() else config, folder, DOPE_FILE)
-    _show({"realisations": records}, json, folder)
-    if any(record["error"] for record in records):
+    _show({"realisations": [record.as_dict() for record in records]}, json, folder)
+    if any(record.error for record in records):
         raise typer.Exit(1)
 
 

@@ -1,6 +1,5 @@
 """``dopantfit ceramic``: total conductivity and spectrum of a pellet."""
 
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -119,6 +118,7 @@ def window(
     from dopantfit.structures import load_host
     from dopantfit.study.summary import read_summary
     from dopantfit.workflow.outputs import check_outputs
+    from dopantfit.workflow.screen import watched
 
     check_outputs({"--figure": figure, "the CSV of --figure": _numbers_beside(figure)}, [entries])
     wanted, of_host = compositions_given(composition or ()), None
@@ -131,9 +131,10 @@ def window(
         raise ConfigError("window: needs a composition; give --composition, or --study")
     chosen = of_host or load_host(host)
     if entries.suffix == ".toml":
-        given = computed_entries(
-            entries, _computing, lambda phases: check_elements(phases, wanted, chosen.mobile, str(entries))
-        )
+        with watched() as observer:
+            given = computed_entries(
+                entries, observer, lambda phases: check_elements(phases, wanted, chosen.mobile, str(entries))
+            )
     else:
         given = read_entries(entries)
     found = windows_of(given.entries, wanted, chosen.mobile, chosen.charges[chosen.mobile], str(entries))
@@ -141,7 +142,3 @@ def window(
         save_with_numbers(draw_windows(found, chosen.mobile), figure, tables.window_rows(found))
     record = {"mobile": chosen.mobile, "rests_on": given.rests_on, "windows": [one.as_dict() for one in found]}
     print_json(_record(record, entries)) if json else print_parts(*tables.window_tables(found, chosen.mobile, given))
-
-
-def _computing(phase: str) -> None:
-    sys.stderr.write(f"computing {phase} ...\n")

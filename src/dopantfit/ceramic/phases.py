@@ -21,6 +21,7 @@ from dopantfit.reference.calculator_checks import check_units
 from dopantfit.strict_toml import Positive, Table, parse_strict, read_text
 from dopantfit.structures.convert import read_crystal
 from dopantfit.workflow.lock import held
+from dopantfit.workflow.progress import NOBODY, ProgressObserver, WorkProgress
 from dopantfit.workflow.provenance import write_json_atomic
 
 Text = Annotated[str, Field(min_length=1)]
@@ -63,12 +64,12 @@ def entries_file(path: Path) -> Path:
 
 def computed_entries(
     path: Path,
-    say: Callable[[str], None] = lambda line: None,
+    observer: ProgressObserver = NOBODY,
     check: Callable[[list[Composition]], None] = lambda phases: None,
 ) -> Entries:
     """Return the entries of a file of phases; those that are not there yet are computed, one after the other.
 
-    say: told of every phase, when it is begun. check: looks at what the phases are before any is computed.
+    observer: told of every phase, when it is begun. check: looks at what the phases are before any is computed.
     Raises ConfigError for what cannot be read or made, ReferenceDataError for a calculator whose units are others,
     EngineError with its own words, ConvergenceError for a phase not at rest.
     """
@@ -78,14 +79,16 @@ def computed_entries(
     chosen = parse_strict(CalculatorSettings, {"make": settings.calculator, "options": settings.options}, str(path))
     calculator = LabelCalculator(chosen, path.parent)
     with held(path.parent):
-        known, found = _known(entries_file(path)), list[ComputedEntry]()
+        known, found, of = _known(entries_file(path)), list[ComputedEntry](), len(settings.phases)
         for number, phase in enumerate(settings.phases, 1):
             key = _key(phase, settings, structures[phase.name], calculator)
             if key not in known:
-                say(f"{phase.name} ({number} of {len(settings.phases)})")
+                observer.say(f"computing {phase.name} ({number} of {of})")
+                observer.show("phases", WorkProgress(number - 1, of=of))
                 known[key] = _entry(phase, settings, structures[phase.name], calculator, key)
+                observer.show("phases", WorkProgress(number, of=of))
             found.append(known[key])
-            _write(entries_file(path), calculator, found, len(settings.phases))
+            _write(entries_file(path), calculator, found, of)
     return read_entries(entries_file(path))
 
 

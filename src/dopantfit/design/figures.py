@@ -100,7 +100,7 @@ def _name(panel: Any, offset: tuple[int, int] = (6, 5)) -> None:
 
 
 def _colour(one: TrialRecord) -> str:
-    return {"front": FRONT, "possible": POSSIBLE}.get(one.standing, OTHER)
+    return {"front": FRONT, "possible": POSSIBLE}.get(one.status, OTHER)
 
 
 def draw_map(record: DesignRecord, host: Host) -> Figure:

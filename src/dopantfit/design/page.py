@@ -72,7 +72,7 @@ def _rendered(record: DesignRecord, pictures: list[tuple[str, style.Picture]]) -
         "rows": rows_of(record),
         "next": following_in_words(record),
         "pictures": pictures,
-        "failed": [one for one in record.trials if one.standing == "failed"],
-        "possible": [one.number for one in record.trials if one.standing == "possible"],
+        "failed": [one for one in record.trials if one.status == "failed"],
+        "possible": [one.number for one in record.trials if one.status == "possible"],
     }
     return environment.get_template("design.html").render(content, look=look)

@@ -12,7 +12,7 @@ from dopantfit.workflow.schema import Model, VersionedRecord
 DESIGN_RECORD = "design.json"
 #: front: no other is better in both by the best estimates. possible: none surely is. dominated: one surely is.
 #: excluded: too much of the dopant stays in the grain. failed: too few of its glasses came to an end.
-Standing = Literal["front", "possible", "dominated", "excluded", "failed"]
+TrialStatus = Literal["front", "possible", "dominated", "excluded", "failed"]
 
 
 class GlassRecord(Model):
@@ -46,7 +46,7 @@ class TrialRecord(Model):
     sigma_over_undoped: Range
     density_over_undoped: Range
     grain: GrainShare | None
-    standing: Standing
+    status: TrialStatus
     remark: str = ""
 
 
@@ -74,6 +74,8 @@ class DesignRecord(VersionedRecord):
     what: ClassVar[str] = "record of a design"
     remedy: ClassVar[str] = "run `dopantfit design` again"
 
+    format: int = 2
+
     host: str
     mobile: str
     reducible: str
@@ -91,13 +93,13 @@ class DesignRecord(VersionedRecord):
     @property
     def front(self) -> tuple[TrialRecord, ...]:
         """The compositions on the front, the best conductor first."""
-        found = [one for one in self.trials if one.standing == "front"]
+        found = [one for one in self.trials if one.status == "front"]
         return tuple(sorted(found, key=lambda one: -(_value(one) or 0.0)))
 
     @property
     def has_failed(self) -> bool:
         """Whether a composition is not known for want of its glasses."""
-        return any(one.standing == "failed" for one in self.trials)
+        return any(one.status == "failed" for one in self.trials)
 
 
 def _value(trial: TrialRecord) -> float | None:

@@ -12,7 +12,7 @@ from dopantfit.design.choice import Measured, choose, expected_of, reference_bel
 from dopantfit.design.front import Floats, front_of, hypervolume
 from dopantfit.design.glasses import DesignTasks
 from dopantfit.design.inputs import DesignInputs
-from dopantfit.design.record import DESIGN_RECORD, DesignRecord, GlassRecord, NextComposition, Standing, TrialRecord
+from dopantfit.design.record import DESIGN_RECORD, DesignRecord, GlassRecord, NextComposition, TrialRecord, TrialStatus
 from dopantfit.design.results import CompositionGlasses, glasses_of
 from dopantfit.design.sampler import GainSampler
 from dopantfit.design.search import Search, possible_front
@@ -132,14 +132,14 @@ def _trials(search: Search, known: Mapping[int, Measured]) -> list[TrialRecord]:
                 sigma_over_undoped=over[0],
                 density_over_undoped=over[1],
                 grain=search.design.dopant(one.dopant).grain.of(one.dose),
-                standing=_standing(search, number, best, possible),
+                status=_status(search, number, best, possible),
                 remark="; ".join(glass.lost),
             )
         )
     return found
 
 
-def _standing(search: Search, number: int, best: set[int], possible: set[int]) -> Standing:
+def _status(search: Search, number: int, best: set[int], possible: set[int]) -> TrialStatus:
     if number not in search.sampler.refined:
         return "failed"
     if not search.design.is_allowed(search.made[number]):

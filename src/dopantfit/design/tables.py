@@ -12,13 +12,13 @@ from dopantfit.terminal import new_table
 
 #: Densities are shown per 1000 Å³.
 PER_NM3 = 1000.0
-HEADER = ("trial", "dopant", "at%", "share", "σ", "density", "σ over undoped", "density over undoped", "ps", "standing")
+HEADER = ("trial", "dopant", "at%", "share", "σ", "density", "σ over undoped", "density over undoped", "ps", "status")
 
 
 def rows_of(record: DesignRecord) -> list[tuple[str, ...]]:
     """The undoped glasses, and all trials, those on the front first."""
     order = ("front", "possible", "dominated", "excluded", "failed")
-    trials = sorted(record.trials, key=lambda one: (order.index(one.standing), -_sigma(one), one.number))
+    trials = sorted(record.trials, key=lambda one: (order.index(one.status), -_sigma(one), one.number))
     undoped = record.undoped
     first = [] if undoped is None else [("–", "none", "0", "–", *_objectives(undoped), "1", "1", _ps(undoped), "")]
     return [*first, *(_row(one, record.reducible) for one in trials)]
@@ -30,7 +30,7 @@ def _row(one: TrialRecord, reducible: str) -> tuple[str, ...]:
     ratios = (ranged(one.sigma_over_undoped), ranged(one.density_over_undoped))
     share = f"{100 * share_of(one, reducible):.0f} %"
     name = (str(one.number), one.dopant, rounded(percent, 2), share)
-    return (*name, *objectives, *ratios, _ps(one.glass), one.standing)
+    return (*name, *objectives, *ratios, _ps(one.glass), one.status)
 
 
 def share_of(one: TrialRecord, reducible: str) -> float:
@@ -74,11 +74,11 @@ def design_tables(record: DesignRecord) -> "list[object]":
 def lines_of(record: DesignRecord) -> list[str]:
     """What a design says, in lines."""
     front = ", ".join(str(one.number) for one in record.front) or "none yet"
-    possible = [str(one.number) for one in record.trials if one.standing == "possible"]
+    possible = [str(one.number) for one in record.trials if one.status == "possible"]
     lines = [f"front    trials {front}" + (f"; not surely worse: {', '.join(possible)}" if possible else "")]
     lines.append(f"next     {following_in_words(record)}")
     lines += [f"grain    {name}: {why}" for name, why in record.grain.items()]
-    lines += [f"failed   trial {one.number}: {one.remark}" for one in record.trials if one.standing == "failed"]
+    lines += [f"failed   trial {one.number}: {one.remark}" for one in record.trials if one.status == "failed"]
     lines += [f"gates    {name}: {why}" for name, why in record.gates.items()]
     return lines
 
@@ -100,7 +100,7 @@ def trial_rows(record: DesignRecord) -> Numbers:
     """Every trial with all its numbers; an end at infinity is left empty."""
     names = ("sigma_S_per_cm", "density_per_A3", "sigma_over_undoped", "density_over_undoped")
     labels = _labels(record)
-    columns = ["trial", "dopant", "standing", "dose_percent", "share", "percent", "production_ps"]
+    columns = ["trial", "dopant", "status", "dose_percent", "share", "percent", "production_ps"]
     columns += [f"x_{label}" for label in labels]
     columns += [f"{name}_{end}" for name in names for end in ("value", "low", "high")]
     rows: list[Sequence[Cell]] = []
@@ -110,7 +110,7 @@ def trial_rows(record: DesignRecord) -> Numbers:
         if one.glass is not None:
             ratios = [cell for found in (one.sigma_over_undoped, one.density_over_undoped) for cell in ends(found)]
             known = _glass_cells(one.glass, labels)
-            rows.append((one.number, one.dopant, one.standing, one.dose, one.share, *known, *ratios))
+            rows.append((one.number, one.dopant, one.status, one.dose, one.share, *known, *ratios))
     return columns, rows
 
 

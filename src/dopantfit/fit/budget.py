@@ -4,7 +4,7 @@ A level frees what it names beside everything that the fit and the levels before
 one before, and goes downhill with exact gradients. Bounds of the host's values are spans around the host.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from dopantfit.errors import ConfigError
@@ -25,6 +25,7 @@ from dopantfit.fit.objective import Objective
 from dopantfit.fit.variables import Space, make_space, pair_tables
 from dopantfit.potential import Buckingham, Potential
 from dopantfit.potential.checks import Pair, pair_key, read_pair
+from dopantfit.workflow.progress import NOBODY, ProgressObserver
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def run_budget(
     targets: Sequence[Target],
     fitted: Potential,
     source: str,
-    say: Callable[[str], None] = lambda stage: None,
+    observer: ProgressObserver = NOBODY,
     exchanges: Sequence[RelaxedDifference] = (),
 ) -> tuple[FittedLevel, ...]:
     """Fit every level in turn; nothing where the file has no budget. fitted: the minimum that the first starts from."""
@@ -63,7 +64,7 @@ def run_budget(
     levels: list[FittedLevel] = []
     last = fitted
     for level, space in level_spaces(config, config.budget, host, source):
-        say(f"budget: {level.name}")
+        observer.say(f"budget: {level.name}")
         objective = Objective(space, training, config.guards, exchanges=exchanges)
         found = refine(objective, space.point(space.values_in(last)), settings)
         citation = f"{fitted.citation}; error budget, level {level.name}"

@@ -4,7 +4,7 @@ import hashlib
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -200,7 +200,7 @@ def _run_fit(
     workers: int,
     observer: ProgressObserver,
 ) -> FitResult:
-    watch = _Stopwatch(observer.say)
+    watch = _Stopwatch(observer)
     if not is_compiled():
         observer.say("the engine is compiled for this machine, once: about half a minute")
     frames = Objective(plan.space, plan.training, plan.config.guards)
@@ -241,7 +241,7 @@ def _finish(
     ensemble = make_ensemble(objective, refined, uncertainty, plan.config.ensemble, plan.config.seed)
     watch.begin("budget")
     levels = run_budget(
-        plan.config, plan.host, plan.targets, potential, str(plan.file), watch.say, plan.fitted_differences
+        plan.config, plan.host, plan.targets, potential, str(plan.file), watch.observer, plan.fitted_differences
     )
     return FitResult(
         plan=plan,
@@ -267,12 +267,12 @@ def _finish(
 class _Stopwatch:
     """Wall time of named steps [s], one after the other."""
 
-    def __init__(self, say: Callable[[str], None]) -> None:
-        self.say, self._marks = say, [("setup", time.time())]
+    def __init__(self, observer: ProgressObserver) -> None:
+        self.observer, self._marks = observer, [("setup", time.time())]
 
     def begin(self, step: str) -> None:
         self._marks.append((step, time.time()))
-        self.say(step)
+        self.observer.say(step)
 
     def end(self) -> dict[str, float]:
         ends = [time for _, time in self._marks[1:]] + [time.time()]

@@ -22,12 +22,13 @@ from dopantfit.lammps.guard import Patch, halting_energy, patches
 from dopantfit.lammps.launcher import Launcher
 from dopantfit.lammps.legs import Frames, Rows, difference
 from dopantfit.lammps.outputs import ThermoTable, read_dump, read_thermo
-from dopantfit.lammps.progress import DynamicsProgress, Report
+from dopantfit.lammps.progress import DynamicsProgress
 from dopantfit.lammps.settings import LONGEST_CORE_SHELL, Dynamics
 from dopantfit.lammps.shell_masses import prepared, same_motion, shell_parts, suited, with_shell_masses
 from dopantfit.potential import Potential, element_of
 from dopantfit.workflow.folders import make_folder
 from dopantfit.workflow.lock import held
+from dopantfit.workflow.progress import NOBODY, ProgressObserver
 from dopantfit.workflow.provenance import Provenance, holds, read_sealed, write_sealed, write_text_atomic
 from dopantfit.workflow.step import Step
 
@@ -76,14 +77,15 @@ def run_dynamics(
     folder: Path,
     *,
     launcher: Launcher | None = None,
-    report: Report | None = None,
+    observer: ProgressObserver = NOBODY,
+    name: str | None = None,
     start: Path | None = None,
 ) -> DynamicsResult:
     """Run molecular dynamics in `folder`, or return what is already there.
 
     atoms: ions only; the array ``species`` names them where symbols do not suffice.
     launcher: how LAMMPS is started, and on how many ranks; by default with MPI on this machine.
-    report: called about twice a second with the state of the run; see `RichReport`.
+    observer: shown the state of the run about twice a second [ps], under `name`, that of the folder by default.
     start: folder of a finished run whose end (positions, shells, velocities, cell) is taken over; ions keep their
         velocities where shells had other masses.
 
@@ -99,7 +101,7 @@ def run_dynamics(
     with held(folder, _PATIENCE):
         run = _DynamicsRun(atoms, potential, settings, folder, start)
         if not run.finished:
-            run.finish(launcher, launcher.ranks_for(len(atoms)), report)
+            run.finish(launcher, launcher.ranks_for(len(atoms)), observer, name or folder.name)
         return run.result()
 
 
@@ -216,11 +218,11 @@ class _DynamicsRun:
         """Whether all legs are done and the record is there whole."""
         return self.state["step"] >= self.settings.steps and read_sealed(self.folder / RECORD) is not None
 
-    def finish(self, launcher: Launcher, ranks: int, report: Report | None) -> None:
+    def finish(self, launcher: Launcher, ranks: int, observer: ProgressObserver, name: str) -> None:
         """Run all legs that are missing, then write the record."""
         if self.state["step"] < 0:
             self._begin(launcher, ranks)
-        watch = _Watch(self, report)
+        watch = _Watch(self, observer, name)
         while self.state["step"] < self.settings.steps:
             self._leg(launcher, ranks, watch)
             watch()
@@ -363,13 +365,13 @@ def _ions_text(ions: IonMap, data: str) -> str:
 class _Watch:
     """Turns the growing log of a leg into reports of progress."""
 
-    def __init__(self, run: _DynamicsRun, report: Report | None) -> None:
-        self._run, self._report = run, report
+    def __init__(self, run: _DynamicsRun, observer: ProgressObserver, name: str) -> None:
+        self._run, self._observer, self._name = run, observer, name
         self._began, self._first_step = time.monotonic(), max(0, run.state["step"])
 
     def __call__(self) -> None:
         log = self._run.folder / "leg.log"
-        if self._report is None or not log.is_file():
+        if self._observer is NOBODY or not log.is_file():
             return
         try:
             tables = read_thermo(log)
@@ -381,14 +383,13 @@ class _Watch:
         settings, step = self._run.settings, row["Step"]
         rate = (step - self._first_step) / max(time.monotonic() - self._began, 1e-9)
         left = (settings.steps - step) / rate if rate > 0.0 else float("inf")
-        self._report(
-            DynamicsProgress(
-                time=step * settings.timestep,
-                duration=settings.steps * settings.timestep,
-                rate=rate * settings.timestep * 3600.0,
-                seconds_left=left,
-                temperature=row["Temp"],
-                density=row["Density"],
-                pressure=row["Press"],
-            )
+        progress = DynamicsProgress(
+            time=step * settings.timestep,
+            duration=settings.steps * settings.timestep,
+            rate=rate * settings.timestep * 3600.0,
+            seconds_left=left,
+            temperature=row["Temp"],
+            density=row["Density"],
+            pressure=row["Press"],
         )
+        self._observer.show(self._name, progress.work)

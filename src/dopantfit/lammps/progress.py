@@ -1,13 +1,9 @@
 """How far a run is, how fast, and how hot: for whoever waits for it."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from math import isfinite
 
-from rich.console import Console
-
 from dopantfit.workflow.progress import WorkProgress, duration_in_words
-from dopantfit.workflow.screen import ProgressScreen
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,21 +33,3 @@ class DynamicsProgress:
     def work(self) -> WorkProgress:
         """The same for any observer, in ps."""
         return WorkProgress(self.time, self.rate, str(self), self.duration)
-
-
-Report = Callable[[DynamicsProgress], None]
-
-
-class RichReport(ProgressScreen):
-    """A progress bar on a terminal, a line now and then elsewhere; a context manager to be handed in as `report`.
-
-    label: what the run is called. console: standard error by default, so that results can be piped.
-    """
-
-    def __init__(self, label: str, console: Console | None = None) -> None:
-        super().__init__(console)
-        self._label = label
-
-    def __call__(self, progress: DynamicsProgress) -> None:
-        """Show where the run is."""
-        self.show(self._label, progress.work)

@@ -12,7 +12,15 @@ from pydantic import Field
 from dopantfit.errors import ConfigError, shown
 from dopantfit.potential.checks import Pair, pair_key, read_pair
 from dopantfit.potential.terms import Buckingham, Species
-from dopantfit.strict_toml import Positive, Table, is_file, parse_strict, toml_value
+from dopantfit.strict_toml import Positive, Table, is_file, parse_strict, parse_toml, toml_value
+from dopantfit.workflow.schema import require_format
+
+#: Of the layout that is read and written.
+FORMAT = 1
+_REMEDY = (
+    f"fit it again with `dopantfit fit`, or write its numbers in the layout of format {FORMAT} (as those of the "
+    "library are)"
+)
 
 
 class PotentialFile(Table):
@@ -53,7 +61,10 @@ def named_in(folder: str | os.PathLike[str], name: str) -> str:
 
 def parse(text: str, source: str) -> PotentialFile:
     """Return what TOML text spells out; raise ConfigError naming `source` and the key."""
-    return parse_strict(PotentialFile, text, source)
+    content = parse_toml(text, source)
+    if "format" in content:
+        require_format(content, source, FORMAT, "potential", _REMEDY)
+    return parse_strict(PotentialFile, content, source)
 
 
 def arguments(file: PotentialFile) -> dict[str, Any]:
@@ -87,7 +98,7 @@ def write(
     lines = [
         "# Charges in e, masses in u, springs k of ½ k r² in eV/Å²;",
         "# pairs A exp(-r/rho) - C/r^6 with A in eV, rho in Å, C in eV Å⁶.",
-        "format = 1",
+        f"format = {FORMAT}",
         f"name = {toml_value(name)}",
         f"citation = {toml_value(citation)}",
         f"cutoff = {cutoff!r}  # Å, truncated and not shifted",

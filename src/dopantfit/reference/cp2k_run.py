@@ -214,7 +214,7 @@ def _paired(
 ) -> Iterator[tuple[_Cp2kStep, Cp2kEvaluation]]:
     """Yield each step that an evaluation has the energy of, both in their order.
 
-    A line search looks at energies alone and evaluates the place that it settles on again, with forces.
+    A line search looks at energies alone and evaluates the place that it ends at again, with forces.
     """
     energies = np.array([evaluation.energy for evaluation in evaluations])
     next_one = 0

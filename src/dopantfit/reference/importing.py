@@ -142,7 +142,7 @@ def read_output_file(
     job = job_beside(path)
     if job is not None and job.collected == NONE:
         return [], [f"left aside: the plan computes {job.atoms.info['frame_id']} as a check that does not join the set"]
-    chosen = choice.settled(job.choice if job is not None else "last")
+    chosen = choice.with_default(job.choice if job is not None else "last")
     frames, remarks = wanted_frames(output, chosen, str(path))
     bare = [(number, _bare(frame)) for number, frame in frames]
     if job is not None:

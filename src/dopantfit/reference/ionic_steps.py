@@ -76,7 +76,7 @@ class StepChoice:
                 f"a range (start:stop:stride, such as ::10)"
             )
 
-    def settled(self, usual: str) -> "StepChoice":
+    def with_default(self, usual: str) -> "StepChoice":
         """Return this choice, with `usual` where it leaves open which steps."""
         return self if self.which is not None else replace(self, which=usual)
 

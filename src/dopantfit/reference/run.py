@@ -170,7 +170,7 @@ class _Run:
             if not self._running:
                 return RunSummary(tuple(self.done), self.failed, made.waiting)
             for future in wait(self._running, return_when=FIRST_COMPLETED).done:
-                self.observer.say(self._settle(self._running.pop(future), future))
+                self.observer.say(self._note_end(self._running.pop(future), future))
                 self._show(made)
 
     def _show(self, made: Generated) -> None:
@@ -187,7 +187,7 @@ class _Run:
         for configuration in ready[: self.labels.waiting - len(self._running)]:
             self._running[self.labels.submit(configuration, self.work)] = configuration
 
-    def _settle(self, configuration: Configuration, future: "Future[Atoms]") -> str:
+    def _note_end(self, configuration: Configuration, future: "Future[Atoms]") -> str:
         """Record how a frame ended and return a line about it."""
         name = configuration.frame_id
         try:

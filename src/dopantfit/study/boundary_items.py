@@ -155,7 +155,7 @@ def site_occupancy(here: Here, want: SiteOccupancy) -> Product[Gathered]:
     """Item 4: which sites the dopant took in the grain, or that it sits between them, and how much the crystal grew."""
     before = [made.result for made in here.all_made(want.references)]
     rows: list[Sequence[Cell]] = []
-    attempts, settled = dict[str, float](), dict[str, float]()
+    attempts, equilibrated = dict[str, float](), dict[str, float]()
     for one in want.crystals:
         if (bled := merged([made.result for made in here.all_made(one.bleedings)])) is None:
             continue
@@ -166,10 +166,10 @@ def site_occupancy(here: Here, want: SiteOccupancy) -> Product[Gathered]:
             share = count / whole if whole else None
             rows.append((name, label, count, share, change.value, change.low, change.high))
         attempts[name] = bled.attempts_per_dopant
-        settled[name] = min((volume.duration_ps for volume in (*before, *after)), default=0.0)
+        equilibrated[name] = min((volume.duration_ps for volume in (*before, *after)), default=0.0)
     columns = {"system": "", "site": "", "count": "", "share": ""}
     columns |= {"volume_change": "", "volume_change_low": "", "volume_change_high": ""}
-    facts = OccupancyFacts(attempts_per_dopant=attempts, constant_pressure_ps=settled)
+    facts = OccupancyFacts(attempts_per_dopant=attempts, constant_pressure_ps=equilibrated)
     return finish(here, "Sites of the dopant in the grain, and the volume of the crystal", columns, rows, facts)
 
 

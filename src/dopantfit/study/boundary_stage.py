@@ -108,7 +108,7 @@ def build(here: Here, want: BoundaryBuild) -> Product[BuiltBoundary]:
         domains=DomainSpans.of(domains),
         complexion_A=domains.width("complexion"),
         nearest_A=nearest_by_domain(atoms, domains, want.reducible),
-        health=built.record["health"],
+        health=built.record.health.as_dict(),
     )
     return Product(result, (STRUCTURE,), {"ions": len(atoms), "ranks": here.resources.ranks})
 

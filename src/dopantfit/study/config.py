@@ -169,7 +169,7 @@ class Rules(Table):
     penetration: Positive
     #: Attempted exchanges per dopant ion and walker below which the profile shows the start rather than the end.
     attempts_per_dopant: Positive
-    #: Equilibration at constant pressure below which a volume is not settled [ps]: ten times the barostat's 1 ps.
+    #: Equilibration at constant pressure below which a volume is not equilibrated [ps]: ten times the barostat's 1 ps.
     equilibration: Positive
     #: σ of the mobile ion in C_i over that in C_ref, at least: what a grain may lose at most.
     bulk_conductivity: Fraction

@@ -1,7 +1,7 @@
 """Molecular dynamics of a study: one structure is equilibrated at constant pressure, then run at constant volume."""
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +9,7 @@ from ase import Atoms
 from numpy.typing import NDArray
 
 from dopantfit.errors import ConvergenceError
-from dopantfit.lammps import Dynamics, DynamicsProgress, DynamicsResult, Launcher, run_dynamics
+from dopantfit.lammps import Dynamics, DynamicsResult, Launcher, run_dynamics
 from dopantfit.lammps.legs import read_table
 from dopantfit.potential import Potential
 from dopantfit.statistics import Estimate, standard_error
@@ -17,6 +17,7 @@ from dopantfit.structures import labels_of
 from dopantfit.study.config import Engine
 from dopantfit.study.files import STRUCTURE, read_structure, write_structure
 from dopantfit.study.values import Number
+from dopantfit.workflow.progress import SilentObserver, WorkProgress
 from dopantfit.workflow.schema import Model
 from dopantfit.workflow.typed import Here, Product, TaskOutput, typed_action
 
@@ -24,7 +25,7 @@ TRAJECTORY, IONS = "trajectory.dcd", "ions.extxyz"
 #: Folder of the run that transport is read from, inside that of its task; and sites and velocities at its end.
 PRODUCTION, END_STATE = "production", "sites.dump"
 #: Part of an equilibration that is left out of means.
-_SETTLING = 0.5
+_EQUILIBRATION = 0.5
 #: Blocks that the error of a mean comes from.
 _BLOCKS = 5
 #: Rows of thermodynamic data per frame interval, and frames between two checkpoints.
@@ -117,7 +118,7 @@ def equilibrate(here: Here, want: Equilibration) -> Product[Equilibrated]:
     )
     run = run_here(here, atoms, settings, "npt")
     table = read_table(run.thermo)
-    late = np.asarray(table["time_ps"]) >= _SETTLING * settings.duration
+    late = np.asarray(table["time_ps"]) >= _EQUILIBRATION * settings.duration
     volume = block_mean(np.asarray(table["volume_A3"])[late])
     write_structure(here.folder / STRUCTURE, _with_volume(run.atoms, volume.value or run.atoms.get_volume()))
     result = Equilibrated(
@@ -169,19 +170,27 @@ def run_here(here: Here, atoms: Atoms, settings: Dynamics, name: str, start: Pat
 
     start: folder of the run that it goes on from.
     """
-
-    def report(progress: DynamicsProgress) -> None:
-        here.report(progress.time, progress.rate)
-
     return run_dynamics(
         atoms,
         Potential.load(here.path("potential")),
         settings,
         here.folder / name,
         launcher=launcher_of(here),
-        report=report,
+        observer=TaskObserver(here),
         start=start,
     )
+
+
+@dataclass(frozen=True)
+class TaskObserver(SilentObserver):
+    """Says how much of a task is done. each: of its cost, for each unit of the work that is shown."""
+
+    here: Here
+    each: float = 1.0
+
+    def show(self, work: str, progress: WorkProgress) -> None:
+        """Say how much of its cost the work is worth."""
+        self.here.report(progress.done * self.each, progress.per_hour)
 
 
 def launcher_of(here: Here) -> Launcher:

@@ -7,7 +7,7 @@ from dopantfit.statistics import Estimate, pooled
 from dopantfit.study.conduction import NearestNeighbours
 from dopantfit.study.dynamics import Equilibrated
 from dopantfit.study.item import Cell
-from dopantfit.study.item_schemas import Settling, TernaryFacts, VolumeFacts, share_column
+from dopantfit.study.item_schemas import EquilibrationTimes, TernaryFacts, VolumeFacts, share_column
 from dopantfit.study.items import Gathered, finish, number, number_columns
 from dopantfit.study.systems import System
 from dopantfit.workflow.schema import Model
@@ -63,7 +63,7 @@ def ternary(here: Here, want: Ternary) -> Product[Gathered]:
 def reducible_distance(here: Here, want: ReducibleDistance) -> Product[Gathered]:
     """Item 8: distance of the reducible ion to the next one, and its number density, in the amorphous cells."""
     rows: list[Sequence[Cell]] = []
-    settled: dict[str, Settling] = {}
+    times: dict[str, EquilibrationTimes] = {}
     for one in want.glasses:
         volumes, structures = here.all_made(one.volumes), here.all_made(one.structures)
         if not (volumes or structures):
@@ -72,10 +72,10 @@ def reducible_distance(here: Here, want: ReducibleDistance) -> Product[Gathered]
         known = [Estimate.symmetric(mean, error) for mean, error in nearest if mean is not None and error is not None]
         density = number_density([made.result for made in volumes], want.label)
         rows.append((one.system.name, len(known), *number(pooled(known)), *number(density)))
-        settled[one.system.name] = _settling(volumes)
+        times[one.system.name] = _times(volumes)
     columns = {"system": "", "structures": "", **number_columns("nearest", "Å"), **number_columns("density", "1/Å³")}
     title = f"{want.label}-{want.label} distance and {want.label} density of the amorphous cells"
-    return finish(here, title, columns, rows, VolumeFacts(volumes=settled))
+    return finish(here, title, columns, rows, VolumeFacts(volumes=times))
 
 
 def shortest(volumes: Sequence[Made[Equilibrated]]) -> float:
@@ -83,8 +83,8 @@ def shortest(volumes: Sequence[Made[Equilibrated]]) -> float:
     return min((one.result.duration_ps for one in volumes), default=0.0)
 
 
-def _settling(cells: Sequence[Made[Equilibrated]]) -> Settling:
-    return Settling(structures=len(cells), constant_pressure_ps=shortest(cells))
+def _times(cells: Sequence[Made[Equilibrated]]) -> EquilibrationTimes:
+    return EquilibrationTimes(structures=len(cells), constant_pressure_ps=shortest(cells))
 
 
 def number_density(cells: Sequence[Equilibrated], label: str | None) -> Estimate | None:
@@ -108,14 +108,14 @@ def density_of(amount: float, volume: Estimate) -> Estimate:
 def densities(here: Here, want: Densities) -> Product[Gathered]:
     """Item 9: mass and number density of the amorphous cells."""
     rows: list[Sequence[Cell]] = []
-    settled: dict[str, Settling] = {}
+    times: dict[str, EquilibrationTimes] = {}
     for one in want.glasses:
         if not (made := here.all_made(one.volumes)):
             continue
         cells = [cell.result for cell in made]
         mass = _per_volume([(cell.mass_u * _GRAMS, cell.volume_A3) for cell in cells])
         rows.append((one.system.name, len(cells), *number(mass), *number(number_density(cells, None))))
-        settled[one.system.name] = _settling(made)
+        times[one.system.name] = _times(made)
     columns = {"system": "", "structures": ""}
     columns |= {**number_columns("mass_density", "g/cm³"), **number_columns("number_density", "1/Å³")}
-    return finish(here, "Mass and number density of the amorphous cells", columns, rows, VolumeFacts(volumes=settled))
+    return finish(here, "Mass and number density of the amorphous cells", columns, rows, VolumeFacts(volumes=times))

@@ -123,8 +123,8 @@ class TernaryFacts(Model):
     labels: tuple[str, ...]
 
 
-class Settling(Model):
-    """How many volumes of a system there are, and how long the shortest had to settle [ps]."""
+class EquilibrationTimes(Model):
+    """How many volumes of a system there are, and how long the shortest was equilibrated [ps]."""
 
     structures: int
     constant_pressure_ps: float
@@ -133,7 +133,7 @@ class Settling(Model):
 class VolumeFacts(Model):
     """What the volumes of each system come from."""
 
-    volumes: dict[str, Settling]
+    volumes: dict[str, EquilibrationTimes]
 
 
 class SystemExchanges(Model):

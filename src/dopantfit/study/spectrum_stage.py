@@ -21,8 +21,8 @@ from dopantfit.workflow.progress import ProgressFile
 from dopantfit.workflow.schema import Model, read_json
 from dopantfit.workflow.typed import Here, Product, TaskOutput, typed_action
 
-#: Relaxations of settling, for each trial exchange that must lead to nothing lower: there and back, some in vain.
-SETTLED = 6
+#: Relaxations of the host, for each trial exchange that must lead to nothing lower: there and back, some in vain.
+HOST_RELAXATIONS = 6
 #: Folder of the run, and its figures, inside the task's.
 _RUN = "run"
 _FIGURES = tuple(f"{_RUN}/{name}.{kind}" for name in ("grain", "energies", "depth") for kind in ("png", "csv"))
@@ -48,7 +48,7 @@ class ExchangeSpectrum(Model):
     ratio: dopant fraction of the grain over that of the amorphous domain; None where one of them has no sites.
     with_force_field: the same with the error of the potential's exchange energies in its interval; None where it is not
     given. shares: of all dopants, by domain. carriers: sampled sites that carry the dopants of the domain that has
-    fewest. sites: sampled. settled_eV: what settling the host gained. warnings: what makes the numbers weaker.
+    fewest. sites: sampled. settled_eV: what relaxing the host gained. warnings: what makes the numbers weaker.
     """
 
     temperature_K: float

@@ -5,12 +5,12 @@ from pathlib import Path
 
 from dopantfit.boundary.swap.acceptance import Statistics
 from dopantfit.boundary.swap.config import Burst, Layers, RoundDynamics, SwapConfig
-from dopantfit.boundary.swap.temper import Ladder, RoundReport, temper
+from dopantfit.boundary.swap.temper import Ladder, temper
 from dopantfit.boundary.swap.walker import Replicas, ReplicaState, statistics_of
 from dopantfit.errors import ConfigError
 from dopantfit.study.boundary_stage import BuiltBoundary, DopedBoundary
 from dopantfit.study.config import Swaps
-from dopantfit.study.dynamics import launcher_of
+from dopantfit.study.dynamics import TaskObserver, launcher_of
 from dopantfit.study.files import STRUCTURE, read_structure, write_structure
 from dopantfit.workflow.provenance import write_json_atomic
 from dopantfit.workflow.schema import Model
@@ -69,11 +69,8 @@ def temper_walkers(here: Here, want: Tempering) -> Product[Tempered]:
     if executor is None:
         raise ConfigError(f"task {here.task.name}: needs the executor; it must be one that coordinates")
 
-    def report(done: RoundReport) -> None:
-        here.report(float(done.round_number * attempts))
-
     ladder = Ladder.new(config.temperatures, starts, config.seed)
-    ladder = temper(play, ladder, rounds, here.folder, executor, report)
+    ladder = temper(play, ladder, rounds, here.folder, executor, TaskObserver(here, attempts))
     names = []
     for replica, path in enumerate(ladder.configurations):
         names.append(walker_file(replica))

@@ -26,7 +26,7 @@ from dopantfit.study.planned import (
     Planned,
     RunTasks,
 )
-from dopantfit.study.spectrum_stage import SETTLED, ExchangeSpectrum, SpectrumOfExchanges, find_spectrum
+from dopantfit.study.spectrum_stage import HOST_RELAXATIONS, ExchangeSpectrum, SpectrumOfExchanges, find_spectrum
 from dopantfit.study.swap_stage import Tempered, Tempering, temper_walkers
 from dopantfit.study.systems import EXCHANGED, Kind, System, boundary, crystal, glass
 from dopantfit.workflow.graph import Graph
@@ -137,7 +137,7 @@ class Planner(StudyInputs):
             doped=doped.output,
             swaps=swaps.output,
         )
-        cost = float(settings.sites * settings.arrangements + SETTLED * settings.settling)
+        cost = float(settings.sites * settings.arrangements + HOST_RELAXATIONS * settings.settling)
         return TypedTask(
             name, "spectrum", find_spectrum, want, self.own_potential, cost, "relaxations", coordinates=True
         )

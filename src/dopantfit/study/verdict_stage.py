@@ -138,7 +138,7 @@ def _bulk(runs: CompositionRuns, here: Here, want: Question) -> tuple[Criterion,
         only_if(check, fewest >= rules.structures, _few(fewest, "run", rules))
         .resting_on(_basis("crystal runs", why, transports))
         .beside(hotter, remark(hotter)),
-        _settled(size, [cell for side in volumes for cell in side], rules).resting_on(
+        _equilibrated(size, [cell for side in volumes for cell in side], rules).resting_on(
             _basis("crystals", wider, volumes)
         ),
     )
@@ -159,7 +159,7 @@ def _boundary(runs: CompositionRuns, here: Here, want: Question) -> tuple[Criter
     less = at_most(f"{label} per volume of {name} over A_ref", "", amount, rules.reducible_density)
     cells = [cell for side in volumes for cell in side]
     return (
-        _settled(only_if(less, enough, reason), cells, rules).resting_on(_basis("glasses", denser, volumes)),
+        _equilibrated(only_if(less, enough, reason), cells, rules).resting_on(_basis("glasses", denser, volumes)),
         only_if(gain, enough, reason).resting_on(_basis("glass runs", why, transports)).beside(hotter, remark(hotter)),
     )
 
@@ -209,8 +209,8 @@ def _transports(here: Here, runs: Sequence[SystemRuns]) -> list[Transported]:
     return [made.result for made in here.all_made(one.transport for one in runs)]
 
 
-def _settled(check: Criterion, volumes: Sequence[Equilibrated], rules: Rules) -> Criterion:
-    """Return the check, undecided where a volume that it rests on had no time to settle."""
+def _equilibrated(check: Criterion, volumes: Sequence[Equilibrated], rules: Rules) -> Criterion:
+    """Return the check, undecided where a volume that it rests on had no time to equilibrate."""
     shortest = min((one.duration_ps for one in volumes), default=0.0)
     reason = f"{shortest:g} ps at constant pressure, {rules.equilibration:g} are asked for"
     return only_if(check, check.answer == "undecided" or shortest >= rules.equilibration, reason)

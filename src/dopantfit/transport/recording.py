@@ -1,4 +1,4 @@
-"""What a trajectory file holds, before species, times and images are settled; and several that are one run."""
+"""What a trajectory file holds, before species, times and images are known; and several that are one run."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

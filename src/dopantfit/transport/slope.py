@@ -10,7 +10,7 @@ from dopantfit.transport.brownian import msd_covariance
 from dopantfit.transport.msd import MeanSquareDisplacement
 from dopantfit.transport.trajectory import Floats
 
-#: Rounds that settle the weights, which depend on rattle over step.
+#: Rounds until the weights are found, which depend on rattle over step.
 _ROUNDS = 3
 
 

@@ -26,7 +26,7 @@ FEWEST_LAGS = 10
 _FITTED_LAGS = 24
 #: Hops (squared lengths of them) that an MSD has passed at the onset: an ion that has not moved on shows no diffusion.
 _HOPS = 1.4
-#: Largest ratio of two neighbouring octaves of a decay; slower ones are none that a run shows. Rounds that settle it.
+#: Largest ratio of two neighbouring octaves of a decay; slower ones are none that a run shows. Rounds to find it.
 _SLOWEST, _ROUNDS = 0.6, 6
 
 

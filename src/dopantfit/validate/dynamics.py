@@ -1,14 +1,14 @@
 """Molecular dynamics as the gates need it: a run, what came of it, and means with errors from time blocks."""
 
 import csv
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 
 import numpy as np
 from ase import Atoms
 
-from dopantfit.lammps import Dynamics, DynamicsProgress, DynamicsResult, Launcher, run_dynamics
+from dopantfit.lammps import Dynamics, DynamicsResult, Launcher, run_dynamics
 from dopantfit.lammps.launcher import suitable_ranks
 from dopantfit.potential import Potential
 from dopantfit.statistics import standard_error
@@ -16,7 +16,7 @@ from dopantfit.structures import labels_of, with_labels
 from dopantfit.transport import Trajectory, read_trajectory
 from dopantfit.transport.reading import species_of
 from dopantfit.transport.trajectory import Floats
-from dopantfit.validate.gate import GateWork
+from dopantfit.validate.gate import GateWork, PartObserver
 from dopantfit.validate.presets import GatePreset
 from dopantfit.workflow.folders import make_folder
 from dopantfit.workflow.provenance import hash_of, read_sealed, write_sealed
@@ -54,7 +54,7 @@ def run(
         settings,
         work.runs / share.name,
         launcher=Launcher(ranks=work.ranks or min(work.cores, suitable_ranks(len(atoms)))),
-        report=_reporter(work, share),
+        observer=PartObserver(work.part(share.done, share.part), share.name),
         start=None if start is None else work.runs / start,
     )
 
@@ -72,13 +72,6 @@ def _remembered(atoms: Atoms, path: Path) -> Atoms:
         return atoms
     ions = Atoms(["X"] * len(kept["labels"]), kept["positions"], cell=kept["cell"], pbc=True)
     return with_labels(ions, kept["labels"])
-
-
-def _reporter(work: GateWork, share: Share) -> Callable[[DynamicsProgress], None]:
-    def report(progress: DynamicsProgress) -> None:
-        work.report(f"{share.name}: {progress}", share.done + share.part * progress.time / progress.duration)
-
-    return report
 
 
 def trajectory_of(result: DynamicsResult, skip: float = EQUILIBRATION) -> Trajectory:

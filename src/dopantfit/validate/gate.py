@@ -1,30 +1,60 @@
 """What a gate says: numbers held against thresholds, each threshold with its reason."""
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from dopantfit.statistics import TWO_SIDED_95
+from dopantfit.workflow.progress import NOBODY, ProgressObserver, SilentObserver, WorkProgress
 
-#: Called while a gate works: what it is doing, and which part of it is done (0 to 1).
-Report = Callable[[str, float], None]
+#: Largest part of a gate that is told while it works; only its finding is told as 1.
+NEARLY_DONE = 0.99
 
 
 @dataclass(frozen=True)
 class GateWork:
-    """Where a gate works.
+    """Where a gate works, and who is told how far it is.
 
     runs: folder of its runs. figures: folder of the figures. cores: that a run may use. ranks: MPI ranks of each run,
-    None for as many as its cores and its ions allow.
+    None for as many as its cores and its ions allow. name: of the gate. begin, share: of the gate, which part
+    of it this is (0 to 1).
     """
 
     runs: Path
     figures: Path
-    report: Report
+    observer: ProgressObserver = NOBODY
     cores: int = 1
     ranks: int | None = None
+    name: str = "gate"
+    begin: float = 0.0
+    share: float = 1.0
+
+    def report(self, doing: str, done: float) -> None:
+        """Tell what is done now, and which part of this work is finished (0 to 1)."""
+        part = self.begin + self.share * done
+        self.observer.show(self.name, WorkProgress(min(part, NEARLY_DONE), text=doing, of=1.0))
+
+    def part(self, begin: float, share: float) -> Self:
+        """The same work from `begin` on, of which it is so large a share."""
+        return replace(self, begin=self.begin + self.share * begin, share=self.share * share)
+
+
+@dataclass(frozen=True)
+class PartObserver(SilentObserver):
+    """Tells of a piece of work, by its name, that is a part of a gate."""
+
+    work: GateWork
+    name: str
+
+    def show(self, work: str, progress: WorkProgress) -> None:
+        """Say how far it is, in words, and what that is of the gate."""
+        self.work.report(f"{self.name}: {progress.text}", progress.done / (progress.of or 1.0))
+
+    def part(self, begin: float, share: float) -> Self:
+        """Tells of what begins there and is so large a share of this."""
+        return replace(self, work=self.work.part(begin, share))
 
 
 @dataclass(frozen=True, slots=True)

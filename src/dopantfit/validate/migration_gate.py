@@ -13,7 +13,7 @@ from dopantfit.errors import CollapseError, ConfigError, ConvergenceError, Dopan
 from dopantfit.reference.calculator import CalculatorSettings, LabelCalculator, in_words
 from dopantfit.transport.activation import ActivationEnergy
 from dopantfit.validate import thresholds
-from dopantfit.validate.gate import Check, Gate, GateWork
+from dopantfit.validate.gate import Check, Gate, GateWork, PartObserver
 from dopantfit.validate.migration import (
     MakeCalculator,
     MigrationPath,
@@ -76,10 +76,10 @@ def barrier(subject: Subject, work: GateWork) -> Gate:
     """
     diffusion, reference = subject.diffusion, calculator_of(subject)
     make = partial(ShellModel, subject.potential, background=True)
-    hops = _hops(subject, make, "", _part(work, 0.0, 0.5 if reference else 1.0))
+    hops = _hops(subject, make, "", work.part(0.0, 0.5 if reference else 1.0))
     if reference is not None:
         begun = {hop.name: hop.barrier.images for hop in hops if hop.barrier is not None}
-        hops += _of_reference(subject, reference, begun, _part(work, 0.5, 0.5))
+        hops += _of_reference(subject, reference, begun, work.part(0.5, 0.5))
     own, of_reference = (
         [(hop.name, hop.barrier) for hop in hops if hop.of_reference == kind] for kind in (False, True)
     )
@@ -117,13 +117,6 @@ def calculator_of(subject: Subject) -> Calculator | None:
     return made
 
 
-def _part(work: GateWork, begin: float, share: float) -> GateWork:
-    """The work of a part of the gate."""
-    return GateWork(
-        work.runs, work.figures, lambda text, part: work.report(text, begin + share * part), work.cores, work.ranks
-    )
-
-
 def _hops(
     subject: Subject,
     make: MakeCalculator,
@@ -136,7 +129,7 @@ def _hops(
     hops = []
     for number, place in enumerate(places := _places(subject)):
         hop = partial(Hop, place.kind, place.name + suffix, bool(suffix))
-        told = _teller(work, place.name + suffix, (number + 0.3) / len(places))
+        told = PartObserver(work.part(number / len(places), 1.0 / len(places)), place.name + suffix)
         from_there = () if begun is None else begun.get(place.name, ())
         if place.kind == HOST:
             hops.append(hop(find_barrier(path, make, told, from_there)))
@@ -173,15 +166,11 @@ def _replaced(subject: Subject) -> str:
     return subject.host.site_of(subject.dopant.formal_charge)
 
 
-def _teller(work: GateWork, name: str, part: float) -> Callable[[str], None]:
-    return lambda text: work.report(f"{name}: {text}", part)
-
-
 def _tried(
     hop: Callable[..., Hop],
     path: MigrationPath,
     make: MakeCalculator,
-    report: Callable[[str], None],
+    observer: PartObserver,
     begun: Sequence[Atoms],
     sets: int,
 ) -> Hop:
@@ -190,7 +179,8 @@ def _tried(
     problems: list[str] = []
     for number in range(sets):
         try:
-            found.append(find_barrier(path, make, report, begun, SEED + number))
+            part = observer.part(number / sets, 1.0 / sets)
+            found.append(find_barrier(path, make, part, begun, SEED + number))
         except (ConvergenceError, CollapseError, ConfigError) as problem:
             problems.append(str(problem))
     if not found:

@@ -23,6 +23,7 @@ from ase.utils.forcecurve import fit_images
 from dopantfit.errors import CollapseError, ConfigError, ConvergenceError
 from dopantfit.structures import labels_of
 from dopantfit.validate.migration import AT_REST, Floats, MakeCalculator, MigrationPath, converge
+from dopantfit.workflow.progress import NOBODY, ProgressObserver, WorkProgress
 
 #: Largest force across a band, and on what is relaxed only to start it [eV/Å]: 0.03 eV/Å over the 0.1 Å that a saddle
 #: is off by are 3 meV.
@@ -100,7 +101,7 @@ class MigrationBarrier:
 def find_barrier(
     path: MigrationPath,
     make: MakeCalculator,
-    report: Callable[[str], None] = lambda text: None,
+    observer: ProgressObserver = NOBODY,
     begun: Sequence[Atoms] = (),
     seed: int = SEED,
 ) -> MigrationBarrier:
@@ -111,7 +112,7 @@ def find_barrier(
     Raises ConvergenceError when a part of it does not come to rest, CollapseError where ions or shells fall into each
     other.
     """
-    report("relaxing the ends")
+    _tell(observer, 0, "relaxing the ends")
     if begun:
         ends = _at_rest(_in_cell(begun[0], path), make), _at_rest(_in_cell(begun[-1], path), make)
     else:
@@ -124,10 +125,14 @@ def find_barrier(
     if begun:
         between = [_in_cell(image, path) for image in begun[1:-1]]
     else:
-        report("dragging the ion")
+        _tell(observer, 1, "dragging the ion")
         between = _dragged(path, held, make, seed)
-    report("relaxing the band")
+    _tell(observer, 2, "relaxing the band")
     return _climbs(path, _elementary_steps([ends[0], *between, ends[1]], make))
+
+
+def _tell(observer: ProgressObserver, done: int, doing: str) -> None:
+    observer.show("migration path", WorkProgress(done, text=doing, of=3))
 
 
 def _in_cell(image: Atoms, path: MigrationPath) -> Atoms:

@@ -14,11 +14,11 @@ from dopantfit.validate import thresholds
 from dopantfit.validate.dynamics import Share, run, seed_of, trajectory_of
 from dopantfit.validate.figures import COLOURS, label, new_figure, save_figure
 from dopantfit.validate.gate import Check, Gate, GateWork
-from dopantfit.validate.structures import SETTLED, at_rest
+from dopantfit.validate.structures import START_FORCE, at_rest
 from dopantfit.validate.subject import Subject
 
 #: Run at constant pressure that sets the cell [ps], then held.
-_SETTLING = 2.0
+_EQUILIBRATION_PS = 2.0
 #: Parts of a run at its ends over which positions are averaged, so that vibrations do not count as hops.
 _ENDS = 0.1
 
@@ -50,15 +50,15 @@ def _run(subject: Subject, work: GateWork, number: int) -> Trajectory:
     """One replica: another arrangement of the ions, another seed."""
     rng, preset, of = subject.rng(f"mobility-{number}"), subject.preset, subject.settings.mobility
     part = 1.0 / preset.replicas
-    begin, settling = number * part, part * _SETTLING / (_SETTLING + preset.mobility_ps)
+    begin, equilibration = number * part, part * _EQUILIBRATION_PS / (_EQUILIBRATION_PS + preset.mobility_ps)
     work.report(f"replica {number + 1}: relaxation", begin)
     crystal = subject.crystal(of.x, of.y, preset.mobility_repeats, rng)
-    ions = at_rest(crystal, subject.potential, False, SETTLED)
-    settle = Dynamics(of.temperature, _SETTLING, seed_of(rng), ensemble="npt", cell="aniso")
-    produce = Dynamics(of.temperature, preset.mobility_ps, settle.seed, ensemble="nvt")
+    ions = at_rest(crystal, subject.potential, False, START_FORCE)
+    equilibrate = Dynamics(of.temperature, _EQUILIBRATION_PS, seed_of(rng), ensemble="npt", cell="aniso")
+    produce = Dynamics(of.temperature, preset.mobility_ps, equilibrate.seed, ensemble="nvt")
     first = f"mobility-{number + 1}-settling"
-    run(ions, subject.potential, settle, work, Share(first, begin, settling))
-    share = Share(f"mobility-{number + 1}", begin + settling, part - settling)
+    run(ions, subject.potential, equilibrate, work, Share(first, begin, equilibration))
+    share = Share(f"mobility-{number + 1}", begin + equilibration, part - equilibration)
     return trajectory_of(run(ions, subject.potential, produce, work, share, start=first), skip=0.0)
 
 

@@ -74,8 +74,6 @@ _LAST = "mobility"
 #: Gates at the same time, at most: three have long runs, and the short ones take turns beside them. Further cores serve
 #: better as ranks of those runs.
 _SIDE_BY_SIDE = 4
-#: Largest part of a gate that is told while it works; only its finding is told as 1.
-_NEARLY_DONE = 0.99
 #: Seconds between looks at what the processes say.
 _LOOK = 0.3
 
@@ -201,11 +199,8 @@ def _one(request: Request, name: str, observer: ProgressObserver) -> Gate:
     step = Step(request.work / f"{name}.json", {"key": hash_of([key, limits])})
     kept = step.kept()
     if kept is None:
-
-        def report(text: str, part: float) -> None:
-            observer.show(name, WorkProgress(min(part, _NEARLY_DONE), text=text, of=1.0))
-
-        work = GateWork(request.work / f"{name}-{key}", request.figures, report, request.cores, request.ranks)
+        place = request.work / f"{name}-{key}"
+        work = GateWork(place, request.figures, observer, request.cores, request.ranks, name)
         found = judge(subject, name, work)
         if found.final:
             figures = [request.figures.resolve() / figure for figure in found.figures]

@@ -24,7 +24,7 @@ from dopantfit.validate.dynamics import (
 )
 from dopantfit.validate.figures import COLOURS, label, new_figure, save_figure
 from dopantfit.validate.gate import Check, Gate, GateWork
-from dopantfit.validate.structures import SETTLED, at_rest
+from dopantfit.validate.structures import START_FORCE, at_rest
 from dopantfit.validate.subject import Subject
 
 #: Frames in which neighbours are counted.
@@ -35,7 +35,7 @@ def stability(subject: Subject, work: GateWork) -> Gate:
     """Run hot, then at constant energy, and look at coordination, shells and energy drift."""
     rng, preset, hot = subject.rng("stability"), subject.preset, subject.settings.hot
     work.report("relaxation", 0.0)
-    ions = at_rest(subject.crystal(hot.x, hot.y, preset.hot_repeats, rng), subject.potential, False, SETTLED)
+    ions = at_rest(subject.crystal(hot.x, hot.y, preset.hot_repeats, rng), subject.potential, False, START_FORCE)
     heated = Dynamics(hot.temperature, preset.hot_ps, seed_of(rng), ensemble="npt", cell="aniso")
     free = Dynamics(hot.temperature, preset.drift_ps, heated.seed, ensemble="nve")
     part = preset.hot_ps / (preset.hot_ps + preset.drift_ps)

@@ -17,7 +17,7 @@ from dopantfit.structures import labels_of, with_labels
 #: Largest force on an ion at rest, and stress times volume per ion [eV/Å]: lengths are then good to 1e-3.
 AT_REST = 5e-3
 #: Largest force that a start of molecular dynamics may have [eV/Å]; the heat in it is small against k T.
-SETTLED = 0.1
+START_FORCE = 0.1
 _STEPS = 2000
 
 

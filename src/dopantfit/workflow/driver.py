@@ -63,21 +63,21 @@ class _GraphState:
     alone: set[str] = field(default_factory=set)
     done_now: list[str] = field(default_factory=list)
 
-    def settled(self, name: str) -> bool:
+    def has_ended(self, name: str) -> bool:
         return name in self.finished or name in self.failed or name in self.skipped
 
     def needs(self, task: Task) -> dict[str, Finished]:
         return {role: self.finished[name] for role, name in task.needs.items() if name in self.finished}
 
     def open(self) -> list[Task]:
-        """Tasks whose needs are settled and that are neither settled nor under way, in the order of the graph."""
+        """Tasks whose needs have ended and that have neither ended nor are under way, in the order of the graph."""
         under_way = set(self.running.values())
         return [
             self.graph.tasks[name]
             for name in self.graph.order
-            if not self.settled(name)
+            if not self.has_ended(name)
             and name not in under_way
-            and all(self.settled(need) for need in self.graph.tasks[name].needs.values())
+            and all(self.has_ended(need) for need in self.graph.tasks[name].needs.values())
         ]
 
 
@@ -120,20 +120,20 @@ def run_graph(
 def _advance(
     state: _GraphState, pool: Pool, beside: Executor, resources: Resources, observe: Callable[[Event], None]
 ) -> bool:
-    """Settle what needs no work and start what can run; whether anything is under way."""
-    settled_some = True
-    while settled_some:
-        settled_some = False
+    """End what needs no work and start what can run; whether anything is under way."""
+    ended_some = True
+    while ended_some:
+        ended_some = False
         for task in state.open():
-            if task.name not in state.keys and _settle(state, task, observe):
-                settled_some = True
+            if task.name not in state.keys and _end_without_work(state, task, observe):
+                ended_some = True
             elif _may_start(state, task, pool):
                 _start(state, task, pool, beside, resources)
                 observe(Event("started", task))
     return bool(state.running)
 
 
-def _settle(state: _GraphState, task: Task, observe: Callable[[Event], None]) -> bool:
+def _end_without_work(state: _GraphState, task: Task, observe: Callable[[Event], None]) -> bool:
     """Keep or skip a task, or give it up, if that is all there is to do; else note its key and return False."""
     missing = [need for need in task.needs.values() if need not in state.finished]
     if missing and (not task.tolerant or len(missing) == len(task.needs)):

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from textwrap import shorten
 from typing import Any, ClassVar, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -45,22 +46,37 @@ class VersionedRecord(Model):
         JSON, another program's, of another version, or not whole.
         """
         content = read_json(path, cls.remedy)
-        if not isinstance(content, dict) or "format" not in content:
-            raise ConfigError(f"{path}: is no {cls.what} of this version; {cls.remedy}")
-        if content["format"] != cls.model_fields["format"].default:
-            raise ConfigError(
-                f"{path}: is a {cls.what} of format {content['format']!r}, expected "
-                f"{cls.model_fields['format'].default}: another version wrote it; {cls.remedy}"
-            )
+        require_format(content, str(path), cls.model_fields["format"].default, cls.what, cls.remedy)
         try:
             return parse_content(cls, content)
         except ValueError as problem:
             raise ConfigError(f"{path}: {problem}; {cls.remedy}") from None
 
     @classmethod
+    def require_version(cls, path: Path) -> None:
+        """Raise ConfigError, as `read`, where another version's record would be written over; not for a damaged one."""
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError):
+            return
+        require_format(content, str(path), cls.model_fields["format"].default, cls.what, cls.remedy)
+
+    @classmethod
     def read_if_there(cls, path: Path) -> Self | None:
         """The same; None when there is no such file."""
         return cls.read(path) if path.is_file() else None
+
+
+def require_format(content: Any, source: str, expected: int, what: str, remedy: str) -> None:
+    """Raise ConfigError, one line with file, format and remedy, where content is not of the expected format."""
+    if not isinstance(content, Mapping) or "format" not in content:
+        raise ConfigError(f"{source}: is no {what} of this version, it names no format, expected {expected}; {remedy}")
+    found = content["format"]
+    if isinstance(found, bool) or found != expected:
+        raise ConfigError(
+            f"{source}: is a {what} of format {shorten(repr(found), 40)}, expected {expected}: another version wrote "
+            f"it; {remedy}"
+        )
 
 
 def read_json(path: Path, remedy: str) -> Any:

@@ -19,7 +19,6 @@ from dopantfit.boundary.build.health import Checkup, checkup, grain_centre, grai
 from dopantfit.boundary.build.stages import Anneal, Compress, Health, Relax, Stage
 from dopantfit.errors import ConfigError, ConvergenceError
 from dopantfit.lammps import Launcher
-from dopantfit.lammps.progress import DynamicsProgress
 from dopantfit.potential import Potential
 from dopantfit.reference.frames import dump_frames, read_frames
 from dopantfit.structures import labels_of, with_labels
@@ -46,7 +45,7 @@ class StageRecord:
 
     name: str
     health: dict[str, Any]
-    pressure: float | None
+    pressure_bar: float | None
     compression: tuple[dict[str, float], ...]
     wall_seconds: float
 
@@ -55,7 +54,7 @@ class StageRecord:
         return {
             "name": self.name,
             "health": self.health,
-            "pressure_bar": self.pressure,
+            "pressure_bar": self.pressure_bar,
             "compression": list(self.compression),
             "wall_seconds": self.wall_seconds,
         }
@@ -183,11 +182,10 @@ class _StageRun:
                 frozen=held,
                 restart_every=CHECKPOINT,
             )
-
-        def report(progress: DynamicsProgress) -> None:
-            self.observer.show(f"{self.title}{label}", progress.work)
-
-        result = run_dynamics(atoms, self.potential, settings, folder, report=report, launcher=self.launcher)
+        name = f"{self.title}{label}"
+        result = run_dynamics(
+            atoms, self.potential, settings, folder, observer=self.observer, name=name, launcher=self.launcher
+        )
         return _like(atoms, result.atoms), _mean_pressure(result.thermo)
 
     def compress(

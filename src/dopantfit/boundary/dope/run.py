@@ -5,14 +5,15 @@ from collections.abc import Iterable
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ase import Atoms
 
 from dopantfit.boundary.build.schedule import Schedule
-from dopantfit.boundary.build.sinter import BOUNDARY, describe
+from dopantfit.boundary.build.sinter import BOUNDARY
 from dopantfit.boundary.dope.config import DopeConfig
+from dopantfit.boundary.dope.record import DOPE_RECORD, DopeRecord
 from dopantfit.boundary.dope.sites import check_dopant, doped
+from dopantfit.boundary.profile.description import describe
 from dopantfit.boundary.profile.domains import Domains, find_domains
 from dopantfit.boundary.profile.figures import draw_boundary
 from dopantfit.errors import CollapseError, ConfigError, ConvergenceError, EngineError
@@ -21,9 +22,9 @@ from dopantfit.potential import Potential
 from dopantfit.reference.frames import dump_frames
 from dopantfit.workflow.lock import run_folder
 from dopantfit.workflow.progress import NOBODY, ProgressObserver
-from dopantfit.workflow.provenance import Provenance, write_json_atomic, write_text_atomic
+from dopantfit.workflow.provenance import Provenance, write_text_atomic
 
-DOPED, RECORD = "doped.extxyz", "dope.json"
+DOPED = "doped.extxyz"
 
 
 @dataclass(frozen=True)
@@ -37,26 +38,26 @@ class _Realisation:
     folder: Path
     launcher: Launcher
 
-    def __call__(self, level: int, realisation: int, observer: ProgressObserver = NOBODY) -> dict[str, Any]:
+    def __call__(self, level: int, realisation: int, observer: ProgressObserver = NOBODY) -> DopeRecord:
         """Dope and relax; the record of the realisation, with ``error`` where it was lost on the way."""
         folder = self.folder / f"GB_{level}" / f"r{realisation:02d}"
         with run_folder(folder):
             return self._in(folder, level, realisation, observer)
 
-    def _in(self, folder: Path, level: int, realisation: int, observer: ProgressObserver) -> dict[str, Any]:
+    def _in(self, folder: Path, level: int, realisation: int, observer: ProgressObserver) -> DopeRecord:
         started = time.time()
+        DopeRecord.require_version(folder / DOPE_RECORD)
         start, doping = doped(self.atoms, self.domains, self.potential, self.config, level, realisation)
         write_text_atomic(folder / DOPED, dump_frames([start]))
         config = self.config
         seed = config.seed + realisation
         title = f"GB_{level} r{realisation:02d} "
         schedule = Schedule(self.potential, config.host, config.stages, config.health, seed, self.launcher, title)
-        result: dict[str, Any] = {"folder": str(folder), "doping": doping.as_dict(), "error": None}
         try:
             end, stages = schedule.run(start, folder, observer)
         except (CollapseError, ConvergenceError, EngineError) as problem:
             # The other realisations go on; the next call takes this one up again.
-            return {**result, "error": " ".join(str(problem).split())}
+            return DopeRecord(folder=str(folder), doping=doping, error=" ".join(str(problem).split()))
         write_text_atomic(folder / BOUNDARY, dump_frames([end]))
         # Without the dopant on its sites the amorphous domain would seem to have too few cations to judge by.
         carriers = config.host.framework
@@ -64,12 +65,17 @@ class _Realisation:
             carriers = (*carriers, config.dopant)
         domains = find_domains(end, config.host, framework=carriers)
         draw_boundary(end, domains, config.host, folder / "figures")
-        result |= {"domains": describe(end, domains, config.host), "stages": [stage.as_dict() for stage in stages]}
-        record = Provenance.of(
-            {"doped": folder / DOPED}, self.config.model_dump(mode="json"), seed=self.config.seed, started=started
+        record = DopeRecord(
+            folder=str(folder),
+            doping=doping,
+            domains=describe(end, domains, config.host),
+            stages=tuple(stages),
+            record=Provenance.of(
+                {"doped": folder / DOPED}, config.model_dump(mode="json"), seed=config.seed, started=started
+            ),
         )
-        write_json_atomic(folder / RECORD, {**result, "record": record.as_dict()})
-        return result
+        record.write(folder / DOPE_RECORD)
+        return record
 
 
 def dope_boundary(
@@ -83,13 +89,13 @@ def dope_boundary(
     realisations: int | None = None,
     executor: Executor | None = None,
     observer: ProgressObserver = NOBODY,
-) -> list[dict[str, Any]]:
+) -> list[DopeRecord]:
     """Dope a boundary at every concentration, relax every realisation; return their records.
 
     levels: 1 for GB_1; all by default. realisations: so many of each, those of the configuration by default.
     executor: realisations are independent tasks of it; one after the other by default.
     A realisation that collapses or whose engine dies is named in its record (``error``); the others go on.
-    Raises ConfigError for what no realisation can be made of.
+    Raises ConfigError for what no realisation can be made of, and where another version doped what is in the folder.
     """
     check_dopant(config, potential)
     if "grain_ions" not in atoms.info:
@@ -106,5 +112,5 @@ def dope_boundary(
     pairs = [(level, number) for level in chosen for number in range(1, wanted + 1)]
     if executor is None:
         return [task(level, number, observer) for level, number in pairs]
-    futures: list[Future[dict[str, Any]]] = [executor.submit(task, level, number) for level, number in pairs]
+    futures: list[Future[DopeRecord]] = [executor.submit(task, level, number) for level, number in pairs]
     return [future.result() for future in futures]

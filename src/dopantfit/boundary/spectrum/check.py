@@ -10,14 +10,12 @@ import numpy as np
 
 from dopantfit.boundary.profile.domains import Domains, Span
 from dopantfit.boundary.spectrum.record import Band, SpectrumRecord
-from dopantfit.boundary.swap.config import SwapConfig, parse_swap
+from dopantfit.boundary.swap.config import SwapConfig
 from dopantfit.boundary.swap.grain import ExploredGrain, explored_grain
-from dopantfit.boundary.swap.run import SETTINGS
+from dopantfit.boundary.swap.record import read_settings
 from dopantfit.boundary.swap.temper import LADDER_FILE, Ladder, read_ladder
 from dopantfit.boundary.swap.walker import ReplicaState
-from dopantfit.errors import ReferenceDataError
 from dopantfit.statistics import poisson_interval, poisson_limit
-from dopantfit.workflow.provenance import read_sealed
 
 
 @dataclass(frozen=True)
@@ -37,12 +35,9 @@ def chain_points(folder: Path, domains: Domains, length: float) -> list[ChainPoi
 
     domains: of the structure that it began with, of this length along the normal [Å]. The interval is Poisson's for the
     ions of as many independent walkers as the rung saw: rounds of one walker are not independent.
-    Raises ReferenceDataError where there is no run.
+    Raises ReferenceDataError where there is no run, ConfigError where another version made it.
     """
-    settings = read_sealed(folder / SETTINGS)
-    if settings is None:
-        raise ReferenceDataError(f"{folder}: there is no swap run, or its {SETTINGS} is damaged")
-    config = parse_swap(settings["config"], str(folder / SETTINGS))
+    config = read_settings(folder)
     ladder = read_ladder(folder / LADDER_FILE)
     points = []
     for rung, temperature in enumerate(ladder.temperatures):

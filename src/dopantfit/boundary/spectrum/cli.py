@@ -98,7 +98,8 @@ def _swapped(swaps: Path, question: "SpectrumQuestion") -> "tuple[list[Mapping[s
     from dopantfit.boundary.swap.temper import LADDER_FILE
 
     length = float(question.atoms.cell[2, 2])
-    return list(records_of(swaps / LADDER_FILE)), chain_points(swaps, question.domains, length)
+    points = chain_points(swaps, question.domains, length)
+    return list(records_of(swaps / LADDER_FILE)), points
 
 
 def _show(record: "SpectrumRecord", agreed: list[dict[str, object]], folder: Path) -> None:

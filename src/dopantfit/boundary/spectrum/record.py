@@ -82,7 +82,7 @@ class SpectrumRecord(VersionedRecord):
     """Everything; the same command gives the same bytes, whatever was interrupted.
 
     structure, potential, host: hashes of what was asked about, and of the relaxed host. reference: the dopant ion that
-    changes places. settled_eV: what settling the host gained. ions: of each domain.
+    changes places. settled_eV: what relaxing the host gained. ions: of each domain.
     """
 
     what: ClassVar[str] = "spectrum of exchange energies"

@@ -1,4 +1,4 @@
-"""A spectrum from its structure to its record: settled host, sampled sites, relaxed exchanges, statistics."""
+"""A spectrum from its structure to its record: relaxed host, sampled sites, relaxed exchanges, statistics."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -13,10 +13,10 @@ from ase import Atoms
 
 from dopantfit.boundary.spectrum.answers import Answers, make_record
 from dopantfit.boundary.spectrum.config import Thermodynamics
+from dopantfit.boundary.spectrum.host_relaxation import relax_host
 from dopantfit.boundary.spectrum.question import SpectrumQuestion, structure_hash
 from dopantfit.boundary.spectrum.record import SPECTRUM, SpectrumRecord
 from dopantfit.boundary.spectrum.relaxations import EXCHANGES, HOST, Exchange, ExchangeEnergy, ExchangeRelaxer
-from dopantfit.boundary.spectrum.settling import settled_host
 from dopantfit.boundary.spectrum.sites import ExchangeSite, sampled, sites_of
 from dopantfit.boundary.swap.kept import kept_exchanges
 from dopantfit.boundary.swap.walker import ReplicaState
@@ -31,7 +31,7 @@ from dopantfit.workflow.task import Submits
 
 SETTINGS, PROVENANCE = "settings.json", "record.json"
 
-#: Seconds between two looks at how far settling is.
+#: Seconds between two looks at how far the relaxation of the host is.
 _PAUSE = 2.0
 _DIED = (
     "a worker process was killed again and again (out of memory?); ask for fewer workers and run the same command "
@@ -116,19 +116,15 @@ def _relaxer(
     executor: Submits,
     observer: ProgressObserver,
 ) -> tuple[ExchangeRelaxer, ReplicaState, float]:
-    """What relaxes exchanges, of a host that is settled once; the host, and what settling gained [eV]."""
+    """What relaxes exchanges, of a host that is relaxed once; the host, and what that gained [eV]."""
     sampling, potential = question.sampling, question.potential.dumps()
     step = Step(folder / "host-record.json", {"settling": sampling.settling, "tolerance": sampling.tolerance})
     known = step.kept()
     if known is None:
         # The same journeys however many sites are asked for.
         order = [site.ion for site in sampled(every, len(every), sampling.seed)]
-        settle = partial(settled_host, ReplicaState.of(atoms), potential, sampling, reference, order, folder)
-
-        def report(text: str) -> None:
-            observer.show("settling the host", WorkProgress(0.0, text=text))
-
-        host, identity, gained = _settled(settle, folder, executor, report)
+        relax = partial(relax_host, ReplicaState.of(atoms), potential, sampling, reference, order, folder)
+        host, identity, gained = _relaxed_host(relax, folder, executor, observer)
         host.write(folder / HOST)
         known = step.keep({"host": identity, "gained": gained}, [HOST])
     host = ReplicaState.read(folder / HOST)
@@ -138,19 +134,19 @@ def _relaxer(
     return relaxer, host, float(known["gained"])
 
 
-def _settled(
-    settle: Callable[[], tuple[ReplicaState, str, float]],
+def _relaxed_host(
+    relax: Callable[[], tuple[ReplicaState, str, float]],
     folder: Path,
     executor: Submits,
-    report: Callable[[str], None],
+    observer: ProgressObserver,
 ) -> tuple[ReplicaState, str, float]:
-    """What settling in a worker leads to, with words on the way; EngineError when workers die again and again."""
+    """The host relaxed in a worker, with words on the way; EngineError when workers die again and again."""
     for _ in range(ATTEMPTS):
-        future = executor.submit(settle)
+        future = executor.submit(relax)
         while not future.done():
             wait([future], timeout=_PAUSE)
             said = progress_of(folder)
-            report("" if said is None else said.text)
+            observer.show("relaxing the host", WorkProgress(0.0, text="" if said is None else said.text))
         with suppress(BrokenExecutor):
             found: tuple[ReplicaState, str, float] = future.result()
             (folder / PROGRESS_FILE).unlink(missing_ok=True)

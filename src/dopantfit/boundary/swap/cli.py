@@ -1,18 +1,13 @@
 """``dopantfit boundary swap`` and ``bleeding``: move a dopant by relaxed-swap Monte Carlo, and see where it went."""
 
 import sys
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from dopantfit.boundary.options import PotentialOption, UnvalidatedOption
 from dopantfit.terminal import JsonOption, at_a_time, console, new_table, print_json
-
-if TYPE_CHECKING:
-    from dopantfit.boundary.swap.temper import RoundReport
-    from dopantfit.workflow.progress import ProgressObserver
 
 
 def swap(
@@ -39,7 +34,7 @@ def swap(
     keep_validation_status(potential, unvalidated, output)
     of = Potential.load(potential)
     with local_pool(workers) as pool, unwatched() if json else watched() as observer:
-        ladder = run_swaps(atoms, settings, of, output, pool, Launcher(), partial(_tell, observer), rounds)
+        ladder = run_swaps(atoms, settings, of, output, pool, Launcher(), observer, rounds)
     _show(summary(ladder), json)
 
 
@@ -68,16 +63,6 @@ def _structure(path: Path) -> Any:
         return ase.io.read(path)
     except Exception as problem:
         raise ReferenceDataError(f"{path}: not a structure that ASE can read ({problem}); give a boundary") from None
-
-
-def _tell(observer: "ProgressObserver", report: "RoundReport") -> None:
-    from dopantfit.workflow.progress import WorkProgress
-
-    energies = ", ".join("-" if one is None else f"{one:.2f}" for one in report.energies)
-    observer.say(f"round {report.round_number} of {report.rounds}: {energies} eV")
-    for missed in report.missed:
-        observer.say(f"  missed: {missed}")
-    observer.show("rounds", WorkProgress(report.round_number, of=report.rounds))
 
 
 def _show(found: dict[str, Any], as_json: bool) -> None:

@@ -1,7 +1,7 @@
 """A ladder of walkers on one doped boundary: run it, resume it, and say what it found."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,21 +11,30 @@ import numpy as np
 from ase import Atoms
 
 from dopantfit.boundary.swap.bleeding import acceptance, mean_profiles, occupied_sites, penetration
-from dopantfit.boundary.swap.config import SwapConfig, parse_swap
+from dopantfit.boundary.swap.config import SwapConfig
 from dopantfit.boundary.swap.layers import depths
-from dopantfit.boundary.swap.temper import LADDER_FILE, Ladder, RoundReport, read_ladder, temper
+from dopantfit.boundary.swap.record import (
+    RECORD,
+    SETTINGS,
+    SETTINGS_FORMAT,
+    SwapRecord,
+    read_settings,
+    require_settings_format,
+)
+from dopantfit.boundary.swap.temper import LADDER_FILE, Ladder, read_ladder, temper
 from dopantfit.boundary.swap.walker import Replicas, ReplicaState, statistics_of
 from dopantfit.energy.frame import species_of
-from dopantfit.errors import ConfigError, ReferenceDataError
+from dopantfit.errors import ConfigError
 from dopantfit.lammps import Launcher
 from dopantfit.potential import Potential
 from dopantfit.structures import labels_of
 from dopantfit.workflow.lock import run_folder
-from dopantfit.workflow.provenance import Provenance, hash_of, read_sealed, write_json_atomic
+from dopantfit.workflow.progress import NOBODY, ProgressObserver
+from dopantfit.workflow.provenance import Provenance, hash_of
 from dopantfit.workflow.step import Step
 from dopantfit.workflow.task import Submits
 
-START, SETTINGS, RECORD, STRUCTURE = "start.json", "swap.json", "record.json", "start.extxyz"
+START, STRUCTURE = "start.json", "start.extxyz"
 
 
 def run_swaps(
@@ -35,27 +44,28 @@ def run_swaps(
     folder: Path,
     executor: Submits,
     launcher: Launcher,
-    report: Callable[[RoundReport], None] | None = None,
+    observer: ProgressObserver = NOBODY,
     rounds: int | None = None,
 ) -> Ladder:
     """Plays the protocol on a doped boundary (normal along z), or goes on where ``folder`` was left.
 
     rounds: play only so many, all of the protocol by default. Every walker starts from ``atoms``.
-    Raises ConfigError for a structure without the dopant, layers that do not fit, a folder of another run, or
-    one that another process holds.
+    Raises ConfigError for a structure without the dopant, layers that do not fit, a folder of another run or
+    version, or one that another process holds.
     """
     began = time.time()
     _check(atoms, config, potential)
     folder = folder.resolve()  # Workers may run elsewhere.
     settings = {"config": config.model_dump(mode="json"), "potential": potential.dumps()}
     with run_folder(folder):
+        SwapRecord.require_version(folder / RECORD)
         _same_or_new(folder, atoms, settings)
         ladder = Ladder.new(config.temperatures, [str(folder / START)] * config.walkers, config.seed)
         play = Replicas(config, potential.dumps(), folder, launcher)
-        ladder = temper(play, ladder, rounds or config.layers.rounds, folder, executor, report)
+        ladder = temper(play, ladder, rounds or config.layers.rounds, folder, executor, observer)
         inputs = {name: folder / name for name in (START, LADDER_FILE)}
-        record = Provenance.of(inputs, settings["config"], seed=config.seed, started=began)  # type: ignore[arg-type]
-        write_json_atomic(folder / RECORD, {**record.as_dict(), "results": summary(ladder)})
+        made = Provenance.of(inputs, settings["config"], seed=config.seed, started=began)  # type: ignore[arg-type]
+        SwapRecord(results=summary(ladder), record=made).write(folder / RECORD)
     return ladder
 
 
@@ -76,11 +86,12 @@ def _check(atoms: Atoms, config: SwapConfig, potential: Potential) -> None:
 def _same_or_new(folder: Path, atoms: Atoms, settings: dict[str, Any]) -> None:
     """Writes start and settings, or damaged ones anew; ConfigError where the folder holds those of another run."""
     structure = hash_of([labels_of(atoms), atoms.cell.array.tolist(), atoms.positions.tolist()])
-    step = Step(
-        folder / SETTINGS,
-        {**settings, "structure": structure},
-        lambda _: f"{folder}: holds a run of another structure, potential or configuration; use another folder",
-    )
+
+    def other(known: Mapping[str, Any]) -> str:
+        require_settings_format(known, folder)
+        return f"{folder}: holds a run of another structure, potential or configuration; use another folder"
+
+    step = Step(folder / SETTINGS, {"format": SETTINGS_FORMAT, **settings, "structure": structure}, other)
     kept = step.kept()
     ReplicaState.of(atoms).write(folder / START)
     ase.io.write(folder / STRUCTURE, atoms, format="extxyz")
@@ -108,14 +119,9 @@ def summary(ladder: Ladder) -> dict[str, Any]:
 def analyse(folder: Path, lowest: int) -> dict[str, Any]:
     """Bleeding of a run: acceptance, mean profiles, penetration and occupied sites of its lowest walkers (JSON-like).
 
-    Raises ReferenceDataError when there is no run in the folder.
+    Raises ReferenceDataError when there is no run in the folder, ConfigError when another version made it.
     """
-    settings = read_sealed(folder / SETTINGS)
-    if settings is None:
-        raise ReferenceDataError(
-            f"{folder}: there is no swap run, or its {SETTINGS} is damaged; run dopantfit boundary swap there"
-        )
-    config = parse_swap(settings["config"], str(folder / SETTINGS))
+    config = read_settings(folder)
     ladder = read_ladder(folder / LADDER_FILE)
     replicas = ladder.lowest(lowest)
     walkers = [ReplicaState.read(Path(ladder.configurations[replica])) for replica in replicas]

@@ -18,6 +18,7 @@ from dopantfit.errors import ConfigError, DopantFitError, EngineError
 from dopantfit.units import BOLTZMANN
 from dopantfit.workflow.folders import make_folder
 from dopantfit.workflow.pool import ATTEMPTS
+from dopantfit.workflow.progress import NOBODY, ProgressObserver, WorkProgress
 from dopantfit.workflow.step import Step
 from dopantfit.workflow.task import Submits
 
@@ -51,16 +52,6 @@ class RoundResult:
     energy: float
     configuration: str
     record: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class RoundReport:
-    """What is told after a round: its number, of how many, energies by rung [eV], and replicas that missed it."""
-
-    round_number: int
-    rounds: int
-    energies: tuple[float | None, ...]
-    missed: tuple[str, ...]
 
 
 @dataclass
@@ -162,12 +153,12 @@ def temper(
     rounds: int,
     folder: Path,
     executor: Submits,
-    report: Callable[[RoundReport], None] | None = None,
+    observer: ProgressObserver = NOBODY,
 ) -> Ladder:
     """Plays rounds until ``rounds`` are done, with a checkpoint after each; goes on where ``folder`` was left.
 
     play: one round of one replica, run by the executor; it is tried once more when it raises a DopantFitError. What
-    fails twice is named in the report, the others go on, and the replica plays again in the next round.
+    fails twice is named to the observer, the others go on, and the replica plays again in the next round.
     Where the checkpoint or a configuration that it vouches for is damaged, the ladder is climbed anew from the start,
     which costs little where ``play`` reads rounds that it finished before.
     Raises ConfigError when the folder holds a ladder of other temperatures or another seed, the first error when no
@@ -185,9 +176,17 @@ def temper(
         missed = ladder.take(results)
         # It vouches for the files that hold configurations.
         checkpoint.keep({"ladder": asdict(ladder)}, filter(os.path.isfile, dict.fromkeys(ladder.configurations)))
-        if report is not None:
-            report(RoundReport(ladder.rounds_done, rounds, tuple(ladder.history[-1]["energies"]), missed))
+        _tell(observer, ladder, rounds, missed)
     return ladder
+
+
+def _tell(observer: ProgressObserver, ladder: Ladder, rounds: int, missed: Sequence[str]) -> None:
+    """Say how the last round ended, by rung, and who missed it."""
+    energies = ", ".join("-" if one is None else f"{one:.2f}" for one in ladder.history[-1]["energies"])
+    observer.say(f"round {ladder.rounds_done} of {rounds}: {energies} eV")
+    for one in missed:
+        observer.say(f"  missed: {one}")
+    observer.show("rounds", WorkProgress(ladder.rounds_done, of=rounds))
 
 
 def _played(

@@ -26,11 +26,11 @@ from dopantfit.workflow.provenance import read_sealed, write_sealed
 GAIN = 0.02
 #: Journeys in all, for each that must in turn gain nothing.
 _MOST = 8
-JOURNEYS = "settling.json"
+JOURNEYS = "host-relaxation.json"
 
 
 @with_one_blas_thread
-def settled_host(
+def relax_host(
     start: ReplicaState,
     potential: str,
     sampling: Sampling,
@@ -38,7 +38,7 @@ def settled_host(
     sites: Sequence[int],
     folder: Path,
 ) -> tuple[ReplicaState, str, float]:
-    """The minimum that a structure falls into, settled; its identity; and what settling gained [eV].
+    """The host relaxed by exchanges and their undoing; its identity; and what that gained [eV].
 
     Goes on where it was left in the folder, where it also says how far it is. reference: the dopant that changes
     places. sites: with whom, in turn.
@@ -74,12 +74,12 @@ def _there_and_back(swaps: RelaxedSwaps, state: CellState, swap: Swap) -> CellSt
 def _keep(
     swaps: RelaxedSwaps, state: CellState, known: Mapping[str, Any], start: ReplicaState, folder: Path
 ) -> dict[str, Any]:
-    """Write and return where settling stands; the state comes first, under a name with the number of journeys."""
-    name = f"settling-{known['journeys']:03d}.json"
+    """Write and return how far the relaxation is; the state comes first, under a name with the number of journeys."""
+    name = f"host-relaxation-{known['journeys']:03d}.json"
     _replica(swaps, state, start).write(folder / name)
     content = {**known, "state": name}
     write_sealed(folder / JOURNEYS, content)
-    for older in sorted(folder.glob("settling-*.json")):
+    for older in sorted(folder.glob("host-relaxation-*.json")):
         if older.name != name:
             older.unlink()
     return content

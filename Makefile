@@ -32,7 +32,7 @@ readme: $(READY)
 	$(BIN)/python docs/compare_in_readme.py
 
 run: $(READY)
-	$(BIN)/dopantfit run fits/Mg
+	$(BIN)/dopantfit run fits/Mg --preset quick
 
 lint: $(READY_TO_TEST)
 	$(BIN)/ruff check .

@@ -226,7 +226,9 @@ potential = "latp-mg-2022"
 validation = "validation.json"
 [doping]
 concentrations = [3.9]
+realisations = 2
 [swaps]
+lowest_walkers = 2
 attempts_per_round = 10
 rounds_per_layer = 5
 layers = 4

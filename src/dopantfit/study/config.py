@@ -244,7 +244,8 @@ class StudyConfig(Table):
             ("amorphous.cells", self.amorphous.cells),
         ):
             if count > self.doping.realisations:
-                raise ValueError(f"{name} = {count}, but there are {self.doping.realisations} walkers")
+                walkers = f"doping.realisations = {self.doping.realisations}, which is the number of walkers"
+                raise ValueError(f"{name} = {count}, but {walkers}")
         own = max(self.crystals.temperature, self.amorphous.temperature)
         if self.second_temperature is not None and self.second_temperature <= own:
             raise ValueError(

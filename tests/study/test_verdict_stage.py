@@ -64,6 +64,7 @@ def question(count):
     )
     return Question(
         rules=RULES,
+        dopant="Mg",
         mobile="Li",
         reducible="Ti",
         crystals=(runs_of(crystal(), "C_ref"),),
@@ -128,6 +129,29 @@ def test_one_changed_number_changes_its_requirement_only(tmp_path, role, change,
     found = answer(results, tmp_path)
     assert found["requirements"] == {name: expected if i == requirement else "yes" for i, name in enumerate(NAMES)}
     assert found["answer"] == expected
+
+
+@pytest.mark.parametrize(("dopants", "expected"), [(1, "no"), (40, "undecided")])
+@pytest.mark.parametrize(
+    ("role", "bad"),
+    [("transport:C_1", transport(number(1.0e-2, 4e-4))), ("volume:C_1", volume(1030.0))],
+)
+def test_a_crystal_with_more_dopant_than_went_into_the_grain_can_pass_for_it_and_not_fail(
+    tmp_path, dopants, expected, role, bad
+):
+    # 0.02 ± 0.01 of 5 at% are in the grain: 0.15 at% at most.
+    doped = {"atoms": 1000, "counts": {"Mg": dopants, "O": 1000 - dopants}}
+    results = good()
+    results["volume:C_1"] = results["volume:C_1"].model_copy(update=doped)
+    assert answer(results, tmp_path)["answer"] == "yes"
+    results[role] = bad
+    results["volume:C_1"] = results["volume:C_1"].model_copy(update=doped)
+    found = answer(results, tmp_path)
+    assert found["requirements"][NAMES[1]] == expected
+    (failed,) = [one for one in checks(found).values() if one["answer"] == expected]
+    assert ("its crystals hold 4 at% Mg, and 0.15 at% at most went into the grain" in failed["reason"]) == (
+        dopants == 40
+    )
 
 
 DEPTH = "depth of 95 % of the dopant in the grain"

@@ -16,6 +16,7 @@ from dopantfit.statistics import (
     TWO_SIDED_95,
     Estimate,
     half_width,
+    interval_of,
     poisson_interval,
     poisson_limit,
     standard_error,
@@ -91,6 +92,11 @@ class GrainPenetration(Model):
     def share(self, tail: float = TAIL_95) -> Estimate | None:
         """The grain share, with so much probability beyond each end."""
         return self.grain_share if tail == TAIL_95 else share_of(self.grains, tail)
+
+    def most_in_grain(self, tail: float = TAIL_95) -> float | None:
+        """Upper end of the dopant's fraction among all ions of the grain; None where nothing is known of its share."""
+        share = self.share(tail)
+        return None if share is None else interval_of(share).high * elsewhere_of(self.grains)
 
     def depth(self, tail: float = TAIL_95) -> Estimate | None:
         """The penetration depth, with so much probability beyond each end [Å]."""
@@ -186,10 +192,14 @@ def fraction_of(grains: Sequence[WalkerGrain]) -> float:
     return sum(one.dopants for one in grains) / max(1, sum(one.size for one in grains))
 
 
+def elsewhere_of(grains: Sequence[WalkerGrain]) -> float:
+    """Dopant fraction of the amorphous domains, mean of the walkers."""
+    return float(np.mean([one.elsewhere for one in grains])) if grains else 0.0
+
+
 def unit_share(grains: Sequence[WalkerGrain]) -> float | None:
     """Grain share that one dopant ion is worth; None where there is nothing to compare."""
-    size = sum(one.size for one in grains)
-    elsewhere = float(np.mean([one.elsewhere for one in grains])) if grains else 0.0
+    size, elsewhere = sum(one.size for one in grains), elsewhere_of(grains)
     return 1.0 / size / elsewhere if size and elsewhere else None
 
 

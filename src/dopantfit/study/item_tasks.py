@@ -133,6 +133,7 @@ def _question(study: StudyConfig, planned: Planned, look: Look) -> Question:
     """The three requirements."""
     return Question(
         rules=study.rules,
+        dopant=study.dopant,
         mobile=planned.host.mobile,
         reducible=planned.host.reducible,
         crystals=tuple(one.runs.outputs for one in planned.crystals[crystal()]),

@@ -68,6 +68,7 @@ class Question(Model):
     """
 
     rules: Rules
+    dopant: str
     mobile: str
     reducible: str
     crystals: tuple[SystemRuns, ...]
@@ -77,7 +78,7 @@ class Question(Model):
     look: Look = ONE_LOOK
 
 
-@typed_action(Question, Verdict, version=6)
+@typed_action(Question, Verdict, version=7)
 def verdict(here: Here, want: Question) -> Product[Verdict]:
     """Answer the three requirements for every composition, and the question for the dopant."""
     found = {one.index: as_answered(one.index, requirements(one, here, want), want.look) for one in want.compositions}
@@ -114,7 +115,7 @@ def requirements(runs: CompositionRuns, here: Here, want: Question) -> tuple[Req
     called = names(want.reducible)
     return (
         Requirement.of(called[0], confinement(bled, _spectra(runs, here), want.rules, want.look.tail)),
-        Requirement.of(called[1], _bulk(runs, here, want)),
+        Requirement.of(called[1], _bulk(runs, bled, here, want)),
         Requirement.of(called[2], _boundary(runs, here, want)),
     )
 
@@ -123,7 +124,7 @@ def _spectra(runs: CompositionRuns, here: Here) -> list[ExchangeSpectrum]:
     return [made.result for made in here.all_made(runs.spectra)]
 
 
-def _bulk(runs: CompositionRuns, here: Here, want: Question) -> tuple[Criterion, ...]:
+def _bulk(runs: CompositionRuns, bled: GrainPenetration | None, here: Here, want: Question) -> tuple[Criterion, ...]:
     rules, name, pairs = want.rules, runs.crystals[0].system.name, _pairs(runs.crystals, want.crystals)
     transports = _both(here, [(one.transport, other.transport) for one, other in pairs])
     ratio, why, hotter = _conductivities(here, pairs, transports, want)
@@ -134,6 +135,7 @@ def _bulk(runs: CompositionRuns, here: Here, want: Question) -> tuple[Criterion,
     growth, wider = ratio_of(after, before, want.look.tail)
     size = at_most(f"|volume change| of {name}", "", _magnitude(growth), rules.volume_change)
     fewest = min(sum(run.runs for run in side) for side in transports)
+    check, size = (_as_found(one, volumes[0], bled, want) for one in (check, size))
     return (
         only_if(check, fewest >= rules.structures, _few(fewest, "run", rules))
         .resting_on(_basis("crystal runs", why, transports))
@@ -214,6 +216,27 @@ def _equilibrated(check: Criterion, volumes: Sequence[Equilibrated], rules: Rule
     shortest = min((one.duration_ps for one in volumes), default=0.0)
     reason = f"{shortest:g} ps at constant pressure, {rules.equilibration:g} are asked for"
     return only_if(check, check.answer == "undecided" or shortest >= rules.equilibration, reason)
+
+
+def _as_found(
+    check: Criterion, crystals: Sequence[Equilibrated], bled: GrainPenetration | None, want: Question
+) -> Criterion:
+    """Return the check, undecided where crystals fail that hold more dopant than went into the grain.
+
+    A crystal has whole dopants, one at least, and shows more of their effect than a grain with fewer: where it passes,
+    so does the grain; where it fails, the grain may not.
+    """
+    most = None if bled is None else bled.most_in_grain(want.look.tail)
+    if check.answer != "no" or most is None or not crystals:
+        return check
+    held = min(one.counts.get(want.dopant, 0) / one.atoms for one in crystals)
+    if held <= most:
+        return check
+    found = f"{100.0 * most:.2g} at% at most went into the grain"
+    words = (
+        f"its crystals hold {100.0 * held:.2g} at% {want.dopant}, and {found}: larger ones would show what that does"
+    )
+    return check.answering("undecided", words)
 
 
 def agreed(check: Criterion, others: Mapping[str, Interval], limit: float) -> Criterion:

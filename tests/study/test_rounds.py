@@ -9,7 +9,7 @@ import pytest
 from dopantfit.errors import ConfigError
 from dopantfit.statistics import Estimate, Interval, ratio_of
 from dopantfit.study.extent import CompositionExtent, Extent
-from dopantfit.study.growth import decide, open_checks
+from dopantfit.study.growth import decide, open_checks, whole
 from dopantfit.study.outlook import Prices, Size, cheapest, predicted_half_width
 from dopantfit.study.rounds import check_budget, look, next_look, tail_of
 from dopantfit.study.verdict import (
@@ -231,6 +231,16 @@ def _below(high):
 def test_bounds_alone_make_runs_longer():
     check = at_least(GAIN, "", _below(float("inf")), 1.0).resting_on(Basis(source="glass runs", count=4))
     assert open_one(check).target == Size(4, 2)
+
+
+def test_the_whole_says_what_is_needed_or_what_comes_first_or_that_nothing_would_help():
+    bounds = at_least(GAIN, "", _below(float("inf")), 1.0).resting_on(Basis(source="glass runs", count=4))
+    barred = only_if(ratio_check(3.0), False, "no").model_copy(update={"interval": _around(exp(3.0), 0.1)})
+    said = [whole(verdict_of((one,), Look()), FIRST, core_hours, 0.01) for one in (ratio_check(0.3), bounds, barred)]
+    assert "would answer all that is open, if estimates stay where they are" in said[0]
+    # A second segment of four quenches.
+    assert said[1] == "0.8 more core-hours at least, before anybody can tell what would answer all that is open"
+    assert said[2] == "no more of this study would answer all that is open"
 
 
 def test_a_budget_below_what_has_been_spent_is_refused():

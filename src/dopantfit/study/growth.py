@@ -75,8 +75,7 @@ def looked_at(
     if _barred(check):
         few = rules.structures - check.basis.count
         if check.basis.source in ("walkers", "depths") or few <= 0:
-            words = f"no more of this study would answer it: {check.reason}"
-            return OpenCheck(check, Prospect.none(leaning(check), words), None)
+            return OpenCheck(check, Prospect.none(leaning(check), "no more of this study would answer it"), None)
         target = Size(now.structures + few, now.segments)
         hours = price.between(now, target)
         return OpenCheck(check, _something(check, hours, target, "more structures are asked for"), target)
@@ -158,9 +157,13 @@ def whole(verdict: Verdict, extent: Extent, cost_of: CostOf, tail: float) -> str
     hours = [_dearest(_wanted(checks)) for checks in found.values()]
     if not found:
         return ""
-    if any(not one or any(each.prospect.core_hours is None for each in one) for one in hours):
-        return "nobody can tell yet what would answer all that is open"
-    needs = sum(each.prospect.core_hours or 0.0 for one in hours for each in one)
+    if not all(hours):
+        return "no more of this study would answer all that is open"
+    open_now = [each.prospect for one in hours for each in one]
+    if any(one.core_hours is None for one in open_now):
+        step = sum(one.optimistic or 0.0 for one in open_now)
+        return f"{step:.2g} more core-hours at least, before anybody can tell what would answer all that is open"
+    needs = sum(one.core_hours or 0.0 for one in open_now)
     return f"{needs:.2g} more core-hours would answer all that is open, if estimates stay where they are"
 
 

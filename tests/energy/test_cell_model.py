@@ -8,10 +8,12 @@ import pytest
 
 from dopantfit import Potential, ShellModel
 from dopantfit.energy import ShellProblem, evaluate, make_frame, species_table
-from dopantfit.energy.cell_model import CellModel, CellState, RelaxedState
+from dopantfit.energy.cell_model import CellModel, CellState, RelaxedState, reached
 from dopantfit.energy.electrostatics import ParticleMesh
+from dopantfit.energy.minimiser import Minimum
 from dopantfit.energy.neighbours import find_neighbours
 from dopantfit.energy.problem import SKIN, Region
+from dopantfit.errors import ConvergenceError
 from dopantfit.structures import load_host
 from dopantfit.units import COULOMB
 
@@ -139,3 +141,11 @@ def test_a_cell_model_sums_coulomb_terms_to_their_own_cutoff():
     model = CellModel(atoms, potential, tolerance=2e-5, most_calls=600)
     state = CellState(frame.species.copy(), atoms.positions.copy(), shells, np.nan)
     assert model.energy(state) == pytest.approx(expected.energy, abs=3e-5 * len(atoms))
+
+
+def test_a_relaxation_barred_by_the_steps_of_the_cutoff_is_at_its_minimum_and_one_far_from_it_is_not():
+    # Pairs that cross the cutoff of the Buckingham terms cost up to 3e-4 eV each, whatever the forces say.
+    barred, lost = (Minimum(np.zeros((1, 3)), None, 145, "no way down", left) for left in (4e-4, 0.4))
+    assert reached(barred) is barred
+    with pytest.raises(ConvergenceError, match=r"finds no way down in 145 evaluations, 0\.4 eV"):
+        reached(lost)

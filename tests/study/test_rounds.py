@@ -240,7 +240,9 @@ def test_the_whole_says_what_is_needed_or_what_comes_first_or_that_nothing_would
     assert "would answer all that is open, if estimates stay where they are" in said[0]
     # A second segment of four quenches.
     assert said[1] == "0.8 more core-hours at least, before anybody can tell what would answer all that is open"
-    assert said[2] == "no more of this study would answer all that is open"
+    other = ratio_check(0.3).model_copy(update={"quantity": "another"})
+    beside = whole(verdict_of((other, barred), Look()), FIRST, core_hours, 0.01)
+    assert said[2] == beside == "no more of this study would answer all that is open"
 
 
 def test_a_budget_below_what_has_been_spent_is_refused():

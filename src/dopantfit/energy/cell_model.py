@@ -43,6 +43,9 @@ FIRST_CALLS = 5
 #: end there by a small step: an increase below it does not shorten a step. In a large cell as many more pairs cross at
 #: once as it has more than ROUGH_SITES sites.
 ROUGHNESS, ROUGH_SITES = 2e-4, 2000
+#: Where no way leads down and no more than this is to gain [eV], larger steps or those of several pairs bar the way: it is
+#: the minimum as well as an energy with steps has one, to a hundredth of kT at 1000 K.
+BARRED_BY_STEPS = 1e-3
 
 
 def low_enough(before: EnergyAndForces, after: EnergyAndForces, decrease: float) -> bool:
@@ -174,7 +177,7 @@ class CellModel:
         )
         energy = start.evaluate(start.start()).energy
         method = replace(METHOD, energy_tolerance=REGION_TOLERANCE, most_calls=REGION_CALLS + 1)
-        done = _reached(
+        done = reached(
             minimise(
                 end.evaluate, end.start(), method, self._preconditioned(before).of(ions),
                 stop=lambda progress: progress.calls >= REGION_CALLS,
@@ -207,7 +210,7 @@ class CellModel:
     ) -> RelaxedState:
         method = replace(METHOD, energy_tolerance=self.tolerance, most_calls=most_calls)
         preconditioner = self._preconditioned(start)
-        done = _reached(minimise(energy_of(self.region(start)), sites, method, preconditioner, stop=stop))
+        done = reached(minimise(energy_of(self.region(start)), sites, method, preconditioner, stop=stop))
         whole: Region = done.found.problem
         end = CellState(start.species.copy(), *whole.split(done.sites), done.found.energy)
         return RelaxedState(end, whole.near, done.calls, done.ended == "stopped")
@@ -247,9 +250,9 @@ class CellModel:
         return self._charged[1]
 
 
-def _reached(end: Minimum[E]) -> Minimum[E]:
+def reached(end: Minimum[E]) -> Minimum[E]:
     """The end of a relaxation; ConvergenceError where it is none."""
-    if end.ended in ("converged", "stopped"):
+    if end.ended in ("converged", "stopped") or (end.ended == "no way down" and end.expected <= BARRED_BY_STEPS):
         return end
     reason = {
         "not finite": "met forces that are no numbers; check the structure for ions too close",

@@ -75,7 +75,7 @@ def looked_at(
     if _barred(check):
         few = rules.structures - check.basis.count
         if check.basis.source in ("walkers", "depths") or few <= 0:
-            return OpenCheck(check, Prospect.none(leaning(check), "no more of this study would answer it"), None)
+            return OpenCheck(check, Prospect.none("undecided", "no more of this study would answer it"), None)
         target = Size(now.structures + few, now.segments)
         hours = price.between(now, target)
         return OpenCheck(check, _something(check, hours, target, "more structures are asked for"), target)
@@ -154,11 +154,11 @@ def decide(verdict: Verdict, extent: Extent, cost_of: CostOf, budget: float, tai
 def whole(verdict: Verdict, extent: Extent, cost_of: CostOf, tail: float) -> str:
     """Say what would answer all that is open, in words; empty where nothing is."""
     found = open_checks(verdict, extent, cost_of, tail)
-    hours = [_dearest(_wanted(checks)) for checks in found.values()]
     if not found:
         return ""
-    if not all(hours):
+    if not all(_answerable(checks) for checks in found.values()):
         return "no more of this study would answer all that is open"
+    hours = [_dearest(_wanted(checks)) for checks in found.values()]
     open_now = [each.prospect for one in hours for each in one]
     if any(one.core_hours is None for one in open_now):
         step = sum(one.optimistic or 0.0 for one in open_now)
@@ -167,10 +167,18 @@ def whole(verdict: Verdict, extent: Extent, cost_of: CostOf, tail: float) -> str
     return f"{needs:.2g} more core-hours would answer all that is open, if estimates stay where they are"
 
 
+def _answerable(checks: Sequence[OpenCheck]) -> bool:
+    """Whether more of the study can answer all of these, or one that leans to no, which is enough."""
+    return bool(_wanted(checks)) and (bool(_against(checks)) or all(one.target is not None for one in checks))
+
+
+def _against(checks: Sequence[OpenCheck]) -> list[OpenCheck]:
+    return [one for one in checks if one.prospect.leans == "no" and one.target is not None]
+
+
 def _wanted(checks: Sequence[OpenCheck]) -> list[OpenCheck]:
     """Return the checks to be answered next: the cheapest that leans to no, which is enough, or all that can be."""
-    against = [one for one in checks if one.prospect.leans == "no" and one.target is not None]
-    if against:
+    if against := _against(checks):
         return [min(against, key=lambda one: (one.prospect.optimistic or 0.0, one.check.quantity))]
     known = [one for one in checks if one.target is not None]
     # What is answered with the share alone asks for nothing of its own.

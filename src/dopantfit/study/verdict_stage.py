@@ -223,14 +223,17 @@ def _as_found(
 ) -> Criterion:
     """Return the check, undecided where crystals fail that hold more dopant than went into the grain.
 
-    A crystal has whole dopants, one at least, and shows more of their effect than a grain with fewer: where it passes,
-    so does the grain; where it fails, the grain may not.
+    A crystal has whole dopants, one at least. What they do is taken to grow with their number, on the same sites: where
+    one with too many passes, so does the grain; where it fails, the grain may not. Any number within the interval of
+    what went into the grain is taken for it.
     """
-    most = None if bled is None else bled.most_in_grain(want.look.tail)
-    if check.answer != "no" or most is None or not crystals:
+    if check.answer != "no" or bled is None or not crystals:
         return check
+    if bled.attempts_per_dopant < want.rules.attempts_per_dopant:
+        return check.answering("undecided", "the chain tried too little to say how much goes into the grain")
     held = min(one.counts.get(want.dopant, 0) / one.atoms for one in crystals)
-    if held <= most:
+    most = bled.most_in_grain(want.look.tail)
+    if most is None or held <= most:
         return check
     found = f"{100.0 * most:.2g} at% at most went into the grain"
     words = (

@@ -43,8 +43,8 @@ FIRST_CALLS = 5
 #: end there by a small step: an increase below it does not shorten a step. In a large cell as many more pairs cross at
 #: once as it has more than ROUGH_SITES sites.
 ROUGHNESS, ROUGH_SITES = 2e-4, 2000
-#: Where no way leads down and no more than this is to gain [eV], larger steps or those of several pairs bar the way: it is
-#: the minimum as well as an energy with steps has one, to a hundredth of kT at 1000 K.
+#: Where no way leads down and no more than this is to gain [eV], larger steps or those of several pairs bar the way: it
+#: is as near to a minimum as an energy with steps has one, to a hundredth of kT at 1000 K.
 BARRED_BY_STEPS = 1e-3
 
 

@@ -205,7 +205,7 @@ VERBS = {
     "new": ["Ga", "--charge", "3", "--like", "Al", "--into", "n"],
     "ceramic": ["ceramic.toml"],
     "window": ["entries.json", "--composition", "Li2S"],
-    "design": [".", "--plan", "--run", "d"],
+    "design": [".", "--plan", "--preset", "quick", "--run", "d"],
     "check": ["."],
     "compare": [".", "--output", "compare.html"],
     "trace": ["rho Mg-O", "."],

@@ -154,6 +154,15 @@ def test_a_crystal_with_more_dopant_than_went_into_the_grain_can_pass_for_it_and
     )
 
 
+def test_a_crystal_fails_for_no_grain_of_which_the_chain_says_too_little(tmp_path):
+    results = good()
+    results["bleeding:GB_1"] = bled(attempts_per_dopant=1.0)
+    results["transport:C_1"] = transport(number(1.0e-2, 4e-4))
+    found = answer(results, tmp_path)
+    assert found["requirements"][NAMES[1]] == "undecided"
+    assert checks(found)["σ(Li) of C_1 over C_ref"]["reason"].startswith("the chain tried too little")
+
+
 DEPTH = "depth of 95 % of the dopant in the grain"
 NONE = "no dopant in the grain whose depth could be measured"
 NOBODY = {"penetration_A": None, "penetration_unknown": NONE, "grain_fraction": 0.0}

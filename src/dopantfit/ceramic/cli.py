@@ -1,11 +1,15 @@
 """``dopantfit ceramic``: total conductivity and spectrum of a pellet."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from dopantfit.terminal import JsonOption, print_json, print_parts
+
+if TYPE_CHECKING:
+    from dopantfit.ceramic.entries import Entries
 
 FigureOption = Annotated[
     Path | None, typer.Option(help="Draw into this image file: png, pdf or svg; its numbers go into a CSV beside it.")
@@ -110,15 +114,13 @@ def window(
 ) -> None:
     """Potentials at which a boundary's composition is reduced and oxidised, with and without the dopant."""
     from dopantfit.ceramic import tables
-    from dopantfit.ceramic.entries import compositions_given, compositions_of, read_entries
+    from dopantfit.ceramic.entries import compositions_given, compositions_of
     from dopantfit.ceramic.figures import draw_windows, save_with_numbers
-    from dopantfit.ceramic.phases import computed_entries
-    from dopantfit.ceramic.window import check_elements, windows_of
+    from dopantfit.ceramic.window import windows_of
     from dopantfit.errors import ConfigError
     from dopantfit.structures import load_host
     from dopantfit.study.summary import read_summary
     from dopantfit.workflow.outputs import check_outputs
-    from dopantfit.workflow.screen import watched
 
     check_outputs({"--figure": figure, "the CSV of --figure": _numbers_beside(figure)}, [entries])
     wanted, of_host = compositions_given(composition or ()), None
@@ -130,15 +132,22 @@ def window(
     if not wanted:
         raise ConfigError("window: needs a composition; give --composition, or --study")
     chosen = of_host or load_host(host)
-    if entries.suffix == ".toml":
-        with watched() as observer:
-            given = computed_entries(
-                entries, observer, lambda phases: check_elements(phases, wanted, chosen.mobile, str(entries))
-            )
-    else:
-        given = read_entries(entries)
+    given = _entries_of(entries, wanted, chosen.mobile)
     found = windows_of(given.entries, wanted, chosen.mobile, chosen.charges[chosen.mobile], str(entries))
     if figure is not None:
         save_with_numbers(draw_windows(found, chosen.mobile), figure, tables.window_rows(found))
     record = {"mobile": chosen.mobile, "rests_on": given.rests_on, "windows": [one.as_dict() for one in found]}
     print_json(_record(record, entries)) if json else print_parts(*tables.window_tables(found, chosen.mobile, given))
+
+
+def _entries_of(file: Path, compositions: Mapping[str, Mapping[str, float]], mobile: str) -> "Entries":
+    """The entries of a file that holds them, or of phases that an ASE calculator computes."""
+    from dopantfit.ceramic.entries import read_entries
+    from dopantfit.ceramic.phases import computed_entries
+    from dopantfit.ceramic.window import check_elements
+    from dopantfit.workflow.screen import watched
+
+    if file.suffix != ".toml":
+        return read_entries(file)
+    with watched() as observer:
+        return computed_entries(file, observer, lambda phases: check_elements(phases, compositions, mobile, str(file)))

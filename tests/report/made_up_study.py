@@ -199,7 +199,7 @@ def amorphous_items() -> list[Item[Any]]:
 
 def verdict() -> dict[str, Any]:
     check = {
-        "quantity": "σ(Li) of C_1 over C_ref",
+        "quantity": "σ(Li) of the grain over C_ref",
         "unit": "",
         "interval": interval(0.7, 0.68, 0.72),
         "rule": "≥ 0.9",

@@ -10,7 +10,7 @@ from dopantfit.errors import ConfigError
 from dopantfit.statistics import Estimate, Interval, ratio_of
 from dopantfit.study.extent import CompositionExtent, Extent
 from dopantfit.study.growth import decide, open_checks, whole
-from dopantfit.study.outlook import Prices, Size, cheapest, predicted_half_width
+from dopantfit.study.outlook import Price, Prices, cheapest, predicted_half_width
 from dopantfit.study.rounds import check_budget, look, next_look, tail_of
 from dopantfit.study.verdict import (
     Basis,
@@ -31,6 +31,11 @@ FIRST = Extent(compositions=(CompositionExtent(quenches=4, arrangements=4),))
 #: Core-hours: a quench with its walkers and glasses, one segment of its production; nothing for crystals.
 QUENCH, SEGMENT = 1.0, 0.2
 GAIN = "σ(Li) of A_1 over A_ref"
+
+
+def glasses(quenches, segments=1):
+    """So many, and four crystals."""
+    return CompositionExtent(quenches=quenches, arrangements=4, glass_segments=segments)
 
 
 def core_hours(extent):
@@ -152,17 +157,16 @@ def test_what_is_answered_stays_answered():
 
 def test_the_predicted_half_width_is_that_of_the_intervals_found():
     # 16 quenches of 4 segments instead of 8 of 1: what is predicted from the smaller study, on average over worlds.
-    small, large = ((n, s) for n, s in ((8, 1), (16, 4)))
+    small, large = glasses(8, 1), glasses(16, 4)
     rng = np.random.default_rng(11)
     predicted, found = [], []
     for _ in range(200):
         world = World(rng, 1.2)
         ends = []
-        for quenches, segments in (small, large):
-            one = CompositionExtent(quenches=quenches, arrangements=4, glass_segments=segments)
+        for one in (small, large):
             (check,) = world.verdict(Extent(compositions=(one,)), Look()).compositions["GB_1"].requirements[0].checks
             ends.append(check)
-        predicted.append(predicted_half_width(ends[0].basis, Size(*small), Size(*large), 0.025))
+        predicted.append(predicted_half_width(ends[0].basis, small, large, 0.025))
         found.append(0.5 * log(ends[1].interval.high / ends[1].interval.low))
     # Spreads of 8 quenches scatter by a quarter; what they leave beyond the errors of runs is not below zero.
     assert np.median(predicted) == pytest.approx(np.median(found), rel=0.15)
@@ -191,11 +195,11 @@ def test_an_open_check_says_what_would_answer_it():
 
 
 def test_the_cheapest_is_longer_runs_where_runs_scatter_and_more_quenches_where_quenches_do():
-    prices, now = Prices(QUENCH, SEGMENT), Size(8, 1)
+    prices, now = Prices(Price(QUENCH, SEGMENT), Price(0.0, 0.0)), glasses(8)
     by_runs, _ = cheapest(ratio_check(0.15, 0.04, 0.04, count=8), now, prices, 0.01)
     by_quenches, _ = cheapest(ratio_check(0.15, 0.04, 0.0, count=8), now, prices, 0.01)
-    assert by_runs.segments > 1 and by_runs.structures < by_quenches.structures
-    assert by_quenches.segments == 1
+    assert by_runs.glass_segments > 1 and by_runs.quenches < by_quenches.quenches
+    assert by_quenches.glass_segments == 1
 
 
 def test_a_rule_that_no_run_can_meet_gets_nothing():
@@ -221,7 +225,50 @@ def test_walkers_are_added_until_none_of_their_dopants_in_the_grain_is_an_answer
     check = at_most("dopant fraction, grain over boundary", "", _below(0.46), 0.2).resting_on(basis)
     found = open_one(check)
     # At this tail no dopant means fewer than 3.9 of them: 0.39 now, and below 0.2 from twice the walkers on.
-    assert found.prospect.structures == found.target.structures == 8
+    assert found.prospect.structures == found.target.quenches == 8
+
+
+CRYSTALS = Extent(compositions=(CompositionExtent(quenches=4, arrangements=16),))
+
+
+def crystal_check(dopants, worth=0.08, mean=-0.3, spread=0.02):
+    """Crystals of which the grain has so many parts as dopants were counted in it."""
+    basis = Basis(source="crystal runs", count=16, mean=mean, spread=spread, within=spread)
+    basis = basis.model_copy(update={"dopants": dopants, "exposure": worth})
+    value = exp(mean * dopants * worth)
+    return at_least("σ(Li) of the grain over C_ref", "", Interval(0.6, 1.0, value), 0.9).resting_on(basis)
+
+
+def both(extent):
+    """Core-hours of boundaries and of crystals."""
+    one = extent.compositions[0]
+    return core_hours(extent) + 0.05 * one.arrangements * one.crystal_segments
+
+
+def test_what_narrows_the_grain_is_the_count_of_its_dopants_where_crystals_are_well_known():
+    basis = crystal_check(1).basis
+    now = CRYSTALS.compositions[0]
+    more_walkers, more_crystals = (now.model_copy(update=one) for one in ({"quenches": 16}, {"arrangements": 64}))
+    half, by_walkers, by_crystals = (
+        predicted_half_width(basis, now, then, 0.025) for then in (now, more_walkers, more_crystals)
+    )
+    assert by_walkers < 0.6 * half < 0.85 * half < by_crystals < half
+    # One dopant in 4 walkers is 0.025 to 5.57 of them, which 0.3 of a logarithm is lost by at most 1.25 times.
+    t15 = 2.131
+    lowest = -(0.3 + t15 * (0.02 / 16) ** 0.5) * 5.572 * 0.08
+    assert 2.0 * half == pytest.approx(-lowest - (0.3 - t15 * (0.02 / 16) ** 0.5) * 0.0253 * 0.08, rel=1e-3)
+
+
+def test_a_grain_gets_boundaries_or_crystals_by_what_each_tells_for_its_price():
+    said = open_checks(verdict_of((crystal_check(1),), Look()), CRYSTALS, both, 0.025)[1][0]
+    assert said.prospect.leans == "yes" and said.prospect.core_hours > 0.0
+    assert said.prospect.quenches > 4
+    following = decide(verdict_of((crystal_check(1),), Look()), CRYSTALS, both, 500.0, 0.025).following
+    assert following.compositions[0].quenches == 8
+    # Crystals of which nothing is known but that they scatter: then they come first.
+    wild = crystal_check(20, worth=0.008, spread=1.0)
+    following = decide(verdict_of((wild,), Look()), CRYSTALS, both, 500.0, 0.025).following
+    assert following.compositions[0].crystal_segments * following.compositions[0].arrangements > 16
 
 
 def _below(high):
@@ -230,7 +277,7 @@ def _below(high):
 
 def test_bounds_alone_make_runs_longer():
     check = at_least(GAIN, "", _below(float("inf")), 1.0).resting_on(Basis(source="glass runs", count=4))
-    assert open_one(check).target == Size(4, 2)
+    assert open_one(check).target == glasses(4, 2)
 
 
 def test_the_whole_says_what_is_needed_or_what_comes_first_or_that_nothing_would_help():

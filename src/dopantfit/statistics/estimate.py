@@ -123,6 +123,23 @@ class Interval:
         low = 0.0 if isinf(other.high) else max(self.low, 0.0) / other.high
         return Interval(low, self.high / other.low if other.low > 0.0 else inf)
 
+    def times(self, factor: "Interval") -> "Interval":
+        """Product with an independent quantity that is not negative: from the smallest that ends make to the largest.
+
+        A limit on either side is passed as rarely as by that of the two whose limit is passed more often, where both
+        scatter alike, and more rarely where one of them scatters most.
+        """
+        ends = [_product(mine, other) for mine in (self.low, self.high) for other in (factor.low, factor.high)]
+        known = self.value is not None and factor.value is not None
+        value = _product(self.value or 0.0, factor.value or 0.0) if known else None
+        return Interval(min(ends), max(ends), value)
+
+    def magnitude(self) -> "Interval":
+        """Return the interval of the absolute value."""
+        ends = abs(self.low), abs(self.high)
+        low = 0.0 if self.low <= 0.0 <= self.high else min(ends)
+        return Interval(low, max(ends), None if self.value is None else abs(self.value))
+
     def as_dict(self) -> dict[str, float | None]:
         """Return value and ends; None for an end at infinity."""
         return {
@@ -143,3 +160,8 @@ class Interval:
 def interval_of(estimate: Estimate | None) -> Interval:
     """Return the interval of an estimate, without ends where there is none."""
     return Interval.unknown() if estimate is None else Interval.of(estimate)
+
+
+def _product(one: float, other: float) -> float:
+    """Product in which nothing of what has no end is nothing."""
+    return one * other if one and other else 0.0

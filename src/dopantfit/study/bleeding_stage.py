@@ -16,7 +16,6 @@ from dopantfit.statistics import (
     TWO_SIDED_95,
     Estimate,
     half_width,
-    interval_of,
     poisson_interval,
     poisson_limit,
     standard_error,
@@ -92,11 +91,6 @@ class GrainPenetration(Model):
     def share(self, tail: float = TAIL_95) -> Estimate | None:
         """The grain share, with so much probability beyond each end."""
         return self.grain_share if tail == TAIL_95 else share_of(self.grains, tail)
-
-    def most_in_grain(self, tail: float = TAIL_95) -> float | None:
-        """Upper end of the dopant's fraction among all ions of the grain; None where nothing is known of its share."""
-        share = self.share(tail)
-        return None if share is None else interval_of(share).high * elsewhere_of(self.grains)
 
     def depth(self, tail: float = TAIL_95) -> Estimate | None:
         """The penetration depth, with so much probability beyond each end [Å]."""

@@ -11,7 +11,7 @@ from dopantfit.statistics import TAIL_95, half_width
 from dopantfit.structures import Host
 from dopantfit.study.config import StudyConfig
 from dopantfit.study.extent import CompositionExtent, Extent
-from dopantfit.study.outlook import Size, predicted_half_width
+from dopantfit.study.outlook import predicted_half_width, resized
 from dopantfit.study.record import STUDY_RECORD, StudyRecord
 from dopantfit.study.systems import Kind, System
 from dopantfit.study.verdict import Basis
@@ -85,7 +85,9 @@ def widths_of(record: StudyRecord, existing: StudyConfig, planned: StudyConfig) 
             before, after = _structures(existing, now, basis), _structures(planned, then, basis)
             scaled = longer(basis, _length(planned, then, basis) / _length(existing, now, basis))
             count = basis.count * after // before
-            half = predicted_half_width(scaled, Size(before, 1), Size(after, 1), TAIL_95) if count > 1 else None
+            known = count > 1 and basis.source != "walkers"
+            sizes = resized(now, basis, before, 1), resized(then, basis, after, 1)
+            half = predicted_half_width(scaled, *sizes, TAIL_95) if known else None
             unit = "Å" if basis.source == "depths" else "logarithm"
             yield ExpectedWidth(name, check.quantity, half, unit, count)
 

@@ -1,13 +1,26 @@
 """What a study adds after a look: the cheapest that answers what is open, at most a doubling at a time."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from dopantfit.study.config import Rules
 from dopantfit.study.extent import CompositionExtent, Extent
-from dopantfit.study.outlook import Prices, Prospect, Size, leaning, predicted_error, prospect_of, sizes_from
+from dopantfit.study.outlook import (
+    Outlook,
+    Price,
+    Prices,
+    Prospect,
+    extents_from,
+    largest,
+    leaning,
+    outlook_of,
+    predicted_error,
+    resized,
+    segments_in,
+    structures_in,
+)
 from dopantfit.study.round_record import Ending
-from dopantfit.study.verdict import Criterion, Verdict, at_least, at_most
+from dopantfit.study.verdict import Basis, Criterion, Verdict, at_least, at_most
 
 #: How many times as long runs may grow in a round, and what is left of a variance that counts as halved.
 _LONGER, _HALF = 4, 0.51
@@ -29,26 +42,34 @@ class Decision:
 
 @dataclass(frozen=True)
 class OpenCheck:
-    """A check that is open. prospect: what would answer it. target: what the next round has of what it rests on."""
+    """A check that is open. outlook: what would answer it. target: what the next round has of what it rests on."""
 
     check: Criterion
-    prospect: Prospect
-    target: Size | None
+    outlook: Outlook
+    target: CompositionExtent | None
+
+    @property
+    def prospect(self) -> Prospect:
+        """What would answer it, in words and numbers."""
+        return self.outlook.prospect
+
+    @property
+    def is_of_share(self) -> bool:
+        """Whether it is answered with the dopant's share, and asks for nothing of its own."""
+        return self.check.basis is not None and self.check.basis.source == "share"
 
 
-def prices(cost_of: CostOf, extent: Extent, index: int) -> dict[str, Prices]:
-    """Return what more glasses and crystals of composition `index` cost, by what a check rests on."""
+def prices(cost_of: CostOf, extent: Extent, index: int) -> Prices:
+    """Return what more glasses and crystals of composition `index` cost."""
     own, now = extent.compositions[index - 1], cost_of(extent)
 
     def more(**change: int) -> float:
         return cost_of(extent.with_composition(index, own.model_copy(update=change))) - now
 
     longer = more(glass_segments=own.glass_segments + 1) / own.quenches
-    glasses = Prices(more(quenches=own.quenches + 1) - own.glass_segments * longer, longer)
+    glasses = Price(more(quenches=own.quenches + 1) - own.glass_segments * longer, longer)
     longer = more(crystal_segments=own.crystal_segments + 1) / own.arrangements
-    crystals = Prices(more(arrangements=own.arrangements + 1) - own.crystal_segments * longer, longer)
-    glass = dict.fromkeys(("walkers", "share", "depths", "spectra", "glasses", "glass runs"), glasses)
-    return {**glass, "crystals": crystals, "crystal runs": crystals}
+    return Prices(glasses, Price(more(arrangements=own.arrangements + 1) - own.crystal_segments * longer, longer))
 
 
 def open_checks(verdict: Verdict, extent: Extent, cost_of: CostOf, tail: float) -> dict[int, list[OpenCheck]]:
@@ -63,28 +84,24 @@ def open_checks(verdict: Verdict, extent: Extent, cost_of: CostOf, tail: float) 
     return found
 
 
-def looked_at(
-    check: Criterion, extent: CompositionExtent, costs: Mapping[str, Prices], rules: Rules, tail: float
-) -> OpenCheck:
+def looked_at(check: Criterion, now: CompositionExtent, costs: Prices, rules: Rules, tail: float) -> OpenCheck:
     """Say what would answer a check, and what the next round should have of what it rests on."""
-    if check.basis is None:
-        return OpenCheck(check, Prospect.none("undecided", ""), None)
-    now, price = Size.of(extent, check.basis), costs[check.basis.source]
-    if check.basis.source == "share":
-        return OpenCheck(check, _something(check, 0.0, now, "answered with the dopant's share"), now)
+    basis = check.basis
+    if basis is None:
+        return OpenCheck(check, Outlook(Prospect.none("undecided", "")), None)
+    if basis.source == "share":
+        return _first(check, now, now, costs, "answered with the dopant's share")
     if _barred(check):
-        few = rules.structures - check.basis.count
-        if check.basis.source in ("walkers", "depths") or few <= 0:
-            return OpenCheck(check, Prospect.none("undecided", "no more of this study would answer it"), None)
-        target = Size(now.structures + few, now.segments)
-        hours = price.between(now, target)
-        return OpenCheck(check, _something(check, hours, target, "more structures are asked for"), target)
-    prospect = prospect_of(check, extent, price, tail)
-    if prospect.optimistic is None and check.interval.value is None and check.basis.is_of_runs:
-        target = Size(now.structures, 2 * now.segments)
-        words = "only bounds are known: runs of twice the length come first"
-        return OpenCheck(check, _something(check, price.between(now, target), target, words), target)
-    return OpenCheck(check, prospect, _doubled(check, now, price) if prospect.optimistic is not None else None)
+        few = rules.structures - basis.count
+        if basis.source in ("walkers", "depths") or few <= 0:
+            return OpenCheck(check, Outlook(Prospect.none("undecided", "no more of this study would answer it")), None)
+        target = resized(now, basis, structures_in(now, basis) + few, segments_in(now, basis))
+        return _first(check, now, target, costs, "more structures are asked for")
+    outlook = outlook_of(check, now, costs, tail)
+    if outlook.soonest is None and check.interval.value is None and basis.is_of_runs:
+        target = resized(now, basis, structures_in(now, basis), 2 * segments_in(now, basis))
+        return _first(check, now, target, costs, "only bounds are known: runs of twice the length come first")
+    return OpenCheck(check, outlook, None if outlook.soonest is None else _doubled(basis, now, costs))
 
 
 def _barred(check: Criterion) -> bool:
@@ -95,32 +112,39 @@ def _barred(check: Criterion) -> bool:
     return hold(check.quantity, check.unit, check.interval, check.limit).answer != "undecided"
 
 
-def _something(check: Criterion, hours: float, size: Size, words: str) -> Prospect:
-    return Prospect(
+def _first(check: Criterion, now: CompositionExtent, target: CompositionExtent, costs: Prices, words: str) -> OpenCheck:
+    """What comes first, before anybody can tell what would answer the check."""
+    hours, basis = costs.between(now, target), check.basis
+    prospect = Prospect(
         leans=leaning(check),
         core_hours=None,
         optimistic=hours,
-        structures=size.structures,
-        segments=size.segments,
+        structures=structures_in(target, basis) if basis else 0,
+        segments=segments_in(target, basis) if basis else 0,
         words=f"{words}, {hours:.2g} core-hours" if hours else words,
     )
+    return OpenCheck(check, Outlook(prospect, None, target), target)
 
 
-def _doubled(check: Criterion, now: Size, price: Prices) -> Size:
-    """Return the cheapest size at which there is twice the information: the variance of the mean is halved.
+def _doubled(basis: Basis, now: CompositionExtent, costs: Prices) -> CompositionExtent:
+    """Return the cheapest extent at which there is twice the information: the variance of the mean is halved.
 
     Smaller steps would spend looks on no news.
     """
-    basis, twice = check.basis, Size(2 * now.structures, now.segments)
-    before = None if basis is None else predicted_error(basis, now, now)
-    if basis is None or before is None:
+    twice = resized(now, basis, 2 * structures_in(now, basis), segments_in(now, basis))
+    if basis.is_in_parts:
+        twice = twice.model_copy(update={"quenches": 2 * now.quenches})
+    before = predicted_error(basis, now, now)
+    if before is None:
         return twice
     best = twice
-    for then in sizes_from(now, basis):
-        if then.structures > 2 * now.structures or then.segments > _LONGER * now.segments:
+    for then in extents_from(now, basis):
+        if structures_in(then, basis) > structures_in(twice, basis) or then.quenches > twice.quenches:
+            continue
+        if segments_in(then, basis) > _LONGER * segments_in(now, basis):
             continue
         after = predicted_error(basis, now, then)
-        if after is not None and after**2 <= _HALF * before**2 and price.between(now, then) < price.between(now, best):
+        if after is not None and after**2 <= _HALF * before**2 and costs.between(now, then) < costs.between(now, best):
             best = then
     return best
 
@@ -137,7 +161,8 @@ def decide(verdict: Verdict, extent: Extent, cost_of: CostOf, budget: float, tai
         if not wanted:
             stuck.append(index)
             continue
-        needs = sum(one.prospect.optimistic or 0.0 for one in _dearest(wanted))
+        soonest = largest(one.outlook.soonest for one in wanted if one.outlook.soonest)
+        needs = prices(cost_of, extent, index).between(extent.compositions[index - 1], soonest)
         grown = _affordable(following, index, wanted, cost_of, budget)
         if needs > left or grown == following:
             dear.append(max(needs, cost_of(_grown(extent, index, wanted, 1.0)) - cost_of(extent)))
@@ -158,12 +183,15 @@ def whole(verdict: Verdict, extent: Extent, cost_of: CostOf, tail: float) -> str
         return ""
     if not all(_answerable(checks) for checks in found.values()):
         return "no more of this study would answer all that is open"
-    hours = [_dearest(_wanted(checks)) for checks in found.values()]
-    open_now = [each.prospect for one in hours for each in one]
-    if any(one.core_hours is None for one in open_now):
-        step = sum(one.optimistic or 0.0 for one in open_now)
-        return f"{step:.2g} more core-hours at least, before anybody can tell what would answer all that is open"
-    needs = sum(one.core_hours or 0.0 for one in open_now)
+    wanted = [one for checks in found.values() for one in _wanted(checks)]
+    stays = all(one.is_of_share or one.outlook.stays is not None for one in wanted)
+    needs = 0.0
+    for index, checks in found.items():
+        sizes = ((one.outlook.stays if stays else None) or one.outlook.soonest for one in _wanted(checks))
+        costs, now = prices(cost_of, extent, index), extent.compositions[index - 1]
+        needs += costs.between(now, largest(one for one in sizes if one))
+    if not stays:
+        return f"{needs:.2g} more core-hours at least, before anybody can tell what would answer all that is open"
     return f"{needs:.2g} more core-hours would answer all that is open, if estimates stay where they are"
 
 
@@ -181,18 +209,7 @@ def _wanted(checks: Sequence[OpenCheck]) -> list[OpenCheck]:
     if against := _against(checks):
         return [min(against, key=lambda one: (one.prospect.optimistic or 0.0, one.check.quantity))]
     known = [one for one in checks if one.target is not None]
-    # What is answered with the share alone asks for nothing of its own.
-    return known if any(one.check.basis and one.check.basis.source != "share" for one in known) else []
-
-
-def _dearest(wanted: Sequence[OpenCheck]) -> list[OpenCheck]:
-    """Return the dearest check of glasses and of crystals: the others are answered on the way."""
-    found: dict[bool, OpenCheck] = {}
-    for one in wanted:
-        kind = one.check.basis is not None and one.check.basis.is_of_crystals
-        if kind not in found or (one.prospect.optimistic or 0.0) > (found[kind].prospect.optimistic or 0.0):
-            found[kind] = one
-    return list(found.values())
+    return known if any(not one.is_of_share for one in known) else []
 
 
 def _affordable(extent: Extent, index: int, wanted: Sequence[OpenCheck], cost_of: CostOf, budget: float) -> Extent:
@@ -205,12 +222,11 @@ def _affordable(extent: Extent, index: int, wanted: Sequence[OpenCheck], cost_of
 
 
 def _grown(extent: Extent, index: int, wanted: Sequence[OpenCheck], part: float) -> Extent:
-    own = before = extent.compositions[index - 1]
-    for one in wanted:
-        if one.target is not None and one.check.basis is not None:
-            target = one.target.part_way(Size.of(before, one.check.basis), part)
-            own = target.put_into(own, one.check.basis)
-    return extent.with_composition(index, own)
+    """The extent with so large a part of the way to what is wanted."""
+    now = extent.compositions[index - 1]
+    target = largest([now, *(one.target for one in wanted if one.target is not None)])
+    steps = {name: int(part * (getattr(target, name) - start)) + start for name, start in now}
+    return extent.with_composition(index, CompositionExtent(**steps))
 
 
 def _words(before: Extent, after: Extent) -> tuple[str, ...]:

@@ -29,7 +29,8 @@ class Basis(Model):
     source: what the interval narrows with; "share": it has none of its own, and is answered with the dopant's share.
     count: independent pairs of structures, or walkers. mean: of the logarithms of their ratios, spread: variance of
     one, within: the part of it that is of single runs and falls with their length; None where a ratio is not known from
-    pairs; of depths [Å], not of logarithms. dopants, exposure: counted in the grains, and what one of them is worth.
+    pairs; of depths [Å], not of logarithms. dopants, exposure: counted in the grains, and what one of them is worth: of
+    the share, or, of crystals, of the dopant that they hold.
     """
 
     source: Source
@@ -51,6 +52,11 @@ class Basis(Model):
     def is_of_crystals(self) -> bool:
         """Whether it takes more arrangements of a crystal, not more quenches."""
         return self.source in ("crystals", "crystal runs")
+
+    @property
+    def is_in_parts(self) -> bool:
+        """Whether crystals count for the grain by as much of their dopant as went into it."""
+        return self.is_of_crystals and self.exposure is not None
 
     @property
     def is_of_runs(self) -> bool:

@@ -15,6 +15,7 @@ from dopantfit.study.second_temperature import ratio_at_both, remark
 from dopantfit.study.spectrum_stage import ExchangeSpectrum
 from dopantfit.study.systems import boundary
 from dopantfit.study.transport_items import conductivity
+from dopantfit.study.uptake import Uptake
 from dopantfit.study.verdict import (
     ONE_LOOK,
     Basis,
@@ -78,7 +79,7 @@ class Question(Model):
     look: Look = ONE_LOOK
 
 
-@typed_action(Question, Verdict, version=7)
+@typed_action(Question, Verdict, version=8)
 def verdict(here: Here, want: Question) -> Product[Verdict]:
     """Answer the three requirements for every composition, and the question for the dopant."""
     found = {one.index: as_answered(one.index, requirements(one, here, want), want.look) for one in want.compositions}
@@ -125,24 +126,31 @@ def _spectra(runs: CompositionRuns, here: Here) -> list[ExchangeSpectrum]:
 
 
 def _bulk(runs: CompositionRuns, bled: GrainPenetration | None, here: Here, want: Question) -> tuple[Criterion, ...]:
-    rules, name, pairs = want.rules, runs.crystals[0].system.name, _pairs(runs.crystals, want.crystals)
+    """Checks of the grain: what crystals do, for as much of their dopant as went into it."""
+    rules, pairs = want.rules, _pairs(runs.crystals, want.crystals)
     transports = _both(here, [(one.transport, other.transport) for one, other in pairs])
-    ratio, why, hotter = _conductivities(here, pairs, transports, want)
-    check = at_least(f"σ({want.mobile}) of {name} over C_ref", "", ratio, rules.bulk_conductivity)
-    check = agreed(check, _by_potential(runs.crystals[0], here, want), rules.bulk_conductivity)
     volumes = _both(here, [(one.volume, other.volume) for one, other in pairs])
+    uptake = Uptake.of(bled, volumes[0], want.dopant, want.look.tail)
+    ratio, why, hotter = _conductivities(here, pairs, transports, want)
+    hotter, limit = uptake.hotter_in_grain(hotter), rules.bulk_conductivity
+    check = at_least(f"σ({want.mobile}) of the grain over C_ref", "", uptake.in_grain(ratio), limit)
+    others = _by_potential(runs.crystals[0], here, want)
+    check = agreed(check, {label: uptake.in_grain(one) for label, one in others.items()}, limit)
+    fewest = min(sum(run.runs for run in side) for side in transports)
+    check = uptake.told(only_if(check, fewest >= rules.structures, _few(fewest, "run", rules)), ratio, want.dopant)
+    check = check.resting_on(uptake.basis(_basis("crystal runs", why, transports))).beside(hotter, remark(hotter))
+
     after, before = ([one.volume_A3 for one in side] for side in volumes)
     growth, wider = ratio_of(after, before, want.look.tail)
-    size = at_most(f"|volume change| of {name}", "", _magnitude(growth), rules.volume_change)
-    fewest = min(sum(run.runs for run in side) for side in transports)
-    check, size = (_as_found(one, volumes[0], bled, want) for one in (check, size))
-    return (
-        only_if(check, fewest >= rules.structures, _few(fewest, "run", rules))
-        .resting_on(_basis("crystal runs", why, transports))
-        .beside(hotter, remark(hotter)),
-        _equilibrated(size, [cell for side in volumes for cell in side], rules).resting_on(
-            _basis("crystals", wider, volumes)
-        ),
+    size = at_most("|volume change| of the grain", "", _magnitude(uptake.in_grain(growth)), rules.volume_change)
+    size = _equilibrated(size, [cell for side in volumes for cell in side], rules)
+    size = uptake.told(size, growth, want.dopant).resting_on(uptake.basis(_basis("crystals", wider, volumes)))
+    enough, few = (
+        uptake.attempts >= rules.attempts_per_dopant,
+        "the chain tried too little to say how much goes into the grain",
+    )
+    return only_if(check, enough or check.answer == "undecided", few), only_if(
+        size, enough or size.answer == "undecided", few
     )
 
 
@@ -218,30 +226,6 @@ def _equilibrated(check: Criterion, volumes: Sequence[Equilibrated], rules: Rule
     return only_if(check, check.answer == "undecided" or shortest >= rules.equilibration, reason)
 
 
-def _as_found(
-    check: Criterion, crystals: Sequence[Equilibrated], bled: GrainPenetration | None, want: Question
-) -> Criterion:
-    """Return the check, undecided where crystals fail that hold more dopant than went into the grain.
-
-    A crystal has whole dopants, one at least. What they do is taken to grow with their number, on the same sites: where
-    one with too many passes, so does the grain; where it fails, the grain may not. Any number within the interval of
-    what went into the grain is taken for it.
-    """
-    if check.answer != "no" or bled is None or not crystals:
-        return check
-    if bled.attempts_per_dopant < want.rules.attempts_per_dopant:
-        return check.answering("undecided", "the chain tried too little to say how much goes into the grain")
-    held = min(one.counts.get(want.dopant, 0) / one.atoms for one in crystals)
-    most = bled.most_in_grain(want.look.tail)
-    if most is None or held <= most:
-        return check
-    found = f"{100.0 * most:.2g} at% at most went into the grain"
-    words = (
-        f"its crystals hold {100.0 * held:.2g} at% {want.dopant}, and {found}: larger ones would show what that does"
-    )
-    return check.answering("undecided", words)
-
-
 def agreed(check: Criterion, others: Mapping[str, Interval], limit: float) -> Criterion:
     """Return the check, undecided where another potential of the fit gives the opposite answer."""
     for label, interval in others.items():
@@ -265,9 +249,8 @@ def _by_potential(runs: SystemRuns, here: Here, want: Question) -> dict[str, Int
 
 def _magnitude(ratio: Interval) -> Interval:
     """Interval of |ratio - 1|."""
-    ends = (abs(ratio.low - 1.0), abs(ratio.high - 1.0))
-    low = 0.0 if ratio.low <= 1.0 <= ratio.high else min(ends)
-    return Interval(low, max(ends), None if ratio.value is None else abs(ratio.value - 1.0))
+    less_one = Interval(ratio.low - 1.0, ratio.high - 1.0, None if ratio.value is None else ratio.value - 1.0)
+    return less_one.magnitude()
 
 
 def _few(count: int, what: str, rules: Rules) -> str:

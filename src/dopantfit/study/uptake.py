@@ -1,0 +1,86 @@
+"""What a dopant does to the grain: what it does to crystals that hold it, for as much of it as went into the grain.
+
+A crystal has whole dopants, one at least, and may hold more or less than the grain. Dopants that are few act each by
+itself, so that every one multiplies a conductivity, or a volume, by the same factor: the logarithm of the ratio to the
+undoped crystal goes with their number. Between none and what crystals hold this gives no smaller effect than a straight
+line does. How much went in and what crystals lose are known as intervals, and an answer must hold for all of both.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import exp, inf, isinf, log
+
+from dopantfit.statistics import Interval, interval_of
+from dopantfit.study.bleeding_stage import GrainPenetration, elsewhere_of, unit_share
+from dopantfit.study.dynamics import Equilibrated
+from dopantfit.study.verdict import Basis, Criterion, Hotter
+
+#: Above it exp overflows.
+_LARGEST = 700.0
+
+
+@dataclass(frozen=True)
+class Uptake:
+    """How much of the dopant that crystals hold went into the grain.
+
+    part: of what they hold; without ends where nothing is known. held: fraction of the dopant among the ions of a
+    crystal. dopants: counted in the grains; exposure: what one of them is worth as a part, None where nothing tells.
+    attempts: of the chain, per dopant ion and walker.
+    """
+
+    part: Interval
+    held: float
+    dopants: int
+    exposure: float | None
+    attempts: float
+
+    @classmethod
+    def of(cls, bled: GrainPenetration | None, crystals: Sequence[Equilibrated], dopant: str, tail: float) -> "Uptake":
+        """Return what walkers and crystals tell. tail: probability beyond each end."""
+        held = min((one.counts.get(dopant, 0) / one.atoms for one in crystals), default=0.0)
+        share = None if bled is None else bled.share(tail)
+        if bled is None or share is None or not held > 0.0:
+            return cls(Interval(0.0, inf), held, 0, None, 0.0 if bled is None else bled.attempts_per_dopant)
+        elsewhere, dopants = elsewhere_of(bled.grains), sum(one.dopants for one in bled.grains)
+        known = interval_of(share.scaled(elsewhere / held))
+        # None at all is the best estimate where none was found.
+        part = Interval(known.low, known.high, known.value or 0.0)
+        worth = unit_share(bled.grains)
+        exposure = None if worth is None else worth * elsewhere / held
+        return cls(part, held, dopants, exposure, bled.attempts_per_dopant)
+
+    def in_grain(self, ratio: Interval) -> Interval:
+        """Ratio to the undoped crystal that the grain has, where crystals have `ratio`; of what is not known, none."""
+        if isinf(ratio.low) and isinf(ratio.high):
+            return ratio
+        ends = Interval(
+            log(ratio.low) if ratio.low > 0.0 else -inf,
+            log(ratio.high) if ratio.high > 0.0 else -inf,
+            log(ratio.value) if ratio.value else None,
+        )
+        found = ends.times(self.part)
+        low, high = (exp(min(end, _LARGEST)) for end in (found.low, found.high))
+        high = inf if found.high > _LARGEST else high
+        return Interval(low, high, None if found.value is None else exp(found.value))
+
+    def hotter_in_grain(self, hotter: Hotter | None) -> Hotter | None:
+        """The same of what a second temperature says."""
+        if hotter is None:
+            return None
+        ratios = {"ratio": self.in_grain(hotter.ratio), "alone": self.in_grain(hotter.alone)}
+        energy = None if hotter.energy_eV is None else hotter.energy_eV.times(self.part)
+        return hotter.model_copy(update={**ratios, "energy_eV": energy})
+
+    def basis(self, of_crystals: Basis) -> Basis:
+        """Return what the interval of the grain comes from."""
+        return of_crystals.model_copy(update={"dopants": self.dopants, "exposure": self.exposure})
+
+    def told(self, check: Criterion, of_crystals: Interval, dopant: str) -> Criterion:
+        """The check with what crystals have and how much of it went into the grain, in its reason."""
+        most, value = (100.0 * self.held * end for end in (self.part.high, self.part.value or 0.0))
+        middle = "" if of_crystals.value is None else f"{of_crystals.value:.3g} "
+        known = f"{middle}({of_crystals.low:.3g} to {of_crystals.high:.3g})"
+        crystals = f"crystals with {100.0 * self.held:.2g} at% {dopant}: {known}"
+        grain = f"the grain has {value:.2g} at%, {most:.2g} at most"
+        parts = (check.reason, crystals, grain)
+        return check.answering(check.answer, "; ".join(part for part in parts if part))

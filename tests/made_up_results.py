@@ -9,6 +9,7 @@ from dopantfit.study.bleeding_stage import Accepted, GrainPenetration, WalkerGra
 from dopantfit.study.conduction import NearestNeighbours, SpeciesTransport, Transported
 from dopantfit.study.config import Rules
 from dopantfit.study.dynamics import Equilibrated
+from dopantfit.study.spectrum_stage import ExchangeSpectrum
 from dopantfit.workflow.records import Record
 from dopantfit.workflow.schema import Model
 from dopantfit.workflow.typed import TypedTask
@@ -92,6 +93,22 @@ def bled(**changes):
         "layers": Layers(interface=12.0, into_grain=1, reservoir=12.0, width=3.5, count=15, rounds_per_layer=1),
     }
     return GrainPenetration(**plain | changes)
+
+
+def spectrum(low, value, high, wide=None, carriers=10.0):
+    """A spectrum of 200 sites whose ratio has this interval, and another one with the force field's error."""
+    return ExchangeSpectrum(
+        temperature_K=1000.0,
+        ratio=Estimate(value, (high - low) / 3.92, low, high),
+        with_force_field=None if wide is None else Estimate(value, (wide[1] - wide[0]) / 3.92, *wide),
+        exchange_error_eV=0.3 if wide else 0.0,
+        shares={},
+        carriers=carriers,
+        sites=200,
+        relaxations={"relaxed": 400},
+        settled_eV=0.0,
+        warnings=(),
+    )
 
 
 def accepted(attempts, taken, share):

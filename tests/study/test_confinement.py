@@ -2,30 +2,12 @@
 
 import pytest
 
-from dopantfit.statistics import Estimate
 from dopantfit.study.config import parse_study
 from dopantfit.study.confinement import confinement
-from dopantfit.study.spectrum_stage import ExchangeSpectrum
-from made_up_results import bled, bound, number
+from made_up_results import bled, bound, number, spectrum
 
 TAIL = 0.025
 RULES = parse_study('dopant = "Mg"\nseed = 1\npotential = "p.toml"\nvalidation = "v.json"\n').rules
-
-
-def spectrum(low, value, high, wide=None, carriers=10.0):
-    """A spectrum of 200 sites whose ratio has this interval, and another one with the force field's error."""
-    return ExchangeSpectrum(
-        temperature_K=1000.0,
-        ratio=Estimate(value, (high - low) / 3.92, low, high),
-        with_force_field=None if wide is None else Estimate(value, (wide[1] - wide[0]) / 3.92, *wide),
-        exchange_error_eV=0.3 if wide else 0.0,
-        shares={},
-        carriers=carriers,
-        sites=200,
-        relaxations={"relaxed": 400},
-        settled_eV=0.0,
-        warnings=(),
-    )
 
 
 def share(chain, *spectra):

@@ -97,6 +97,14 @@ def _alone(chain: Criterion, spectra: Sequence[ExchangeSpectrum]) -> Criterion:
     return chain.answering(chain.answer, f"{chain.reason}; {few}" if chain.reason else few)
 
 
+def share_in(check: Criterion) -> Interval:
+    """The dopant's share as what follows from it has it: where spectra and chain contradict each other, all of both."""
+    ways = [check.interval, *check.compared.values()]
+    if all(one.low <= other.high for one in ways for other in ways):
+        return check.interval
+    return Interval(min(one.low for one in ways), max(one.high for one in ways), check.interval.value)
+
+
 def _combined(spectra: _OfSpectra, chain: Criterion, enough: bool) -> Criterion:
     """The spectra decide; a chain that tried enough may veto."""
     mine, other = spectra.check.interval, chain.interval

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import exp, inf, isinf, log
 
-from dopantfit.statistics import Interval, interval_of
-from dopantfit.study.bleeding_stage import GrainPenetration, elsewhere_of, unit_share
+from dopantfit.statistics import Interval
+from dopantfit.study.bleeding_stage import GrainPenetration, elsewhere_of
+from dopantfit.study.confinement import share_in
 from dopantfit.study.dynamics import Equilibrated
 from dopantfit.study.verdict import Basis, Criterion, Hotter
 
@@ -23,9 +24,9 @@ _LARGEST = 700.0
 class Uptake:
     """How much of the dopant that crystals hold went into the grain.
 
-    part: of what they hold; without ends where nothing is known. held: fraction of the dopant among the ions of a
-    crystal. dopants: counted in the grains; exposure: what one of them is worth as a part, None where nothing tells.
-    attempts: of the chain, per dopant ion and walker.
+    part: of what they hold; without end where nothing is known. held: fraction of the dopant among the ions of a
+    crystal. dopants: counted in the grains; exposure: what one of them is worth as a part, None where the part is not
+    known from a count. attempts: of the chain, per dopant ion and walker; without end where spectra tell the part.
     """
 
     part: Interval
@@ -35,19 +36,22 @@ class Uptake:
     attempts: float
 
     @classmethod
-    def of(cls, bled: GrainPenetration | None, crystals: Sequence[Equilibrated], dopant: str, tail: float) -> "Uptake":
-        """Return what walkers and crystals tell. tail: probability beyond each end."""
+    def of(
+        cls, share: Criterion, bled: GrainPenetration | None, crystals: Sequence[Equilibrated], dopant: str
+    ) -> "Uptake":
+        """Return what is known. share: the check of the dopant's fraction in the grain over that in the boundary."""
         held = min((one.counts.get(dopant, 0) / one.atoms for one in crystals), default=0.0)
-        share = None if bled is None else bled.share(tail)
-        if bled is None or share is None or not held > 0.0:
-            return cls(Interval(0.0, inf), held, 0, None, 0.0 if bled is None else bled.attempts_per_dopant)
-        elsewhere, dopants = elsewhere_of(bled.grains), sum(one.dopants for one in bled.grains)
-        known = interval_of(share.scaled(elsewhere / held))
+        counted = share.basis is not None and share.basis.source == "walkers"
+        attempts = inf if not counted else 0.0 if bled is None else bled.attempts_per_dopant
+        elsewhere = 0.0 if bled is None else elsewhere_of(bled.grains)
+        if not held > 0.0 or not elsewhere > 0.0:
+            return cls(Interval(0.0, inf), held, 0, None, attempts)
+        known, per_share = share_in(share), elsewhere / held
         # None at all is the best estimate where none was found.
-        part = Interval(known.low, known.high, known.value or 0.0)
-        worth = unit_share(bled.grains)
-        exposure = None if worth is None else worth * elsewhere / held
-        return cls(part, held, dopants, exposure, bled.attempts_per_dopant)
+        part = Interval(max(known.low, 0.0) * per_share, known.high * per_share, (known.value or 0.0) * per_share)
+        if not counted or share.basis is None or share.basis.exposure is None:
+            return cls(part, held, 0, None, attempts)
+        return cls(part, held, share.basis.dopants or 0, share.basis.exposure * per_share, attempts)
 
     def in_grain(self, ratio: Interval) -> Interval:
         """Ratio to the undoped crystal that the grain has, where crystals have `ratio`; of what is not known, none."""

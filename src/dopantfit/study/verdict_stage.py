@@ -114,9 +114,10 @@ def requirements(runs: CompositionRuns, here: Here, want: Question) -> tuple[Req
     """Return the three requirements for one composition."""
     bled = merged([made.result for made in here.all_made(runs.bleedings)])
     called = names(want.reducible)
+    stays = confinement(bled, _spectra(runs, here), want.rules, want.look.tail)
     return (
-        Requirement.of(called[0], confinement(bled, _spectra(runs, here), want.rules, want.look.tail)),
-        Requirement.of(called[1], _bulk(runs, bled, here, want)),
+        Requirement.of(called[0], stays),
+        Requirement.of(called[1], _bulk(runs, stays[0], bled, here, want)),
         Requirement.of(called[2], _boundary(runs, here, want)),
     )
 
@@ -125,12 +126,14 @@ def _spectra(runs: CompositionRuns, here: Here) -> list[ExchangeSpectrum]:
     return [made.result for made in here.all_made(runs.spectra)]
 
 
-def _bulk(runs: CompositionRuns, bled: GrainPenetration | None, here: Here, want: Question) -> tuple[Criterion, ...]:
-    """Checks of the grain: what crystals do, for as much of their dopant as went into it."""
+def _bulk(
+    runs: CompositionRuns, share: Criterion, bled: GrainPenetration | None, here: Here, want: Question
+) -> tuple[Criterion, ...]:
+    """Checks of the grain: what crystals do, for as much of their dopant as went into it. share: the check of that."""
     rules, pairs = want.rules, _pairs(runs.crystals, want.crystals)
     transports = _both(here, [(one.transport, other.transport) for one, other in pairs])
     volumes = _both(here, [(one.volume, other.volume) for one, other in pairs])
-    uptake = Uptake.of(bled, volumes[0], want.dopant, want.look.tail)
+    uptake = Uptake.of(share, bled, volumes[0], want.dopant)
     ratio, why, hotter = _conductivities(here, pairs, transports, want)
     hotter, limit = uptake.hotter_in_grain(hotter), rules.bulk_conductivity
     check = at_least(f"σ({want.mobile}) of the grain over C_ref", "", uptake.in_grain(ratio), limit)

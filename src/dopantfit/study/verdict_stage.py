@@ -15,7 +15,7 @@ from dopantfit.study.second_temperature import ratio_at_both, remark
 from dopantfit.study.spectrum_stage import ExchangeSpectrum
 from dopantfit.study.systems import boundary
 from dopantfit.study.transport_items import conductivity
-from dopantfit.study.uptake import Uptake
+from dopantfit.study.uptake import Uptake, in_words
 from dopantfit.study.verdict import (
     ONE_LOOK,
     Basis,
@@ -140,7 +140,9 @@ def _bulk(
     others = _by_potential(runs.crystals[0], here, want)
     check = agreed(check, {label: uptake.in_grain(one) for label, one in others.items()}, limit)
     fewest = min(sum(run.runs for run in side) for side in transports)
-    check = uptake.told(only_if(check, fewest >= rules.structures, _few(fewest, "run", rules)), ratio, want.dopant)
+    check = uptake.told(
+        only_if(check, fewest >= rules.structures, _few(fewest, "run", rules)), in_words(ratio), want.dopant
+    )
     check = check.resting_on(uptake.basis(_basis("crystal runs", ratio, why, transports))).beside(
         hotter, remark(hotter)
     )
@@ -149,7 +151,9 @@ def _bulk(
     growth, wider = ratio_of(after, before, want.look.tail)
     size = at_most("|volume change| of the grain", "", _magnitude(uptake.in_grain(growth)), rules.volume_change)
     size = _equilibrated(size, [cell for side in volumes for cell in side], rules)
-    size = uptake.told(size, growth, want.dopant).resting_on(uptake.basis(_basis("crystals", growth, wider, volumes)))
+    size = uptake.told(size, in_words(growth, "+.2f", 100.0, 1.0, " %"), want.dopant).resting_on(
+        uptake.basis(_basis("crystals", growth, wider, volumes))
+    )
     enough, few = (
         uptake.attempts >= rules.attempts_per_dopant,
         "the chain tried too little to say how much goes into the grain",

@@ -95,8 +95,8 @@ def as_ratio(ratio: Interval) -> str:
 
 def as_change(ratio: Interval) -> str:
     """Say a ratio as the change from one, in percent."""
-    ends = (100.0 * (end - 1.0) for end in (ratio.low, ratio.high))
-    return _said(Interval(*ends, None if ratio.value is None else 100.0 * (ratio.value - 1.0)), "+.2f", " %")
+    low, high = (100.0 * (end - 1.0) for end in (ratio.low, ratio.high))
+    return _said(Interval(low, high, None if ratio.value is None else 100.0 * (ratio.value - 1.0)), "+.2f", " %")
 
 
 def _said(interval: Interval, form: str, unit: str) -> str:

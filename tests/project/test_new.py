@@ -11,6 +11,7 @@ import pytest
 from dopantfit.errors import ConfigError
 from dopantfit.fit.config import load_config
 from dopantfit.potential import Potential
+from dopantfit.potential.turnover import DANGEROUS_RADIUS, turn_overs
 from dopantfit.project import new
 from dopantfit.reference.calculator import CalculatorSettings
 from dopantfit.reference.frames import composition_of
@@ -48,6 +49,19 @@ def test_a_start_repels_at_the_longer_bond_as_the_like_ion_does_at_its_own(galli
     repelled = [term.A * math.exp(-r / term.rho) for term, r in ((like, bond), (ours, bond + 0.085))]
     assert repelled[1] == pytest.approx(repelled[0], rel=1e-4)  # starts have five digits
     assert start.species["Ga"].charge == pytest.approx(3 * 0.549)
+
+
+@pytest.mark.parametrize(
+    ("dopant", "charge", "like"), [("Zn", 2, "Al"), ("Zr", 4, "Ti"), ("B", 3, "Al"), ("Na", 1, "Li")]
+)
+def test_a_start_turns_over_no_farther_out_than_a_fit_may(tmp_path, dopant, charge, like):
+    # Zn of Al's dispersion fell onto P in every melt of 600 K: it turned over at 1.85 Å, 8.7 eV up.
+    new(dopant, charge=charge, like=like, root=tmp_path)
+    start = Potential.load(tmp_path / "fits" / dopant / "start.toml")
+    for pair, found in turn_overs(start).items():
+        repels = math.prod(start.species[label].total_charge for label in pair) > 0.0
+        if dopant in pair and repels and found is not None:
+            assert found.radius < DANGEROUS_RADIUS + 1e-4  # starts have five digits
 
 
 def test_plans_gates_and_study_are_about_the_dopant_and_its_compound(gallium):

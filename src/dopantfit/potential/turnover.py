@@ -4,6 +4,7 @@ The dispersion term -C/r⁶ beats every finite repulsion A exp(-r/ρ) as r goes 
 catastrophe). The radius of the highest maximum and the energy there say how near that is.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 
 from dopantfit.potential.checks import Pair
-from dopantfit.potential.model import Potential
+from dopantfit.potential.model import Buckingham, Potential
 from dopantfit.units import COULOMB
 
 #: Two repelling ions that turn over beyond this radius [Å] can be pushed across it by a hot melt or a random
@@ -80,6 +81,15 @@ def is_dangerous(potential: Potential, pair: Pair, found: TurnOver | None) -> bo
     """Tell whether two cations turn over so far out (DANGEROUS_RADIUS) that a simulation can get there."""
     cations = all(potential.species[label].total_charge > 0.0 for label in pair)
     return cations and found is not None and found.radius > DANGEROUS_RADIUS
+
+
+def most_dispersion(term: Buckingham, charges: float, radius: float) -> float:
+    """Return the largest C [eV Å⁶] with which a pair of like charges turns over no farther out than `radius` [Å].
+
+    charges: product of those of its two sites [e²].
+    """
+    repulsion = term.A / term.rho * radius**2 * math.exp(-radius / term.rho)
+    return radius**5 / 6.0 * (repulsion + COULOMB * charges)
 
 
 def _coulomb(potential: Potential, a: str, b: str) -> float:

@@ -3,6 +3,9 @@
 Of a like ion L and a dopant D, Δ = r_D - r_L: the repulsion that L-X has at r, D-X has at r + Δ, in proportion to the
 charges, ρ kept: A_D = A_L (z_D / z_L) exp(Δ / ρ). The dispersion keeps its part of the energy where ions touch, at d:
 C_D = C_L ((d + Δ) / d)⁶. D-D is moved twice.
+
+Charges push a dopant of lower charge away from P less than they push L: with so much dispersion the two would fall
+together in a melt. So no cation turns over with another beyond ``DANGEROUS_RADIUS``, where a fit has its guard too.
 """
 
 import math
@@ -11,6 +14,7 @@ from ase.data import atomic_masses, atomic_numbers
 
 from dopantfit.potential import Buckingham, Potential, Species
 from dopantfit.potential.checks import Pair
+from dopantfit.potential.turnover import DANGEROUS_RADIUS, most_dispersion
 from dopantfit.project.ions import bond_valence_length, ionic_radius
 from dopantfit.project.request import DopantRequest
 
@@ -22,19 +26,18 @@ def start_potential(request: DopantRequest) -> Potential:
     """The host with the dopant, scaled from the like ion; ConfigError where a radius is not known."""
     host, like = request.potential, request.like
     change = size_change(request)
-    pairs: dict[Pair, Buckingham] = {}
-    for other in host.species:
-        charge = request.charge / host.species[like].formal_charge
-        apart = _contact(request, other)
-        pairs[request.dopant, other] = scaled(host.pair(like, other), charge, change, apart)
-    pairs[request.dopant, request.dopant] = scaled(
-        host.pair(like, like), (request.charge / host.species[like].formal_charge) ** 2, 2.0 * change, _contact(request)
-    )
     ion = Species(
         formal_charge=request.charge,
         charge=(host.charge_scale or 0.0) * request.charge,
         mass=round(float(atomic_masses[atomic_numbers[request.dopant]]), 3),
     )
+    charge = request.charge / host.species[like].formal_charge
+    pairs: dict[Pair, Buckingham] = {}
+    for other, species in host.species.items():
+        term = scaled(host.pair(like, other), charge, change, _contact(request, other))
+        pairs[request.dopant, other] = held_apart(term, ion.charge * species.buckingham_charge)
+    own = scaled(host.pair(like, like), charge**2, 2.0 * change, _contact(request))
+    pairs[request.dopant, request.dopant] = held_apart(own, ion.charge**2)
     citation = (
         f"{request.dopant} from {like} of {host.name}, scaled by ionic radii ({change:+.3f} Å); a start, not fitted"
     )
@@ -60,6 +63,14 @@ def scaled(term: Buckingham, charge: float, change: float, apart: float) -> Buck
     A = term.A * charge * math.exp(change / term.rho)
     C = term.C * ((apart + change) / apart) ** 6
     return Buckingham(A=rounded(A), rho=term.rho, C=rounded(C))
+
+
+def held_apart(term: Buckingham, charges: float) -> Buckingham:
+    """The term with so little dispersion that ions which repel each other stay apart. charges: their product [e²]."""
+    if charges <= 0.0:
+        return term
+    C = min(term.C, most_dispersion(term, charges, DANGEROUS_RADIUS))
+    return Buckingham(A=term.A, rho=term.rho, C=rounded(C))
 
 
 def rounded(value: float) -> float:

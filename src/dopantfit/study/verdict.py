@@ -7,12 +7,12 @@ at zero; a missing result is an interval without ends. Answers are combined by K
 """
 
 from collections.abc import Iterable
-from math import isinf
+from math import inf, isinf, log
 from typing import Literal, Self
 
 from pydantic import Field
 
-from dopantfit.statistics import TAIL_95, Interval, LogRatio
+from dopantfit.statistics import TAIL_95, TWO_SIDED_95, Interval, LogRatio
 from dopantfit.study.config import Rules
 from dopantfit.study.values import Range
 from dopantfit.workflow.schema import Model
@@ -47,6 +47,17 @@ class Basis(Model):
         if found is None:
             return cls(source=source, count=count)
         return cls(source=source, count=count, mean=found.mean, spread=found.spread, within=found.within)
+
+    @classmethod
+    def of_pooled(cls, source: Source, count: int, ratio: Interval) -> Self:
+        """What a ratio comes from whose sides were pooled, as where some runs give bounds: errors of runs, and no more.
+
+        Nothing is known of it without a value between two ends.
+        """
+        if ratio.value is None or not 0.0 < ratio.low < ratio.high < inf:
+            return cls(source=source, count=count)
+        variance = count * (log(ratio.high / ratio.low) / (2.0 * TWO_SIDED_95)) ** 2
+        return cls(source=source, count=count, mean=log(ratio.value), spread=variance, within=variance)
 
     @property
     def is_of_crystals(self) -> bool:

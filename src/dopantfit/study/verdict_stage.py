@@ -141,13 +141,15 @@ def _bulk(
     check = agreed(check, {label: uptake.in_grain(one) for label, one in others.items()}, limit)
     fewest = min(sum(run.runs for run in side) for side in transports)
     check = uptake.told(only_if(check, fewest >= rules.structures, _few(fewest, "run", rules)), ratio, want.dopant)
-    check = check.resting_on(uptake.basis(_basis("crystal runs", why, transports))).beside(hotter, remark(hotter))
+    check = check.resting_on(uptake.basis(_basis("crystal runs", ratio, why, transports))).beside(
+        hotter, remark(hotter)
+    )
 
     after, before = ([one.volume_A3 for one in side] for side in volumes)
     growth, wider = ratio_of(after, before, want.look.tail)
     size = at_most("|volume change| of the grain", "", _magnitude(uptake.in_grain(growth)), rules.volume_change)
     size = _equilibrated(size, [cell for side in volumes for cell in side], rules)
-    size = uptake.told(size, growth, want.dopant).resting_on(uptake.basis(_basis("crystals", wider, volumes)))
+    size = uptake.told(size, growth, want.dopant).resting_on(uptake.basis(_basis("crystals", growth, wider, volumes)))
     enough, few = (
         uptake.attempts >= rules.attempts_per_dopant,
         "the chain tried too little to say how much goes into the grain",
@@ -172,8 +174,12 @@ def _boundary(runs: CompositionRuns, here: Here, want: Question) -> tuple[Criter
     less = at_most(f"{label} per volume of {name} over A_ref", "", amount, rules.reducible_density)
     cells = [cell for side in volumes for cell in side]
     return (
-        _equilibrated(only_if(less, enough, reason), cells, rules).resting_on(_basis("glasses", denser, volumes)),
-        only_if(gain, enough, reason).resting_on(_basis("glass runs", why, transports)).beside(hotter, remark(hotter)),
+        _equilibrated(only_if(less, enough, reason), cells, rules).resting_on(
+            _basis("glasses", amount, denser, volumes)
+        ),
+        only_if(gain, enough, reason)
+        .resting_on(_basis("glass runs", sigma, why, transports))
+        .beside(hotter, remark(hotter)),
     )
 
 
@@ -214,8 +220,9 @@ def _sides(transports: Transports, mobile: str) -> tuple[list[Estimate], list[Es
     return [one for one in above if one is not None], [one for one in below if one is not None]
 
 
-def _basis(source: Source, found: LogRatio | None, sides: Sequence[Sequence[object]]) -> Basis:
-    return Basis.of_ratio(source, min(len(side) for side in sides), found)
+def _basis(source: Source, ratio: Interval, found: LogRatio | None, sides: Sequence[Sequence[object]]) -> Basis:
+    count = min(len(side) for side in sides)
+    return Basis.of_pooled(source, count, ratio) if found is None else Basis.of_ratio(source, count, found)
 
 
 def _transports(here: Here, runs: Sequence[SystemRuns]) -> list[Transported]:

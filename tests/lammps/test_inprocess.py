@@ -30,6 +30,14 @@ def test_tabulated_coulomb_sums_are_ten_times_more_exact(rocksalt, ionic):
         assert lammps.energy() == pytest.approx(exact, abs=1e-5)
 
 
+def test_a_shell_on_its_core_is_no_place_for_tables(rocksalt, polarisable):
+    with InProcessLammps(rocksalt, polarisable) as lammps:
+        lammps.set_positions(rocksalt.positions)
+        lammps.tabulate_coulomb()
+        with pytest.raises(ConfigError, match="of its core"):
+            lammps.set_positions(rocksalt.positions)
+
+
 def test_shells_on_their_cores_act_as_one_charge(rocksalt, polarisable, ionic):
     with InProcessLammps(rocksalt, polarisable) as lammps:
         lammps.set_pair("Mg", "O", 0.0, 1.0, 0.0)

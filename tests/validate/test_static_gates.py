@@ -22,6 +22,12 @@ def test_the_engines_agree_on_a_displaced_crystal(published):
     assert all(check.passed for check in checks_of([found]))
 
 
+def test_the_engines_agree_on_a_crystal_whose_symmetry_keeps_a_shell_on_its_core(published):
+    # The O of P-O-P lies at a centre of inversion.
+    found = difference(prototype("TiP2O7"), published, "crystal")
+    assert all(check.passed for check in checks_of([found]))
+
+
 @pytest.mark.parametrize("wrong", [{"energy": -2e-6}, {"force": 2e-4}, {"stress": 2e-3}, {"shell_force": 2e-4}])
 def test_one_structure_on_which_they_differ_fails_parity(wrong):
     good = Difference("a", 1e-8, 1e-8, 1e-8, 1e-8)

@@ -54,8 +54,9 @@ def _mpi_folders() -> list[Path]:
     return folders + [Path(str(entry.locate())).parent for entry in files if entry.name == _LIBRARY]
 
 
-#: Tables of 2^20 entries that begin closer to the core [Å] than any shell sits: errors below 1e-8 eV.
-_TABLE_BITS, _TABLE_START = 20, 0.001
+#: Tables of 2^20 entries: errors below 1e-8 eV. They begin so close to a core [Å]; a shell that is closer, as on an ion
+#: between two alike, is nowhere that LAMMPS could compute with so many digits.
+_TABLE_BITS, CLOSEST_SHELL = 20, 0.001
 
 
 class InProcessLammps:
@@ -147,7 +148,8 @@ class InProcessLammps:
 
         positions: of the ions [Å], ``shape=(n, 3)``. shells: of the shells [Å], ``shape=(n, 3)``, rows of
         ions without one are not read; on their cores by default.
-        Raises ConfigError for arrays of the wrong shape or with values that are not finite.
+        Raises ConfigError for arrays of the wrong shape or with values that are not finite, and for a shell on its core
+        where Coulomb terms are tabulated.
         """
         positions = np.array(positions, dtype=float)
         shells = positions if shells is None else np.asarray(shells, dtype=float)
@@ -157,6 +159,8 @@ class InProcessLammps:
         sites = np.concatenate([positions, shells[self._polarised]])
         if not np.isfinite(sites).all():
             raise ConfigError("positions hold values that are not finite; give coordinates in Å")
+        if self._overlay and (np.linalg.norm((shells - positions)[self._polarised], axis=1) < CLOSEST_SHELL).any():
+            raise ConfigError(f"a shell sits within {CLOSEST_SHELL:g} Å of its core, where tables of Coulomb terms end")
         self._positions = positions
         self._scatter(sites)
 
@@ -190,7 +194,7 @@ class InProcessLammps:
         shell that makes a constant of about 1e-5 eV for every polarisable ion. Tables are slow, but exact.
         """
         self.command(f"pair_style hybrid/overlay buck {self._cutoff!r} coul/long {self._cutoff!r}")
-        self.command(f"pair_modify pair coul/long table {_TABLE_BITS} tabinner {_TABLE_START!r}")
+        self.command(f"pair_modify pair coul/long table {_TABLE_BITS} tabinner {CLOSEST_SHELL!r}")
         self.command("pair_coeff * * coul/long")
         self._overlay = True
         self._set_pairs(self._pairs)

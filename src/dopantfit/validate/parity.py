@@ -8,7 +8,7 @@ import numpy as np
 from ase import Atoms
 
 from dopantfit.energy import ShellModel
-from dopantfit.lammps.inprocess import InProcessLammps
+from dopantfit.lammps.inprocess import CLOSEST_SHELL, InProcessLammps
 from dopantfit.potential import Potential
 from dopantfit.structures import labels_of
 from dopantfit.units import COULOMB_LAMMPS, EV_PER_A3_IN_GPA
@@ -20,6 +20,8 @@ from dopantfit.validate.subject import Subject
 
 #: Our shells are relaxed to this [eV/Å], so that what is left is the difference of the engines.
 _SHELLS = 1e-7
+#: How far ions are shaken at first where a shell sits on its core [Å].
+_SHAKEN = 0.02
 
 
 @dataclass(frozen=True)
@@ -37,13 +39,23 @@ class Difference:
 
 
 def difference(atoms: Atoms, potential: Potential, name: str) -> Difference:
-    """Evaluate one structure with both engines, with the constants of LAMMPS and at the same shells."""
-    ions = atoms.copy()
-    ions.calc = ShellModel(potential, tolerance=_SHELLS, coulomb=COULOMB_LAMMPS, structure_name=name)
-    energy, forces, stress = ions.get_potential_energy(), ions.get_forces(), ions.get_stress()
-    shells = ions.positions.copy()
+    """Evaluate one structure with both engines, with the constants of LAMMPS and at the same shells.
+
+    Where an ion's shell sits on its core by symmetry, as that of O half-way between two P, LAMMPS cannot tell the two
+    sites apart: ions are shaken a little then, and a little more, until no shell does.
+    """
+    ions, rng, shaken = atoms.copy(), np.random.default_rng(0), _SHAKEN
     polarised = [i for i, one in enumerate(labels_of(ions)) if potential.species[one].shell is not None]
-    shells[polarised] = ions.calc.results["shells"]
+    while True:
+        ions.calc = ShellModel(potential, tolerance=_SHELLS, coulomb=COULOMB_LAMMPS, structure_name=name)
+        energy, forces, stress = ions.get_potential_energy(), ions.get_forces(), ions.get_stress()
+        shells = ions.positions.copy()
+        shells[polarised] = ions.calc.results["shells"]
+        apart = np.linalg.norm(shells - ions.positions, axis=1)[polarised]
+        if not (apart < 2.0 * CLOSEST_SHELL).any():
+            break
+        ions.positions = atoms.positions + rng.normal(scale=shaken, size=atoms.positions.shape)
+        shaken *= 1.5
     with InProcessLammps(ions, potential) as lammps:
         lammps.tabulate_coulomb()
         lammps.set_positions(ions.positions, shells)

@@ -6,7 +6,7 @@ import pytest
 
 from dopantfit.statistics import Interval
 from dopantfit.study.confinement import confinement
-from dopantfit.study.uptake import Uptake
+from dopantfit.study.uptake import Uptake, as_change, as_ratio
 from made_up_results import bled, bound, equilibrated, number, rules, spectrum
 
 #: 5 at% of the dopant are in the boundary of `bled`, and 1 at% of it in this crystal: a share of 0.2 is all of it.
@@ -41,6 +41,12 @@ def test_where_spectra_and_chain_contradict_each_other_it_is_anything_of_both():
 @pytest.mark.parametrize(("chain", "crystals"), [(None, (CRYSTAL,)), (bled(), ()), (bled(), (equilibrated(1.0, O=9),))])
 def test_without_walkers_or_dopant_in_crystals_nothing_is_known(chain, crystals):
     assert uptake(chain, crystals=crystals).in_grain(Interval(0.5, 0.7, 0.6)) == Interval(0.0, 1.0)
+
+
+def test_what_crystals_have_is_said_as_a_ratio_or_as_a_change():
+    assert as_ratio(Interval(0.34, 0.78, 0.525)) == "0.525 (0.34 to 0.78)"
+    assert as_change(Interval(0.9937, 0.9943, 0.994)) == "-0.60 % (-0.63 to -0.57)"
+    assert as_ratio(Interval(0.0, 0.7)) == "(0 to 0.7)" and as_ratio(Interval(0.0, inf)) == "not known"
 
 
 def test_half_of_it_does_half_in_logarithms():

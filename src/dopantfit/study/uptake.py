@@ -79,12 +79,28 @@ class Uptake:
         """Return what the interval of the grain comes from."""
         return of_crystals.model_copy(update={"dopants": self.dopants, "exposure": self.exposure})
 
-    def told(self, check: Criterion, of_crystals: Interval, dopant: str) -> Criterion:
-        """The check with what crystals have and how much of it went into the grain, in its reason."""
+    def told(self, check: Criterion, of_crystals: str, dopant: str) -> Criterion:
+        """The check with what crystals have, in words, and how much dopant went into the grain, in its reason."""
         most, value = (100.0 * self.held * end for end in (self.part.high, self.part.value or 0.0))
-        middle = "" if of_crystals.value is None else f"{of_crystals.value:.3g} "
-        known = f"{middle}({of_crystals.low:.3g} to {of_crystals.high:.3g})"
-        crystals = f"crystals with {100.0 * self.held:.2g} at% {dopant}: {known}"
-        grain = f"the grain has {value:.2g} at%, {most:.2g} at most"
+        crystals = f"crystals with {100.0 * self.held:.2g} at% {dopant}: {of_crystals}" if self.held else ""
+        grain = "" if isinf(most) else f"the grain has {value:.2g} at%, {most:.2g} at most"
         parts = (check.reason, crystals, grain)
         return check.answering(check.answer, "; ".join(part for part in parts if part))
+
+
+def as_ratio(ratio: Interval) -> str:
+    """Say a ratio."""
+    return _said(ratio, ".3g", "")
+
+
+def as_change(ratio: Interval) -> str:
+    """Say a ratio as the change from one, in percent."""
+    low, high = (100.0 * (end - 1.0) for end in (ratio.low, ratio.high))
+    return _said(Interval(low, high, None if ratio.value is None else 100.0 * (ratio.value - 1.0)), "+.2f", " %")
+
+
+def _said(interval: Interval, form: str, unit: str) -> str:
+    if isinf(interval.high):
+        return "not known"
+    middle = "" if interval.value is None else f"{interval.value:{form}}{unit} "
+    return f"{middle}({interval.low:{form}} to {interval.high:{form}})"

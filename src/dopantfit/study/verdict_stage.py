@@ -15,7 +15,7 @@ from dopantfit.study.second_temperature import ratio_at_both, remark
 from dopantfit.study.spectrum_stage import ExchangeSpectrum
 from dopantfit.study.systems import boundary
 from dopantfit.study.transport_items import conductivity
-from dopantfit.study.uptake import Uptake
+from dopantfit.study.uptake import Uptake, as_change, as_ratio
 from dopantfit.study.verdict import (
     ONE_LOOK,
     Basis,
@@ -140,23 +140,23 @@ def _bulk(
     others = _by_potential(runs.crystals[0], here, want)
     check = agreed(check, {label: uptake.in_grain(one) for label, one in others.items()}, limit)
     fewest = min(sum(run.runs for run in side) for side in transports)
-    check = uptake.told(only_if(check, fewest >= rules.structures, _few(fewest, "run", rules)), ratio, want.dopant)
-    check = check.resting_on(uptake.basis(_basis("crystal runs", ratio, why, transports))).beside(
-        hotter, remark(hotter)
-    )
+    check = only_if(check, fewest >= rules.structures, _few(fewest, "run", rules))
+    basis = uptake.basis(_basis("crystal runs", ratio, why, transports))
+    check = uptake.told(check, as_ratio(ratio), want.dopant).resting_on(basis).beside(hotter, remark(hotter))
 
     after, before = ([one.volume_A3 for one in side] for side in volumes)
     growth, wider = ratio_of(after, before, want.look.tail)
     size = at_most("|volume change| of the grain", "", _magnitude(uptake.in_grain(growth)), rules.volume_change)
     size = _equilibrated(size, [cell for side in volumes for cell in side], rules)
-    size = uptake.told(size, growth, want.dopant).resting_on(uptake.basis(_basis("crystals", growth, wider, volumes)))
-    enough, few = (
-        uptake.attempts >= rules.attempts_per_dopant,
-        "the chain tried too little to say how much goes into the grain",
-    )
-    return only_if(check, enough or check.answer == "undecided", few), only_if(
-        size, enough or size.answer == "undecided", few
-    )
+    basis = uptake.basis(_basis("crystals", growth, wider, volumes))
+    size = uptake.told(size, as_change(growth), want.dopant).resting_on(basis)
+    return _tried(check, uptake, rules), _tried(size, uptake, rules)
+
+
+def _tried(check: Criterion, uptake: Uptake, rules: Rules) -> Criterion:
+    """Return the check, undecided where the chain tried too little to say how much went into the grain."""
+    enough = check.answer == "undecided" or uptake.attempts >= rules.attempts_per_dopant
+    return only_if(check, enough, "the chain tried too little to say how much goes into the grain")
 
 
 def _boundary(runs: CompositionRuns, here: Here, want: Question) -> tuple[Criterion, ...]:

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 
 from dopantfit.potential.checks import Pair
-from dopantfit.potential.model import Buckingham, Potential
+from dopantfit.potential.model import Potential
+from dopantfit.potential.terms import Buckingham
 from dopantfit.units import COULOMB
 
 #: Two repelling ions that turn over beyond this radius [Å] can be pushed across it by a hot melt or a random

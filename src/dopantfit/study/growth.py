@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from dopantfit.study.config import Rules
 from dopantfit.study.extent import CompositionExtent, Extent
 from dopantfit.study.outlook import (
-    Outlook,
+    AnswerPath,
     Price,
     Prices,
     Prospect,
     extents_from,
     largest,
     leaning,
-    outlook_of,
+    path_to_answer,
     predicted_error,
     resized,
     segments_in,
@@ -42,16 +42,16 @@ class Decision:
 
 @dataclass(frozen=True)
 class OpenCheck:
-    """A check that is open. outlook: what would answer it. target: what the next round has of what it rests on."""
+    """A check that is open. path: to what would answer it. target: what the next round has of what it rests on."""
 
     check: Criterion
-    outlook: Outlook
+    path: AnswerPath
     target: CompositionExtent | None
 
     @property
     def prospect(self) -> Prospect:
         """What would answer it, in words and numbers."""
-        return self.outlook.prospect
+        return self.path.prospect
 
     @property
     def is_of_share(self) -> bool:
@@ -88,20 +88,22 @@ def looked_at(check: Criterion, now: CompositionExtent, costs: Prices, rules: Ru
     """Say what would answer a check, and what the next round should have of what it rests on."""
     basis = check.basis
     if basis is None:
-        return OpenCheck(check, Outlook(Prospect.none("undecided", "")), None)
+        return OpenCheck(check, AnswerPath(Prospect.none("undecided", "")), None)
     if basis.source == "share":
         return _first(check, now, now, costs, "answered with the dopant's share")
     if _barred(check):
         few = rules.structures - basis.count
         if basis.source in ("walkers", "depths") or few <= 0:
-            return OpenCheck(check, Outlook(Prospect.none("undecided", "no more of this study would answer it")), None)
+            return OpenCheck(
+                check, AnswerPath(Prospect.none("undecided", "no more of this study would answer it")), None
+            )
         target = resized(now, basis, structures_in(now, basis) + few, segments_in(now, basis))
         return _first(check, now, target, costs, "more structures are asked for")
-    outlook = outlook_of(check, now, costs, tail)
-    if outlook.soonest is None and check.interval.value is None and basis.is_of_runs:
+    path = path_to_answer(check, now, costs, tail)
+    if path.soonest is None and check.interval.value is None and basis.is_of_runs:
         target = resized(now, basis, structures_in(now, basis), 2 * segments_in(now, basis))
         return _first(check, now, target, costs, "only bounds are known: runs of twice the length come first")
-    return OpenCheck(check, outlook, None if outlook.soonest is None else _doubled(basis, now, costs))
+    return OpenCheck(check, path, None if path.soonest is None else _doubled(basis, now, costs))
 
 
 def _barred(check: Criterion) -> bool:
@@ -123,7 +125,7 @@ def _first(check: Criterion, now: CompositionExtent, target: CompositionExtent, 
         segments=segments_in(target, basis) if basis else 0,
         words=f"{words}, {hours:.2g} core-hours" if hours else words,
     )
-    return OpenCheck(check, Outlook(prospect, None, target), target)
+    return OpenCheck(check, AnswerPath(prospect, None, target), target)
 
 
 def _doubled(basis: Basis, now: CompositionExtent, costs: Prices) -> CompositionExtent:
@@ -161,7 +163,7 @@ def decide(verdict: Verdict, extent: Extent, cost_of: CostOf, budget: float, tai
         if not wanted:
             stuck.append(index)
             continue
-        soonest = largest(one.outlook.soonest for one in wanted if one.outlook.soonest)
+        soonest = largest(one.path.soonest for one in wanted if one.path.soonest)
         needs = prices(cost_of, extent, index).between(extent.compositions[index - 1], soonest)
         grown = _affordable(following, index, wanted, cost_of, budget)
         if needs > left or grown == following:
@@ -184,10 +186,10 @@ def whole(verdict: Verdict, extent: Extent, cost_of: CostOf, tail: float) -> str
     if not all(_answerable(checks) for checks in found.values()):
         return "no more of this study would answer all that is open"
     wanted = [one for checks in found.values() for one in _wanted(checks)]
-    stays = all(one.is_of_share or one.outlook.stays is not None for one in wanted)
+    stays = all(one.is_of_share or one.path.stays is not None for one in wanted)
     needs = 0.0
     for index, checks in found.items():
-        sizes = ((one.outlook.stays if stays else None) or one.outlook.soonest for one in _wanted(checks))
+        sizes = ((one.path.stays if stays else None) or one.path.soonest for one in _wanted(checks))
         costs, now = prices(cost_of, extent, index), extent.compositions[index - 1]
         needs += costs.between(now, largest(one for one in sizes if one))
     if not stays:

@@ -81,7 +81,7 @@ class Prospect(Model):
 
 
 @dataclass(frozen=True)
-class Outlook:
+class AnswerPath:
     """A prospect, and the extents in it: the one that answers if the estimate stays, and the optimistic one."""
 
     prospect: Prospect
@@ -253,17 +253,19 @@ def _error_now(basis: Basis, now: CompositionExtent) -> float | None:
     return predicted_error(basis, now, now)
 
 
-def outlook_of(check: Criterion, now: CompositionExtent, prices: Prices, tail: float) -> Outlook:
+def path_to_answer(check: Criterion, now: CompositionExtent, prices: Prices, tail: float) -> AnswerPath:
     """Say what it would take to answer a check. tail: of the intervals that it will be answered with."""
     basis = check.basis
     if basis is None or check.limit is None:
-        return Outlook(Prospect.none("undecided", "not known"))
+        return AnswerPath(Prospect.none("undecided", "not known"))
     leans = leaning(check)
     found, soonest = (cheapest(check, now, prices, tail, spare) for spare in (0.0, 1.0))
     best = found or soonest
     if best is None:
         unknown = predicted_interval(basis, now, now, tail) is None
-        return Outlook(Prospect.none(leans, "nobody can tell what would answer it" if unknown else "not within reach"))
+        return AnswerPath(
+            Prospect.none(leans, "nobody can tell what would answer it" if unknown else "not within reach")
+        )
     size, hours = best
     words = f"{hours:.2g} more core-hours would answer it" + (" if it stays there" if found else " at best")
     prospect = Prospect(
@@ -275,7 +277,7 @@ def outlook_of(check: Criterion, now: CompositionExtent, prices: Prices, tail: f
         quenches=size.quenches if size.quenches > now.quenches else 0,
         words=words,
     )
-    return Outlook(prospect, found and found[0], (soonest or best)[0])
+    return AnswerPath(prospect, found and found[0], (soonest or best)[0])
 
 
 def largest(extents: Iterable[CompositionExtent]) -> CompositionExtent:

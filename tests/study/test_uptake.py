@@ -7,6 +7,7 @@ import pytest
 from dopantfit.statistics import Interval
 from dopantfit.study.confinement import confinement
 from dopantfit.study.uptake import Uptake, as_change, as_ratio
+from dopantfit.study.verdict import Hotter
 from made_up_results import bled, bound, equilibrated, number, rules, spectrum
 
 #: 5 at% of the dopant are in the boundary of `bled`, and 1 at% of it in this crystal: a share of 0.2 is all of it.
@@ -47,6 +48,21 @@ def test_what_crystals_have_is_said_as_a_ratio_or_as_a_change():
     assert as_ratio(Interval(0.34, 0.78, 0.525)) == "0.525 (0.34 to 0.78)"
     assert as_change(Interval(0.9937, 0.9943, 0.994)) == "-0.60 % (-0.63 to -0.57)"
     assert as_ratio(Interval(0.0, 0.7)) == "(0 to 0.7)" and as_ratio(Interval(0.0, inf)) == "not known"
+
+
+def test_what_a_second_temperature_says_counts_in_parts_too():
+    half = Uptake(Interval(0.5, 0.5, 0.5), 0.01, 1, 0.5, 100.0)
+    told = Hotter(
+        temperature_K=1000.0,
+        ratio=Interval(0.25, 1.44, 0.81),
+        alone=Interval(0.16, 0.64, 0.36),
+        energy_eV=Interval(-0.1, 0.3, 0.1),
+        joined=True,
+    )
+    found = half.hotter_in_grain(told)
+    assert (found.ratio.value, found.alone.low) == pytest.approx((0.9, 0.4))
+    assert (found.energy_eV.low, found.energy_eV.high) == pytest.approx((-0.05, 0.15))
+    assert half.hotter_in_grain(None) is None
 
 
 def test_half_of_it_does_half_in_logarithms():

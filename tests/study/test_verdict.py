@@ -1,9 +1,11 @@
 """The verdict answers where an interval lies on one side of its number, and says undecided everywhere else."""
 
+from math import exp, log
+
 import pytest
 
 from dopantfit.statistics import Interval
-from dopantfit.study.verdict import all_of, any_of, at_least, at_most, only_if
+from dopantfit.study.verdict import Basis, all_of, any_of, at_least, at_most, only_if
 
 
 @pytest.mark.parametrize(
@@ -39,3 +41,12 @@ def test_kleene_logic():
     assert any_of(["no", "yes", "undecided"]) == "yes"
     assert any_of(["no", "no"]) == "no"
     assert all_of([]) == any_of([]) == "undecided"
+
+
+def test_a_pooled_ratio_rests_on_as_much_scatter_as_its_interval_shows():
+    # exp(±0.49) about 0.5: one standard error is a quarter, of sixteen structures a spread of one.
+    half = 1.96 * 0.25
+    basis = Basis.of_pooled("crystal runs", 16, Interval(0.5 * exp(-half), 0.5 * exp(half), 0.5))
+    assert (basis.mean, basis.spread) == pytest.approx((log(0.5), 1.0), rel=1e-3)
+    assert basis.within == basis.spread
+    assert Basis.of_pooled("crystal runs", 16, Interval(0.0, 0.7)).mean is None

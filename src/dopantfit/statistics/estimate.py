@@ -126,8 +126,7 @@ class Interval:
     def times(self, factor: "Interval") -> "Interval":
         """Product with an independent quantity that is not negative: from the smallest that ends make to the largest.
 
-        A limit on either side is passed as rarely as by that of the two whose limit is passed more often, where both
-        scatter alike, and more rarely where one of them scatters most.
+        It is wide: an end is missed only where one of the two misses its own by more than the other spares.
         """
         ends = [_product(mine, other) for mine in (self.low, self.high) for other in (factor.low, factor.high)]
         known = self.value is not None and factor.value is not None

@@ -11,7 +11,7 @@ from dopantfit import Potential
 from dopantfit.errors import ConfigError
 from dopantfit.fit.config import FitConfig, parse_config
 from dopantfit.fit.data import load_targets
-from dopantfit.fit.inputs import fit_files, label_sources, set_files
+from dopantfit.fit.inputs import fit_files, input_digest, label_sources, set_files
 from dopantfit.fit.residuals import energy_groups
 from dopantfit.pipeline.steps import stale_fit
 from dopantfit.reference.frames import load_set, write_set
@@ -88,6 +88,21 @@ def test_a_change_of_either_set_makes_the_fit_stale(folder: Path) -> None:
         path.write_text(text.replace("energy=-", "energy=-1"))
         assert "has changed since" in stale_fit(folder, record)
         path.write_text(text)
+
+
+def test_labels_that_are_measured_after_a_fit_leave_it_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "manifest.toml"
+    path.write_text('name = "two"\n\n[split]\nreason = ""\n')
+    before = input_digest(path)
+    assert before == sha256_of(path)
+    check = "[label_check]\nDFT = { force_error = 0.1 }\n"
+    for late in (f"\n{check}", f'\n{check}\n[label_check."more"]\nforce_error = 0.2\n'):
+        path.write_text(f'name = "two"\n\n[split]\nreason = ""\n{late}')
+        assert input_digest(path) == before
+    path.write_text(f'name = "two"\n\n{check}\n[split]\nreason = "another"\n')
+    assert input_digest(path) != before
+    path.write_text(f'name = "two"\n\n{check}\n[split]\nreason = ""\n')
+    assert input_digest(path) == before
 
 
 @pytest.mark.parametrize("other", ["../one/../one/frames", "../copy", "../link"])

@@ -73,18 +73,3 @@ def test_the_interval_of_a_ratio_covers_the_true_ratio_95_times_in_100():
 )
 def test_ratios_of_bounds_reach_as_far_as_any_pair_of_values(above, below, ratio):
     assert above.over(below) == ratio
-
-
-def test_steps_of_a_product_add_in_quadrature():
-    one, other = Interval(9.0, 11.0, 10.0), Interval(19.0, 22.0, 20.0)
-    found, same = one.times(other), other.times(one)
-    # To less there are 20 and 10, and 1 back where both go; to more 20 and 20, and 2 more for both.
-    assert (found.low, found.value, found.high) == pytest.approx((200.0 - 500**0.5, 200.0, 200.0 + 804**0.5))
-    assert (found.low, found.high) == pytest.approx((same.low, same.high))
-    assert one.times(Interval(2.0, 2.0, 2.0)) == Interval(18.0, 22.0, 20.0)
-
-
-def test_a_product_without_best_estimates_reaches_as_far_as_any_pair():
-    assert Interval(-1.0, 2.0).times(Interval(3.0, 5.0, 4.0)) == Interval(-5.0, 10.0)
-    assert Interval(-1.0, inf, 1.0).times(Interval(0.0, 2.0, 1.0)) == Interval(-2.0, inf, 1.0)
-    assert Interval(-inf, inf).times(Interval(0.0, 0.0, 0.0)) == Interval(0.0, 0.0)

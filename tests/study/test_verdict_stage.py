@@ -195,8 +195,7 @@ def test_the_interval_of_the_grain_holds_the_truth_in_95_of_100(loss):
         logs = rng.normal(loss, 0.5, 16)
         half = half_width(float(logs.std(ddof=1)) / 4.0, 16)
         low, high = poisson_interval(counted) if counted else (0.0, poisson_limit(0))
-        part = Interval(0.08 * low, 0.08 * high, 0.08 * counted)
-        found = Interval(logs.mean() - half, logs.mean() + half, logs.mean()).times(part)
+        found = Interval(logs.mean() - half, logs.mean() + half).times(Interval(0.08 * low, 0.08 * high))
         missed[0] += found.low > truth
         missed[1] += found.high < truth
     assert sum(missed) <= 0.05 * 2000

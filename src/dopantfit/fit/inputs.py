@@ -1,6 +1,8 @@
 """The files that a fit reads, each under the one name that records have for it."""
 
+import hashlib
 import os
+import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +12,23 @@ from dopantfit.fit.config import FitConfig
 from dopantfit.reference.frames import FRAMES_FILE
 from dopantfit.reference.manifest import MANIFEST_FILE, load_manifest
 from dopantfit.reference.plan import PLAN_FILE
+from dopantfit.workflow.provenance import sha256_of
+
+#: What `dopantfit reference compare` writes into a manifest, up to the next table.
+_LABEL_CHECK = re.compile(rb"^\[label_check\b.*?(?=^\[(?!label_check\b)|\Z)", re.MULTILINE | re.DOTALL)
+
+
+def input_digest(path: str | os.PathLike[str]) -> str:
+    """SHA-256 of a file that a fit reads; of a manifest, of all but how far its labels are from DFT.
+
+    That may be measured after the fit, and changes nothing that the fit computes.
+    """
+    if Path(path).name != MANIFEST_FILE:
+        return sha256_of(path)
+    sha256_of(path)  # says what is wrong with a file that cannot be read
+    content = Path(path).read_bytes()
+    rest = _LABEL_CHECK.sub(b"", content)
+    return hashlib.sha256(content if rest == content else rest.rstrip(b"\n") + b"\n").hexdigest()
 
 
 def fit_files(config: FitConfig, file: Path) -> dict[str, Path]:

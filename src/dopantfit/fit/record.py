@@ -8,7 +8,7 @@ from typing import Any
 from dopantfit.fit.ensemble import MEMBERS, save_ensemble
 from dopantfit.fit.errors_by_group import FrameComparison, error_tables
 from dopantfit.fit.exchange_errors import exchange_record, rms_by_side
-from dopantfit.fit.inputs import fit_files, label_sources
+from dopantfit.fit.inputs import fit_files, input_digest, label_sources
 from dopantfit.fit.preoptimise import table_entries
 from dopantfit.fit.record_schema import ExchangeRecord, FitRecord
 from dopantfit.fit.run import FitPlan, FitResult, load_potential, starts_as_json
@@ -178,7 +178,11 @@ def _payload(
         "seconds": result.seconds,
         "held": [one.model_dump() for one in plan.held],
         "record": Provenance.of(
-            fit_files(config, plan.file), config.model_dump(mode="json"), seed=config.seed, started=started
+            fit_files(config, plan.file),
+            config.model_dump(mode="json"),
+            seed=config.seed,
+            started=started,
+            digest=input_digest,
         ).as_dict(),
     }
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from dopantfit.fit.config import load_config
-from dopantfit.fit.inputs import fit_files
+from dopantfit.fit.inputs import fit_files, input_digest
 from dopantfit.fit.record import POTENTIAL_FILE, RECORD_FILE
 from dopantfit.fit.record_schema import FitRecord
 from dopantfit.validate.presets import GATE_PRESETS, gate_preset
@@ -35,7 +35,7 @@ def stale_fit(folder: Path, record: FitRecord) -> str:
             return f"{files[name]} is a new input"
         if not files[name].is_file():
             return f"{files[name]} is missing"
-        if sha256_of(files[name]) != known[name]:
+        if input_digest(files[name]) != known[name]:
             return f"{files[name]} has changed since"
     potential = folder / POTENTIAL_FILE
     return "" if holds(potential, record.potential_sha256) else f"{potential} is not what it wrote"

@@ -124,30 +124,14 @@ class Interval:
         return Interval(low, self.high / other.low if other.low > 0.0 else inf)
 
     def times(self, factor: "Interval") -> "Interval":
-        """Product with an independent quantity that is not negative.
+        """Product with an independent quantity that is not negative: from the smallest that ends make to the largest.
 
-        From the product of the best estimates to the farthest product of ends there are three steps: by either quantity
-        alone, and what the two add together. They add in quadrature, which is what independent errors do. Where a best
-        estimate is missing, or an end is infinite, the interval reaches as far as any pair of values does.
+        It is wide: an end is missed only where one of the two misses its own by more than the other spares.
         """
-        low, high = self._products(factor)
-        if self.value is None or factor.value is None:
-            return Interval(low, high)
-        value = _product(self.value, factor.value)
-        if isinf(low) or isinf(high):
-            return Interval(low, high, value)
-        alone = (
-            self._products(Interval(factor.value, factor.value)),
-            factor._products(Interval(self.value, self.value)),
-        )
-        down = _steps(value - low, *(value - end for end, _ in alone))
-        up = _steps(high - value, *(end - value for _, end in alone))
-        return Interval(value - down, value + up, value)
-
-    def _products(self, factor: "Interval") -> tuple[float, float]:
-        """The smallest and the largest product of two ends."""
         ends = [_product(mine, other) for mine in (self.low, self.high) for other in (factor.low, factor.high)]
-        return min(ends), max(ends)
+        known = self.value is not None and factor.value is not None
+        value = _product(self.value or 0.0, factor.value or 0.0) if known else None
+        return Interval(min(ends), max(ends), value)
 
     def magnitude(self) -> "Interval":
         """Return the interval of the absolute value."""
@@ -180,8 +164,3 @@ def interval_of(estimate: Estimate | None) -> Interval:
 def _product(one: float, other: float) -> float:
     """Product in which nothing of what has no end is nothing."""
     return one * other if one and other else 0.0
-
-
-def _steps(far: float, one: float, other: float) -> float:
-    """Quadrature of two steps, and of what they lack of the way that they go together."""
-    return hypot(one, other, max(0.0, far - one - other))

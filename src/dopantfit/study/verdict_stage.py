@@ -79,7 +79,7 @@ class Question(Model):
     look: Look = ONE_LOOK
 
 
-@typed_action(Question, Verdict, version=9)
+@typed_action(Question, Verdict, version=8)
 def verdict(here: Here, want: Question) -> Product[Verdict]:
     """Answer the three requirements for every composition, and the question for the dopant."""
     found = {one.index: as_answered(one.index, requirements(one, here, want), want.look) for one in want.compositions}

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dopantfit.errors import ConfigError
-from dopantfit.fit.inputs import set_files
+from dopantfit.fit.inputs import input_digest, set_files
 from dopantfit.validate import presets, thresholds
 from dopantfit.validate.dynamics import recipe_sha256
 from dopantfit.validate.exchange_labels import exchange_files
@@ -58,7 +58,7 @@ def _record(subject: Subject, started: float) -> Provenance:
         inputs[Path(subject.source).name] = Path(subject.source)
     inputs |= set_files(subject.config, folder) | exchange_files(subject.settings, folder)
     settings = {"level": {subject.preset_name: asdict(subject.preset)}, **subject.settings.model_dump(mode="json")}
-    return Provenance.of(inputs, settings, seed=subject.config.seed, started=started)
+    return Provenance.of(inputs, settings, seed=subject.config.seed, started=started, digest=input_digest)
 
 
 def _limits(settings: Settings) -> str:

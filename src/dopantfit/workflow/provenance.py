@@ -7,7 +7,7 @@ import platform
 import secrets
 import stat
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -86,14 +86,16 @@ class Provenance:
         *,
         seed: int | None,
         started: float,
+        digest: Callable[[str | os.PathLike[str]], str] = sha256_of,
     ) -> Self:
         """Make the record of a piece of work that ends now.
 
         inputs: path of every input file, by name.
         started: ``time.time()`` at its start [s].
+        digest: hash of a file, where not all of it counts.
         """
         return cls(
-            inputs={name: sha256_of(path) for name, path in inputs.items()},
+            inputs={name: digest(path) for name, path in inputs.items()},
             versions=installed_versions(),
             seed=seed,
             configuration=dict(configuration),

@@ -26,6 +26,7 @@ from dopantfit.terminal import (
     print_json,
     print_parts,
     refusal,
+    show_notices,
 )
 from dopantfit.transport.cli import transport_app
 from dopantfit.validate.cli import validate
@@ -131,6 +132,7 @@ def main() -> None:
     output that is full ends it with status 1, one that was closed with status 1 and no word.
     """
     prepare_streams()
+    show_notices()
     if "--help" in sys.argv or len(sys.argv) == 1:
         load_help()
     try:

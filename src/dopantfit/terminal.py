@@ -1,6 +1,7 @@
 """What every verb prints with: JSON for programs, tables for people; errors and progress go to standard error."""
 
 import json
+import logging
 import os
 import sys
 from contextlib import suppress
@@ -58,6 +59,22 @@ def prepare_streams() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")
+
+
+class _OnStandardError(logging.Handler):
+    """Prints what is logged, a line each."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print one record."""
+        typer.echo(record.getMessage(), err=True)
+
+
+def show_notices() -> None:
+    """Let the program's own notices (`logging` below "dopantfit") be printed on standard error."""
+    logger = logging.getLogger("dopantfit")
+    if not logger.handlers:
+        logger.addHandler(_OnStandardError())
+        logger.setLevel(logging.INFO)
 
 
 def load_help() -> None:

@@ -6,6 +6,7 @@ files that are kept hold a digest of all sources of the kernel's folder, whereve
 in the user's cache, or in ``NUMBA_CACHE_DIR``. Kernels call kernels of their own folder only.
 """
 
+import logging
 from contextlib import suppress
 from functools import cache
 from hashlib import sha256
@@ -59,18 +60,18 @@ class _KeyedByAllSources(CompileResultCacheImpl):
 class _KernelCache(FunctionCache):
     _impl_class = _KeyedByAllSources
 
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """What was kept of a kernel; where nothing was, it is compiled next."""
+        found = super().load_overload(sig, target_context)
+        if found is None:
+            say_that_it_compiles()
+        return found
 
-#: Kernels that keep what is compiled, in the order in which they were defined.
-_KEPT: list[Any] = []
 
-
-def is_compiled() -> bool:
-    """Whether kernels of these sources were compiled on this machine before; if not, the first call takes a while."""
-    for kept in _KEPT:
-        path, digest = Path(kept._impl.locator.get_cache_path()), digest_of_sources(Path(__file__).parent)
-        if any(path.glob(f"*{digest}*.nbi")):
-            return True
-    return not _KEPT  # without a folder to keep them in nobody can tell
+@cache
+def say_that_it_compiles() -> None:
+    """Say once in a process that kernels are compiled, which happens once on a machine."""
+    logging.getLogger(__name__).info("the engine is compiled for this machine, once: up to half a minute")
 
 
 def kernel(function: Function) -> Function:
@@ -79,6 +80,5 @@ def kernel(function: Function) -> Function:
     # Without a folder that can be written nothing is kept: every process compiles for itself.
     with suppress(RuntimeError, OSError):
         compiled._cache = _KernelCache(function)
-        _KEPT.append(compiled._cache)
     result: Function = compiled
     return result

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from dopantfit.energy.arrays import Floats
-from dopantfit.energy.kernel_cache import is_compiled
 from dopantfit.errors import CollapseError, ConfigError, ConvergenceError
 from dopantfit.fit.budget import FittedLevel, check_budget, run_budget
 from dopantfit.fit.cell import RelaxedCell, relax_cell
@@ -201,8 +200,6 @@ def _run_fit(
     observer: ProgressObserver,
 ) -> FitResult:
     watch = _Stopwatch(observer)
-    if not is_compiled():
-        observer.say("the engine is compiled for this machine, once: about half a minute")
     frames = Objective(plan.space, plan.training, plan.config.guards)
     objective = including(frames, plan.fitted_differences)
     start_cost = objective.cost(plan.space.start)

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from dopantfit.cli import app
 from dopantfit.errors import ConfigError
-from dopantfit.report.dopants import compare_dopants
+from dopantfit.report.dopants import cells_of, columns_of, compare_dopants
 
 ROOT = Path(__file__).parents[2]
 
@@ -47,6 +47,24 @@ def test_markdown_has_a_column_a_fit_and_no_quantity_that_nothing_is_known_of(tm
     assert "gates" in rows and all(set(row.split(" | ")) - {"", "unknown"} for row in rows.values())
     # A quantity of an absolute value has bars of its own, which are no borders of cells.
     assert all(len(line.replace("\\|", "").split("|")) == 5 for line in (head, *lines))
+
+
+def test_fits_of_one_dopant_are_told_apart_and_exchange_energies_stand_by_partner():
+    rows = compare_dopants([ROOT / "fits" / name for name in ("Mg", "LATP-Mg", "Ga")])
+    columns = columns_of(rows)
+    cells = {row.folder: dict(zip(columns, cells_of(row, columns, rows), strict=True)) for row in rows}
+    assert sorted(one["dopant"] for one in cells.values()) == ["Ga +3", "Mg +2, LATP-Mg", "Mg +2, Mg"]
+    (ga,) = [row for row in rows if row.dopant == "Ga"]
+    outcomes = json.loads((ROOT / "fits" / "Ga" / "fit.json").read_text())["exchanges"]["energies"]
+    with_li = [one for one in outcomes if one["partner"] == "Li"]
+    fitted, reference = (sum(found) / len(with_li) for found in zip(*(_both(one) for one in with_li), strict=True))
+    assert ga.exchanges["Li"] == pytest.approx((fitted, reference))
+    (told,) = [text for name, text in cells[ga.folder].items() if name.startswith("mean exchange energy")]
+    assert f"Li {fitted:+.2f} ({reference:+.2f})" in told
+
+
+def _both(outcome):
+    return outcome["energies"]["fitted"], outcome["reference"]
 
 
 def test_a_folder_that_is_no_fit_is_named(tmp_path):

@@ -69,7 +69,8 @@ def new(
     if code not in CODES:
         raise ConfigError(f"--code {code}: expected one of {', '.join(CODES)}")
     request = make_request(dopant, charge, like, host, potential, structure, root)
-    start, compound = start_potential(request), simple_compound(request)
+    start, _ = start_potential(request), request.cells  # a charge that no host cell can balance needs no compound
+    compound = simple_compound(request)
     fit = request.root / "fits" / request.dopant
     sets = planned_sets(request, compound, fit, calculator)
     texts = _fit_texts(request, compound, start, sets, fit)

@@ -10,7 +10,7 @@ from ase.data import chemical_symbols
 from dopantfit.errors import ConfigError
 from dopantfit.potential import Potential, library_names
 from dopantfit.structures import Host, Substitution, labels_of, load_host, substituted
-from dopantfit.structures.hosts import check_potential, host_names
+from dopantfit.structures.hosts import check_potential
 from dopantfit.structures.prototypes import Crystal
 
 
@@ -162,5 +162,5 @@ def _potential_of(host: Host) -> str:
             return name
     raise ConfigError(
         f"host {host.name}: the library has no potential with just {', '.join(host.charges)}; name that of the host "
-        f"with --potential (hosts with one: {', '.join(host_names())})"
+        "with --potential"
     )

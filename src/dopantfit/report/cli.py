@@ -67,5 +67,5 @@ def compare(
     columns = dopants.columns_of(rows)
     table = Table(*columns)
     for row in rows:
-        table.add_row(*map(escape, dopants.cells_of(row, columns)))
+        table.add_row(*map(escape, dopants.cells_of(row, columns, rows)))
     print_parts(table, escape(f"page     {page}"))

@@ -1,10 +1,12 @@
 """Dopants side by side: what is known of each fit, its gates and its study, those first of which most is decided."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from html import escape
 from math import isfinite
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from dopantfit.errors import ConfigError
@@ -25,8 +27,9 @@ VALIDATION_FILE = "validation.json"
 class DopantRow:
     """One dopant. forces: RMS errors of held-out frames [eV/Å] by what they are of. energies: [meV/atom].
 
-    gates: what they said, in words. requirements: answers by name. numbers: of the highest dose, by quantity, as an
-    interval in words. hours: that the records of fit, gates and study name together, tasks of the study one by one.
+    exchanges: by partner, means of the fitted and of the reference's exchange energies that both know [eV]. gates: what
+    they said, in words. requirements: answers by name. numbers: of the highest dose, by quantity, as an interval in
+    words. hours: that the records of fit, gates and study name together, tasks of the study one by one.
     """
 
     folder: str
@@ -34,11 +37,17 @@ class DopantRow:
     formal_charge: int | None
     forces: dict[str, float]
     energies: float | None
+    exchanges: dict[str, tuple[float, float]]
     gates: str
     verdict: str
     requirements: dict[str, str]
     numbers: dict[str, str]
     hours: float
+
+    @property
+    def name(self) -> str:
+        """The dopant and its charge."""
+        return self.dopant if self.formal_charge is None else f"{self.dopant} {self.formal_charge:+d}"
 
     @property
     def decided(self) -> int:
@@ -50,6 +59,8 @@ class DopantRow:
         return {**asdict(self), "decided": self.decided}
 
 
+#: Column of the exchange energies.
+_EXCHANGES = "mean exchange energy (eV; by the labels)"
 _ORDER = {"yes": 0, "no": 1, "undecided": 2}
 
 
@@ -79,6 +90,7 @@ def _row(folder: Path) -> DopantRow:
         formal_charge=dopant.get("formal_charge"),
         forces={} if errors is None else _forces(errors, str(dopant.get("label"))),
         energies=None if errors is None or not errors.energies else 1000.0 * errors.energies[0].rms_error,
+        exchanges=_exchanges(fit),
         gates=_gates(gates),
         verdict="no fit yet" if fit is None else "no study yet" if verdict is None else verdict.answer,
         requirements={} if verdict is None else {name: str(one) for name, one in verdict.requirements.items()},
@@ -92,6 +104,18 @@ def _forces(errors: SideErrors, dopant: str) -> dict[str, float]:
     wanted[("all", "all")] = "all ions"
     found = {(one.kind, one.name): one.rms_error for one in errors.forces}
     return {name: found[key] for key, name in wanted.items() if key in found}
+
+
+def _exchanges(fit: FitRecord | None) -> dict[str, tuple[float, float]]:
+    known = defaultdict[str, list[tuple[float, float]]](list)
+    for one in () if fit is None or fit.exchanges is None else fit.exchanges.energies:
+        fitted = one.energies.get("fitted")
+        if fitted is not None:
+            known[one.partner].append((fitted, one.reference))
+    return {
+        partner: (fmean(fitted for fitted, _ in known[partner]), fmean(reference for _, reference in known[partner]))
+        for partner in sorted(known)
+    }
 
 
 def _gates(record: ValidationRecord | None) -> str:
@@ -126,21 +150,25 @@ def columns_of(rows: Sequence[DopantRow]) -> tuple[str, ...]:
     """The columns of the table: those of every dopant, and each quantity that some study has."""
     return (
         *("dopant", "verdict", "decided", "gates", "force error (eV/Å)", "energy error (meV/atom)"),
+        *([_EXCHANGES] if any(row.exchanges for row in rows) else []),
         *dict.fromkeys(name for row in rows for name in row.numbers),
         "hours of work",
     )
 
 
-def cells_of(row: DopantRow, columns: Sequence[str]) -> list[str]:
-    """The cells of a row in the order of the columns."""
-    charge = "" if row.formal_charge is None else f" {row.formal_charge:+d}"
+def cells_of(row: DopantRow, columns: Sequence[str], rows: Sequence[DopantRow]) -> list[str]:
+    """The cells of one of the rows in the order of the columns; its folder where another is of the same dopant."""
+    alike = [one for one in rows if one.name == row.name]
     known = {
-        "dopant": f"{row.dopant}{charge}",
+        "dopant": row.name if len(alike) == 1 else f"{row.name}, {Path(row.folder).name}",
         "verdict": row.verdict,
         "decided": f"{row.decided} of {len(row.requirements)}" if row.requirements else "",
         "gates": row.gates,
         "force error (eV/Å)": ", ".join(f"{name} {error:.2f}" for name, error in row.forces.items()),
         "energy error (meV/atom)": "" if row.energies is None else f"{row.energies:.0f}",
+        _EXCHANGES: ", ".join(
+            f"{partner} {fitted:+.2f} ({reference:+.2f})" for partner, (fitted, reference) in row.exchanges.items()
+        ),
         "hours of work": f"{row.hours:.2f}",
     }
     return [known.get(name, row.numbers.get(name, "")) for name in columns]
@@ -149,7 +177,7 @@ def cells_of(row: DopantRow, columns: Sequence[str]) -> list[str]:
 def markdown_of(rows: Sequence[DopantRow]) -> str:
     """The table for a page of text: a column for each dopant, without quantities that are known of none."""
     columns = columns_of(rows)
-    lines = list(zip(columns, *(cells_of(row, columns) for row in rows), strict=True))
+    lines = list(zip(columns, *(cells_of(row, columns, rows) for row in rows), strict=True))
     known = [line for line in lines if set(line[1:]) - {"", "unknown"}]
     # A bar within a cell, as of an absolute value, would end it.
     written = ["| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in known]
@@ -160,7 +188,7 @@ def write_page(rows: Sequence[DopantRow], path: Path) -> None:
     """Write one HTML page with the table; it opens without a network."""
     columns = columns_of(rows)
     head = "".join(f"<th>{escape(name)}</th>" for name in columns)
-    cells = ("".join(f"<td>{escape(cell)}</td>" for cell in cells_of(row, columns)) for row in rows)
+    cells = ("".join(f"<td>{escape(cell)}</td>" for cell in cells_of(row, columns, rows)) for row in rows)
     body = "\n".join(f"<tr>{row}</tr>" for row in cells)
     write_text_atomic(path, _PAGE.format(head=head, body=body))
 

@@ -1,6 +1,7 @@
 """What the program knows of a host: its ions, its crystal, what was measured of it. Units: Å, K, e."""
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 from functools import cached_property
 from itertools import pairwise
@@ -49,6 +50,13 @@ class SubstitutionRule(Table):
 
     replaced: Text
     partner: Text
+
+
+_ELEMENT = re.compile("[A-Z][a-z]?")
+
+
+def _listed(labels: Iterable[str]) -> str:
+    return ", ".join(sorted(labels))
 
 
 class HostCrystal(Table):
@@ -151,6 +159,12 @@ class Limit(Table):
     unit: str
     reason: Text
 
+    @model_validator(mode="after")
+    def _is_a_range(self) -> "Limit":
+        if self.low is not None and self.high is not None and self.low > self.high:
+            raise ValueError(f"low = {self.low:g} is above high = {self.high:g}: nothing lies between them")
+        return self
+
 
 class HostThresholds(Table):
     """What a potential must reproduce of the host."""
@@ -211,6 +225,12 @@ class Host(Table):
             if label not in self.charges:
                 yield f"{label} is an ion of this host, but charges does not name it; add its formal charge"
         yield from self._charge_contradictions()
+        written = set(_ELEMENT.findall(self.formula))
+        ions = {element for label in named for element in _ELEMENT.findall(label)[:1]}
+        if written != ions:
+            yield f"formula = {self.formula!r} names {_listed(written)}, the other entries {_listed(ions)}; mend one"
+        if rule.replaced == rule.partner:
+            yield f"substitution: {rule.partner} cannot replace itself; name another partner"
         for what, label in (("replaced", rule.replaced), ("partner", rule.partner)):
             if label not in self.framework:
                 yield f"substitution.{what} = {label!r} is not in framework = {list(self.framework)}; add it there"

@@ -3,9 +3,11 @@
 import csv
 import json
 import sys
+from collections import Counter
 from concurrent.futures import Future
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,6 +21,7 @@ from dopantfit.boundary.spectrum.check import ChainPoint, agreement
 from dopantfit.boundary.spectrum.config import Sampling, Thermodynamics
 from dopantfit.boundary.spectrum.figures import draw_spectrum
 from dopantfit.boundary.spectrum.occupation import dilute_weights
+from dopantfit.boundary.spectrum.placing import with_one_dopant
 from dopantfit.boundary.spectrum.question import SpectrumQuestion
 from dopantfit.boundary.spectrum.record import Band
 from dopantfit.boundary.spectrum.run import run_spectrum
@@ -356,3 +359,17 @@ def test_a_long_chain_of_relaxed_swaps_is_where_the_spectrum_of_the_same_cell_sa
     # Successive states remember each other over some three attempts: 100 independent ones, three standard deviations.
     error = 3.0 * np.sqrt(expected * (1.0 - expected) / 100.0)
     assert np.all(np.abs(visits / visits.sum() - expected) < error + 0.02)
+
+
+@pytest.mark.parametrize(("dopant", "charge", "places"), [("Na", 1, {"Li"}), ("Mg", 2, {"Ti", "Al"})])
+def test_one_dopant_takes_a_place_of_its_charge(dopant, charge, places):
+    host = load_host()
+    atoms = host.doped(np.random.default_rng(1), Fraction(1, 2))
+    ions = {**host.charges, dopant: charge}
+    potential = SimpleNamespace(species={label: SimpleNamespace(formal_charge=each) for label, each in ions.items()})
+    doped = with_one_dopant(atoms, only_domain(atoms, "grain"), host, dopant, potential, np.random.default_rng(2))
+    before, after = Counter(labels_of(atoms)), Counter(labels_of(doped))
+    (replaced,) = (before - after).elements()
+    assert after[dopant] == 1 and replaced in places
+    assert sum(ions[label] * count for label, count in after.items()) == 0
+    assert host.framework_with(dopant, charge) == (host.framework if places == {"Li"} else (*host.framework, dopant))

@@ -84,9 +84,11 @@ def _asked(
     of, atoms = load_host(host), read_boundary(structure)
     sampling = parse_strict(Sampling, {**asked, "partners": sorted(of.exchangeable)}, "options")
     thermodynamics = parse_strict(Thermodynamics, terms, "options")
-    framework = (*of.framework, sampling.dopant)
+    loaded = Potential.load(potential)
+    ion = loaded.species.get(sampling.dopant)
+    framework = of.framework if ion is None else of.framework_with(sampling.dopant, ion.formal_charge)
     domains = find_domains(atoms, of, framework=framework) if bulk is None else only_domain(atoms, bulk)
-    question = SpectrumQuestion(atoms, domains, of, Potential.load(potential), sampling)
+    question = SpectrumQuestion(atoms, domains, of, loaded, sampling)
     question.check()
     return question, thermodynamics
 

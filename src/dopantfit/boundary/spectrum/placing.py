@@ -13,28 +13,31 @@ from dopantfit.structures import Host, labels_of, with_labels
 def with_one_dopant(
     atoms: Atoms, domains: Domains, host: Host, dopant: str, potential: Potential, rng: np.random.Generator
 ) -> Atoms:
-    """The structure with one dopant on a framework site of its amorphous domain, drawn at random, and its balance.
+    """The structure with one dopant on a place of its amorphous domain, drawn at random, and its balance.
+
+    Its places are those of the framework, of the mobile ion for a dopant that has no more charge than that.
 
     Mobile ions that the dopant brings take the largest voids of the domain, those that it removes are its nearest. In a
-    structure without amorphous domain any framework site may be drawn.
+    structure without amorphous domain any of them may be drawn.
     Raises ConfigError where there is no such site, or whole mobile ions cannot balance the dopant.
     """
     labels = np.array(labels_of(atoms), dtype=object)
     period = float(atoms.cell[2, 2])
     where = domains.amorphous if domains.intervals["amorphous"] else Span(0.0, period, period)
-    sites = np.flatnonzero(where.contains(atoms.positions[:, 2]) & np.isin(labels, list(host.framework)))
-    if not len(sites):
-        raise ConfigError(f"the structure has no {' or '.join(host.framework)} that {dopant} could take the place of")
-    site = int(rng.choice(sites))
     charges = {label: ion.formal_charge for label, ion in potential.species.items()}
+    places = host.places_of(charges[dopant])
+    sites = np.flatnonzero(where.contains(atoms.positions[:, 2]) & np.isin(labels, list(places)))
+    if not len(sites):
+        raise ConfigError(f"the structure has no {' or '.join(places)} that {dopant} could take the place of")
+    site = int(rng.choice(sites))
     extra, rest = divmod(charges[str(labels[site])] - charges[dopant], charges[host.mobile])
     if rest:
         raise ConfigError(f"whole {host.mobile} cannot balance one {dopant} for {labels[site]}; give a doped structure")
     labels[site] = dopant
     if extra > 0:
         anions = labels == host.polyanion.ligand
-        places, _ = largest_voids(atoms, anions, where, extra)
-        more = atoms + Atoms(f"H{extra}", positions=places)
+        voids, _ = largest_voids(atoms, anions, where, extra)
+        more = atoms + Atoms(f"H{extra}", positions=voids)
         return with_labels(more, [*labels, *[host.mobile] * extra])
     result = with_labels(atoms, list(labels))
     mobile = np.flatnonzero(labels == host.mobile)

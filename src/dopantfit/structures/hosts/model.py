@@ -278,6 +278,10 @@ class Host(Table):
         """Ions whose places a dopant takes: the mobile one where it has no more charge, else the framework's."""
         return (self.mobile,) if formal_charge <= self.charges[self.mobile] else self.framework
 
+    def framework_with(self, dopant: str, formal_charge: int) -> tuple[str, ...]:
+        """Cations of the framework, and a dopant of this charge where it takes their places."""
+        return (*self.framework, dopant) if self.places_of(formal_charge) == self.framework else self.framework
+
     def site_of(self, formal_charge: int) -> str:
         """The ion of the crystal without partners that a dopant of this charge replaces."""
         return self.mobile if formal_charge <= self.charges[self.mobile] else self.substitution.replaced

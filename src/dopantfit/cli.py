@@ -22,11 +22,11 @@ from dopantfit.terminal import (
     JsonOption,
     leave_standard_output,
     load_help,
+    notices_shown,
     prepare_streams,
     print_json,
     print_parts,
     refusal,
-    show_notices,
 )
 from dopantfit.transport.cli import transport_app
 from dopantfit.validate.cli import validate
@@ -132,12 +132,12 @@ def main() -> None:
     output that is full ends it with status 1, one that was closed with status 1 and no word.
     """
     prepare_streams()
-    show_notices()
     if "--help" in sys.argv or len(sys.argv) == 1:
         load_help()
     try:
         # Not standalone: usage errors come here too, instead of being drawn as a box.
-        status = app(standalone_mode=False)
+        with notices_shown():
+            status = app(standalone_mode=False)
         sys.stdout.flush()
     except DopantFitError as error:
         _end(str(error), 2)

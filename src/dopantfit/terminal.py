@@ -4,7 +4,8 @@ import json
 import logging
 import os
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from errno import ENOSPC
 from io import TextIOWrapper
 from types import ModuleType
@@ -69,12 +70,18 @@ class _OnStandardError(logging.Handler):
         typer.echo(record.getMessage(), err=True)
 
 
-def show_notices() -> None:
-    """Let the program's own notices (`logging` below "dopantfit") be printed on standard error."""
-    logger = logging.getLogger("dopantfit")
-    if not logger.handlers:
-        logger.addHandler(_OnStandardError())
-        logger.setLevel(logging.INFO)
+@contextmanager
+def notices_shown() -> Iterator[None]:
+    """While it lasts, the program's own notices (`logging` below "dopantfit") are printed on standard error."""
+    logger, handler = logging.getLogger("dopantfit"), _OnStandardError()
+    before = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before)
 
 
 def load_help() -> None:

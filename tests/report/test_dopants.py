@@ -58,9 +58,12 @@ def test_fits_of_one_dopant_are_told_apart_and_exchange_energies_stand_by_partne
     outcomes = json.loads((ROOT / "fits" / "Ga" / "fit.json").read_text())["exchanges"]["energies"]
     with_li = [one for one in outcomes if one["partner"] == "Li"]
     fitted, reference = (sum(found) / len(with_li) for found in zip(*(_both(one) for one in with_li), strict=True))
-    assert ga.exchanges["Li"] == pytest.approx((fitted, reference))
+    means = ga.exchanges["Li"]
+    assert (means.fitted, means.reference, means.at_rest, means.all) == pytest.approx((fitted, reference, 3, 3))
     (told,) = [text for name, text in cells[ga.folder].items() if name.startswith("mean exchange energy")]
     assert f"Li {fitted:+.2f} ({reference:+.2f})" in told
+    (boron,) = compare_dopants([ROOT / "fits" / "B"])
+    assert str(boron.exchanges["Al"]).endswith(", 1 of 2 at rest)")
 
 
 def _both(outcome):

@@ -23,12 +23,12 @@ def input_digest(path: str | os.PathLike[str]) -> str:
 
     That may be measured after the fit, and changes nothing that the fit computes.
     """
+    whole = sha256_of(path)
     if Path(path).name != MANIFEST_FILE:
-        return sha256_of(path)
-    sha256_of(path)  # says what is wrong with a file that cannot be read
+        return whole
     content = Path(path).read_bytes()
     rest = _LABEL_CHECK.sub(b"", content)
-    return hashlib.sha256(content if rest == content else rest.rstrip(b"\n") + b"\n").hexdigest()
+    return whole if rest == content else hashlib.sha256(rest.rstrip(b"\n") + b"\n").hexdigest()
 
 
 def fit_files(config: FitConfig, file: Path) -> dict[str, Path]:

@@ -1,6 +1,5 @@
 """Dopants side by side: what is known of each fit, its gates and its study, those first of which most is decided."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from html import escape
@@ -24,12 +23,25 @@ VALIDATION_FILE = "validation.json"
 
 
 @dataclass(frozen=True)
+class ExchangeMeans:
+    """Means of exchange energies with one partner [eV], over those of all of which both ends come to rest."""
+
+    fitted: float
+    reference: float
+    at_rest: int
+    all: int
+
+    def __str__(self) -> str:
+        some = "" if self.at_rest == self.all else f", {self.at_rest} of {self.all} at rest"
+        return f"{self.fitted:+.2f} ({self.reference:+.2f}{some})"
+
+
+@dataclass(frozen=True)
 class DopantRow:
     """One dopant. forces: RMS errors of held-out frames [eV/Å] by what they are of. energies: [meV/atom].
 
-    exchanges: by partner, means of the fitted and of the reference's exchange energies that both know [eV]. gates: what
-    they said, in words. requirements: answers by name. numbers: of the highest dose, by quantity, as an interval in
-    words. hours: that the records of fit, gates and study name together, tasks of the study one by one.
+    exchanges: by partner. gates: what they said, in words. requirements: answers by name. numbers: of the
+    highest dose, by quantity, as an interval in words. hours: that the records of fit, gates and study name together, tasks of the study one by one.
     """
 
     folder: str
@@ -37,7 +49,7 @@ class DopantRow:
     formal_charge: int | None
     forces: dict[str, float]
     energies: float | None
-    exchanges: dict[str, tuple[float, float]]
+    exchanges: dict[str, ExchangeMeans]
     gates: str
     verdict: str
     requirements: dict[str, str]
@@ -106,16 +118,16 @@ def _forces(errors: SideErrors, dopant: str) -> dict[str, float]:
     return {name: found[key] for key, name in wanted.items() if key in found}
 
 
-def _exchanges(fit: FitRecord | None) -> dict[str, tuple[float, float]]:
-    known = defaultdict[str, list[tuple[float, float]]](list)
-    for one in () if fit is None or fit.exchanges is None else fit.exchanges.energies:
-        fitted = one.energies.get("fitted")
-        if fitted is not None:
-            known[one.partner].append((fitted, one.reference))
-    return {
-        partner: (fmean(fitted for fitted, _ in known[partner]), fmean(reference for _, reference in known[partner]))
-        for partner in sorted(known)
-    }
+def _exchanges(fit: FitRecord | None) -> dict[str, ExchangeMeans]:
+    outcomes = () if fit is None or fit.exchanges is None else fit.exchanges.energies
+    found = {}
+    for partner in sorted({one.partner for one in outcomes}):
+        alike = [one for one in outcomes if one.partner == partner]
+        known = [(fitted, one.reference) for one in alike if (fitted := one.energies.get("fitted")) is not None]
+        if known:
+            fitted, reference = (fmean(column) for column in zip(*known, strict=True))
+            found[partner] = ExchangeMeans(fitted, reference, len(known), len(alike))
+    return found
 
 
 def _gates(record: ValidationRecord | None) -> str:
@@ -166,9 +178,7 @@ def cells_of(row: DopantRow, columns: Sequence[str], rows: Sequence[DopantRow]) 
         "gates": row.gates,
         "force error (eV/Å)": ", ".join(f"{name} {error:.2f}" for name, error in row.forces.items()),
         "energy error (meV/atom)": "" if row.energies is None else f"{row.energies:.0f}",
-        _EXCHANGES: ", ".join(
-            f"{partner} {fitted:+.2f} ({reference:+.2f})" for partner, (fitted, reference) in row.exchanges.items()
-        ),
+        _EXCHANGES: ", ".join(f"{partner} {means}" for partner, means in row.exchanges.items()),
         "hours of work": f"{row.hours:.2f}",
     }
     return [known.get(name, row.numbers.get(name, "")) for name in columns]

@@ -41,7 +41,8 @@ class DopantRow:
     """One dopant. forces: RMS errors of held-out frames [eV/Å] by what they are of. energies: [meV/atom].
 
     exchanges: by partner. gates: what they said, in words. requirements: answers by name. numbers: of the
-    highest dose, by quantity, as an interval in words. hours: that the records of fit, gates and study name together, tasks of the study one by one.
+    highest dose, by quantity, as an interval in words. hours: that the records of fit, gates and study name
+    together, tasks of the study one by one.
     """
 
     folder: str

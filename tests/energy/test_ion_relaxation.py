@@ -13,10 +13,12 @@ from dopantfit.energy import make_frame, species_table
 from dopantfit.errors import CollapseError, ConvergenceError
 from dopantfit.fit.config import MeasuredCrystal
 from dopantfit.potential import Parameter
+from dopantfit.reference.exchange_ends import exchange_ends
 from dopantfit.structures.prototypes import crystal
 from dopantfit.structures.substitution import Substitution, substituted
 
 PAIR = ("Mg", "O")
+UNRELAXED = ("exchange-Li6-Li0", "exchange-Li7-Li1", "exchange-Li7-b-Li0")
 
 
 @pytest.fixture(scope="module")
@@ -126,6 +128,19 @@ def test_a_symmetric_crystal_comes_to_rest_though_a_hundred_pairs_cross_the_cuto
     frame = make_frame(strained, potential, "strained")
     end = relaxed(rest.IonModel(frame, species_table(frame.labels, potential)), potential)
     assert end.farthest < 0.1 and end.calls < 30
+
+
+def test_ions_come_to_rest_though_pairs_cross_the_cutoff_again_and_again(published):
+    # In this arrangement the steps of 300 evaluations tell so little of the curvature that forces stay above 0.1 eV/Å.
+    folder = Path(__file__).parents[2] / "reference_dft" / "Mg-exchange"
+    start = next(one.start for one in exchange_ends(folder, UNRELAXED)[1] if one.item == "exchange-Li6")
+    frame = make_frame(start, published, "start", background=True)
+    model = rest.IonModel(frame, species_table(frame.labels, published))
+    end = relaxed(model, published)
+    atoms = start.copy()
+    atoms.positions = end.problem.frame.positions
+    atoms.calc = ShellModel(published)
+    assert np.abs(atoms.get_forces()).max() < 1e-3
 
 
 def test_a_step_may_raise_the_energy_by_what_pairs_at_the_cutoff_do_only_where_forces_get_smaller():

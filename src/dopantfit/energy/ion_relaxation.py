@@ -106,6 +106,12 @@ class _Prepared:
     displacement: Floats
 
 
+def _hessian_at(end: Minimum[ProblemForces[Region]]) -> _Dense:
+    """The preconditioner that fits where a minimisation ended."""
+    problem, widths = end.found.problem, np.full(end.sites.size, DISPLACEMENT)
+    return _Dense(inverse_hessian(lambda sites: problem.evaluate(sites).force, end.sites, widths, SOFTEST))
+
+
 class IonModel:
     """A frame whose ions relax, under parameters that change.
 
@@ -120,10 +126,15 @@ class IonModel:
     def relax(self, table: SpeciesTable) -> RelaxedIons:
         """Ions and shells at rest under these parameters.
 
-        Raises CollapseError where sites fall into each other, ConvergenceError where they do not come to rest.
+        Where pairs that cross the cutoff again and again spoil what the steps tell of the curvature, it goes on once
+        from where it is, with the Hessian there. Raises CollapseError where sites fall into each other,
+        ConvergenceError where they do not come to rest.
         """
         with one_blas_thread():
-            return self._checked(table, self._minimum(table, self._prepared))
+            end = self._minimum(table, self._prepared)
+            if end.ended in ("most calls", "no way down") and end.forbidden is None:
+                end = self._minimum(table, _Prepared(_hessian_at(end), self._prepared.displacement), end.sites)
+            return self._checked(table, end)
 
     @cached_property
     def _prepared(self) -> _Prepared:
@@ -137,9 +148,7 @@ class IonModel:
             displacement = self._checked(table, end).displacement
         except (CollapseError, ConvergenceError):
             return units
-        widths = np.full(end.sites.size, DISPLACEMENT)
-        inverse = inverse_hessian(lambda sites: end.found.problem.evaluate(sites).force, end.sites, widths, SOFTEST)
-        return _Prepared(_Dense(inverse), displacement)
+        return _Prepared(_hessian_at(end), displacement)
 
     def _with_shells(self, displacement: Floats) -> Floats:
         """Positions of all shells [Å], of the core where an ion has none."""
@@ -147,15 +156,17 @@ class IonModel:
         shells[self.frame.shell_ions] += displacement
         return shells
 
-    def _minimum(self, table: SpeciesTable, prepared: _Prepared) -> Minimum[ProblemForces[Region]]:
-        """Where the minimiser ends."""
+    def _minimum(
+        self, table: SpeciesTable, prepared: _Prepared, sites: Floats | None = None
+    ) -> Minimum[ProblemForces[Region]]:
+        """Where the minimiser ends. sites: where it begins; by default with the frame's ions."""
         frame, n = self.frame, len(self.frame.positions)
         waves = Ewald(frame.cell, frame.plan, frame.strain, table.coulomb)
         shells = self._with_shells(prepared.displacement)
         region = Region(self._near, waves, table, frame.species, frame.positions, shells)
         return minimise(
             energy_of(region),
-            region.start(),
+            region.start() if sites is None else sites,
             METHOD,
             prepared.preconditioner,
             allowed=lambda sites: longest(sites[n:] - sites[frame.shell_ions]) <= COLLAPSE_DISTANCE,

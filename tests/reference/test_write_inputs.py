@@ -168,16 +168,40 @@ def test_castep_s_even_meshes_hold_gamma_as_the_others_do(tmp_path: Path) -> Non
     ],
 )
 def test_iron_three_has_five_unpaired_electrons_for_every_code(code, file, said, tmp_path: Path) -> None:
-    atoms = Atoms("FePO4", np.eye(6, 3) * 2.0, cell=[6.0, 6.0, 6.0], pbc=True)
-    write(tmp_path / "iron.extxyz", atoms)
-    plan = parse_plan(
-        'set = "X"\npurpose = "a test"\n[[configurations]]\nkind = "recompute"\nname = "iron"\n'
-        'start = { file = "iron.extxyz" }\n'
-    )
+    plan = plan_of("FePO4", tmp_path)
     (folder,) = write_inputs(plan, tmp_path, code, tmp_path / "out", {}, tmp_path / "work")
     text = (folder / file).read_text()
     assert said in text or said.replace("4*0 1*0", "1*0 4*0") in text
     assert "Spin: unpaired electrons Fe 5" in (folder / "README").read_text()
+
+
+@pytest.mark.parametrize(
+    ("code", "file", "said"),
+    [
+        ("castep", "frame.param", "SPIN_POLARIZED : TRUE\nSPIN : 2\n"),
+        ("vasp", "INCAR", "ISPIN = 2\nMAGMOM = 2*1 3*0\n"),
+        ("espresso", "pw.in", "nspin = 2\ntot_magnetization = 2.0\n"),
+        ("cp2k", "cp2k.inp", "    UKS\n    MULTIPLICITY 3\n"),
+        ("cp2k", "cp2k.inp", "      POTENTIAL GTH-PBE-q12\n      MAGNETIZATION 1\n    &END KIND\n"),
+    ],
+)
+def test_titanium_three_is_open_shell_for_every_code_and_titanium_four_for_none(code, file, said, tmp_path) -> None:
+    for formula, is_open in (("Ti2O3", True), ("Ti2O4", False)):
+        plan = plan_of(formula, tmp_path)
+        (folder,) = write_inputs(plan, tmp_path, code, tmp_path / formula, {}, tmp_path / "work")
+        assert (said in (folder / file).read_text()) is is_open
+        assert ("Spin: unpaired electrons Ti 1, high spin" in (folder / "README").read_text()) is is_open
+
+
+def plan_of(formula: str, tmp_path: Path) -> Plan:
+    """The plan of one single point of these ions."""
+    atoms = Atoms(formula)
+    atoms = Atoms(formula, np.arange(len(atoms))[:, None] * np.full((1, 3), 2.0), cell=[14.0] * 3, pbc=True)
+    write(tmp_path / f"{formula}.extxyz", atoms)
+    return parse_plan(
+        'set = "X"\npurpose = "a test"\n[[configurations]]\nkind = "recompute"\nname = "point"\n'
+        f'start = {{ file = "{formula}.extxyz" }}\n'
+    )
 
 
 def test_a_potcar_is_named_by_its_variant(tmp_path: Path) -> None:

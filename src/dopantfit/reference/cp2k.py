@@ -5,7 +5,7 @@ PBE, GTH pseudopotentials and MOLOPT bases in GAPW. Lengths in Å, cutoffs in Ry
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -14,12 +14,13 @@ from ase import Atoms
 from pydantic import Field
 
 from dopantfit.errors import ConfigError, EngineError
+from dopantfit.reference.spin import unpaired_electrons
 from dopantfit.strict_toml import Positive, Table
 
 INSTALL = "install it with `apt-get install cp2k` (Debian, Ubuntu) or put its folder on PATH"
 BASIS_SET = "DZVP-MOLOPT-SR-GTH"
-#: Valence electrons of the GTH-PBE pseudopotential that the MOLOPT basis goes with. Ions with an open d or f
-#: shell are left out: they need spin polarisation, which these inputs do not set.
+#: Valence electrons of the GTH-PBE pseudopotential that the MOLOPT basis goes with. Elements whose usual ions have an
+#: open d or f shell are left out: with these settings none of them has been computed.
 VALENCE = {
     **{"H": 1, "Li": 3, "Be": 4, "B": 3, "C": 4, "N": 5, "O": 6, "F": 7, "Na": 9, "Mg": 10, "Al": 3},
     **{"Si": 4, "P": 5, "S": 6, "Cl": 7, "K": 9, "Ca": 10, "Sc": 11, "Ti": 12, "Zn": 12, "Ga": 13},
@@ -62,7 +63,7 @@ def pseudopotential(element: str) -> str:
     """
     if element not in VALENCE:
         raise ConfigError(
-            f"CP2K: no closed-shell GTH-PBE pseudopotential with a {BASIS_SET} basis is known for {element}; "
+            f"CP2K: no GTH-PBE pseudopotential with a {BASIS_SET} basis is known for {element}; "
             f"known are {' '.join(VALENCE)}; compute this set with another code (--write-only)"
         )
     return f"GTH-PBE-q{VALENCE[element]}"
@@ -81,7 +82,8 @@ def single_point_input(
     project: start of the names of the files that CP2K writes.
     k_mesh: Monkhorst–Pack mesh; (1, 1, 1) is Γ only.
     wavefunction: name of a wavefunction file of a like configuration to start from (Γ only).
-    Raises ConfigError for an element without a pseudopotential or atoms without a three-dimensional cell.
+    Raises ConfigError for an element without a pseudopotential, atoms without a three-dimensional cell, and open
+    shells of which nobody can tell the spin.
     """
     guess = None if k_mesh != (1, 1, 1) else wavefunction
     return _render(
@@ -152,15 +154,18 @@ def _render(*sections: Sequence[str]) -> str:
 
 
 def _force_eval(atoms: Atoms, settings: Cp2kSettings, k_mesh: Mesh, guess: str | None) -> list[str]:
+    potentials = {element: pseudopotential(element) for element in sorted(set(atoms.symbols))}
+    spins = unpaired_electrons(atoms)
     lines = ["&FORCE_EVAL", "METHOD QUICKSTEP", "STRESS_TENSOR ANALYTICAL"]
-    lines += _dft(settings, k_mesh, guess)
-    lines += _subsys(atoms)
+    lines += _dft(settings, k_mesh, guess, sum(spins.get(symbol, 0) for symbol in atoms.symbols))
+    lines += _subsys(atoms, potentials, spins)
     lines += ["&PRINT", "&FORCES ON", "&END FORCES", "&STRESS_TENSOR ON", "&END STRESS_TENSOR", "&END PRINT"]
     return [*lines, "&END FORCE_EVAL"]
 
 
-def _dft(settings: Cp2kSettings, k_mesh: Mesh, guess: str | None) -> list[str]:
+def _dft(settings: Cp2kSettings, k_mesh: Mesh, guess: str | None, unpaired: int) -> list[str]:
     lines = ["&DFT", "BASIS_SET_FILE_NAME BASIS_MOLOPT", "POTENTIAL_FILE_NAME GTH_POTENTIALS"]
+    lines += ["UKS", f"MULTIPLICITY {unpaired + 1}"] * bool(unpaired)
     if guess is not None:
         lines.append(f"WFN_RESTART_FILE_NAME {guess}")
     lines += ["&QS", f"METHOD {settings.method}", f"EPS_DEFAULT {settings.eps_default!r}", "&END QS"]
@@ -191,18 +196,18 @@ def _scf(settings: Cp2kSettings, guess: str | None) -> list[str]:
     return [*lines, "&PRINT", "&RESTART ON", "BACKUP_COPIES 0", "&END RESTART", "&END PRINT", "&END SCF"]
 
 
-def _subsys(atoms: Atoms) -> list[str]:
+def _subsys(atoms: Atoms, potentials: Mapping[str, str], spins: Mapping[str, int]) -> list[str]:
     if not atoms.pbc.all() or abs(atoms.cell.volume) < 1e-9:
         raise ConfigError("CP2K: the configuration has no cell periodic in three dimensions; give it one")
-    elements = sorted(set(atoms.symbols))
     lines = ["&SUBSYS", "&CELL"]
     lines += [f"{name} {_row(vector)}" for name, vector in zip("ABC", atoms.cell.array, strict=True)]
     lines += ["&END CELL", "&COORD"]
     lines += [f"{s} {_row(r)}" for s, r in zip(atoms.symbols, atoms.positions, strict=True)]
     lines.append("&END COORD")
-    for element in elements:
-        lines += [f"&KIND {element}", f"BASIS_SET {BASIS_SET}"]
-        lines += [f"POTENTIAL {pseudopotential(element)}", "&END KIND"]
+    for element, potential in potentials.items():
+        lines += [f"&KIND {element}", f"BASIS_SET {BASIS_SET}", f"POTENTIAL {potential}"]
+        lines += [f"MAGNETIZATION {spins[element]}"] if element in spins else []
+        lines.append("&END KIND")
     return [*lines, "&END SUBSYS"]
 
 

@@ -9,7 +9,7 @@ from dopantfit.structures.cells import (
     with_labels,
 )
 from dopantfit.structures.hosts import Host, host_names, load_host
-from dopantfit.structures.oxidation import formal_charges
+from dopantfit.structures.oxidation import formal_charges, mean_charges
 from dopantfit.structures.prototypes import Crystal, Prototype, crystal, prototype, prototype_names
 from dopantfit.structures.substitution import Substitution, substituted
 
@@ -24,6 +24,7 @@ __all__ = [
     "host_names",
     "labels_of",
     "load_host",
+    "mean_charges",
     "prototype",
     "prototype_names",
     "sorted_by_label",

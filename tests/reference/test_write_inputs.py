@@ -6,8 +6,10 @@ import pytest
 from ase import Atoms
 from ase.io import read, write
 
+from command_line import dopantfit
 from dopantfit.errors import ConfigError
 from dopantfit.reference.cp2k_geometry import read_geometry
+from dopantfit.reference.cp2k_process import Processes, compute_frame
 from dopantfit.reference.frames import read_frames
 from dopantfit.reference.generate import configurations
 from dopantfit.reference.plan import Plan, parse_plan
@@ -150,6 +152,33 @@ def test_finished_frames_are_not_written_and_an_unknown_code_is_named(tmp_path: 
     assert [folder.name for folder in left] == ["relax-000"]
     with pytest.raises(ConfigError, match="expected one of castep, vasp, espresso, cp2k"):
         write_inputs(plan, tmp_path, "abinit", tmp_path, {}, tmp_path)
+
+
+@pytest.mark.parametrize("code", WRITERS)
+def test_a_refused_configuration_leaves_nothing_behind(code, tmp_path: Path) -> None:
+    """Not those before it either: what is there is then all of a plan, or none."""
+    plan_of("MgO", tmp_path)
+    plan_of("MoO2", tmp_path)
+    folder = tmp_path / "set"
+    folder.mkdir()
+    items = "".join(
+        f'[[configurations]]\nkind = "recompute"\nname = "{one}"\nstart = {{ file = "../{one}.extxyz" }}\n'
+        for one in ("MgO", "MoO2")
+    )
+    (folder / "plan.toml").write_text(f'set = "X"\npurpose = "a test"\n{items}')
+    before = sorted(tmp_path.rglob("*"))
+    done = dopantfit("reference", "run", folder, "--write-only", code, "--work", tmp_path / "runs" / "X")
+    assert done.returncode == 2 and done.stderr.count("\n") == 1, done.stderr
+    assert "spin of Mo+4: high and low spin are both usual of 2 d electrons" in done.stderr
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_cp2k_leaves_no_folder_of_a_configuration_that_it_refuses(tmp_path: Path) -> None:
+    plan = plan_of("MoO2", tmp_path)
+    (one,) = configurations(plan, tmp_path, {}, tmp_path / "work").configurations
+    with pytest.raises(ConfigError, match=r"spin of Mo\+4"):
+        compute_frame(one, plan.cp2k, tmp_path / "work", Processes(("false",), tmp_path))
+    assert not (tmp_path / "work").exists()
 
 
 def test_castep_s_even_meshes_hold_gamma_as_the_others_do(tmp_path: Path) -> None:

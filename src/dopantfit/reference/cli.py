@@ -188,10 +188,11 @@ def run(
 
     settings = calculator_settings(calculator, options)
     plan = with_calculator(load_plan(folder), settings, folder)
-    place, names = make_folder(work or default_work(plan)), tuple(only or ())
+    place, names = work or default_work(plan), tuple(only or ())
     if write_only is not None:
         _write_only(plan, folder, write_only.value, place, names)
         return
+    make_folder(place)
     with watched() as observer:
         ahead = outlook(plan, folder, place, jobs, ranks, names, observer)
         left = ahead.planned - ahead.finished

@@ -127,16 +127,14 @@ def _computed(configuration: Configuration, settings: Cp2kSettings, work: Path, 
     folder = work / configuration.frame_id
     _end_orphan(folder)
     shutil.rmtree(folder, ignore_errors=True)
-    make_folder(folder)
     kept = _wavefunction(configuration, work)
-    guess = shutil.copy(kept, folder / "guess.wfn") if kept.is_file() else None
+    guess = "guess.wfn" if kept.is_file() else None
     text = single_point_input(
-        configuration.atoms,
-        settings,
-        project=PROJECT,
-        k_mesh=configuration.k_mesh,
-        wavefunction=None if guess is None else "guess.wfn",
+        configuration.atoms, settings, project=PROJECT, k_mesh=configuration.k_mesh, wavefunction=guess
     )
+    make_folder(folder)
+    if guess is not None:
+        shutil.copy(kept, folder / guess)
     write_text_atomic(folder / INPUT_FILE, text)
     started = time.monotonic()
     status = processes.run(folder)

@@ -87,11 +87,11 @@ def write_inputs(
 
     folder: of the set. code: castep, vasp, espresso or cp2k. destination: the folders are
     ``<destination>/<frame_id>``. results, work, only: as `configurations` takes them.
-    Raises ConfigError for another code.
+    Raises ConfigError for another code, and for a configuration that its writer refuses; nothing is written then.
     """
     if code not in WRITERS:
         raise ConfigError(f"--write-only {code}: expected one of {', '.join(WRITERS)}")
-    written = []
+    texts: dict[Path, dict[str, str]] = {}
     for item in plan.items(only):
         made = [
             c
@@ -101,12 +101,13 @@ def write_inputs(
         for configuration in made:
             steps = item.steps if isinstance(item, Relaxation | CationExchange) else 0
             job = Job(configuration, steps, plan, _collected(item, configuration))
-            target = make_folder(destination / configuration.frame_id)
-            for name, text in WRITERS[code](job).items():
-                write_text_atomic(target / name, text)
-            write_text_atomic(target / CONFIGURATION_FILE, dump_frames([job.written]))
-            written.append(target)
-    return tuple(written)
+            written = {**WRITERS[code](job), CONFIGURATION_FILE: dump_frames([job.written])}
+            texts[destination / configuration.frame_id] = written
+    for target, files in texts.items():
+        make_folder(target)
+        for name, text in files.items():
+            write_text_atomic(target / name, text)
+    return tuple(texts)
 
 
 def _collected(item: Item, configuration: Configuration) -> str | None:

@@ -15,6 +15,8 @@ from dopantfit.potential.turnover import DANGEROUS_RADIUS, turn_overs
 from dopantfit.project import new
 from dopantfit.reference.calculator import CalculatorSettings
 from dopantfit.reference.frames import composition_of
+from dopantfit.reference.labels import labels_of
+from dopantfit.reference.manifest import load_manifest
 from dopantfit.reference.plan import load_plan
 from dopantfit.reference.variants import start_ions
 from dopantfit.study.config import load_study
@@ -163,6 +165,46 @@ def test_a_code_that_runs_elsewhere_gets_manifests_with_every_pseudopotential(tm
     assert sorted(manifest["pseudopotentials"]) == ["Al", "Ge", "Li", "O", "P", "Ti"]
 
 
+@pytest.mark.parametrize("code", ["cp2k", "espresso", "castep", "vasp"])
+def test_every_code_has_its_pseudopotentials_in_a_manifest_before_the_first_run(code, tmp_path):
+    new("Ga", charge=3, like="Al", code=code, root=tmp_path)
+    expected = {
+        "cp2k": ("CP2K", "GTH-PBE-q13"),
+        "espresso": ("Quantum ESPRESSO", "Ga.pbe-dn-kjpaw_psl.1.0.0.UPF"),
+        "castep": ("CASTEP", "on the fly"),
+        "vasp": ("VASP", "PAW_PBE Ga_d"),
+    }[code]
+    for name in ("latp", "surroundings", "exchange", "compound"):
+        folder = tmp_path / "reference_dft" / f"Ga-{name}"
+        manifest = load_manifest(folder)
+        assert (manifest.code, manifest.pseudopotentials["Ga"]) == expected
+        assert sorted(manifest.pseudopotentials) == (
+            ["Ga", "O", "P"] if name == "compound" else ["Al", "Ga", "Li", "O", "P", "Ti"]
+        )
+        if code == "cp2k":
+            assert manifest.basis_or_cutoff.startswith("DZVP-MOLOPT-SR-GTH, GAPW, CUTOFF 300 Ry")
+            # What the run compares it with before it computes anything.
+            with labels_of(load_plan(folder), folder) as labels:
+                labels.check_manifest(load_plan(folder), manifest, folder)
+
+
+def test_the_judges_of_a_calculator_have_a_manifest_and_its_own_sets_have_none(tmp_path):
+    calculator = CalculatorSettings(make="sevenn.calculator:SevenNetCalculator")
+    new("Ga", charge=3, like="Al", calculator=calculator, root=tmp_path)
+    manifests = {path.parent.name for path in (tmp_path / "reference_dft").glob("*/manifest.toml")}
+    assert manifests == {"Ga-judges"}
+
+
+def test_a_pseudopotential_that_nobody_here_knows_can_be_named(tmp_path):
+    asked = {"charge": 4, "like": "Ti", "code": "vasp"}
+    with pytest.raises(ConfigError, match=r'VASP: no pseudopotential of Po is known .* --pseudopotential "Po=PAW_PBE'):
+        new("Po", **asked, root=tmp_path)
+    assert not any(tmp_path.iterdir())
+    new("Po", **asked, pseudopotentials={"Po": "PAW_PBE Po_d", "Ti": "PAW_PBE Ti_sv"}, root=tmp_path)
+    named = load_manifest(tmp_path / "reference_dft" / "Po-latp").pseudopotentials
+    assert (named["Po"], named["Ti"], named["Al"]) == ("PAW_PBE Po_d", "PAW_PBE Ti_sv", "PAW_PBE Al")
+
+
 PARTIAL = """\
 data_x
 _cell_length_a 5
@@ -187,13 +229,21 @@ _atom_site_occupancy
     [
         ({"dopant": "Xx"}, "no chemical element"),
         ({"dopant": "Ti"}, "is an ion of the host"),
-        ({"dopant": "Fe"}, "no closed-shell GTH-PBE pseudopotential"),
+        ({"dopant": "Fe"}, "no GTH-PBE pseudopotential"),
         ({"like": "Mg"}, "--like Mg: the host latp has no cation Mg; name one of Li, Al, Ti"),
         ({"like": "P"}, "--like P: the host latp has no cation P"),
         ({"charge": 7}, "no ionic radius is known for the charge +7, only for +3"),
         ({"charge": -2}, "give a positive charge"),
         ({"host": "nowhere.toml"}, "there is no file nowhere.toml"),
         ({"structure": "nowhere.cif"}, "nowhere.cif"),
+        (
+            {"code": "cp2k", "pseudopotentials": {"Ga": "GTH-PBE-q3"}},
+            "--pseudopotential: those of CP2K are in its table",
+        ),
+        (
+            {"code": "vasp", "pseudopotentials": {"Fe": "PAW_PBE Fe"}},
+            "--pseudopotential Fe: no set of DFT holds Fe; they hold Al, Ga, Li, O, P, Ti",
+        ),
         ({"code": "abinit"}, "--code abinit: expected one of"),
         ({"potential": "latp-mg-2022", "dopant": "Mg", "charge": 2}, "has Mg already"),
     ],

@@ -12,10 +12,13 @@ from ase.calculators.emt import EMT
 from ase.io import write
 
 from dopantfit.errors import ConfigError, DopantFitError, EngineError, ReferenceDataError
+from dopantfit.project.plan_texts import manifest_text
 from dopantfit.reference.calculator import CalculatorSettings, LabelCalculator, parse_options
 from dopantfit.reference.calculator_checks import check_units
 from dopantfit.reference.check import check_set
 from dopantfit.reference.frames import load_set
+from dopantfit.reference.labels import cp2k_manifest
+from dopantfit.reference.manifest import Split, load_manifest, save_manifest
 from dopantfit.reference.plan import load_plan
 from dopantfit.reference.run import outlook, run_set
 
@@ -247,6 +250,27 @@ def test_a_plan_is_labelled_collected_and_goes_on(own: Path, copper: Atoms) -> N
     plan_of(own, copper, '{ how = "magmom" }')
     with pytest.raises(ConfigError, match="labels of two settings do not mix"):
         run_set(folder, work=work)
+
+
+def test_a_manifest_of_cp2k_without_frames_gives_way_to_the_labels_and_its_split_stays(
+    own: Path, copper: Atoms
+) -> None:
+    folder = plan_of(own, copper)
+    written = cp2k_manifest(load_plan(folder), {"O"}, "the version that you run")
+    save_manifest(folder, written.model_copy(update={"split": Split(held_out_families=("a",), reason="why")}))
+    run_set(folder, work=own / "work")
+    manifest = load_manifest(folder)
+    assert (manifest.code, manifest.pseudopotentials) == ("mycalc.py:Spoilt", {})
+    assert manifest.split.held_out_families == ("a",)
+
+
+def test_a_manifest_of_a_code_that_runs_elsewhere_is_not_written_over(own: Path, copper: Atoms) -> None:
+    folder = plan_of(own, copper)
+    (folder / "manifest.toml").write_text(manifest_text("cu", "a test", "vasp", ["Cu"]))
+    before = (folder / "manifest.toml").read_bytes()
+    with pytest.raises(ConfigError, match="labels of two settings do not mix"):
+        run_set(folder, work=own / "work")
+    assert (folder / "manifest.toml").read_bytes() == before
 
 
 def test_frames_on_which_a_calculator_raises_are_named_and_the_others_stay(own: Path, copper: Atoms) -> None:

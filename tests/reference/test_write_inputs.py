@@ -8,6 +8,7 @@ from ase.io import read, write
 
 from command_line import dopantfit
 from dopantfit.errors import ConfigError
+from dopantfit.project.plan_texts import manifest_text
 from dopantfit.reference.cp2k_geometry import read_geometry
 from dopantfit.reference.cp2k_process import Processes, compute_frame
 from dopantfit.reference.frames import read_frames
@@ -91,7 +92,7 @@ def test_ions_that_are_not_grouped_keep_their_elements_in_a_poscar(tmp_path: Pat
         ("O", 2),
         ("O", 6),
     }
-    assert "Mg_pv, O in this order" in (folder / "README").read_text()
+    assert "POTCAR: PAW_PBE Mg_pv, PAW_PBE O in this order" in (folder / "README").read_text()
 
 
 def settings(path: Path) -> dict[str, str]:
@@ -236,3 +237,40 @@ def plan_of(formula: str, tmp_path: Path) -> Plan:
 def test_a_potcar_is_named_by_its_variant(tmp_path: Path) -> None:
     _, folders, _ = written("vasp", tmp_path)
     assert "Ti_pv" in (folders[0] / "README").read_text()
+
+
+def test_inputs_take_the_pseudopotentials_that_the_manifest_names(tmp_path: Path) -> None:
+    plan = plan_of("TiO2", tmp_path)
+
+    def inputs(code: str, named: dict[str, str]) -> Path:
+        manifest = manifest_text("X", "a test", code, ["O", "Ti"], named)
+        (tmp_path / "manifest.toml").write_text(manifest)
+        return write_inputs(plan, tmp_path, code, tmp_path / code, {}, tmp_path)[0]
+
+    assert "\nTi 47.867 ti_pbe_v1.4.uspp.F.UPF\n" in (inputs("espresso", {}) / "pw.in").read_text()
+    assert "\nTi 47.867 my.upf\n" in (inputs("espresso", {"Ti": "my.upf"}) / "pw.in").read_text()
+    assert "SPECIES_POT" not in (inputs("castep", {}) / "frame.cell").read_text()
+    cell = (inputs("castep", {"Ti": "C9"}) / "frame.cell").read_text()
+    assert "%BLOCK SPECIES_POT\nTi C9\n%ENDBLOCK SPECIES_POT\n" in cell
+    assert (
+        "POTCAR: PAW_PBE Ti_sv, PAW_PBE O in this" in (inputs("vasp", {"Ti": "PAW_PBE Ti_sv"}) / "README").read_text()
+    )
+    with pytest.raises(
+        ConfigError, match=r"the pseudopotential of Ti is 'of SSSP', which no input takes; name its file"
+    ):
+        inputs("espresso", {"Ti": "of SSSP"})
+
+
+def test_a_manifest_of_another_code_names_no_pseudopotential(tmp_path: Path) -> None:
+    plan = plan_of("TiO2", tmp_path)
+    (tmp_path / "manifest.toml").write_text(manifest_text("X", "a test", "vasp", ["O", "Ti"]))
+    (folder,) = write_inputs(plan, tmp_path, "espresso", tmp_path / "out", {}, tmp_path)
+    assert "\nTi 47.867 ti_pbe_v1.4.uspp.F.UPF\n" in (folder / "pw.in").read_text()
+
+
+@pytest.mark.parametrize("code", ["castep", "vasp", "espresso"])
+def test_an_element_that_nobody_has_a_pseudopotential_of_is_refused(code, tmp_path: Path) -> None:
+    plan = plan_of("Og2", tmp_path)
+    with pytest.raises(ConfigError, match=r'no pseudopotential of Og is known .* "Og=.*under \[pseudopotentials\]'):
+        write_inputs(plan, tmp_path, code, tmp_path / "out", {}, tmp_path)
+    assert not (tmp_path / "out").exists()

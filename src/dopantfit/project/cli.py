@@ -1,6 +1,7 @@
 """``dopantfit new`` and ``check``: the files of a new dopant, and a look at all of them before any work."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -25,6 +26,13 @@ def new(
     code: Annotated[Code, typer.Option(help="What computes the frames; all but cp2k run elsewhere.")] = Code.cp2k,
     calculator: CalculatorOption = None,
     options: OptionsOption = None,
+    pseudopotential: Annotated[
+        list[str] | None,
+        typer.Option(
+            help='A pseudopotential of vasp, castep or espresso, "Po=PAW_PBE Po"; once for each.',
+            show_default="those known here",
+        ),
+    ] = None,
     into: Annotated[Path, typer.Option(help="Folder that gets reference_dft/ and fits/.")] = Path(),
     json: JsonOption = False,
 ) -> None:
@@ -42,6 +50,7 @@ def new(
         structure=structure,
         code=code.value,
         calculator=calculator_settings(calculator, options),
+        pseudopotentials=named_pseudopotentials(pseudopotential or []),
         root=into,
     )
     if json:
@@ -53,6 +62,19 @@ def new(
     for one in made.commands:
         table.add_row(one.text, one.cost)
     print_parts(table)
+
+
+def named_pseudopotentials(words: Sequence[str]) -> dict[str, str]:
+    """Return the pseudopotentials of a command line by element; ConfigError for what is not ``Element=name``."""
+    from dopantfit.errors import ConfigError
+
+    named: dict[str, str] = {}
+    for word in words:
+        element, _, name = (part.strip() for part in word.partition("="))
+        if not element or not name:
+            raise ConfigError(f'--pseudopotential {word!r}: expected Element=name, such as "Po=PAW_PBE Po"')
+        named[element] = name
+    return named
 
 
 def check(

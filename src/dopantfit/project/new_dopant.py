@@ -13,13 +13,14 @@ from dopantfit.potential import Potential
 from dopantfit.project.commands import Command, commands
 from dopantfit.project.compound import SimpleCompound, simple_compound
 from dopantfit.project.fit_texts import fit_text, study_text, validate_text
-from dopantfit.project.plan_texts import CODES, COMPOUND_FILE
+from dopantfit.project.plan_texts import COMPOUND_FILE
 from dopantfit.project.planned_sets import START_FILE, PlannedSet, host_potential, named_in, planned_sets
 from dopantfit.project.request import DopantRequest, make_request
 from dopantfit.project.start import start_potential
 from dopantfit.reference.calculator import CalculatorSettings
 from dopantfit.reference.manifest import MANIFEST_FILE, load_manifest
 from dopantfit.reference.plan import load_plan
+from dopantfit.reference.pseudopotentials import CODES
 from dopantfit.structures.hosts import host_names
 from dopantfit.study.config import STUDY_FILE, load_study
 from dopantfit.validate.settings import SETTINGS_FILE, load_settings
@@ -56,6 +57,7 @@ def new(
     structure: str | Path | None = None,
     code: str = "cp2k",
     calculator: CalculatorSettings | None = None,
+    pseudopotentials: Mapping[str, str] | None = None,
     root: str | Path = ".",
 ) -> NewDopant:
     """Write everything that a new dopant needs before its frames are computed: reference sets and a fit's folder.
@@ -63,6 +65,7 @@ def new(
     dopant: its element. charge: its formal charge [e]. like: the cation of the host whose pairs it starts from. host: a
     name of the library or a file. potential: the host's force field. structure: of the simple compound. code: that
     computes the frames. calculator: that labels them in its place, and then `code` computes a few to judge the labels.
+    pseudopotentials: by element, as the code calls them, where those known here are not meant or there is none.
     root: the folder with ``reference_dft`` and ``fits``.
     Raises ConfigError, one line, and then writes nothing.
     """
@@ -74,11 +77,23 @@ def new(
     fit = request.root / "fits" / request.dopant
     sets = planned_sets(request, compound, fit, calculator)
     texts = _fit_texts(request, compound, start, sets, fit)
+    named = _checked_names(pseudopotentials or {}, code, sets)
     for one in sets:
-        texts |= one.texts(request, code)
+        texts |= one.texts(request, code, named)
     folders = [one.folder for one in sets]
     files = write_together(texts, (*folders, fit), lambda found: _check(request, found, folders, fit))
     return NewDopant(fit, files, compound.source, commands(sets, fit, code))
+
+
+def _checked_names(named: Mapping[str, str], code: str, sets: Sequence[PlannedSet]) -> Mapping[str, str]:
+    """Return the pseudopotentials that are named; ConfigError where they would name nothing."""
+    elements = {element for one in sets if one.is_of_dft for element in one.elements}
+    if named and code == "cp2k":
+        raise ConfigError("--pseudopotential: those of CP2K are in its table; leave it out, or take another --code")
+    for element in named.keys() - elements:
+        held = ", ".join(sorted(elements)) or "none, the calculator labels them all"
+        raise ConfigError(f"--pseudopotential {element}: no set of DFT holds {element}; they hold {held}")
+    return named
 
 
 def _fit_texts(

@@ -2,21 +2,20 @@
 
 import math
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from dopantfit.project.compound import SimpleCompound
 from dopantfit.project.request import DopantRequest, DopedCell
 from dopantfit.reference.calculator import CalculatorSettings
-from dopantfit.reference.cp2k import pseudopotential
 from dopantfit.reference.manifest import Manifest, dump_manifest
 from dopantfit.reference.plan import PlaneWaves
-from dopantfit.reference.write_inputs import potcar
+from dopantfit.reference.pseudopotentials import CODES, pseudopotentials
 from dopantfit.strict_toml import toml_value
 
-#: Codes that frames come from: name on the command line → as manifests have it. "cp2k" is run here as well.
-CODES = {"cp2k": "CP2K", "castep": "CASTEP", "vasp": "VASP", "espresso": "Quantum ESPRESSO"}
+#: What a manifest says of the version of a code before the first frame is there.
+NOT_RUN_YET = "the version that you run"
 #: File of the compound's crystal, in the folder of its set.
 COMPOUND_FILE = "start.extxyz"
 #: Lengths of an equation of state: a measured cell is met within a few per cent, an estimated one within ten.
@@ -174,9 +173,13 @@ options = {{ {options} }}
 """
 
 
-def manifest_text(name: str, purpose: str, code: str, elements: Iterable[str]) -> str:
-    """``manifest.toml`` of a set whose outputs are imported; ConfigError for an element without pseudopotential."""
-    chosen = sorted(set(elements))
+def manifest_text(
+    name: str, purpose: str, code: str, elements: Iterable[str], named: Mapping[str, str] | None = None
+) -> str:
+    """``manifest.toml`` of a set of a code that runs elsewhere; ConfigError for an element without pseudopotential.
+
+    named: pseudopotentials by element that take the place of those known here.
+    """
     tolerance = PlaneWaves().scf_tolerance
     return "# What `dopantfit reference import` adds to this set must have been computed so; mend what differs.\n" + (
         dump_manifest(
@@ -185,21 +188,12 @@ def manifest_text(name: str, purpose: str, code: str, elements: Iterable[str]) -
                 purpose=purpose,
                 licence="CC-BY-4.0",
                 code=CODES[code],
-                code_version="the version that you run",
+                code_version=NOT_RUN_YET,
                 functional="PBE",
                 basis_or_cutoff=f"{PlaneWaves().cutoff:g} eV",
                 k_mesh=(1, 1, 1),
                 scf_tolerance=tolerance,
-                pseudopotentials=pseudopotentials(code, chosen),
+                pseudopotentials=pseudopotentials(code, sorted(set(elements)), named),
             )
         )
     )
-
-
-def pseudopotentials(code: str, elements: Sequence[str]) -> dict[str, str]:
-    """The pseudopotential of every element in a code; ConfigError, one line, for an element that has none."""
-    if code == "cp2k":
-        return {element: pseudopotential(element) for element in elements}
-    if code == "vasp":
-        return {element: f"PAW_PBE {potcar(element)}" for element in elements}
-    return {element: "on the fly" if code == "castep" else f"{element}.UPF" for element in elements}

@@ -16,18 +16,19 @@ from dopantfit.project.environment_texts import (
 )
 from dopantfit.project.plan_texts import (
     COMPOUND_FILE,
+    NOT_RUN_YET,
     PlanNames,
     compound_plan,
     host_plan,
     labels_text,
     manifest_text,
-    pseudopotentials,
 )
 from dopantfit.project.request import DopantRequest
 from dopantfit.reference.calculator import CalculatorSettings
 from dopantfit.reference.frames import composition_of, dump_frames
-from dopantfit.reference.manifest import MANIFEST_FILE
-from dopantfit.reference.plan import PLAN_FILE
+from dopantfit.reference.labels import cp2k_manifest
+from dopantfit.reference.manifest import MANIFEST_FILE, dump_manifest
+from dopantfit.reference.plan import PLAN_FILE, parse_plan
 from dopantfit.structures.hosts import host_names
 
 START_FILE = "start.toml"
@@ -51,15 +52,19 @@ class PlannedSet:
     is_of_dft: bool = True
     files: Mapping[str, str] = field(default_factory=dict)
 
-    def texts(self, request: DopantRequest, code: str) -> dict[Path, str]:
-        """Its files by their paths; ConfigError for an element without pseudopotential in the code."""
+    def texts(self, request: DopantRequest, code: str, named: Mapping[str, str]) -> dict[Path, str]:
+        """Its files by their paths; ConfigError for an element without pseudopotential in the code.
+
+        named: pseudopotentials by element that take the place of those known here.
+        """
         texts = {self.folder / PLAN_FILE: self.plan}
         texts |= {self.folder / name: text for name, text in self.files.items()}
-        if self.is_of_dft and code == "cp2k":  # which is run here, and whose manifest comes with its first frame
-            pseudopotentials(code, sorted(self.elements))
+        if self.is_of_dft and code == "cp2k":
+            plan = parse_plan(self.plan)
+            texts[self.folder / MANIFEST_FILE] = dump_manifest(cp2k_manifest(plan, self.elements, NOT_RUN_YET))
         elif self.is_of_dft:
             purpose = f"Frames for the fit of {request.dopant} in {request.host.name}"
-            texts[self.folder / MANIFEST_FILE] = manifest_text(self.folder.name, purpose, code, self.elements)
+            texts[self.folder / MANIFEST_FILE] = manifest_text(self.folder.name, purpose, code, self.elements, named)
         return texts
 
 

@@ -10,7 +10,7 @@ from dopantfit.errors import ReferenceDataError
 from dopantfit.reference.frames import append_frames, load_set, write_set
 from dopantfit.reference.generate import Generated
 from dopantfit.reference.labels import Labels, labels_of
-from dopantfit.reference.manifest import MANIFEST_FILE, KPointCheck, load_manifest, save_manifest
+from dopantfit.reference.manifest import MANIFEST_FILE, KPointCheck, Manifest, load_manifest, save_manifest
 from dopantfit.reference.plan import Plan, Recompute
 from dopantfit.reference.result import BOOKKEEPING, RESULT_FILE, read_result
 
@@ -64,7 +64,7 @@ def collect(
         versions = {str(finished[c.frame_id].info["computed_with"]) for c in new}
         # All that the plan is known to bring, since an element that is not named here cannot join later.
         elements = {symbol for c in made.configurations for symbol in c.atoms.symbols}
-        write_set(folder, frames, labels.manifest(plan, elements, versions))
+        write_set(folder, frames, _with_what_was_said(labels.manifest(plan, elements, versions), folder))
     return tuple(c.frame_id for c in new)
 
 
@@ -95,6 +95,16 @@ def k_point_check(plan: Plan, finished: Mapping[str, Atoms]) -> KPointCheck | No
         force_max_difference=float(np.abs(differences).max()),
         energy_differences=tuple(float(energy) for energy in energies),
     )
+
+
+def _with_what_was_said(made: Manifest, folder: Path) -> Manifest:
+    """Return a new manifest with what people have written into one that had no frames yet."""
+    if not (folder / MANIFEST_FILE).is_file():
+        return made
+    there = load_manifest(folder)
+    kept = ("split", "charged_families", "energy_reference")
+    named = {} if made.calculator is not None else {**there.pseudopotentials, **made.pseudopotentials}
+    return made.model_copy(update={key: getattr(there, key) for key in kept} | {"pseudopotentials": named})
 
 
 def _note_k_points(plan: Plan, folder: Path, finished: Mapping[str, Atoms]) -> None:

@@ -64,7 +64,7 @@ def pseudopotential(element: str) -> str:
     if element not in VALENCE:
         raise ConfigError(
             f"CP2K: no GTH-PBE pseudopotential with a {BASIS_SET} basis is known for {element}; "
-            f"known are {' '.join(VALENCE)}; compute this set with another code (--write-only)"
+            f"known are {' '.join(VALENCE)}; take another code (`new --code`, `reference run --write-only`)"
         )
     return f"GTH-PBE-q{VALENCE[element]}"
 

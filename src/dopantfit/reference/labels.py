@@ -1,7 +1,7 @@
 """What makes the labels of a set: CP2K, or any ASE calculator. Both are handed configurations and give frames."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import cached_property
@@ -15,7 +15,7 @@ from dopantfit.errors import ConfigError, EngineError
 from dopantfit.reference import calculator, cp2k_process
 from dopantfit.reference.calculator import CalculatorSettings
 from dopantfit.reference.calculator_checks import check_units
-from dopantfit.reference.cp2k import BASIS_SET, VALENCE, Mesh, pseudopotential
+from dopantfit.reference.cp2k import BASIS_SET, VALENCE, Cp2kSettings, Mesh, pseudopotential
 from dopantfit.reference.cp2k_process import Processes, compute_frame
 from dopantfit.reference.generate import Configuration
 from dopantfit.reference.manifest import CalculatorRecord, Manifest
@@ -110,38 +110,43 @@ class Cp2kLabels:
 
     def manifest(self, plan: Plan, elements: set[str], versions: set[str]) -> Manifest:
         """Return what CP2K was asked for."""
-        return Manifest(
-            name=plan.set,
-            purpose=plan.purpose,
-            licence=plan.licence,
-            code="CP2K",
-            code_version=" and ".join(sorted(version.removeprefix("CP2K ") for version in versions)),
-            functional="PBE",
-            basis_or_cutoff=self._basis_or_cutoff,
-            k_mesh=plan.k_mesh,
-            scf_tolerance=plan.cp2k.eps_scf,
-            notes=plan.notes,
-            pseudopotentials={element: pseudopotential(element) for element in sorted(elements & VALENCE.keys())},
-        )
+        version = " and ".join(sorted(version.removeprefix("CP2K ") for version in versions))
+        return cp2k_manifest(plan, elements & VALENCE.keys(), version)
 
     def check_manifest(self, plan: Plan, manifest: Manifest, folder: Path) -> None:
         """Compare basis, cutoffs, tolerance and mesh."""
         for what, is_there, wanted in (
             ("calculator", manifest.calculator and manifest.calculator.make, None),
-            ("basis_or_cutoff", manifest.basis_or_cutoff, self._basis_or_cutoff),
+            ("basis_or_cutoff", manifest.basis_or_cutoff, _basis_or_cutoff(self.settings)),
             ("scf_tolerance", manifest.scf_tolerance, plan.cp2k.eps_scf),
             ("k_mesh", manifest.k_mesh, plan.k_mesh),
         ):
             if is_there != wanted:
                 raise _two_settings(folder, what, is_there, wanted)
 
-    @property
-    def _basis_or_cutoff(self) -> str:
-        cp2k = self.settings
-        return (
-            f"{BASIS_SET}, {cp2k.method}, CUTOFF {cp2k.cutoff:g} Ry, REL_CUTOFF {cp2k.rel_cutoff:g} Ry, "
-            f"EPS_DEFAULT {cp2k.eps_default:g}"
-        )
+
+def cp2k_manifest(plan: Plan, elements: Iterable[str], version: str) -> Manifest:
+    """Return the manifest of a set that CP2K labels; ConfigError for an element without a pseudopotential."""
+    return Manifest(
+        name=plan.set,
+        purpose=plan.purpose,
+        licence=plan.licence,
+        code="CP2K",
+        code_version=version,
+        functional="PBE",
+        basis_or_cutoff=_basis_or_cutoff(plan.cp2k),
+        k_mesh=plan.k_mesh,
+        scf_tolerance=plan.cp2k.eps_scf,
+        notes=plan.notes,
+        pseudopotentials={element: pseudopotential(element) for element in sorted(elements)},
+    )
+
+
+def _basis_or_cutoff(cp2k: Cp2kSettings) -> str:
+    return (
+        f"{BASIS_SET}, {cp2k.method}, CUTOFF {cp2k.cutoff:g} Ry, REL_CUTOFF {cp2k.rel_cutoff:g} Ry, "
+        f"EPS_DEFAULT {cp2k.eps_default:g}"
+    )
 
 
 class CalculatorLabels:

@@ -120,8 +120,10 @@ def run_set(
     work = (work or default_work(plan)).resolve()
     with labels_of(plan, folder, jobs, ranks) as labels:
         make_folder(work)
-        if (folder / MANIFEST_FILE).is_file():
-            labels.check_manifest(plan, load_manifest(folder), folder)
+        there = load_manifest(folder) if (folder / MANIFEST_FILE).is_file() else None
+        # A manifest of CP2K without frames says what the plan did when it was written; the first frame makes it anew.
+        if there is not None and (there.files or "CP2K" not in there.code):
+            labels.check_manifest(plan, there, folder)
         with run_folder(work):
             labels.begin()
             return _Run(plan, folder, work, only, labels, observer).finish()

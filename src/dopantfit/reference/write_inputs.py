@@ -18,7 +18,9 @@ from dopantfit.reference.cp2k import relaxation_input, single_point_input
 from dopantfit.reference.cp2k_process import INPUT_FILE, PROJECT
 from dopantfit.reference.frames import dump_frames
 from dopantfit.reference.generate import Configuration, configurations
+from dopantfit.reference.manifest import MANIFEST_FILE, load_manifest
 from dopantfit.reference.plan import CationExchange, Item, Plan, Relaxation
+from dopantfit.reference.pseudopotentials import CODES, ON_THE_FLY, pseudopotentials
 from dopantfit.reference.spin import unpaired_electrons
 from dopantfit.reference.written_job import COLLECTED, CONFIGURATION_FILE, ENDS, LAST, NONE, STEPS
 from dopantfit.units import BOHR, HARTREE
@@ -35,13 +37,15 @@ _FORCE_TOLERANCE = 0.05
 class Job:
     """One folder of input: a configuration, and how many relaxation steps to take from it (0: none).
 
-    collected: which ionic steps an import takes of it, where that is not usual.
+    collected: which ionic steps an import takes of it, where that is not usual. pseudopotentials: of every element, as
+    the manifest of the set names them.
     """
 
     configuration: Configuration
     steps: int
     plan: Plan
-    collected: str | None = None
+    collected: str | None
+    pseudopotentials: Mapping[str, str]
 
     @property
     def atoms(self) -> Atoms:
@@ -71,7 +75,7 @@ class Job:
     @property
     def elements(self) -> tuple[str, ...]:
         """The elements in the order of the ions, each once."""
-        return tuple(dict.fromkeys(self.atoms.symbols))
+        return tuple(self.pseudopotentials)
 
 
 def write_inputs(
@@ -92,6 +96,7 @@ def write_inputs(
     if code not in WRITERS:
         raise ConfigError(f"--write-only {code}: expected one of {', '.join(WRITERS)}")
     texts: dict[Path, dict[str, str]] = {}
+    named = _named(folder, code)
     for item in plan.items(only):
         made = [
             c
@@ -100,7 +105,8 @@ def write_inputs(
         ]
         for configuration in made:
             steps = item.steps if isinstance(item, Relaxation | CationExchange) else 0
-            job = Job(configuration, steps, plan, _collected(item, configuration))
+            chosen = pseudopotentials(code, dict.fromkeys(configuration.atoms.symbols), named)
+            job = Job(configuration, steps, plan, _collected(item, configuration), chosen)
             written = {**WRITERS[code](job), CONFIGURATION_FILE: dump_frames([job.written])}
             texts[destination / configuration.frame_id] = written
     for target, files in texts.items():
@@ -108,6 +114,14 @@ def write_inputs(
         for name, text in files.items():
             write_text_atomic(target / name, text)
     return tuple(texts)
+
+
+def _named(folder: Path, code: str) -> Mapping[str, str]:
+    """The pseudopotentials that the manifest of the set names, where it is of this code."""
+    if not (folder / MANIFEST_FILE).is_file():
+        return {}
+    manifest = load_manifest(folder)
+    return manifest.pseudopotentials if CODES[code].lower() in manifest.code.lower() else {}
 
 
 def _collected(item: Item, configuration: Configuration) -> str | None:
@@ -118,7 +132,7 @@ def _collected(item: Item, configuration: Configuration) -> str | None:
 
 
 def castep_files(job: Job) -> dict[str, str]:
-    """Return ``frame.cell`` and ``frame.param``: PBE with CASTEP's own on-the-fly pseudopotentials."""
+    """Return ``frame.cell`` and ``frame.param``: PBE; CASTEP makes the pseudopotentials that are not named."""
     atoms, plane_waves = job.atoms, job.plan.plane_waves
     cell = ["%BLOCK LATTICE_CART", "ANG", *(_row(v) for v in atoms.cell.array), "%ENDBLOCK LATTICE_CART", ""]
     cell += ["%BLOCK POSITIONS_ABS", "ANG"]
@@ -129,6 +143,9 @@ def castep_files(job: Job) -> dict[str, str]:
     shifts = [0.5 / n if n % 2 == 0 else 0.0 for n in job.configuration.k_mesh]
     cell += ["KPOINTS_MP_OFFSET {!r} {!r} {!r}".format(*shifts)] * any(shifts)
     cell += ["FIX_ALL_CELL : TRUE", "FIX_COM : FALSE"]
+    own = {element: name for element, name in job.pseudopotentials.items() if name != ON_THE_FLY}
+    others = [f"{element} {name}" for element, name in _as_one_word(own).items()]
+    cell += ["", "%BLOCK SPECIES_POT", *others, "%ENDBLOCK SPECIES_POT"] if others else []
     param = [f"TASK : {'GeometryOptimization' if job.steps else 'SinglePoint'}", "XC_FUNCTIONAL : PBE"]
     param += [f"CUT_OFF_ENERGY : {plane_waves.cutoff!r} eV"]
     # CASTEP's tolerance is per atom.
@@ -141,7 +158,9 @@ def castep_files(job: Job) -> dict[str, str]:
     return {
         f"{PROJECT}.cell": _lines(cell),
         f"{PROJECT}.param": _lines(param),
-        "README": _readme(job, "castep frame", f"{PROJECT}.castep", "none: CASTEP generates its own"),
+        "README": _readme(
+            job, "castep frame", f"{PROJECT}.castep", ", ".join(others) or "none: CASTEP generates its own"
+        ),
     }
 
 
@@ -171,14 +190,13 @@ def vasp_files(job: Job) -> dict[str, str]:
             job,
             "vasp_std",
             "vasprun.xml",
-            f"POTCAR: the PBE data sets {', '.join(map(potcar, job.elements))} in this order (those of the Materials "
-            "Project's relaxations); the titles belong into the manifest",
+            f"POTCAR: {', '.join(job.pseudopotentials.values())} in this order; the titles belong into the manifest",
         ),
     }
 
 
 def espresso_files(job: Job) -> dict[str, str]:
-    """Return ``pw.in``; the pseudopotentials are called ``<element>.UPF`` and are the user's."""
+    """Return ``pw.in``; the files of the pseudopotentials are the user's."""
     atoms, plane_waves = job.atoms, job.plan.plane_waves
     cutoff = plane_waves.cutoff / _RYDBERG
     text = ["&CONTROL", f"calculation = '{'relax' if job.steps else 'scf'}'", f"prefix = '{PROJECT}'"]
@@ -194,15 +212,16 @@ def espresso_files(job: Job) -> dict[str, str]:
     text += ["/"]
     text += ["&ELECTRONS", f"conv_thr = {plane_waves.scf_tolerance / _RYDBERG!r}", "/"]
     text += ["&IONS", "ion_dynamics = 'bfgs'", "/"] if job.steps else []
-    text += ["ATOMIC_SPECIES", *(f"{e} {_mass(atoms, e)!r} {e}.UPF" for e in job.elements)]
+    files = _as_one_word(job.pseudopotentials)
+    text += ["ATOMIC_SPECIES", *(f"{e} {_mass(atoms, e)!r} {file}" for e, file in files.items())]
     mesh = job.configuration.k_mesh
     text += ["K_POINTS gamma"] if mesh == (1, 1, 1) else ["K_POINTS automatic", "{} {} {} 0 0 0".format(*mesh)]
     text += ["CELL_PARAMETERS angstrom", *(_row(v) for v in atoms.cell.array), "ATOMIC_POSITIONS angstrom"]
     text += [f"{s} {_row(r)}" for s, r in zip(atoms.symbols, atoms.positions, strict=True)]
-    files = ", ".join(f"{element}.UPF" for element in job.elements)
+    needed = ", ".join(files.values())
     return {
         "pw.in": _lines(text),
-        "README": _readme(job, "pw.x -in pw.in > pw.out", "pw.out", f"{files} (PBE), in this folder"),
+        "README": _readme(job, "pw.x -in pw.in > pw.out", "pw.out", f"{needed} (PBE), in this folder"),
     }
 
 
@@ -251,14 +270,15 @@ def _readme(job: Job, command: str, output: str, pseudopotentials: str) -> str:
     )
 
 
-def potcar(element: str) -> str:
-    """The POTCAR that the Materials Project takes for an element (pymatgen); ConfigError where there is none."""
-    from pymatgen.io.vasp.sets import MPRelaxSet
-
-    found = MPRelaxSet.CONFIG["POTCAR"].get(element)
-    if found is None:
-        raise ConfigError(f"VASP: no PBE data set of {element} is known; take another code")
-    return str(found)
+def _as_one_word(pseudopotentials: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the names as they are; ConfigError for one that would be several words of an input."""
+    for element, name in pseudopotentials.items():
+        if len(name.split()) != 1:
+            raise ConfigError(
+                f"the pseudopotential of {element} is {name!r}, which no input takes; name its file under "
+                f"[pseudopotentials] in the {MANIFEST_FILE} of the set"
+            )
+    return pseudopotentials
 
 
 def _spin_words(job: Job) -> str:

@@ -21,7 +21,8 @@ from dopantfit.reference.write_inputs import write_inputs
 OUTPUT = Path(__file__).parents[1] / "data" / "reference" / "espresso" / "Si-relax.out"
 STEPS = read_espresso(OUTPUT.read_text(), "Si-relax.out").steps
 #: With the settings that the output names.
-MANIFEST = manifest_text("set", "a test", "espresso", ["Si"]).replace('"PBE"', '"LDA"').replace("750 eV", "12 Ry")
+MANIFEST = manifest_text("set", "a test", "espresso", ["Si"], {"Si": "Si.pz-vbc.UPF"}).replace('"PBE"', '"LDA"')
+MANIFEST = MANIFEST.replace("750 eV", "12 Ry").replace("[1, 1, 1]", '"eight points"')
 PLAN = """
 set = "set"
 purpose = "a test"

@@ -106,12 +106,16 @@ def import_files(
 
 
 def _refuse_other_settings(path: Path, manifest: Manifest) -> None:
-    """Raise ReferenceDataError for an output that says itself that it was made with other settings than the set."""
+    """Raise ReferenceDataError for an output that says itself that it was made with other settings than the set.
+
+    A check that does not join the set may have settings of its own.
+    """
     head = _head(path, HEAD_OF_SETTINGS)
-    source = next((source for source in SOURCES if source.banner.search(head[:HEAD])), None)
-    if source is None:
+    code = _recognised(head[:HEAD])[0]
+    job = job_beside(path) if code not in (None, _XYZ) else None
+    if code is None or (job is not None and job.collected == NONE):
         return
-    for what in contradictions(head, source.code, manifest):
+    for what in contradictions(head, code, manifest, path):
         raise ReferenceDataError(
             f"{path}: {what}; frames of two settings do not mix: mend the manifest, or make a set of its own"
         )

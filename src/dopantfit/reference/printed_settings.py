@@ -31,9 +31,10 @@ FUNCTIONALS = MappingProxyType(
         "SCAN": ("SCAN",),
     }
 )
+#: What an output may say of a hybrid functional is only that it is one.
+HYBRID = "a hybrid functional"
+HYBRIDS = ("PBE0", "HSE06", "B3LYP")
 _GAMMA = (1, 1, 1)
-#: Of CP2K, which prints the functional that is mixed with exact exchange by its own name.
-_HYBRID = "a hybrid functional (&HF)"
 
 
 @dataclass(frozen=True)
@@ -133,13 +134,15 @@ def _mesh_of_comment(head: str, points: int) -> tuple[int, ...] | None:
 
 def _functional_of_vasp(head: str, titles: list[str]) -> str:
     if re.search(r'LHFCALC(?:">|\s*=)\s*T\b', head):
-        return "a hybrid functional (LHFCALC = T)"
+        return HYBRID
     meta = _first(r'METAGGA(?:">|\s*=)\s*([A-Z0-9-]{3,})', head)
     if meta not in ("", "NONE"):
         return f"the meta-GGA {meta}" if meta not in FUNCTIONALS else meta
     tag = _first(r'(?:name="GGA">\s*|^\s*GGA\s+=\s+)([A-Z0-9]{2})\b', head)
     # "--": that of the POTCAR.
-    of_potcar = _first(r"^\s+LEXCH\s*=\s*([A-Z]{2})\s*$", head) or ("PE" if titles[:1] > ["PAW_PBE"] else "")
+    of_potcar = _first(r"^\s+LEXCH\s*=\s*([A-Z]{2})\s*$", head) or (
+        "PE" if " ".join(titles).startswith("PAW_PBE") else ""
+    )
     return _named(tag or of_potcar)
 
 
@@ -155,7 +158,8 @@ def _cp2k(head: str, path: Path) -> PrintedSettings:
     edges = [*(kind.start() for kind in kinds), len(head)]
     texts = {_element(kind[1]): head[kind.end() : end] for kind, end in zip(kinds, edges[1:], strict=True)}
     said = {
-        "functional": "" if asked.functional == _HYBRID else _functional_of_cp2k(head),
+        # It prints what is mixed with exact exchange by its own name.
+        "functional": "" if asked.functional == HYBRID else _functional_of_cp2k(head),
         "cutoff": None if hartree is None else hartree * HARTREE,
         "mesh": _mesh(r"BRILLOUIN\| K-Point grid\s+(\d+\s+\d+\s+\d+)", head),
         "pseudopotentials": _each(r"Potential information for\s+(\S+)", texts),
@@ -174,22 +178,28 @@ def _cp2k_input(root: Section) -> PrintedSettings:
     cutoff = dft.first("MGRID").value("CUTOFF") or []
     kinds = {_element((kind.value("ELEMENT") or [kind.parameter])[0]): kind for kind in subsys.all("KIND")}
     potentials = {element: kind.value("POTENTIAL", "POT") or [""] for element, kind in kinds.items()}
-    bases = {element: kind.value("BASIS_SET", "BASIS", "ORBITAL_BASIS_SET") or [""] for element, kind in kinds.items()}
+    bases = {element: _orbital_basis(kind) for element, kind in kinds.items()}
     return PrintedSettings(
         _functional_of_input(dft.first("XC")),
         float(cutoff[0]) * _RYDBERG if len(cutoff) == 1 and re.fullmatch(r"\d+\.?\d*", cutoff[0]) else None,
         mesh,
         None,
         {element: words[-1] for element, words in potentials.items()},
-        {element: words[-1] for element, words in bases.items()},
+        bases,
         (dft.first("QS").value("METHOD") or ["GPW"])[0].upper(),
     )
+
+
+def _orbital_basis(kind: Section) -> str:
+    """The basis of the orbitals; others of a kind are named with what they are for."""
+    rows = [line for line in kind.lines if line[0].upper() in ("BASIS_SET", "BASIS", "ORBITAL_BASIS_SET")]
+    return next((row[-1] for row in rows if len(row) == 2 or row[1].upper() == "ORB"), "")
 
 
 def _functional_of_input(xc: Section) -> str:
     functional = xc.first("XC_FUNCTIONAL")
     if xc.all("HF"):
-        return _HYBRID
+        return HYBRID
     parts = [section.name for section in functional.sections] or [functional.parameter.upper()]
     parametrised = (functional.first("PBE").value("PARAMETRIZATION") or ["ORIG"])[0].upper()
     if parts == ["PBE"] and parametrised != "ORIG":
@@ -199,7 +209,7 @@ def _functional_of_input(xc: Section) -> str:
 
 def _functional_of_cp2k(head: str) -> str:
     if re.search(r"^ HFX_(?:MEM_)?INFO\|", head, re.MULTILINE):
-        return _HYBRID
+        return HYBRID
     names = re.findall(r"^ FUNCTIONAL\| (\w+):", head, re.MULTILINE)
     if names != ["PBE"]:
         return _named(names[0]) if len(names) == 1 else ""

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dopantfit.reference.manifest import Manifest
-from dopantfit.reference.printed_settings import FUNCTIONALS, PrintedSettings, printed_settings
+from dopantfit.reference.printed_settings import FUNCTIONALS, HYBRID, HYBRIDS, PrintedSettings, printed_settings
 from dopantfit.reference.pseudopotentials import ON_THE_FLY
 from dopantfit.units import HARTREE
 
@@ -26,7 +26,8 @@ def contradictions(head: str, code: str, manifest: Manifest, path: Path) -> Iter
     """
     said = printed_settings(head, code, path)
     wanted = str(manifest.functional or "").strip()
-    if said.functional and wanted in FUNCTIONALS and said.functional != wanted:
+    is_the_same = said.functional == wanted or (said.functional == HYBRID and wanted in HYBRIDS)
+    if said.functional and wanted in FUNCTIONALS and not is_the_same:
         yield f"was made with {said.functional}, the manifest says functional = {wanted!r}"
     yield from _other_cutoff_or_basis(said, str(manifest.basis_or_cutoff or ""))
     mesh = manifest.k_mesh

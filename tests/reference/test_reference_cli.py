@@ -57,7 +57,8 @@ def test_import_appends_and_says_so(tmp_path: Path, sample: Path) -> None:
     manifest = (sample / "manifest.toml").read_text().partition("[files]")[0]
     folder = tmp_path / "MgO"
     folder.mkdir()
-    (folder / "manifest.toml").write_text(manifest.replace("lamtp-sample", "MgO"))
+    manifest = manifest.replace("lamtp-sample", "MgO").replace("CUTOFF 500 Ry", "CUTOFF 250 Ry")
+    (folder / "manifest.toml").write_text(manifest.replace("[1, 1, 1]", "[2, 2, 2]"))
     relax = DATA / "cp2k" / "MgO-relax.out"
     done = reference("import", relax, "--set", folder, "--family", "relax", "--steps", "all")
     assert done.returncode == 0, done.stderr

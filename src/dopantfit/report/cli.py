@@ -49,15 +49,15 @@ def compare(
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the table as Markdown, a column a fit.")] = False,
     json: JsonOption = False,
 ) -> None:
-    """Put dopants side by side: errors, gates, verdicts, numbers and cost; a table, and one HTML page."""
+    """Put dopants side by side: errors, gates, verdicts, numbers and cost; a table, and one HTML page with figures."""
     from rich.markup import escape
     from rich.table import Table
 
-    from dopantfit.report import dopants
+    from dopantfit.report import dopants, dopants_page
 
     rows = dopants.compare_dopants(folders)
-    page = output or folders[0].resolve().parent / "compare.html"
-    dopants.write_page(rows, page)
+    page = output or folders[0].resolve().parent / dopants.PAGE
+    dopants_page.write_page(rows, page)
     if json:
         print_json({"dopants": [row.as_dict() for row in rows], "page": str(page)})
         return

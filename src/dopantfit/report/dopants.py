@@ -2,24 +2,27 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from html import escape
 from math import isfinite
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from dopantfit.boundary.spectrum.record import TYPICAL
 from dopantfit.errors import ConfigError
 from dopantfit.fit.config import FIT_FILE
 from dopantfit.fit.errors_by_group import surroundings
 from dopantfit.fit.record import RECORD_FILE
 from dopantfit.fit.record_schema import FitRecord, SideErrors
+from dopantfit.report.grain_shares import GrainShare, grain_shares
+from dopantfit.report.words import ranged
 from dopantfit.study.record import StudyRecord
 from dopantfit.study.systems import Kind, System
 from dopantfit.study.verdict import CompositionAnswer, Criterion
 from dopantfit.validate.record_schema import ValidationRecord
-from dopantfit.workflow.provenance import write_text_atomic
 
 VALIDATION_FILE = "validation.json"
+#: The page, by default beside the folders; a pattern such as fits/* names it too.
+PAGE = "compare.html"
 
 
 @dataclass(frozen=True)
@@ -40,9 +43,9 @@ class ExchangeMeans:
 class DopantRow:
     """One dopant. forces: RMS errors of held-out frames [eV/Å] by what they are of. energies: [meV/atom].
 
-    exchanges: by partner. gates: what they said, in words. requirements: answers by name. numbers: of the
-    highest dose, by quantity, as an interval in words. hours: that the records of fit, gates and study name
-    together, tasks of the study one by one.
+    exchanges: by partner. gates: what they said, in words. requirements: answers by name. checks: of the highest dose,
+    by quantity. grain_shares: by temperature, where the study kept spectra; grain_limit: what they must stay below.
+    hours: that the records of fit, gates and study name together, tasks of the study one by one.
     """
 
     folder: str
@@ -54,7 +57,9 @@ class DopantRow:
     gates: str
     verdict: str
     requirements: dict[str, str]
-    numbers: dict[str, str]
+    checks: dict[str, Criterion]
+    grain_shares: tuple[GrainShare, ...]
+    grain_limit: float | None
     hours: float
 
     @property
@@ -63,26 +68,43 @@ class DopantRow:
         return self.dopant if self.formal_charge is None else f"{self.dopant} {self.formal_charge:+d}"
 
     @property
+    def numbers(self) -> dict[str, str]:
+        """Intervals of the checks, in words, and the share in the grain at one temperature where it is known."""
+        found = {quantity: _interval(check) for quantity, check in self.checks.items()}
+        share = next((one for one in self.grain_shares if one.temperature_K == TYPICAL), None)
+        if share is not None:
+            found[_SHARE] = ranged(share.ratio) + ("" if share.counts else ", too few sites")
+        return found
+
+    @property
     def decided(self) -> int:
         """How many requirements have an answer."""
         return sum(answer in ("yes", "no") for answer in self.requirements.values())
 
     def as_dict(self) -> dict[str, Any]:
         """Ready for JSON."""
-        return {**asdict(self), "decided": self.decided}
+        checks = {name: one.model_dump(mode="json", include=_TOLD) for name, one in self.checks.items()}
+        shares = [one.as_dict() for one in self.grain_shares]
+        told = {"decided": self.decided, "numbers": self.numbers, "checks": checks, "grain_shares": shares}
+        return {**asdict(self), **told}
 
 
 #: Column of the exchange energies.
 _EXCHANGES = "mean exchange energy (eV; by the labels)"
+#: Column of the share in the grain, by spectra.
+_SHARE = f"grain over amorphous at {TYPICAL:g} K, by spectra"
+#: Of a check, what JSON has.
+_TOLD = {"unit", "interval", "rule", "limit", "at_most", "answer"}
 _ORDER = {"yes": 0, "no": 1, "undecided": 2}
 
 
 def compare_dopants(folders: Sequence[str | Path]) -> tuple[DopantRow, ...]:
     """Return what is known of the fits in these folders, those first of which most is decided; yes before no.
 
-    Raises ConfigError for a folder that holds no fit.toml, and for a record that is not whole.
+    A page of before among them is passed over. Raises ConfigError for a folder that holds no fit.toml, and for a record
+    that is not whole.
     """
-    rows = [_row(Path(folder)) for folder in folders]
+    rows = [_row(Path(one)) for one in folders if not (Path(one).name == PAGE and Path(one).is_file())]
     return tuple(sorted(rows, key=lambda row: (-row.decided, _ORDER.get(row.verdict, 3), row.dopant, row.folder)))
 
 
@@ -97,6 +119,7 @@ def _row(folder: Path) -> DopantRow:
     errors = None if fit is None else fit.errors["fitted"].get("held_out")
     seconds = sum(one.record.wall_seconds for one in (fit, gates, study) if one is not None)
     verdict = None if study is None else study.verdict
+    dose = "" if verdict is None else list(verdict.compositions)[-1]
     return DopantRow(
         folder=str(folder),
         dopant=str(dopant.get("label", folder.name)),
@@ -107,7 +130,9 @@ def _row(folder: Path) -> DopantRow:
         gates=_gates(gates),
         verdict="no fit yet" if fit is None else "no study yet" if verdict is None else verdict.answer,
         requirements={} if verdict is None else {name: str(one) for name, one in verdict.requirements.items()},
-        numbers={} if verdict is None else _numbers(*list(verdict.compositions.items())[-1]),
+        checks={} if verdict is None else _checks(dose, verdict.compositions[dose]),
+        grain_shares=() if found is None or not dose else grain_shares(*found, System.named(dose)),
+        grain_limit=None if verdict is None else verdict.limits.grain_share,
         hours=seconds / 3600.0,
     )
 
@@ -139,13 +164,11 @@ def _gates(record: ValidationRecord | None) -> str:
     return f"{told} ({record.level})"
 
 
-def _numbers(boundary: str, answer: CompositionAnswer) -> dict[str, str]:
-    """What a composition was found to be, without the number of its dose: other dopants have other doses."""
+def _checks(boundary: str, answer: CompositionAnswer) -> dict[str, Criterion]:
+    """Checks of a composition, without the number of its dose: other dopants have other doses."""
     dose = System.named(boundary).composition
     kinds = {System(kind=kind, composition=dose).name: kind.value for kind in (Kind.AMORPHOUS, Kind.CRYSTAL)}
-    return {
-        " ".join(kinds.get(word, word) for word in check.quantity.split()): _interval(check) for check in answer.checks
-    }
+    return {" ".join(kinds.get(word, word) for word in check.quantity.split()): check for check in answer.checks}
 
 
 def _interval(check: Criterion) -> str:
@@ -169,11 +192,16 @@ def columns_of(rows: Sequence[DopantRow]) -> tuple[str, ...]:
     )
 
 
+def names_of(rows: Sequence[DopantRow]) -> list[str]:
+    """Dopants and their charges; with the folder where another is of the same dopant."""
+    names = [row.name for row in rows]
+    return [row.name if names.count(row.name) == 1 else f"{row.name}, {Path(row.folder).name}" for row in rows]
+
+
 def cells_of(row: DopantRow, columns: Sequence[str], rows: Sequence[DopantRow]) -> list[str]:
-    """The cells of one of the rows in the order of the columns; its folder where another is of the same dopant."""
-    alike = [one for one in rows if one.name == row.name]
+    """The cells of one of the rows in the order of the columns."""
     known = {
-        "dopant": row.name if len(alike) == 1 else f"{row.name}, {Path(row.folder).name}",
+        "dopant": names_of(rows)[list(rows).index(row)],
         "verdict": row.verdict,
         "decided": f"{row.decided} of {len(row.requirements)}" if row.requirements else "",
         "gates": row.gates,
@@ -193,26 +221,3 @@ def markdown_of(rows: Sequence[DopantRow]) -> str:
     # A bar within a cell, as of an absolute value, would end it.
     written = ["| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in known]
     return "\n".join([written[0], "|---" * (len(rows) + 1) + "|", *written[1:]]) + "\n"
-
-
-def write_page(rows: Sequence[DopantRow], path: Path) -> None:
-    """Write one HTML page with the table; it opens without a network."""
-    columns = columns_of(rows)
-    head = "".join(f"<th>{escape(name)}</th>" for name in columns)
-    cells = ("".join(f"<td>{escape(cell)}</td>" for cell in cells_of(row, columns, rows)) for row in rows)
-    body = "\n".join(f"<tr>{row}</tr>" for row in cells)
-    write_text_atomic(path, _PAGE.format(head=head, body=body))
-
-
-_PAGE = """\
-<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>Dopants side by side</title>
-<style>body{{font-family:sans-serif;margin:2em}}table{{border-collapse:collapse}}
-td,th{{border:1px solid #bbb;padding:.3em .6em;text-align:left;vertical-align:top}}</style></head>
-<body><h1>Dopants side by side</h1>
-<p>Those first of which most is decided. Errors are RMS on held-out frames, numbers 95 % intervals at the highest dose
-of the kept study; an interval that holds its limit decides nothing.</p>
-<table><thead><tr>{head}</tr></thead><tbody>
-{body}
-</tbody></table></body></html>
-"""

@@ -14,7 +14,7 @@ from dopantfit.study.summary import StudySummary
 NAME = "rounds"
 COLUMNS = ("composition", "quantity", "look", "core_hours", "value", "low", "high", "limit", "answer")
 #: Colours of answers (Okabe and Ito), as marks of the page have them.
-_COLOURS = {"yes": "#009E73", "no": "#D55E00", "undecided": "0.45"}
+COLOURS = {"yes": "#009E73", "no": "#D55E00", "undecided": "0.45"}
 _HEIGHT = 1.5
 
 #: A check at its looks: core-hours so far, and what was said.
@@ -47,7 +47,7 @@ def _checks(rounds: Rounds) -> Mapping[tuple[str, str], Looks]:
 
 def _draw(panel: Any, name: tuple[str, str], looks: Looks) -> None:
     for hours, check in looks:
-        style.points(panel, [hours], [check.interval], _COLOURS[check.answer])
+        style.points(panel, [hours], [check.interval], COLOURS[check.answer])
     limit, at_most = looks[0][1].limit, looks[0][1].at_most
     panel.axhline(limit, color="0.3", linewidth=0.8, linestyle="--")
     style.label(panel, "", "")

@@ -5,7 +5,7 @@ Every 1.96 and every Student's t of the project stands here.
 
 from dopantfit.statistics.counts import poisson_interval, poisson_limit, wilson_interval
 from dopantfit.statistics.estimate import Estimate, Interval, interval_of
-from dopantfit.statistics.paired import LogRatio, half_width, log_ratio, ratio_of, widened_to
+from dopantfit.statistics.paired import LogRatio, half_width, log_ratio, mean_logarithm, ratio_of, widened_to
 from dopantfit.statistics.pooling import mean_of, pooled, standard_error, standard_errors
 from dopantfit.statistics.propagation import carried, carried_positive
 from dopantfit.statistics.quantiles import (
@@ -38,6 +38,7 @@ __all__ = [
     "half_width",
     "interval_of",
     "log_ratio",
+    "mean_logarithm",
     "mean_of",
     "poisson_interval",
     "poisson_limit",

@@ -25,6 +25,11 @@ def spectrum(system: System, quench: int = 1) -> str:
     return of_quench(f"spectrum/{system.name}", quench)
 
 
+def is_spectrum(task: str, system: System) -> bool:
+    """Whether a task is the spectrum of a GB_i, of whichever quench."""
+    return f"/{task}".endswith(f"/{spectrum(system)}")
+
+
 def bleeding(system: System, quench: int = 1) -> str:
     """What bled of a GB_i."""
     return of_quench(f"bleeding/{system.name}", quench)

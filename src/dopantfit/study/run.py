@@ -16,6 +16,7 @@ from dopantfit.study.config import StudyConfig
 from dopantfit.study.extent import Extent
 from dopantfit.study.files import LOWEST_WALKER, PROFILE, STRUCTURE
 from dopantfit.study.record import KEPT, STUDY_RECORD, SUMMARY, FinishedTask, StudyRecord
+from dopantfit.study.spectrum_stage import GRAIN_TABLE
 from dopantfit.study.systems import boundary, crystal
 from dopantfit.study.tasks import Planner
 from dopantfit.study.verdict import ONE_LOOK, Look, Verdict
@@ -143,6 +144,16 @@ def reported_files(study: StudyConfig, stage: str, name: str, files: Iterable[st
     return tuple(file for file in files if file in wanted)
 
 
+def kept_files(study: StudyConfig, stage: str, name: str, files: Iterable[str]) -> tuple[str, ...]:
+    """Which files of a task a summary gets: what a report needs, and what dopants are compared by.
+
+    The latter is the table by temperature of spectra of the highest dose; a summary of before holds without it.
+    """
+    if places.is_spectrum(name, boundary(study.compositions[-1])):
+        return tuple(file for file in files if file == GRAIN_TABLE)
+    return reported_files(study, stage, name, files)
+
+
 def _put_together(study: CheckedStudy, summary: GraphSummary, target: Path, record: StudyRecord) -> None:
     """Make `target` hold what a report needs and nothing else, each file under the name of its task.
 
@@ -150,7 +161,7 @@ def _put_together(study: CheckedStudy, summary: GraphSummary, target: Path, reco
     """
     with in_place_of(target) as new:
         for name, found in summary.finished.items():
-            for file in reported_files(study.config, record.tasks[name].stage, name, found.record.files):
+            for file in kept_files(study.config, record.tasks[name].stage, name, found.record.files):
                 (new / name / file).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(found.folder / file, new / name / file)
         record.write(new / STUDY_RECORD)

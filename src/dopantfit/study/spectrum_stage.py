@@ -26,6 +26,8 @@ HOST_RELAXATIONS = 6
 #: Folder of the run, and its figures, inside the task's.
 _RUN = "run"
 _FIGURES = tuple(f"{_RUN}/{name}.{kind}" for name in ("grain", "energies", "depth") for kind in ("png", "csv"))
+#: Dopant fraction of the grain over that of the amorphous domain, by temperature.
+GRAIN_TABLE = f"{_RUN}/grain.csv"
 
 
 class SpectrumOfExchanges(Model):

@@ -55,13 +55,7 @@ class StudySummary:
 
         Raises ConfigError when it is not what the task wrote.
         """
-        done = self.record.tasks.get(task)
-        path = self.folder / task / name
-        if done is None or name not in done.files or not path.is_file():
-            return None
-        if sha256_of(path) != done.files[name]:
-            raise ConfigError(f"{path}: is not what the study wrote; run `dopantfit study` again")
-        return path
+        return file_of(self.folder, self.record, task, name)
 
     def table_of(self, task: str, name: str) -> list[dict[str, Cell]]:
         """A table that a task wrote; empty where the summary does not hold it."""
@@ -80,6 +74,19 @@ class StudySummary:
             reason = failed.get(need)
             return f"{need} failed: {reason}" if reason else f"for want of {need}"
         return "the study has no such result"
+
+
+def file_of(folder: Path, record: StudyRecord, task: str, name: str) -> Path | None:
+    """Path of a file that a task wrote in a folder that has one for each task; None where the folder does not hold it.
+
+    Raises ConfigError when it is not what the task wrote.
+    """
+    done, path = record.tasks.get(task), folder / task / name
+    if done is None or name not in done.files or not path.is_file():
+        return None
+    if sha256_of(path) != done.files[name]:
+        raise ConfigError(f"{path}: is not what the study wrote; run `dopantfit study` again")
+    return path
 
 
 def read_summary(folder: Path) -> StudySummary | None:

@@ -72,12 +72,17 @@ def write_figure(figure: Any, path: Path, dpi: float, undated: bool = False) -> 
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Write a CSV file by an atomic rename: floats by ``repr``, numpy's too; nothing for None."""
+    """Write a CSV file by an atomic rename; see `csv_of`."""
+    write_text_atomic(path, csv_of(header, rows))
+
+
+def csv_of(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """Return the text of a CSV file: floats by ``repr``, numpy's too; nothing for None."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)
     writer.writerows([value.item() if hasattr(value, "item") else value for value in row] for row in rows)
-    write_text_atomic(path, text.getvalue())
+    return text.getvalue()
 
 
 def _same(one: Path, other: Path) -> bool:

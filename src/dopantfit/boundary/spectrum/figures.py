@@ -34,7 +34,8 @@ def _grain(record: SpectrumRecord, folder: Path, chain: Sequence[ChainPoint]) ->
     if record.placements[0].ratio is not None:
         bands = [one.ratio for one in record.placements if one.ratio is not None]
         _banded(panel, kelvin, bands, _COLOURS["grain"], "spectrum")
-        rows += [("spectrum", *row) for row in _numbers(kelvin, bands)]
+        carriers = [min(one.carriers.values(), default=0.0) for one in record.placements]
+        rows += [("spectrum", *row, few) for row, few in zip(_numbers(kelvin, bands), carriers, strict=True)]
         panel.set_yscale("log")
         # Below one in a million nothing can be told from nothing.
         panel.set_ylim(max(1e-6, 0.5 * min(band.low for band in bands)), None)
@@ -43,17 +44,27 @@ def _grain(record: SpectrumRecord, folder: Path, chain: Sequence[ChainPoint]) ->
         for name in record.placements[0].share:
             bands = [one.share[name] for one in record.placements]
             _banded(panel, kelvin, bands, _COLOURS[name], name)
-            rows += [(name, *row) for row in _numbers(kelvin, bands)]
+            carriers = [one.carriers.get(name, 0.0) for one in record.placements]
+            rows += [(name, *row, few) for row, few in zip(_numbers(kelvin, bands), carriers, strict=True)]
         panel.set_ylabel("share of the dopants")
     for point in chain:
         low, high = (abs(end - point.ratio.value) for end in (point.ratio.low, point.ratio.high))
         panel.errorbar(point.temperature_K, point.ratio.value, yerr=[[low], [high]], fmt="o", color=_CHAIN, capsize=3)
-        rows.append(("chain", point.temperature_K, point.ratio.value, point.ratio.low, point.ratio.high, "", ""))
+        rows.append(("chain", point.temperature_K, point.ratio.value, point.ratio.low, point.ratio.high, "", "", ""))
     if chain:
         panel.plot([], [], "o", color=_CHAIN, label="chain of swaps")
     panel.set_xlabel("temperature (K)")
     panel.legend(frameon=False, fontsize=8)
-    header = ("of", "temperature_K", "value", "low", "high", "low_with_force_field", "high_with_force_field")
+    header = (
+        "of",
+        "temperature_K",
+        "value",
+        "low",
+        "high",
+        "low_with_force_field",
+        "high_with_force_field",
+        "carriers",
+    )
     save_with_csv(figure, folder, "grain", _DPI, header, rows)
 
 

@@ -188,6 +188,7 @@ def test_figures_show_the_spectrum_and_the_chain_with_their_numbers(made, tmp_pa
     rows = list(csv.DictReader((tmp_path / "grain.csv").read_text().splitlines()))
     assert [float(row["value"]) for row in rows] == [*(one.ratio.value for one in record.placements), 0.1]
     assert rows[-1]["of"] == "chain"
+    assert [float(row["carriers"]) for row in rows[:-1]] == [min(one.carriers.values()) for one in record.placements]
     assert {path.name for path in tmp_path.iterdir()} == {
         f"{name}.{kind}" for name in ("grain", "energies", "depth") for kind in ("png", "csv")
     }

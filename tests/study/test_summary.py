@@ -4,7 +4,7 @@ import pytest
 
 from dopantfit.errors import ConfigError
 from dopantfit.study.config import load_study
-from dopantfit.study.run import keep, reported_files
+from dopantfit.study.run import keep, kept_files, reported_files
 
 STUDY = """
 preset = "quick"
@@ -49,6 +49,15 @@ def test_a_report_gets_tables_profiles_and_the_structures_that_it_draws_but_no_t
     for name in ("doping/GB_1/1", "crystals/C_2/build", "amorphous/A_2/1/equilibrate"):
         assert files(name, "structure.extxyz") == ()
     assert files("crystals/C_2/run1", "production/trajectory.dcd", "production/ions.extxyz") == ()
+
+
+def test_a_summary_gets_the_tables_of_spectra_of_the_highest_dose_and_holds_without_them(study):
+    made = ("run/spectrum.json", "run/grain.png", "run/grain.csv")
+    for name in ("spectrum/GB_2", "quench-3/spectrum/GB_2"):
+        assert kept_files(study, "spectrum", name, made) == ("run/grain.csv",)
+        assert reported_files(study, "spectrum", name, made) == ()
+    assert kept_files(study, "spectrum", "spectrum/GB_1", made) == ()
+    assert kept_files(study, "verdict", "verdict", ("verdict.json",)) == ("verdict.json",)
 
 
 def test_a_summary_takes_the_place_of_an_older_one(tmp_path):

@@ -24,6 +24,7 @@ from dopantfit.terminal import (
     load_help,
     notices_shown,
     prepare_streams,
+    print_error,
     print_json,
     print_parts,
     refusal,
@@ -160,7 +161,7 @@ def main() -> None:
 
 def _end(message: str, status: int) -> NoReturn:
     leave_standard_output()
-    sys.stderr.write(f"dopantfit: error: {' '.join(message.split())}\n")
+    print_error(message)
     sys.exit(status)
 
 

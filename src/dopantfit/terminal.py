@@ -40,6 +40,11 @@ def print_json(payload: object) -> None:
     binary.flush()
 
 
+def print_error(message: str) -> None:
+    """Print what is wrong as one line on standard error."""
+    sys.stderr.write(f"dopantfit: error: {' '.join(message.split())}\n")
+
+
 def at_a_time(option: typer.CallbackParam, count: int | None) -> int | None:
     """The value of an option that says how many processes work at a time.
 

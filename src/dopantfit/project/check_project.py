@@ -109,7 +109,8 @@ def _fit(found: _Findings, config: FitConfig, file: Path) -> Space | None:
         named = file.parent / settings.path if settings.path else None
         if named is None or is_labelled(named):
             found.attempt(file, lambda: reference_cell(settings, file.parent))
-    if not any(one.severity == "to do" for one in found):  # frames that are still to come may be those held out
+    missing = [one for one in config.sets if not folder_of(file, one.path).is_dir()]  # each was told
+    if not missing and not any(one.severity == "to do" for one in found):  # frames to come may be those held out
         _frames(found, config, space, file)
     sets = [(folder_of(file, one.path), one.left_out) for one in config.exchanges]
     if all([found.are_relaxed(folder, file, "exchanges", left_out) for folder, left_out in sets]):

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from dopantfit.reference.cli import CalculatorOption, Code, OptionsOption, calculator_settings
-from dopantfit.terminal import JsonOption, print_json, print_parts
+from dopantfit.terminal import JsonOption, print_error, print_json, print_parts
 
 
 def new(
@@ -81,7 +81,7 @@ def check(
     folder: Annotated[Path, typer.Argument(help="Folder of a fit, with fit.toml.")],
     json: JsonOption = False,
 ) -> None:
-    """Look at a fit, its sets, gates and study together, before any work; exit status 2 if there is an error."""
+    """Look at a fit, its sets, gates and study together, before any work; an error is a line on standard error, status 2."""
     from rich.markup import escape
     from rich.table import Table
 
@@ -89,16 +89,19 @@ def check(
 
     findings = look(folder)
     errors = [one for one in findings if one.severity == "error"]
+    others = [one for one in findings if one.severity != "error"]
     if json:
         print_json({"errors": len(errors), "findings": [one.as_dict() for one in findings]})
-    elif findings:
-        table = Table("", "where", "what")
-        table.columns[2].overflow = "fold"
-        for one in findings:
-            table.add_row(one.severity, escape(one.where), escape(one.what))
-        print_parts(table)
-    if not json:
-        steps = [one for one in findings if one.severity == "to do"]
+    else:
+        for one in errors:
+            print_error(f"{one.where}: {one.what}")
+        if others:
+            table = Table("", "where", "what")
+            table.columns[2].overflow = "fold"
+            for one in others:
+                table.add_row(one.severity, escape(one.where), escape(one.what))
+            print_parts(table)
+        steps = [one for one in others if one.severity == "to do"]
         sys.stdout.write(f"{folder}: {len(errors)} errors, {len(steps)} steps to do\n")
     if errors:
         raise typer.Exit(2)

@@ -31,7 +31,7 @@ class Compound(Table):
     @model_validator(mode="after")
     def _is_one(self) -> "Compound":
         if (self.prototype is None) == (self.structure is None):
-            raise ValueError("compound: give either a prototype or a structure")
+            raise ValueError("give either a prototype or a structure")
         return self
 
 

@@ -72,16 +72,18 @@ def species_labels(atoms: Atoms) -> tuple[str, ...]:
     return tuple(str(label) for label in (atoms.get_chemical_symbols() if labels is None else labels))
 
 
-def map_ions(atoms: Atoms, potential: Potential) -> IonMap:
+def map_ions(atoms: Atoms, potential: Potential, background: bool = False) -> IonMap:
     """Give every ion of `atoms` its place in LAMMPS: core i has id i + 1, shells follow in the order of ions.
 
+    background: whether a charged cell is taken, which LAMMPS makes neutral by a uniform background.
     Raises ConfigError for species without parameters, a cell that is not three-dimensional and periodic,
     positions that are not finite, or a net charge.
     """
     _check_geometry(atoms)
     labels = species_labels(atoms)
     types = atom_types(potential, labels)
-    _check_neutral(labels, potential)
+    if not background:
+        _check_neutral(labels, potential)
     has_shell = np.array([label in types.shell for label in labels], dtype=bool)
     shell_ids = np.where(has_shell, len(labels) + np.cumsum(has_shell), 0)
     prism = Prism(np.array(atoms.cell), pbc=True, reduce_cell=True)
@@ -141,18 +143,20 @@ def data_text(
     potential: Potential,
     shells: Array | None = None,
     velocities: tuple[Array, Array] | None = None,
+    background: bool = False,
 ) -> tuple[str, IonMap]:
     """Return `atoms` as the text of a LAMMPS data file (``atom_style full``), and where each ion stands in it.
 
     shells: positions of the shells [Å] in the frame of the atoms, ``shape=(n, 3)``; rows of ions without a
         shell are not read. By default every shell sits on its core.
     velocities: of cores and of shells [Å/ps] in the frame of the atoms, ``shape=(n, 3)`` each; none by default.
+    background: as in `map_ions`.
     Raises ConfigError as `map_ions`, and for shells of the wrong shape or not finite.
 
     Positions are written as they are, not wrapped: LAMMPS wraps them and counts images, so that unwrapped
     coordinates of a dump continue those of `atoms`. Core and shell of an ion share its molecule id.
     """
-    ions = map_ions(atoms, potential)
+    ions = map_ions(atoms, potential, background)
     charges = {label: potential.species[label].charge for label in ions.types.core}
     cores = ions.to_lammps(np.asarray(atoms.positions, dtype=float))
     lines = [*_header(ions, atoms), "", "Atoms  # full", ""]

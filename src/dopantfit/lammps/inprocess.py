@@ -66,6 +66,8 @@ class InProcessLammps:
     kspace: long-range solver and relative accuracy.
     coulomb_cutoff: where the real-space Coulomb sum ends [Å]; the Buckingham cutoff by default. It changes
         the speed, not the result.
+    background: whether a charged cell is taken, with a uniform background that makes it neutral. LAMMPS has the
+        background in its energy, but not in its virial: the stress of a charged cell depends on how sums are split.
     Raises ConfigError for a structure that the potential cannot describe, EngineError when LAMMPS fails.
 
     Cores stay where `set_positions` puts them; `relax_shells` moves the shells until their forces vanish.
@@ -80,13 +82,14 @@ class InProcessLammps:
         potential: Potential,
         kspace: str = "ewald 1e-8",
         coulomb_cutoff: float | None = None,
+        background: bool = False,
     ) -> None:
         self._cutoff = potential.cutoff
         self._current = self._overlay = False
         self._lmp = load_lammps()(cmdargs=["-screen", "none", "-log", "none", "-nocite"])
         try:
             with tempfile.TemporaryDirectory(prefix="dopantfit-") as folder:
-                self._ions = recipes.prepare(Path(folder), atoms, potential)
+                self._ions = recipes.prepare(Path(folder), atoms, potential, background=background)
                 self._start(Path(folder), kspace, coulomb_cutoff)
         except BaseException:
             self.close()

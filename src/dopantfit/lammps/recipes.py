@@ -48,16 +48,21 @@ _THREADED = "$(is_available(pair,buck/coul/long/omp))"
 
 
 def prepare(
-    folder: Path, atoms: Atoms, potential: Potential, shells: Array | None = None, guard: bool = False
+    folder: Path,
+    atoms: Atoms,
+    potential: Potential,
+    shells: Array | None = None,
+    guard: bool = False,
+    background: bool = False,
 ) -> IonMap:
     """Write the structure and the potential that every recipe reads into `folder`, which is made if needed.
 
     shells: starting positions of the shells [Å], ``shape=(n, 3)``; on their cores by default.
-    guard: as in `potential_include`.
+    guard: as in `potential_include`. background: as in `map_ions`.
     Raises ConfigError when the structure or the potential cannot be written.
     """
     make_folder(folder)
-    text, ions = data_text(atoms, potential, shells)
+    text, ions = data_text(atoms, potential, shells, background=background)
     for name, content in {DATA_FILE: text, **potential_texts(potential, ions.types, guard)}.items():
         (folder / name).write_text(content, encoding="ascii")
     return ions

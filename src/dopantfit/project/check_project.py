@@ -3,10 +3,11 @@
 Nothing is computed. What a step would refuse after minutes of work stands in one list, with the file that is wrong.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import TypeVar
 
+from dopantfit.energy import Frame
 from dopantfit.errors import DopantFitError
 from dopantfit.fit.budget import check_budget
 from dopantfit.fit.config import FIT_FILE, FitConfig, load_config
@@ -18,6 +19,7 @@ from dopantfit.fit.run import check_compared, informed_by, load_potential, untol
 from dopantfit.fit.variables import Space, make_space
 from dopantfit.pipeline.learn_config import LEARN_FILE
 from dopantfit.pipeline.learn_plan import learning_of
+from dopantfit.potential import Potential
 from dopantfit.project.check_sets import folder_of, is_labelled, set_findings
 from dopantfit.project.check_study import study_findings
 from dopantfit.project.finding import ProjectFinding, Severity
@@ -27,6 +29,8 @@ from dopantfit.validate.compound import compound_of
 from dopantfit.validate.settings import SETTINGS_FILE, Settings, load_settings
 
 Value = TypeVar("Value")
+#: Frames of one set that a finding names.
+_TOLD = 3
 
 
 class _Findings(list[ProjectFinding]):
@@ -114,7 +118,8 @@ def _fit(found: _Findings, config: FitConfig, file: Path) -> Space | None:
         _frames(found, config, space, file)
     sets = [(folder_of(file, one.path), one.left_out) for one in config.exchanges]
     if all([found.are_relaxed(folder, file, "exchanges", left_out) for folder, left_out in sets]):
-        found.attempt(file, lambda: load_exchanges(config, space.base, file.parent, str(file)))
+        ends = found.attempt(file, lambda: load_exchanges(config, space.base, file.parent, str(file))) or ()
+        _charged(found, [(one.set, frame) for one in ends for frame in (one.start, one.end)], space.base, file)
     if not (file.parent / POTENTIAL_FILE).is_file():
         found.note("to do", file.parent / POTENTIAL_FILE, f"is not there yet; run `dopantfit fit {file.parent}`")
     return space
@@ -125,12 +130,28 @@ def _frames(found: _Findings, config: FitConfig, space: Space, file: Path) -> No
     targets = found.attempt(file, lambda: load_targets(config, space.base, file.parent, str(file)))
     if targets is None:
         return
+    _charged(found, [(one.set, one.frame) for one in targets], space.base, file)
     informed = [informed_by(variable, space, targets) for variable in space.variables]
     for variable, about in zip(space.variables, informed, strict=True):
         if about.frames == 0 and not config.hold_unseen:
             found.note("error", file, untold(variable, space))
     if not any(target.held_out for target in targets):
         found.note("error", file, "no frame is held out, so nothing shows what a fit is worth; name held_out_families")
+
+
+def _charged(found: _Findings, frames: Iterable[tuple[str, Frame]], base: Potential, file: Path) -> None:
+    """Tell, set by set, which frames formal charges do not balance: they are taken, but an ion may be missing."""
+    formal = {label: ion.formal_charge for label, ion in base.species.items()}
+    charged: dict[str, dict[str, int]] = {}
+    for name, frame in frames:
+        charge = sum(formal[frame.labels[number]] for number in frame.species)
+        if charge:
+            charged.setdefault(name, {})[frame.name.removeprefix(f"{name}/")] = charge
+    for name, charges in charged.items():
+        told = ", ".join(f"{frame} {charge:+d} e" for frame, charge in list(charges.items())[:_TOLD])
+        more = f" and {len(charges) - _TOLD} more" if len(charges) > _TOLD else ""
+        what = f"{name}: formal charges do not balance in {told}{more}; fit and gates give them a uniform background"
+        found.note("warning", file, f"{what}: name those that lack an ion by mistake in left_out")
 
 
 def _gates(found: _Findings, config: FitConfig, settings: Settings, here: Path) -> None:

@@ -81,7 +81,7 @@ def check(
     folder: Annotated[Path, typer.Argument(help="Folder of a fit, with fit.toml.")],
     json: JsonOption = False,
 ) -> None:
-    """Look at a fit, its sets, gates and study together, before any work; an error is a line on standard error, status 2."""
+    """Look at a fit, its sets, gates and study together, before any work; exit status 2 if there is an error."""
     from rich.markup import escape
     from rich.table import Table
 

@@ -28,7 +28,7 @@ def compare_by_lammps(potential: Potential, target: Target) -> FrameComparison:
     """Energy and forces of a frame by LAMMPS, its shells relaxed there; without numbers where they collapse."""
     atoms = ions_of(target)
     try:
-        with InProcessLammps(atoms, potential, _KSPACE) as lammps:
+        with InProcessLammps(atoms, potential, _KSPACE, background=True) as lammps:
             lammps.relax_shells(atoms.positions, _SHELLS)
             return FrameComparison(target, lammps.energy(), lammps.forces())
     except (CollapseError, ConvergenceError):

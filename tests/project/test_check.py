@@ -235,3 +235,74 @@ def test_the_verb_prints_json_and_ends_with_two_where_there_is_an_error(project)
     result = CliRunner().invoke(app, ["check", str(fit), "--json"])
     printed = json.loads(result.stdout)
     assert result.exit_code == 2 and printed["errors"] == len(printed["findings"]) - 6
+
+
+def test_each_error_is_one_line_on_standard_error_and_what_is_to_do_a_table(project):
+    fit = project / "fits" / "Ga"
+    changed(fit / "study.toml", 'dopant = "Ga"', 'dopant = "In"')
+    changed(fit / "validate.toml", "[compound]\nstructure", '[compound]\nprototype = "AlPO4"\nstructure')
+    result = CliRunner().invoke(app, ["check", str(fit)])
+    errors = [one for one in check(fit) if one.severity == "error"]
+    assert result.exit_code == 2 and len(errors) > 1
+    assert result.stderr.splitlines() == [f"dopantfit: error: {one.where}: {one.what}" for one in errors]
+    assert "│ to do │" in result.stdout and "error │" not in result.stdout
+    # Named once, not "compound: compound:".
+    assert (
+        f"dopantfit: error: {fit / 'validate.toml'}: compound: give either a prototype or a structure" in result.stderr
+    )
+
+
+def test_a_folder_without_a_fit_is_one_line_and_no_table(tmp_path):
+    result = CliRunner().invoke(app, ["check", str(tmp_path)])
+    assert result.exit_code == 2
+    (line,) = result.stderr.splitlines()
+    assert line.startswith(f"dopantfit: error: {tmp_path / 'fit.toml'}: cannot be read")
+    assert result.stdout == f"{tmp_path}: 1 errors, 0 steps to do\n"
+
+
+def test_a_set_whose_folder_is_missing_is_told_once(project):
+    shutil.rmtree(project / "reference_dft" / "Ga-latp")
+    errors = [one.what for one in check(project / "fits" / "Ga") if one.severity == "error"]
+    assert [one for one in errors if "Ga-latp" in one] == [
+        f"sets: there is no folder {project / 'reference_dft' / 'Ga-latp'}; mend the path, or make the set"
+    ]
+
+
+CHARGED = """
+name = "charged"
+host = "latp-2021"
+one_composition = true
+[[sets]]
+path = "set"
+force_error = 0.1
+held_out_families = ["three"]
+[pairs."Li-O"]
+rho = { bounds = [0.1, 0.4] }
+"""
+
+
+def test_frames_that_formal_charges_do_not_balance_are_named_and_not_refused(tmp_path):
+    frames = []
+    for family in ("one", "two", "three"):
+        atoms = load_host("latp").conventional.ions
+        if family == "two":
+            del atoms[list(atoms.symbols).index("Li")]
+        atoms.rattle(0.02, seed=len(frames))
+        atoms.calc = SinglePointCalculator(atoms, energy=-1.0, forces=np.zeros((len(atoms), 3)))
+        atoms.info = {"frame_id": family, "family": family, "origin": family, "composition": composition_of(atoms)}
+        atoms.info |= {"temperature": 0.0, "strain": 0.0}
+        frames.append(atoms)
+    write_set(
+        tmp_path / "set", frames, parse_manifest(manifest_text("set", "a test", "espresso", {"Li", "Ti", "P", "O"}))
+    )
+    (tmp_path / "fit.toml").write_text(CHARGED)
+    warnings = [one for one in check(tmp_path) if one.severity == "warning"]
+    assert [(one.where, one.what) for one in warnings] == [
+        (
+            str(tmp_path / "fit.toml"),
+            "set: formal charges do not balance in two -1 e; fit and gates give them a uniform background: name those "
+            "that lack an ion by mistake in left_out",
+        )
+    ]
+    (tmp_path / "fit.toml").write_text(CHARGED.replace("force_error", 'left_out = ["two"]\nforce_error'))
+    assert [one for one in check(tmp_path) if one.severity == "warning"] == []

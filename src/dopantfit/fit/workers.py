@@ -31,7 +31,7 @@ from dopantfit.workflow.progress import ProgressObserver, WorkProgress, progress
 #: Candidates whose estimates are computed together.
 BLOCK = 20
 #: Seconds between two words on the local refinements.
-_TELL = 10.0
+_TELL = 5.0
 
 
 @dataclass

@@ -194,8 +194,11 @@ def columns_of(rows: Sequence[DopantRow]) -> tuple[str, ...]:
 
 def names_of(rows: Sequence[DopantRow]) -> list[str]:
     """Dopants and their charges; with the folder where another is of the same dopant."""
-    names = [row.name for row in rows]
-    return [row.name if names.count(row.name) == 1 else f"{row.name}, {Path(row.folder).name}" for row in rows]
+    plain = [row.name for row in rows]
+    names = [row.name if plain.count(row.name) == 1 else f"{row.name}, {Path(row.folder).name}" for row in rows]
+    return [
+        name if names.count(name) == 1 else f"{row.name}, {row.folder}" for name, row in zip(names, rows, strict=True)
+    ]
 
 
 def cells_of(row: DopantRow, columns: Sequence[str], rows: Sequence[DopantRow]) -> list[str]:

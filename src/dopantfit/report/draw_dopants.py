@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import inf, isfinite, nan
+from math import isfinite, nan
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from dopantfit.report import style
 from dopantfit.report.dopants import DopantRow, names_of
 from dopantfit.report.draw_rounds import COLOURS as ANSWERS
+from dopantfit.report.words import is_known
 from dopantfit.statistics import Interval
 from dopantfit.study.item import Cell
 from dopantfit.study.verdict import Criterion
@@ -51,7 +52,7 @@ def figures_of(rows: Sequence[DopantRow]) -> list[DopantFigure]:
 
 def _made(
     figure: Figure, name: str, title: str, alt: str, header: Sequence[str], rows: Iterable[Sequence[Cell]]
-) -> Any:
+) -> DopantFigure:
     source = style.data_address(style.svg_of(figure, name).encode(), "image/svg+xml")
     return DopantFigure(name, title, alt, source, style.data_address(csv_of(header, rows).encode(), "text/csv"))
 
@@ -103,12 +104,11 @@ def _checks(name: str, quantity: str, checks: dict[str, Criterion | None]) -> Do
     asked = f"asked: {first.rule} {first.unit}".rstrip()
     style.label(panel, f"{quantity} ({asked})", "")
     for place, check in enumerate(checks.values()):
-        _interval(
-            panel,
-            place,
-            Interval.unknown() if check is None else check.interval,
-            ANSWERS[check.answer] if check else "0.45",
-        )
+        if check is None or not (is_known(check.interval) or check.interval.low > 0.0):
+            where = panel.get_yaxis_transform()
+            panel.text(0.5, place, "unknown", color="0.45", fontsize=7.5, ha="center", va="center", transform=where)
+        else:
+            _interval(panel, place, check.interval, ANSWERS[check.answer])
     for limit in {check.limit for check in known.values() if check.limit is not None}:
         panel.axvline(limit, color="0.3", linewidth=0.8, linestyle="--")
     told = [drawn(f"{one} {_SIGNS[check.answer]}" if check else one) for one, check in checks.items()]
@@ -125,27 +125,11 @@ def _checks(name: str, quantity: str, checks: dict[str, Criterion | None]) -> Do
 
 def _interval(panel: Any, place: int, one: Interval, colour: str) -> None:
     """A number with its interval; a bound is an open marker with an arrow to where the number may be."""
-    if one.value is not None and isfinite(one.low) and isfinite(one.high):
+    if one.value is not None and isfinite(one.high):
         panel.plot([one.low, one.high], [place, place], "|-", color=colour, markersize=6, linewidth=1.2)
         panel.plot(one.value, place, "o", color=colour, markersize=4.5)
-    elif one.high < inf or one.low > 0.0:
-        end, way = (one.high, -16) if one.high < inf else (one.low, 16)
-        panel.plot(end, place, "o", color=colour, markerfacecolor="white", markersize=4.5)
-        panel.annotate(
-            "",
-            (end, place),
-            (way, 0),
-            textcoords="offset points",
-            arrowprops={"arrowstyle": "<-", "color": colour, "linewidth": 1},
-        )
-    else:
-        panel.text(
-            0.5,
-            place,
-            "unknown",
-            color="0.45",
-            fontsize=7.5,
-            ha="center",
-            va="center",
-            transform=panel.get_yaxis_transform(),
-        )
+        return
+    end, way = (one.high, -16) if isfinite(one.high) else (one.low, 16)
+    panel.plot(end, place, "o", color=colour, markerfacecolor="white", markersize=4.5)
+    arrow = {"arrowstyle": "<-", "color": colour, "linewidth": 1}
+    panel.annotate("", (end, place), (way, 0), textcoords="offset points", arrowprops=arrow)

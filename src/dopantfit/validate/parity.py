@@ -29,8 +29,8 @@ _SHAKEN = 0.02
 class Difference:
     """LAMMPS minus own engine on one structure: energy [eV/atom], largest force [eV/Å] and stress [GPa] component.
 
-    stress: None of a charged cell: LAMMPS's virial lacks its background. shell_force: largest force that LAMMPS finds on
-    a shell where the own engine has it at rest [eV/Å].
+    stress: None of a charged cell: LAMMPS's virial lacks its background. shell_force: largest force that LAMMPS finds
+    on a shell where the own engine has it at rest [eV/Å].
     """
 
     name: str

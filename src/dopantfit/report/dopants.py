@@ -7,15 +7,14 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from dopantfit.boundary.spectrum.record import TYPICAL
 from dopantfit.errors import ConfigError
 from dopantfit.fit.config import FIT_FILE
 from dopantfit.fit.errors_by_group import surroundings
 from dopantfit.fit.record import RECORD_FILE
 from dopantfit.fit.record_schema import FitRecord, SideErrors
-from dopantfit.report.grain_shares import GrainShare, grain_shares
 from dopantfit.report.words import ranged
 from dopantfit.study.record import StudyRecord
+from dopantfit.study.spectrum_shares import SpectrumShare, grain_shares
 from dopantfit.study.systems import Kind, System
 from dopantfit.study.verdict import CompositionAnswer, Criterion
 from dopantfit.validate.record_schema import ValidationRecord
@@ -58,7 +57,7 @@ class DopantRow:
     verdict: str
     requirements: dict[str, str]
     checks: dict[str, Criterion]
-    grain_shares: tuple[GrainShare, ...]
+    grain_shares: tuple[SpectrumShare, ...]
     grain_limit: float | None
     hours: float
 
@@ -71,7 +70,7 @@ class DopantRow:
     def numbers(self) -> dict[str, str]:
         """Intervals of the checks, in words, and the share in the grain at one temperature where it is known."""
         found = {quantity: _interval(check) for quantity, check in self.checks.items()}
-        share = next((one for one in self.grain_shares if one.temperature_K == TYPICAL), None)
+        share = next((one for one in self.grain_shares if one.temperature_K == _KELVIN), None)
         if share is not None:
             found[_SHARE] = ranged(share.ratio) + ("" if share.counts else ", too few sites")
         return found
@@ -91,8 +90,9 @@ class DopantRow:
 
 #: Column of the exchange energies.
 _EXCHANGES = "mean exchange energy (eV; by the labels)"
-#: Column of the share in the grain, by spectra.
-_SHARE = f"grain over amorphous at {TYPICAL:g} K, by spectra"
+#: Temperature of the share in the grain that stands in the table [K], and its column.
+_KELVIN = 1000.0
+_SHARE = f"grain over amorphous at {_KELVIN:g} K, by spectra"
 #: Of a check, what JSON has.
 _TOLD = {"unit", "interval", "rule", "limit", "at_most", "answer"}
 _ORDER = {"yes": 0, "no": 1, "undecided": 2}

@@ -21,7 +21,7 @@ _TINY = 1e-300
 
 
 @dataclass(frozen=True)
-class GrainShare:
+class SpectrumShare:
     """Dopant fraction of the grain over that of the amorphous domain at a temperature [K], with its 95 % interval.
 
     counts: whether enough sampled sites carry the dopants of every domain for it to mean something.
@@ -44,7 +44,7 @@ class _Share:
     carriers: float
 
 
-def grain_shares(folder: Path, record: StudyRecord, boundary: System) -> tuple[GrainShare, ...]:
+def grain_shares(folder: Path, record: StudyRecord, boundary: System) -> tuple[SpectrumShare, ...]:
     """The share by temperature, over the spectra of a boundary's quenches; none where the study kept no spectra.
 
     As in the verdict, quenches whose spectra do not count are left out where any does.
@@ -57,16 +57,16 @@ def grain_shares(folder: Path, record: StudyRecord, boundary: System) -> tuple[G
     return tuple(_pooled(kelvin, [one[kelvin] for one in quenches]) for kelvin in temperatures)
 
 
-def _pooled(kelvin: float, quenches: list[_Share]) -> GrainShare:
+def _pooled(kelvin: float, quenches: list[_Share]) -> SpectrumShare:
     """Of several quenches the mean of the logarithms, with Student's interval; of one its own."""
     counted = [one.ratio for one in quenches if one.carriers >= FEWEST_CARRIERS]
     ratios = counted or [one.ratio for one in quenches]
     if len(ratios) == 1:
-        return GrainShare(kelvin, ratios[0], bool(counted))
+        return SpectrumShare(kelvin, ratios[0], bool(counted))
     values = np.array([log(max(one.value or 0.0, _TINY)) for one in ratios])
     widths = np.array([log(max(one.high, _TINY) / max(one.low, _TINY)) for one in ratios])
     found = mean_logarithm(values, np.square(widths / (2.0 * TWO_SIDED_95)))
-    return GrainShare(kelvin, found.interval(), bool(counted))
+    return SpectrumShare(kelvin, found.interval(), bool(counted))
 
 
 def _read(path: Path) -> dict[float, _Share]:

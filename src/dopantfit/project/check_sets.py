@@ -107,7 +107,7 @@ def _not_here(plan: Plan, folder: Path) -> str:
             return ""
         package = where.partition(".")[0]
         return f" (there is no module {package} here: python -m pip install 'dopantfit[models]' brings tested models)"
-    if (folder / MANIFEST_FILE).is_file():
+    if (folder / MANIFEST_FILE).is_file() and "CP2K" not in load_manifest(folder).code:
         return ""  # of a code that runs elsewhere
     try:
         find_executable()

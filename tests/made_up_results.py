@@ -10,6 +10,7 @@ from dopantfit.study.conduction import NearestNeighbours, SpeciesTransport, Tran
 from dopantfit.study.config import Rules
 from dopantfit.study.dynamics import Equilibrated
 from dopantfit.study.spectrum_stage import ExchangeSpectrum
+from dopantfit.study.verdict import ExchangeAccuracy
 from dopantfit.workflow.records import Record
 from dopantfit.workflow.schema import Model
 from dopantfit.workflow.typed import TypedTask
@@ -95,13 +96,17 @@ def bled(**changes):
     return GrainPenetration(**plain | changes)
 
 
-def spectrum(low, value, high, wide=None, carriers=10.0):
-    """A spectrum of 200 sites whose ratio has this interval, and another one with the force field's error."""
+#: Exchange energies of which nothing is known but where they place the dopant.
+ACCURACY = ExchangeAccuracy(temperature_K=1000.0)
+
+
+def spectrum(low, value, high, carriers=10.0):
+    """A spectrum of 200 sites whose ratio has this interval."""
     return ExchangeSpectrum(
         temperature_K=1000.0,
         ratio=Estimate(value, (high - low) / 3.92, low, high),
-        with_force_field=None if wide is None else Estimate(value, (wide[1] - wide[0]) / 3.92, *wide),
-        exchange_error_eV=0.3 if wide else 0.0,
+        with_force_field=None,
+        exchange_error_eV=0.0,
         shares={},
         carriers=carriers,
         sites=200,

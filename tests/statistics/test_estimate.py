@@ -5,7 +5,7 @@ from math import inf
 import numpy as np
 import pytest
 
-from dopantfit.statistics import Estimate, Interval, interval_of
+from dopantfit.statistics import Estimate, Interval, interval_of, poisson_interval, poisson_limit, student_quantile
 
 
 def test_the_normal_interval_is_that_of_infinitely_many_degrees_of_freedom():
@@ -59,6 +59,46 @@ def test_the_interval_of_a_ratio_covers_the_true_ratio_95_times_in_100():
         hits += ratio.low <= 2.0 <= ratio.high
     # Binomial standard deviation of 2000 draws is 0.5 %; three of them.
     assert hits / 2000 == pytest.approx(0.95, abs=0.015)
+
+
+def test_independent_errors_of_a_product_add_in_quadrature_and_both_together_beyond():
+    # 3 ± 0.3 times 2 ± 0.2: 0.6 by each alone, 0.06 beyond by both.
+    up = np.sqrt(0.6**2 + 0.6**2 + 0.06**2)
+    product = Interval(2.7, 3.3, 3.0).times(Interval(1.8, 2.2, 2.0))
+    assert (product.low, product.value, product.high) == pytest.approx((6.0 - np.hypot(0.6, 0.6), 6.0, 6.0 + up))
+    exact = Interval(-0.3, 0.5, 0.1).times(Interval(0.5, 0.5, 0.5))
+    assert (exact.low, exact.value, exact.high) == pytest.approx((-0.15, 0.05, 0.25))
+
+
+@pytest.mark.parametrize(
+    ("one", "factor", "product"),
+    [
+        # Nothing was found of the factor, and the other's sign is not known: as far as both reach.
+        (Interval(-0.6, 0.4, 0.0), Interval(0.0, 0.5, 0.0), Interval(-0.3, 0.2, 0.0)),
+        (Interval(-0.6, 0.4), Interval(0.0, 0.5, 0.1), Interval(-0.3, 0.2)),
+        (Interval(-inf, 0.4, 0.1), Interval(0.0, 0.5, 0.1), Interval(-inf, 0.2, 0.01)),
+        (Interval.unknown(), Interval(0.0, 0.0, 0.0), Interval(0.0, 0.0)),
+    ],
+)
+def test_products_of_bounds_reach_as_far_as_any_pair_of_ends(one, factor, product):
+    found = one.times(factor)
+    assert (found.low, found.high) == pytest.approx((product.low, product.high))
+    assert found.value == pytest.approx(product.value)
+
+
+@pytest.mark.parametrize("effect", [-1.0, -0.1, 0.1])
+@pytest.mark.parametrize("expected", [1.0, 4.0, 20.0])
+def test_the_interval_of_a_product_misses_it_5_times_in_100_at_most(effect, expected):
+    """What crystals lose, with Student's interval, times what is counted in grains, with Poisson's."""
+    rng, missed = np.random.default_rng([7, int(expected)]), 0
+    for count, runs in zip(rng.poisson(expected, 2000), rng.normal(effect, 0.5, (2000, 8)), strict=True):
+        half = student_quantile(7) * runs.std(ddof=1) / np.sqrt(8)
+        loss = Interval(runs.mean() - half, runs.mean() + half, runs.mean())
+        low, high = poisson_interval(count) if count else (0.0, poisson_limit(0))
+        product = loss.times(Interval(low, high, float(count)))
+        missed += not product.low <= effect * expected <= product.high
+    # Binomial standard deviation of 2000 draws is 0.5 %; two of them.
+    assert missed / 2000 <= 0.06
 
 
 @pytest.mark.parametrize(

@@ -82,6 +82,16 @@ def test_a_spread_between_walkers_widens_the_interval():
     assert apart.high - apart.low > 2.0 * (alike.high - alike.low)
 
 
+def test_walkers_of_one_boundary_are_no_independent_ones():
+    counts = (10, 10, 90, 90)  # in pairs, each of one boundary
+    alone = share_of([grain(k) for k in counts])
+    of_two = share_of([grain(k) for k in counts], ladders=2)
+    assert of_two.value == alone.value
+    # Two boundaries, 40 and 360 % apart: Student's t of one degree of freedom is 12.7, of three 3.2.
+    assert of_two.high - of_two.value == pytest.approx(12.706 * 80 / 2 * 1e-3 / 0.05, rel=1e-3)
+    assert alone.high - alone.value == pytest.approx(3.182 * 80 / np.sqrt(12) * 1e-3 / 0.05, rel=1e-3)
+
+
 def test_a_share_without_anything_to_compare_is_none():
     assert share_of([grain(0, size=0)]) is None
     assert share_of([grain(1, elsewhere=0.0)]) is None

@@ -63,7 +63,7 @@ def test_the_preset_of_the_command_line_wins():
         ("[doping]\nconcentrations = [3.0, 1.0]", "must rise"),
         ("[doping]\nconcentrations = [300.0]", "doping.concentrations"),
         ("[amorphous]\narrhenius_of = 9", "but the last glass is A_1"),
-        ("[amorphous]\ncells = 9", r"but doping\.realisations = 1, which is"),
+        ("[amorphous]\ncells = 9", r"but doping\.realisations = 2, which is"),
         ("[swaps]\nhottest = 10.0", "below coldest"),
         ("[ensemble]\nsystems = ['C_9']", "but the last composition is 1"),
         ("[ensemble]\nsystems = ['D_1']", "ensemble.systems"),

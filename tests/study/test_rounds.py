@@ -253,10 +253,11 @@ def test_what_narrows_the_grain_is_the_count_of_its_dopants_where_crystals_are_w
         predicted_half_width(basis, now, then, 0.025) for then in (now, more_walkers, more_crystals)
     )
     assert by_walkers < 0.6 * half < 0.85 * half < by_crystals < half
-    # One dopant in 4 walkers is 0.025 to 5.57 of them, which 0.3 of a logarithm is lost by at most 1.25 times.
-    t15 = 2.131
-    lowest = -(0.3 + t15 * (0.02 / 16) ** 0.5) * 5.572 * 0.08
-    assert 2.0 * half == pytest.approx(-lowest - (0.3 - t15 * (0.02 / 16) ** 0.5) * 0.0253 * 0.08, rel=1e-3)
+    # One dopant in 4 walkers is 0.025 to 5.57 of them, and 0.3 of a logarithm is 0.225 to 0.375 by Student's t of 15.
+    loss = 2.131 * (0.02 / 16) ** 0.5
+    of_count, of_loss, of_both = 0.3 * 4.572, loss, loss * 4.572
+    down = (of_count**2 + of_loss**2 + of_both**2) ** 0.5
+    assert 2.0 * half == pytest.approx(0.08 * (down + 0.3 - (0.3 - loss) * 0.0253), rel=1e-3)
 
 
 def test_a_grain_gets_boundaries_or_crystals_by_what_each_tells_for_its_price():

@@ -14,7 +14,7 @@ from dopantfit.study.ensemble import PotentialRuns, SystemRuns
 from dopantfit.study.systems import crystal, glass
 from dopantfit.study.verdict_stage import CompositionRuns, Question, names, verdict
 from dopantfit.workflow.typed import TaskOutput, TypedTask
-from made_up_results import bled, bound, equilibrated, number, outcome_of, rules, transported
+from made_up_results import ACCURACY, bled, bound, equilibrated, number, outcome_of, rules, transported
 
 NAMES = names("Ti")
 
@@ -87,6 +87,7 @@ def question(count):
             )
             for i in range(1, count + 1)
         ),
+        accuracy=ACCURACY,
         ensemble=(drawn,),
     )
 

@@ -13,9 +13,10 @@ from dopantfit.structures import load_host
 from dopantfit.validate import presets, require_valid, thresholds
 from dopantfit.validate.gate import Gate, Threshold
 from dopantfit.validate.presets import GATE_PRESETS
-from dopantfit.validate.record import write_validation
+from dopantfit.validate.record import known_exchange_error, write_validation
 from dopantfit.validate.run import GATES
 from dopantfit.validate.subject import load_subject
+from dopantfit.validate.thresholds import EXCHANGE_AT_REST, EXCHANGE_ERROR, EXCHANGE_ERROR_OF
 
 LIMIT = Threshold(0.0, 2.0, "Å", "because")
 
@@ -38,6 +39,21 @@ def record(folder: Path, failed: str = "", left_out: str = "") -> Path:
 def test_a_potential_that_passed_every_gate_may_be_used(fitted):
     status = require_valid(fitted / "potential.toml", record(fitted))
     assert status.passed and status.level == "quick" and status.problem is None
+
+
+def test_what_gate_exchange_says_of_its_errors_is_read_for_the_potential_that_it_judged(fitted):
+    path = record(fitted)
+    assert known_exchange_error(fitted / "potential.toml", path) is None
+    checks = (
+        EXCHANGE_AT_REST.check("ends at rest", 0.0),
+        EXCHANGE_ERROR.check(f"{EXCHANGE_ERROR_OF} 13 of them", 0.42),
+    )
+    write_validation(load_subject(fitted, None, "quick"), [Gate("exchange", "found", checks)], started=0.0)
+    found = known_exchange_error(fitted / "potential.toml", path)
+    assert found is not None and (found.value, found.name) == (0.42, "RMS error of 13 of them")
+    (fitted / "potential.toml").write_text((fitted / "potential.toml").read_text() + "# another\n")
+    assert known_exchange_error(fitted / "potential.toml", path) is None
+    assert known_exchange_error(fitted / "potential.toml", fitted / "nowhere.json") is None
 
 
 def test_the_record_names_its_inputs_by_hash(fitted):

@@ -124,14 +124,24 @@ class Interval:
         return Interval(low, self.high / other.low if other.low > 0.0 else inf)
 
     def times(self, factor: "Interval") -> "Interval":
-        """Product with an independent quantity that is not negative: from the smallest that ends make to the largest.
+        """Product with an independent quantity that is not negative.
 
-        It is wide: an end is missed only where one of the two misses its own by more than the other spares.
+        To each side three steps add in quadrature, which is what independent errors do: that to the farthest product
+        with the best estimate of one, that with the best estimate of the other, and what both together reach beyond.
+        Without a best estimate, or with an end at infinity, it goes from the smallest product of ends to the largest.
         """
         ends = [_product(mine, other) for mine in (self.low, self.high) for other in (factor.low, factor.high)]
-        known = self.value is not None and factor.value is not None
-        value = _product(self.value or 0.0, factor.value or 0.0) if known else None
-        return Interval(min(ends), max(ends), value)
+        low, high = min(ends), max(ends)
+        if self.value is None or factor.value is None:
+            return Interval(low, high)
+        value = _product(self.value, factor.value)
+        if isinf(low) or isinf(high):
+            return Interval(low, high, value)
+        mine = [self.low * factor.value, self.high * factor.value]
+        other = [self.value * factor.low, self.value * factor.high]
+        down = _step(value - low, value - min(mine), value - min(other))
+        up = _step(high - value, max(mine) - value, max(other) - value)
+        return Interval(value - down, value + up, value)
 
     def magnitude(self) -> "Interval":
         """Return the interval of the absolute value."""
@@ -159,6 +169,12 @@ class Interval:
 def interval_of(estimate: Estimate | None) -> Interval:
     """Return the interval of an estimate, without ends where there is none."""
     return Interval.unknown() if estimate is None else Interval.of(estimate)
+
+
+def _step(both: float, one: float, other: float) -> float:
+    """Step to an end of a product by errors of either factor alone, and by what both together add to these."""
+    one, other = max(one, 0.0), max(other, 0.0)
+    return min(both, hypot(one, other, max(0.0, both - one - other)))
 
 
 def _product(one: float, other: float) -> float:

@@ -84,13 +84,15 @@ class GrainPenetration(Model):
     sites: dict[str, int]
     between_sites: int
     attempts_per_dopant: float
-    #: Of every walker, for what is read of several ladders together.
+    #: Of every walker, those of one ladder after those of another.
     grains: tuple[WalkerGrain, ...]
     layers: Layers
+    #: Each of a boundary of its own, with as many walkers.
+    ladders: int = 1
 
     def share(self, tail: float = TAIL_95) -> Estimate | None:
         """The grain share, with so much probability beyond each end."""
-        return self.grain_share if tail == TAIL_95 else share_of(self.grains, tail)
+        return self.grain_share if tail == TAIL_95 else share_of(self.grains, tail, self.ladders)
 
     def depth(self, tail: float = TAIL_95) -> Estimate | None:
         """The penetration depth, with so much probability beyond each end [Å]."""
@@ -159,13 +161,14 @@ def merged(found: Sequence[GrainPenetration]) -> GrainPenetration | None:
             "acceptance_across": _accepted(counts.across),
             "statistics": counts,
             "grain_fraction": fraction_of(grains),
-            "grain_share": share_of(grains),
+            "grain_share": share_of(grains, ladders=len(found)),
             "penetration_A": depth_of(grains, first.layers),
             "penetration_unknown": why_no_depth(grains, first.layers),
             "sites": {label: sum(one.sites[label] for one in found) for label in first.sites},
             "between_sites": sum(one.between_sites for one in found),
             "attempts_per_dopant": min(one.attempts_per_dopant for one in found),
             "grains": tuple(grains),
+            "ladders": len(found),
         }
     )
 
@@ -197,12 +200,13 @@ def unit_share(grains: Sequence[WalkerGrain]) -> float | None:
     return 1.0 / size / elsewhere if size and elsewhere else None
 
 
-def share_of(grains: Sequence[WalkerGrain], tail: float = TAIL_95) -> Estimate | None:
+def share_of(grains: Sequence[WalkerGrain], tail: float = TAIL_95, ladders: int = 1) -> Estimate | None:
     """Dopant fraction of the grain over that of the amorphous domain, over walkers.
 
-    The interval is the wider of Poisson's, for the number of ions counted, and Student's, for the spread of walkers;
-    with no ion at all it is the limit that 3.0 of them would have passed in 5 of 100 cases. None where there is nothing
-    to compare. tail: probability beyond each end.
+    The interval is the wider of Poisson's, for the number of ions counted, and Student's, for the spread of boundaries,
+    or of the walkers of a single one; with no ion at all it is the limit that 3.0 of them would have passed in 5 of 100
+    cases. None where there is nothing to compare. tail: probability beyond each end. ladders: of as many walkers each,
+    one after another, each of a boundary of its own.
     """
     count, unit = sum(one.dopants for one in grains), unit_share(grains)
     if unit is None:
@@ -211,7 +215,9 @@ def share_of(grains: Sequence[WalkerGrain], tail: float = TAIL_95) -> Estimate |
         return Estimate.upper_bound(poisson_limit(0, tail) * unit)
     low, high = (end * unit for end in poisson_interval(count, tail))
     value, error = count * unit, sqrt(count) * unit
-    shares = [one.dopants / max(1, one.size) / one.elsewhere for one in grains if one.elsewhere]
+    shares = [one.dopants / max(1, one.size) / one.elsewhere if one.elsewhere else 0.0 for one in grains]
+    if ladders > 1:
+        shares = np.array(shares).reshape(ladders, -1).mean(axis=1).tolist()
     if len(shares) > 1:
         spread = standard_error(shares)
         half = half_width(spread, len(shares), tail)

@@ -111,7 +111,8 @@ class Spectra(Table):
     arrangements: Annotated[int, Field(ge=1, le=20)] = 2
     #: Trial exchanges that must in turn lead to nothing lower before any counts; 0 for none.
     settling: Annotated[int, Field(ge=0, le=100)] = 1
-    #: Error of the potential's own exchange energies between grain and glass [eV], one standard deviation; 0: unknown.
+    #: Error of the potential's own exchange energies between grain and glass [eV], one standard deviation; 0: that of
+    #: gate `exchange`, where it was measured.
     exchange_error: Annotated[float, Field(ge=0.0, le=10.0)] = 0.0
 
 

@@ -3,25 +3,29 @@
 The combined rule: where there are spectra, their interval decides, and the chain may veto. A chain that tried often
 enough to be judged, and whose interval does not meet that of the spectra, contradicts them: then there is no answer.
 Without spectra the chain decides alone, where it tried often enough. Both intervals stand with the check. The error of
-the potential's own exchange energies, where it is given, decides nothing: what it would answer is said beside.
+the potential's own exchange energies decides nothing: what it would answer is said beside.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dopantfit.boundary.spectrum.answers import FEWEST_CARRIERS
-from dopantfit.statistics import Estimate, Interval, interval_of, log_ratio, standard_error, widened_to
+from dopantfit.statistics import Estimate, Interval, interval_of, standard_error, widened_to
 from dopantfit.study.bleeding_stage import GrainPenetration, unit_share
 from dopantfit.study.config import Rules
-from dopantfit.study.spectrum_stage import ExchangeSpectrum
-from dopantfit.study.verdict import Answer, Basis, Criterion, at_most, only_if
+from dopantfit.study.exchange_error import under_error
+from dopantfit.study.spectrum_stage import ExchangeSpectrum, mean_share
+from dopantfit.study.verdict import Answer, Basis, Criterion, ExchangeAccuracy, at_most, only_if
 
 _SHARE = "dopant fraction, grain over boundary"
-_ONE = Estimate(1.0, 0.0, 1.0, 1.0)
 
 
 def confinement(
-    bled: GrainPenetration | None, spectra: Sequence[ExchangeSpectrum], rules: Rules, tail: float
+    bled: GrainPenetration | None,
+    spectra: Sequence[ExchangeSpectrum],
+    rules: Rules,
+    accuracy: ExchangeAccuracy,
+    tail: float,
 ) -> tuple[Criterion, ...]:
     """Checks of the dopant's share in the grain and of its depth there. tail: probability beyond each end."""
     tried = 0.0 if bled is None else bled.attempts_per_dopant
@@ -29,6 +33,7 @@ def confinement(
     reason = f"{tried:.3g} of the {rules.attempts_per_dopant:g} attempts per dopant ion and walker that are asked for"
     chain, of_spectra = _by_chain(bled, enough, reason, rules, tail), _by_spectra(spectra, rules, tail)
     less = _alone(chain, spectra) if of_spectra is None else _combined(of_spectra, chain, enough)
+    less = under_error(less, accuracy, tail)
     depth = depth_check(bled, less.answer, rules, tail)
     # Of a grain without dopant the share alone speaks, whoever answered it.
     follows = bled is not None and bled.grain_fraction == 0.0
@@ -47,11 +52,10 @@ def _by_chain(bled: GrainPenetration | None, enough: bool, reason: str, rules: R
 
 @dataclass(frozen=True)
 class _OfSpectra:
-    """The check by spectra, and how they are known: how many sites, at what temperature; what else would be said."""
+    """The check by spectra, and how they are known: how many sites, at what temperature."""
 
     check: Criterion
     words: str
-    beside: str
 
 
 def _by_spectra(spectra: Sequence[ExchangeSpectrum], rules: Rules, tail: float) -> _OfSpectra | None:
@@ -63,29 +67,14 @@ def _by_spectra(spectra: Sequence[ExchangeSpectrum], rules: Rules, tail: float) 
     check = at_most(_SHARE, "", interval, rules.grain_share).resting_on(basis)
     sites = sum(one.sites for one in known)
     words = f"spectrum of {sites} sites at {known[0].temperature_K:g} K: {_said(interval)}"
-    return _OfSpectra(check, words, _with_force_field(known, check, rules, tail))
-
-
-def _with_force_field(known: Sequence[ExchangeSpectrum], check: Criterion, rules: Rules, tail: float) -> str:
-    """What the error of the potential would change; empty where it is not given, or nothing changes."""
-    wide = [one.with_force_field for one in known if one.with_force_field is not None]
-    if len(wide) < len(known):
-        return ""
-    # Of one potential all boundaries err alike: pooling does not narrow that.
-    mine = interval_of(max(wide, key=lambda one: one.high / max(one.low, 1e-300)))
-    given = known[0].exchange_error_eV
-    both = widened_to(mine, tail)
-    answer = at_most(_SHARE, "", both, rules.grain_share).answer
-    if answer == check.answer:
-        return ""
-    return f"with {given:g} eV as the potential's error in exchange energies it would be {answer} ({_said(both)})"
+    return _OfSpectra(check, words)
 
 
 def _pooled(ratios: Sequence[Estimate], tail: float) -> tuple[Interval, Basis]:
     """Mean of the logarithms of independent boundaries with Student's interval; of one its own."""
-    found = log_ratio(ratios, [_ONE] * len(ratios))
-    if found is None:
+    if len(ratios) == 1:
         return widened_to(interval_of(ratios[0]), tail), Basis(source="spectra", count=1)
+    found = mean_share([interval_of(one) for one in ratios])
     return found.interval(tail), Basis.of_ratio("spectra", found.count, found)
 
 
@@ -113,7 +102,7 @@ def _combined(spectra: _OfSpectra, chain: Criterion, enough: bool) -> Criterion:
     if enough and not met:
         return check.answering("undecided", f"{spectra.words}; the chain of swaps contradicts it: {_said(other)}")
     by_chain = f"chain of swaps: {_said(other)}" if enough else "the chain of swaps tried too little to be judged"
-    parts = [spectra.check.reason, spectra.words, by_chain, spectra.beside]
+    parts = [spectra.check.reason, spectra.words, by_chain]
     return check.answering(check.answer, "; ".join(part for part in parts if part))
 
 

@@ -13,9 +13,10 @@ from dopantfit.potential.files import locate, named_in
 from dopantfit.structures import Host, load_host
 from dopantfit.study import places
 from dopantfit.study.config import StudyConfig
+from dopantfit.study.exchange_error import accuracy_of
 from dopantfit.study.extent import Extent
 from dopantfit.study.files import seed_of
-from dopantfit.study.verdict import ONE_LOOK, Look
+from dopantfit.study.verdict import ONE_LOOK, ExchangeAccuracy, Look
 from dopantfit.workflow.provenance import hash_of
 from dopantfit.workflow.task import FilePart
 
@@ -56,6 +57,11 @@ class StudyInputs:
         """The same for tasks without the dopant: their results outlive a new fit of it, and serve other dopants."""
         path = self.own_potential["potential"]
         return {"potential": FilePart(path, hash_of(Potential.load(path).part(self.host_ions()).dumps()))}
+
+    @cached_property
+    def accuracy(self) -> ExchangeAccuracy:
+        """How exact the exchange energies of the study's own potential are, as far as that is known."""
+        return accuracy_of(self.study, self.own_potential["potential"], self.base / self.study.validation)
 
     def host_ions(self) -> tuple[str, ...]:
         """Labels of the ions of the undoped boundary and crystal."""

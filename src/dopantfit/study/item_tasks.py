@@ -22,12 +22,12 @@ from dopantfit.study.mobile_density import DensityMap, mobile_density
 from dopantfit.study.planned import AnyJob, Planned
 from dopantfit.study.systems import Kind, System, crystal, glass
 from dopantfit.study.transport_items import ArrheniusLine, ConductingSystem, Conductivities
-from dopantfit.study.verdict import Look
+from dopantfit.study.verdict import ExchangeAccuracy, Look
 from dopantfit.study.verdict_stage import CompositionRuns, Question, verdict
 from dopantfit.workflow.typed import Action, Settings, TypedTask
 
 
-def result_jobs(study: StudyConfig, planned: Planned, look: Look) -> Iterator[AnyJob]:
+def result_jobs(study: StudyConfig, planned: Planned, accuracy: ExchangeAccuracy, look: Look) -> Iterator[AnyJob]:
     """Return one task for each result; each makes do with what finished."""
     # Profiles and walkers are shown of the first boundary: others have other heights, and tell the same story.
     profiles = tuple(
@@ -49,7 +49,7 @@ def result_jobs(study: StudyConfig, planned: Planned, look: Look) -> Iterator[An
     yield _item("11-walkers", boundary_items.walkers, Walkers(boundaries=tempered))
     if study.ensemble.members:
         yield _item("ensemble", ensemble.ensemble, _ensemble(study, planned))
-    yield TypedTask(places.VERDICT, "verdict", verdict, _question(study, planned, look), tolerant=True)
+    yield TypedTask(places.VERDICT, "verdict", verdict, _question(study, planned, accuracy, look), tolerant=True)
 
 
 def _crystal_jobs(study: StudyConfig, planned: Planned) -> Iterator[AnyJob]:
@@ -129,7 +129,7 @@ def _other_potentials(planned: Planned) -> tuple[PotentialRuns, ...]:
     )
 
 
-def _question(study: StudyConfig, planned: Planned, look: Look) -> Question:
+def _question(study: StudyConfig, planned: Planned, accuracy: ExchangeAccuracy, look: Look) -> Question:
     """The three requirements."""
     return Question(
         rules=study.rules,
@@ -148,6 +148,7 @@ def _question(study: StudyConfig, planned: Planned, look: Look) -> Question:
             )
             for i, dosed in zip(study.compositions, planned.doped, strict=True)
         ),
+        accuracy=accuracy,
         ensemble=_other_potentials(planned),
         look=look,
     )

@@ -1,23 +1,17 @@
 """How much of a dopant goes into the grain, against temperature, by the spectra that a study kept."""
 
 from dataclasses import dataclass
-from math import log
 from pathlib import Path
-
-import numpy as np
 
 from dopantfit.boundary.spectrum.answers import FEWEST_CARRIERS
 from dopantfit.errors import ConfigError
-from dopantfit.statistics import TWO_SIDED_95, Interval, mean_logarithm
+from dopantfit.statistics import Interval
 from dopantfit.study import places
 from dopantfit.study.item import read_table
 from dopantfit.study.record import StudyRecord
-from dopantfit.study.spectrum_stage import GRAIN_TABLE
+from dopantfit.study.spectrum_stage import GRAIN_TABLE, mean_share
 from dopantfit.study.summary import file_of
 from dopantfit.study.systems import System
-
-#: The smallest ratio that has a logarithm here.
-_TINY = 1e-300
 
 
 @dataclass(frozen=True)
@@ -61,12 +55,8 @@ def _pooled(kelvin: float, quenches: list[_Share]) -> SpectrumShare:
     """Of several quenches the mean of the logarithms, with Student's interval; of one its own."""
     counted = [one.ratio for one in quenches if one.carriers >= FEWEST_CARRIERS]
     ratios = counted or [one.ratio for one in quenches]
-    if len(ratios) == 1:
-        return SpectrumShare(kelvin, ratios[0], bool(counted))
-    values = np.array([log(max(one.value or 0.0, _TINY)) for one in ratios])
-    widths = np.array([log(max(one.high, _TINY) / max(one.low, _TINY)) for one in ratios])
-    found = mean_logarithm(values, np.square(widths / (2.0 * TWO_SIDED_95)))
-    return SpectrumShare(kelvin, found.interval(), bool(counted))
+    share = ratios[0] if len(ratios) == 1 else mean_share(ratios).interval()
+    return SpectrumShare(kelvin, share, bool(counted))
 
 
 def _read(path: Path) -> dict[float, _Share]:

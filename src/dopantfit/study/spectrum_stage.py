@@ -1,6 +1,9 @@
 """Where the dopant goes by the spectrum of its exchange energies: one boundary, its first realisation."""
 
+from collections.abc import Sequence
 from math import log
+
+import numpy as np
 
 from dopantfit.boundary.spectrum.answers import FEWEST_CARRIERS
 from dopantfit.boundary.spectrum.config import TEMPERATURES, Sampling, Thermodynamics
@@ -10,7 +13,7 @@ from dopantfit.boundary.spectrum.record import SPECTRUM, Band, SpectrumRecord
 from dopantfit.boundary.spectrum.run import run_spectrum
 from dopantfit.errors import ConfigError
 from dopantfit.potential import Potential
-from dopantfit.statistics import TWO_SIDED_95, Estimate
+from dopantfit.statistics import TWO_SIDED_95, Estimate, Interval, LogRatio, mean_logarithm
 from dopantfit.structures import Host
 from dopantfit.study.boundary_stage import BuiltBoundary, DopedBoundary
 from dopantfit.study.config import Spectra
@@ -26,6 +29,8 @@ HOST_RELAXATIONS = 6
 #: Folder of the run, and its figures, inside the task's.
 _RUN = "run"
 _FIGURES = tuple(f"{_RUN}/{name}.{kind}" for name in ("grain", "energies", "depth") for kind in ("png", "csv"))
+#: The smallest ratio that has a logarithm here.
+_TINY = 1e-300
 #: Dopant fraction of the grain over that of the amorphous domain, by temperature.
 GRAIN_TABLE = f"{_RUN}/grain.csv"
 
@@ -116,6 +121,15 @@ def answer_of(record: SpectrumRecord, temperature: float) -> ExchangeSpectrum:
         settled_eV=record.settled_eV,
         warnings=record.warnings,
     )
+
+
+def mean_share(ratios: Sequence[Interval]) -> LogRatio:
+    """Mean of the logarithms of two or more independent boundaries' shares, by their bands and what is beyond them.
+
+    A band is no scatter of the value about its mean, so that no part of its variance is added to its logarithm.
+    """
+    values, lows, highs = np.log([[max(end or 0.0, _TINY) for end in (r.value, r.low, r.high)] for r in ratios]).T
+    return mean_logarithm(values, np.square((highs - lows) / (2.0 * TWO_SIDED_95)))
 
 
 def estimate_of(band: Band, with_force_field: bool = False) -> Estimate:

@@ -60,7 +60,7 @@ class Planner(StudyInputs):
     @cached_property
     def jobs(self) -> tuple[AnyJob, ...]:
         """All tasks, those that gather results last."""
-        return (*self.planned, *result_jobs(self.study, self.planned, self.look))
+        return (*self.planned, *result_jobs(self.study, self.planned, self.accuracy, self.look))
 
     def graph(self) -> Graph:
         """Return all tasks as a graph; ConfigError as `planned`."""

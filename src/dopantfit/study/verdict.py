@@ -89,11 +89,49 @@ class Hotter(Model):
     joined: bool
 
 
+class KnownError(Model):
+    """Error of the potential's exchange energies, one standard deviation [eV], and where it is known from."""
+
+    energy_eV: float
+    source: str
+
+
+class ExchangeAccuracy(Model):
+    """How exact exchange energies are, and the temperature at which they place the dopant [K]."""
+
+    temperature_K: float
+    error: KnownError | None = None
+
+
+class FieldError(Model):
+    """What an error of the potential's exchange energies does to a check that answers, beside its statistical error.
+
+    bears_eV: by how much energies of the grain may err against the boundary's, all alike, before the answer goes.
+    known, interval, answer: the error as it is known, and what it makes of the check; None where nothing is known.
+    """
+
+    bears_eV: float
+    known: KnownError | None = None
+    interval: Range | None = None
+    answer: Answer | None = None
+
+    @property
+    def words(self) -> str:
+        """The same in a clause."""
+        bears = f"bears an error of {self.bears_eV:.2g} eV between the energies of grain and boundary"
+        if self.known is None or self.interval is None:
+            return bears
+        ends = f"{self.interval.low:.2g} to {self.interval.high:.2g}"
+        known = f"{self.known.energy_eV:.2g} eV as one standard deviation ({self.known.source})"
+        return f"{bears}; with {known} it would be {self.answer} ({ends})"
+
+
 class Criterion(Model):
     """One quantity held against one number. reason: why there is no answer, or what must be known to read it.
 
     limit: that number; at_most: whether the quantity must stay below it. compared: of a quantity that is known in two
-    ways, the interval of each. hotter: what the second temperature of the study says of it.
+    ways, the interval of each. hotter: what the second temperature of the study says of it. field: what an error of the
+    potential would.
     """
 
     quantity: str
@@ -106,6 +144,7 @@ class Criterion(Model):
     at_most: bool = True
     basis: Basis | None = None
     hotter: Hotter | None = None
+    field: FieldError | None = None
     compared: dict[str, Range] = Field(default_factory=dict)
 
     def beside(self, hotter: Hotter | None, remark: str) -> Self:
@@ -120,6 +159,11 @@ class Criterion(Model):
     def resting_on(self, basis: Basis) -> Self:
         """The same with what its interval comes from."""
         return self.model_copy(update={"basis": basis})
+
+    def bearing(self, field: FieldError | None) -> Self:
+        """The same with what an error of the potential does, and a remark on it added to the reason."""
+        reason = "; ".join(part for part in (self.reason, "" if field is None else field.words) if part)
+        return self.model_copy(update={"field": field, "reason": reason})
 
     def answering(self, answer: Answer, reason: str) -> Self:
         """The same with another answer and reason."""
@@ -137,8 +181,8 @@ class Answered(Model):
 
     def applied(self, check: Criterion) -> Criterion:
         """The check as it was answered: what is looked at again and again is answered once."""
-        reason = f"answered at look {self.look}"
-        return check.model_copy(update={"answer": self.answer, "interval": self.interval, "reason": reason})
+        answered = {"answer": self.answer, "interval": self.interval, "reason": f"answered at look {self.look}"}
+        return check.model_copy(update=answered).bearing(check.field)
 
 
 class Look(Model):

@@ -21,6 +21,7 @@ from dopantfit.study.verdict import (
     Basis,
     CompositionAnswer,
     Criterion,
+    ExchangeAccuracy,
     Hotter,
     Look,
     Requirement,
@@ -65,7 +66,8 @@ class Question(Model):
     """All that the verdict rests on.
 
     crystals, glasses: the references, one for each of a composition, with which it is compared; a composition may have
-    fewer. ensemble: other potentials of the fit. look: at all this, one of several or the only one.
+    fewer. accuracy: of the energies that place the dopant. ensemble: other potentials of the fit. look: at all this,
+    one of several or the only one.
     """
 
     rules: Rules
@@ -75,11 +77,12 @@ class Question(Model):
     crystals: tuple[SystemRuns, ...]
     glasses: tuple[SystemRuns, ...]
     compositions: tuple[CompositionRuns, ...]
+    accuracy: ExchangeAccuracy
     ensemble: tuple[PotentialRuns, ...] = ()
     look: Look = ONE_LOOK
 
 
-@typed_action(Question, Verdict, version=8)
+@typed_action(Question, Verdict, version=9)
 def verdict(here: Here, want: Question) -> Product[Verdict]:
     """Answer the three requirements for every composition, and the question for the dopant."""
     found = {one.index: as_answered(one.index, requirements(one, here, want), want.look) for one in want.compositions}
@@ -114,7 +117,7 @@ def requirements(runs: CompositionRuns, here: Here, want: Question) -> tuple[Req
     """Return the three requirements for one composition."""
     bled = merged([made.result for made in here.all_made(runs.bleedings)])
     called = names(want.reducible)
-    stays = confinement(bled, _spectra(runs, here), want.rules, want.look.tail)
+    stays = confinement(bled, _spectra(runs, here), want.rules, want.accuracy, want.look.tail)
     return (
         Requirement.of(called[0], stays),
         Requirement.of(called[1], _bulk(runs, stays[0], bled, here, want)),

@@ -103,9 +103,8 @@ def _checks(judged: Sequence[ExchangeComparison], label_error: float) -> list[Ch
     if lost:
         return checks
     every, *partners = errors_by_partner(judged)
-    checks.append(
-        thresholds.EXCHANGE_ERROR.check(f"RMS error of {every.count} exchange energies", every.rms_error or 0.0)
-    )
+    name = f"{thresholds.EXCHANGE_ERROR_OF} {every.count} exchange energies"
+    checks.append(thresholds.EXCHANGE_ERROR.check(name, every.rms_error or 0.0))
     for cheap, dear in pairwise(partners):
         if dear.reference - cheap.reference > label_error:
             apart = (dear.energy or 0.0) - (cheap.energy or 0.0)

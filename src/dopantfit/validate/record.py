@@ -12,7 +12,7 @@ from dopantfit.validate import presets, thresholds
 from dopantfit.validate.dynamics import recipe_sha256
 from dopantfit.validate.exchange_labels import exchange_files
 from dopantfit.validate.gate import Gate
-from dopantfit.validate.record_schema import GateRecord, HostIdentity, ValidationRecord, ValidationStatus
+from dopantfit.validate.record_schema import CheckRecord, GateRecord, HostIdentity, ValidationRecord, ValidationStatus
 from dopantfit.validate.settings import SETTINGS_FILE, Settings, load_settings
 from dopantfit.validate.subject import Subject, potential_sha256
 from dopantfit.workflow.provenance import Provenance, sha256_of
@@ -96,6 +96,16 @@ def _read(path: Path) -> tuple[ValidationRecord | None, str]:
         return ValidationRecord.read(path), ""
     except ConfigError as problem:
         return None, str(problem).removesuffix(f"; {ValidationRecord.remedy}")
+
+
+def known_exchange_error(potential: str | Path, validation: str | Path) -> CheckRecord | None:
+    """What gate ``exchange`` says of a potential's exchange energies [eV]; None where no gate measured that."""
+    record, _ = _read(Path(validation))
+    if record is None or record.potential.sha256 != potential_sha256(potential):
+        return None
+    checks = (check for gate in record.gates if gate.name == "exchange" for check in gate.checks)
+    named = (check for check in checks if check.name.startswith(thresholds.EXCHANGE_ERROR_OF))
+    return next((check for check in named if check.value is not None), None)
 
 
 def stale(record: ValidationRecord, potential: str, folder: Path) -> str:

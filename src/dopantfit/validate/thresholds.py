@@ -102,6 +102,8 @@ EXCHANGE_AT_REST = Threshold(
 EXCHANGE_ERROR = Threshold(
     0.0, 0.086, "eV", "k T at 1000 K, where the study exchanges: beyond it, odds of a site are off by more than e"
 )
+#: What the name of the number held against it begins with.
+EXCHANGE_ERROR_OF = "RMS error of"
 EXCHANGE_ORDER = Threshold(
     0.0, inf, "eV", "the dopant must prefer the same cation's place as in the reference, where that tells them apart"
 )

@@ -1,0 +1,47 @@
+"""What an error of the potential's exchange energies does to the dopant's share in the grain.
+
+Where dopants are few, the share goes with exp(-E/kT) of what energies in the grain exceed those in the boundary by: an
+error of all of them alike multiplies it by one factor, whatever the spectrum of sites is. Where sites fill up it does
+less. Errors of single sites that have nothing to do with each other are in both domains and mostly cancel, so that the
+error of one exchange, taken for that between domains, is the most that there can be.
+"""
+
+from math import exp, inf, log
+from pathlib import Path
+
+from dopantfit.statistics import Interval, student_quantile
+from dopantfit.study.config import StudyConfig
+from dopantfit.study.verdict import Criterion, ExchangeAccuracy, FieldError, KnownError, at_most
+from dopantfit.units import BOLTZMANN
+from dopantfit.validate.record import known_exchange_error
+
+#: Largest logarithm of a factor.
+_LARGEST = 600.0
+
+
+def accuracy_of(study: StudyConfig, potential: Path, validation: Path) -> ExchangeAccuracy:
+    """How exact exchange energies of a study are, by its own word, else by gate ``exchange`` of its potential."""
+    given, error = study.spectrum.exchange_error, None
+    if given:
+        error = KnownError(energy_eV=given, source="given in study.toml")
+    elif (found := known_exchange_error(potential, validation)) is not None and found.value:
+        error = KnownError(energy_eV=found.value, source=f"gate exchange: {found.name}")
+    return ExchangeAccuracy(temperature_K=study.swaps.coldest, error=error)
+
+
+def under_error(check: Criterion, accuracy: ExchangeAccuracy, tail: float) -> Criterion:
+    """The check of a share with what an error of exchange energies does to its answer, where it has one.
+
+    tail: probability beyond each end of its interval.
+    """
+    if check.answer == "undecided" or check.limit is None:
+        return check
+    thermal, known = BOLTZMANN * accuracy.temperature_K, accuracy.error
+    end = check.interval.high if check.answer == "yes" else check.interval.low
+    bears = thermal * abs(log(check.limit / end)) if end > 0.0 else inf
+    if known is None:
+        return check.bearing(FieldError(bears_eV=bears))
+    spread = min(student_quantile(inf, 1.0 - tail) * known.energy_eV / thermal, _LARGEST)
+    wide = check.interval.over(Interval(exp(-spread), exp(spread), 1.0))
+    answer = at_most(check.quantity, check.unit, wide, check.limit).answer
+    return check.bearing(FieldError(bears_eV=bears, known=known, interval=wide, answer=answer))

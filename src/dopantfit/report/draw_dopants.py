@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from dopantfit.report import style
 from dopantfit.report.dopants import DopantRow, names_of
 from dopantfit.report.draw_rounds import COLOURS as ANSWERS
+from dopantfit.report.draw_share import CEILING, FLOOR, shown
 from dopantfit.report.words import is_known
 from dopantfit.statistics import Interval
 from dopantfit.study.item import Cell
@@ -18,8 +19,6 @@ from dopantfit.workflow import figures
 from dopantfit.workflow.names import drawn
 from dopantfit.workflow.outputs import csv_of
 
-#: Below one in a million nothing can be told from nothing; above this no dopant is kept out.
-_FLOOR, _CEILING = 1e-6, 3.0
 #: Height of a dopant's row, and of all else in its figure [inch].
 _ROW, _REST = 0.27, 0.75
 _SIGNS = {"yes": "✓", "no": "✗", "undecided": "?"}
@@ -66,7 +65,7 @@ def _shares(rows: dict[str, DopantRow]) -> DopantFigure:
         panel.axhline(limit, color="0.3", linewidth=0.8, linestyle="--")
     panel.plot([], [], color="0.3", linewidth=0.8, linestyle="--", label="limit")
     figures.logarithmic(panel, "y")
-    panel.set_ylim(_FLOOR, _CEILING)
+    panel.set_ylim(FLOOR, CEILING)
     style.label(panel, "temperature (K)", "dopant fraction, grain over amorphous")
     style.legend(panel)
     table = [
@@ -81,19 +80,14 @@ def _shares(rows: dict[str, DopantRow]) -> DopantFigure:
 def _curve(panel: Any, row: DopantRow, name: str, number: int) -> None:
     colour, marker = (kind[number % len(kind)] for kind in (figures.COLOURS, figures.MARKERS))
     kelvin = [one.temperature_K for one in row.grain_shares]
-    low, high, values = (
-        [_shown(getattr(one.ratio, name)) for one in row.grain_shares] for name in ("low", "high", "value")
-    )
+    inside = [shown(one.ratio) for one in row.grain_shares]
+    low, high = [one.low for one in inside], [one.high for one in inside]
+    values = [nan if one.value is None else one.value for one in inside]
     panel.fill_between(kelvin, low, high, color=colour, alpha=0.12, linewidth=0.0)
     panel.plot(kelvin, high, color=colour, linewidth=0.6)
     counted = [value if one.counts else nan for one, value in zip(row.grain_shares, values, strict=True)]
     panel.plot(kelvin, values, marker, color=colour, linestyle=":", markersize=3.5, label=drawn(name))
     panel.plot(kelvin, counted, color=colour, linewidth=1.4)
-
-
-def _shown(ratio: float | None) -> float:
-    """A ratio within the panel: what is smaller runs along its lower edge, what is larger leaves it."""
-    return nan if ratio is None else min(max(ratio, _FLOOR), 10.0 * _CEILING)
 
 
 def _checks(name: str, quantity: str, checks: dict[str, Criterion | None]) -> DopantFigure:

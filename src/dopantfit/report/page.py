@@ -12,6 +12,7 @@ from dopantfit.errors import ConfigError
 from dopantfit.report import scene, style
 from dopantfit.report.compare import published, size_of
 from dopantfit.report.draw_rounds import rounds_picture
+from dopantfit.report.draw_share import share_picture
 from dopantfit.report.fit_part import fit_part, gate_views
 from dopantfit.report.pellet_part import pellet_section
 from dopantfit.report.record import ReportRecord
@@ -103,6 +104,7 @@ def contents(sources: Sources, folder: Path) -> dict[str, Any]:
         "rounds": study.record.rounds if study else None,
         "looked_at": _looked_at(study),
         "rounds_drawn": rounds_picture(study, folder),
+        "share_drawn": share_picture(study, folder),
         "counts": _counts(study),
         "waiver": _waiver(study),
         "systems": systems_of(study) if study else "",

@@ -17,7 +17,7 @@ from dopantfit.study.exchange_error import under_error
 from dopantfit.study.spectrum_stage import ExchangeSpectrum, mean_share
 from dopantfit.study.verdict import Answer, Basis, Criterion, ExchangeAccuracy, at_most, only_if
 
-_SHARE = "dopant fraction, grain over boundary"
+SHARE = "dopant fraction, grain over boundary"
 
 
 def confinement(
@@ -43,7 +43,7 @@ def confinement(
 
 def _by_chain(bled: GrainPenetration | None, enough: bool, reason: str, rules: Rules, tail: float) -> Criterion:
     share = interval_of(None if bled is None else bled.share(tail))
-    check = only_if(at_most(_SHARE, "", share, rules.grain_share), enough, reason)
+    check = only_if(at_most(SHARE, "", share, rules.grain_share), enough, reason)
     if bled is None:
         return check
     dopants, worth = sum(one.dopants for one in bled.grains), unit_share(bled.grains)
@@ -64,7 +64,7 @@ def _by_spectra(spectra: Sequence[ExchangeSpectrum], rules: Rules, tail: float) 
     if not known:
         return None
     interval, basis = _pooled([one.ratio for one in known if one.ratio is not None], tail)
-    check = at_most(_SHARE, "", interval, rules.grain_share).resting_on(basis)
+    check = at_most(SHARE, "", interval, rules.grain_share).resting_on(basis)
     sites = sum(one.sites for one in known)
     words = f"spectrum of {sites} sites at {known[0].temperature_K:g} K: {_said(interval)}"
     return _OfSpectra(check, words)

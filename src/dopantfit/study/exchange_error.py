@@ -9,7 +9,7 @@ error of one exchange, taken for that between domains, is the most that there ca
 from math import exp, inf, log
 from pathlib import Path
 
-from dopantfit.statistics import Interval, student_quantile
+from dopantfit.statistics import TAIL_95, Interval, student_quantile
 from dopantfit.study.config import StudyConfig
 from dopantfit.study.verdict import Criterion, ExchangeAccuracy, FieldError, KnownError, at_most
 from dopantfit.units import BOLTZMANN
@@ -29,6 +29,12 @@ def accuracy_of(study: StudyConfig, potential: Path, validation: Path) -> Exchan
     return ExchangeAccuracy(temperature_K=study.swaps.coldest, error=error)
 
 
+def with_error(share: Interval, error: KnownError, kelvin: float, tail: float = TAIL_95) -> Interval:
+    """A share at a temperature [K] with the error of exchange energies in its interval, beside its own."""
+    spread = min(student_quantile(inf, 1.0 - tail) * error.energy_eV / (BOLTZMANN * kelvin), _LARGEST)
+    return share.over(Interval(exp(-spread), exp(spread), 1.0))
+
+
 def under_error(check: Criterion, accuracy: ExchangeAccuracy, tail: float) -> Criterion:
     """The check of a share with what an error of exchange energies does to its answer, where it has one.
 
@@ -41,7 +47,6 @@ def under_error(check: Criterion, accuracy: ExchangeAccuracy, tail: float) -> Cr
     bears = thermal * abs(log(check.limit / end)) if end > 0.0 else inf
     if known is None:
         return check.bearing(FieldError(bears_eV=bears))
-    spread = min(student_quantile(inf, 1.0 - tail) * known.energy_eV / thermal, _LARGEST)
-    wide = check.interval.over(Interval(exp(-spread), exp(spread), 1.0))
+    wide = with_error(check.interval, known, accuracy.temperature_K, tail)
     answer = at_most(check.quantity, check.unit, wide, check.limit).answer
     return check.bearing(FieldError(bears_eV=bears, known=known, interval=wide, answer=answer))

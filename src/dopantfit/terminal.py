@@ -28,6 +28,11 @@ _PIPE = 240
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")]
 
 
+def counted(count: int, what: str) -> str:
+    """Return a number of things in words."""
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
 def print_json(payload: object) -> None:
     """Print JSON-like content; ValueError for infinities and NaN, which JSON has no words for."""
     text = json.dumps(payload, indent=2, ensure_ascii=False, allow_nan=False) + "\n"

@@ -49,6 +49,14 @@ def test_a_new_dopant_has_steps_to_do_and_no_error(made):
     assert "dopantfit reference run" in found[0].what and "dopantfit fit" in found[4].what
 
 
+def test_a_potential_without_a_dopant_asks_for_no_gates_and_no_study(tmp_path):
+    shutil.copytree(ROOT / "examples" / "Na3OCl", tmp_path / "Na3OCl")
+    fit = tmp_path / "Na3OCl" / "fits" / "Na3OCl"
+    assert [one.severity for one in check(fit)] == ["to do", "to do", "warning"]
+    (fit / "study.toml").write_text("seed = 1")
+    assert "names no [dopant], which gates and study are about; add it" in [one.what for one in check(fit)]
+
+
 @pytest.mark.slow
 def test_the_fit_that_comes_with_the_project_has_nothing_against_it():
     assert check(ROOT / "fits" / "Mg") == ()
@@ -257,7 +265,7 @@ def test_a_folder_without_a_fit_is_one_line_and_no_table(tmp_path):
     assert result.exit_code == 2
     (line,) = result.stderr.splitlines()
     assert line.startswith(f"dopantfit: error: {tmp_path / 'fit.toml'}: cannot be read")
-    assert result.stdout == f"{tmp_path}: 1 errors, 0 steps to do\n"
+    assert result.stdout == f"{tmp_path}: 1 error, 0 steps to do\n"
 
 
 def test_a_set_whose_folder_is_missing_is_told_once(project):

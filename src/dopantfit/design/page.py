@@ -55,15 +55,7 @@ def _pictures(record: DesignRecord, host: Host, folder: Path) -> list[tuple[str,
 
 
 def _rendered(record: DesignRecord, pictures: list[tuple[str, style.Picture]]) -> str:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("dopantfit.design"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = style.templates("dopantfit.design")
     look = files("dopantfit.report").joinpath("templates", "style.css").read_text(encoding="utf-8")
     content: dict[str, Any] = {
         "record": record,

@@ -25,6 +25,7 @@ from dopantfit.project.check_study import study_findings
 from dopantfit.project.finding import ProjectFinding, Severity
 from dopantfit.reference.exchange_ends import unfinished_ends
 from dopantfit.strict_toml import file_in
+from dopantfit.study.config import STUDY_FILE
 from dopantfit.validate.compound import compound_of
 from dopantfit.validate.settings import SETTINGS_FILE, Settings, load_settings
 
@@ -85,6 +86,11 @@ def check(folder: str | Path) -> tuple[ProjectFinding, ...]:
     if read is not None:
         config = read[0]
         space = _fit(found, config, file)
+        if config.dopant is None and not (here / SETTINGS_FILE).is_file() and not (here / STUDY_FILE).is_file():
+            found.note(
+                "warning", file, "names no [dopant]: a potential alone, without gates and study"
+            )
+            return tuple(found)
         settings = found.attempt(here / SETTINGS_FILE, lambda: load_settings(here))
         if settings is not None:
             _gates(found, config, settings, here)
@@ -158,7 +164,7 @@ def _gates(found: _Findings, config: FitConfig, settings: Settings, here: Path) 
     """The simple compound, and whether host and dopant go together."""
     where = here / SETTINGS_FILE
     if config.dopant is None:
-        found.note("error", here / FIT_FILE, "names no [dopant]; the gates and the study are about a dopant in a host")
+        found.note("error", here / FIT_FILE, "names no [dopant], which gates and study are about; add it")
         return
     label = config.dopant.label
     if label in settings.host.charges:

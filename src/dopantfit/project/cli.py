@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from dopantfit.reference.cli import CalculatorOption, Code, OptionsOption, calculator_settings
-from dopantfit.terminal import JsonOption, print_error, print_json, print_parts
+from dopantfit.terminal import JsonOption, counted, print_error, print_json, print_parts
 
 
 def new(
@@ -102,6 +102,6 @@ def check(
                 table.add_row(one.severity, escape(one.where), escape(one.what))
             print_parts(table)
         steps = [one for one in others if one.severity == "to do"]
-        sys.stdout.write(f"{folder}: {len(errors)} errors, {len(steps)} steps to do\n")
+        sys.stdout.write(f"{folder}: {counted(len(errors), 'error')}, {counted(len(steps), 'step')} to do\n")
     if errors:
         raise typer.Exit(2)

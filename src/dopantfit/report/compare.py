@@ -6,7 +6,6 @@ from importlib.resources import files
 from typing import Any
 
 from dopantfit.report.draw_crystals import against_reference
-from dopantfit.report.findings import counted
 from dopantfit.report.words import listed, percent_change, ranged, rounded
 from dopantfit.statistics import Interval
 from dopantfit.strict_toml import Table, parse_strict
@@ -36,6 +35,7 @@ from dopantfit.study.readings import (
 )
 from dopantfit.study.summary import StudySummary
 from dopantfit.study.systems import EXCHANGED, Kind, System, crystal, glass
+from dopantfit.terminal import counted
 
 #: Puts our number on a question into words.
 Say = Callable[[Item[Any], StudySummary], str]

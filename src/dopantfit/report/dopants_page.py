@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 
+from dopantfit.report import style
 from dopantfit.report.dopants import DopantRow, cells_of, columns_of, names_of
 from dopantfit.report.draw_dopants import figures_of
 from dopantfit.workflow.provenance import write_text_atomic
@@ -11,15 +12,7 @@ from dopantfit.workflow.provenance import write_text_atomic
 
 def write_page(rows: Sequence[DopantRow], path: Path) -> None:
     """Write the page. Raises ConfigError where it cannot be written."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("dopantfit.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = style.templates("dopantfit.report")
     columns = columns_of(rows)
     page = environment.get_template("compare.html").render(
         columns=columns,

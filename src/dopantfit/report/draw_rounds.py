@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from dopantfit.report import style
-from dopantfit.report.findings import counted
 from dopantfit.report.style import Picture
 from dopantfit.study.item import Cell
 from dopantfit.study.round_record import RoundCheck, Rounds
 from dopantfit.study.summary import StudySummary
+from dopantfit.terminal import counted
 
 NAME = "rounds"
 COLUMNS = ("composition", "quantity", "look", "core_hours", "value", "low", "high", "limit", "answer")

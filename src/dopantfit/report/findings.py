@@ -44,6 +44,7 @@ from dopantfit.study.readings import (
 )
 from dopantfit.study.summary import StudySummary
 from dopantfit.study.systems import System, crystal
+from dopantfit.terminal import counted
 
 
 def dopant_profiles(item: Item[ProfileFacts], study: StudySummary) -> str:
@@ -338,8 +339,3 @@ def _ends(names: Iterable[str]) -> tuple[str | None, list[str]]:
     found = list(names)
     reference = next((name for name in found if System.named(name).is_reference), None)
     return reference, [name for name in found if System.named(name).is_dosed]
-
-
-def counted(count: int, what: str) -> str:
-    """Return a number of things in words."""
-    return f"{count:,} {what}{'' if count == 1 else 's'}"

@@ -1,6 +1,7 @@
 """Why a caption may not say what its numbers say: the rules of the verdict, held against what a study ran."""
 
 from dopantfit.study.summary import StudySummary
+from dopantfit.terminal import counted
 
 
 def too_short(study: StudySummary, picoseconds: float) -> str:
@@ -14,7 +15,7 @@ def too_few(study: StudySummary, count: int, what: str) -> str:
     asked = study.config.rules.structures
     if count >= asked:
         return ""
-    return f"{count} {what}{'' if count == 1 else 's'}, {asked:g} are asked for to see the spread"
+    return f"{counted(count, what)}, {asked:g} are asked for to see the spread"
 
 
 def too_few_attempts(study: StudySummary, attempts: float) -> str:

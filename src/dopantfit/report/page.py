@@ -124,15 +124,7 @@ def contents(sources: Sources, folder: Path) -> dict[str, Any]:
 
 def rendered(content: Mapping[str, Any]) -> str:
     """Return the page as HTML."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("dopantfit.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = style.templates("dopantfit.report")
     environment.globals |= {"ranged": ranged}
     environment.filters["rounded"] = rounded
     templates = package_files("dopantfit.report").joinpath("templates")

@@ -5,7 +5,7 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import matplotlib
 from matplotlib.figure import Figure
@@ -21,6 +21,9 @@ from dopantfit.workflow import figures as workflow_figures
 from dopantfit.workflow.names import drawn
 from dopantfit.workflow.outputs import write_csv, write_figure
 from dopantfit.workflow.provenance import write_text_atomic
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 #: Colours of ions (Okabe & Ito); a dopant is always vermilion, whatever its element.
 DOPANT, OTHER, GREY = "#D55E00", "#CC79A7", "#666666"
@@ -86,6 +89,15 @@ def palette(study: StudySummary) -> Palette:
 def shade_of(number: int, count: int) -> Any:
     """Colour of composition `number` of `count`: cividis, from low to high dose."""
     return matplotlib.colormaps["cividis"](0.05 + 0.8 * (number / max(1, count - 1)))
+
+
+def templates(package: str) -> "Environment":
+    """What makes pages from the templates of a package: text is escaped, and what is not given an error."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    return Environment(
+        loader=PackageLoader(package), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
 
 
 def new_figure(rows: int = 1, height: float = 2.7) -> tuple[Figure, list[Any]]:

@@ -33,6 +33,7 @@ from dopantfit.study.verdict import (
     at_most,
     only_if,
 )
+from dopantfit.terminal import counted
 from dopantfit.workflow.provenance import write_json_atomic
 from dopantfit.workflow.schema import Model
 from dopantfit.workflow.typed import Here, Product, TaskOutput, typed_action
@@ -267,4 +268,4 @@ def _magnitude(ratio: Interval) -> Interval:
 
 
 def _few(count: int, what: str, rules: Rules) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}, {rules.structures} are asked for to see the spread"
+    return f"{counted(count, what)}, {rules.structures} are asked for to see the spread"

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dopantfit.report.compare import comparisons, published
+from dopantfit.report.compare import PublishedBeside, agreement_in_words, comparisons, published
 from dopantfit.report.results import RESULTS
 from dopantfit.study.item_schemas import SCHEMAS
 from dopantfit.study.summary import read_summary
@@ -143,6 +143,44 @@ def test_every_published_number_has_its_size_and_source_and_ours_beside_it(study
     assert "C_1 Mg on Ti < 0.00014" in framework.ours
     assert channel.ours == "undecided, nothing but bounds"
     assert "200 attempts and 40 ps per walker, 2 walkers" in shown["02-acceptance"][0].our_size
+
+
+TREND = PublishedBeside("x_Ti", "0.8 → 0.5", "small", "0.82 → 0.42", "large", "Fig. 9b", trend="falls")
+
+
+@pytest.mark.parametrize(
+    ("ours", "word"),
+    [
+        ("falls", "falls, as published"),
+        ("rises", "rises, against what was published"),
+        (None, "open: published, it falls"),
+    ],
+)
+def test_a_published_trend_is_found_or_not_or_open(ours, word):
+    assert replace(TREND, our_trend=ours).agreement == word
+    assert replace(TREND, trend=None, our_trend=None).agreement == ""
+
+
+def test_the_trends_are_counted_in_a_sentence():
+    found, against = replace(TREND, our_trend="falls"), replace(TREND, quantity="volume", our_trend="rises")
+    told = agreement_in_words([found, against, replace(TREND, quantity="gain"), replace(TREND, trend=None)], "Mg")
+    assert told == (
+        "Of 3 trends with the dose that were published for Mg this study has 1; against it: volume; open: gain."
+    )
+    assert agreement_in_words([replace(TREND, trend=None)], "Mg") == ""
+
+
+def test_trends_of_the_made_up_study_are_those_of_its_tables(study):
+    known = published()
+    found = {one.quantity: one.our_trend for name in RESULTS for one in comparisons(study.items[name], study, known)}
+    trends = {one.key: found[one.quantity] for one in known.numbers if one.trend}
+    assert trends == {
+        "volume": "rises",  # 0.1 to 0.7 %
+        "reducible-share": None,  # of one structure each
+        "reducible-distance": "rises",  # 4.95 ± 0.05 to 5.2 ± 0.05 Å
+        "mass-density": None,  # 2.7 ± 0.1 to 2.65 ± 0.1 g/cm³
+        "amorphous-mobile": "rises",
+    }
 
 
 def test_shares_of_sites_come_with_their_counts(study):

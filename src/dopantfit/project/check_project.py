@@ -87,9 +87,7 @@ def check(folder: str | Path) -> tuple[ProjectFinding, ...]:
         config = read[0]
         space = _fit(found, config, file)
         if config.dopant is None and not (here / SETTINGS_FILE).is_file() and not (here / STUDY_FILE).is_file():
-            found.note(
-                "warning", file, "names no [dopant]: a potential alone, without gates and study"
-            )
+            found.note("warning", file, "names no [dopant]: a potential alone, without gates and study")
             return tuple(found)
         settings = found.attempt(here / SETTINGS_FILE, lambda: load_settings(here))
         if settings is not None:

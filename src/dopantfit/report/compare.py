@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import Any
+from typing import Any, Literal
 
 from dopantfit.report.draw_crystals import against_reference
 from dopantfit.report.words import listed, percent_change, ranged, rounded
-from dopantfit.statistics import Interval
+from dopantfit.statistics import Estimate, Interval, log_ratio
 from dopantfit.strict_toml import Table, parse_strict
 from dopantfit.structures import Host
 from dopantfit.study import places
@@ -23,6 +23,7 @@ from dopantfit.study.item_schemas import (
     ProfileFacts,
     TernaryFacts,
     VolumeFacts,
+    share_column,
 )
 from dopantfit.study.readings import (
     acceptance_share,
@@ -37,12 +38,14 @@ from dopantfit.study.summary import StudySummary
 from dopantfit.study.systems import EXCHANGED, Kind, System, crystal, glass
 from dopantfit.terminal import counted
 
+#: What a quantity does from the undoped reference to the highest dose.
+Trend = Literal["rises", "falls"]
 #: Puts our number on a question into words.
 Say = Callable[[Item[Any], StudySummary], str]
 
 
 class PublishedNumber(Table):
-    """One published number. size: key of the sizes."""
+    """One published number. size: key of the sizes. trend: with the dose; None where it has none, or is no amount."""
 
     key: str
     item: str
@@ -50,6 +53,7 @@ class PublishedNumber(Table):
     value: str
     size: str
     source: str
+    trend: Trend | None = None
 
 
 class Published(Table):
@@ -65,7 +69,7 @@ class Published(Table):
 
 @dataclass(frozen=True)
 class PublishedBeside:
-    """A published number and ours."""
+    """A published number and ours. trend, our_trend: with the dose; ours is None while it is open."""
 
     quantity: str
     ours: str
@@ -73,6 +77,17 @@ class PublishedBeside:
     theirs: str
     their_size: str
     source: str
+    trend: Trend | None = None
+    our_trend: Trend | None = None
+
+    @property
+    def agreement(self) -> str:
+        """Whether ours does what the publication's does, in words; empty where that has no trend."""
+        if self.trend is None:
+            return ""
+        if self.our_trend is None:
+            return f"open: published, it {self.trend}"
+        return f"{self.our_trend}, {'as' if self.our_trend == self.trend else 'against what was'} published"
 
 
 def published() -> Published:
@@ -91,10 +106,27 @@ def comparisons(item: Item[Any], study: StudySummary, known: Published) -> list[
             one.value,
             known.sizes[one.size],
             one.source,
+            one.trend,
+            None if one.trend is None else _trend(_RATIOS[one.key](item, study)),
         )
         for one in known.numbers
         if one.item == item.name and known.host == study.host.name
     ]
+
+
+def agreement_in_words(beside: Iterable[PublishedBeside], dopant: str) -> str:
+    """How many of the trends that were published for a dopant are found, and which are not; empty where none can be."""
+    held = [one for one in beside if one.trend is not None]
+    if not held:
+        return ""
+    alike = [one for one in held if one.our_trend == one.trend]
+    against = [one.quantity for one in held if one.our_trend not in (None, one.trend)]
+    unknown = [one.quantity for one in held if one.our_trend is None]
+    found = (
+        f"Of {counted(len(held), 'trend')} with the dose that were published for {dopant} this study has {len(alike)}"
+    )
+    others = [f"{word}: {', '.join(names)}" for word, names in (("against it", against), ("open", unknown)) if names]
+    return "; ".join([found, *others]) + "."
 
 
 def size_of(kind: str, study: StudySummary) -> str:
@@ -245,6 +277,51 @@ def _density_change(item: Item[DensityMapFacts], study: StudySummary) -> str:
     return f"{told} (mean, {low:g}–{high:g} Å)"
 
 
+def _trend(ratio: Interval) -> Trend | None:
+    """What a ratio of the highest dose to the reference says; None while its interval holds one."""
+    return "rises" if ratio.low > 1.0 else "falls" if ratio.high < 1.0 else None
+
+
+def _ratio_along(prefix: str) -> Callable[[Item[Any], StudySummary], Interval]:
+    def ratio(item: Item[VolumeFacts], study: StudySummary) -> Interval:
+        rows = {str(row["system"]): interval(row, prefix) for row in item.rows}
+        ends = _ends(rows)
+        return rows[ends[-1]].over(rows[ends[0]]) if len(ends) == 2 else Interval.unknown()
+
+    return ratio
+
+
+def _ratio_of_volumes(item: Item[OccupancyFacts], study: StudySummary) -> Interval:
+    changes = [interval(rows[0], "volume_change") for rows in by_system(item.rows).values()]
+    change = changes[-1] if changes else Interval.unknown()
+    return Interval(1.0 + change.low, 1.0 + change.high)
+
+
+def _ratio_of_shares(item: Item[TernaryFacts], study: StudySummary) -> Interval:
+    """Of the highest dose to the reference, structure by structure; they scatter, and have no errors of their own."""
+    column, systems = share_column(study.host.reducible), by_system(item.rows)
+    ends = _ends(systems)
+    if len(ends) < 2:
+        return Interval.unknown()
+    below, above = ([Estimate(float(row[column] or 0.0), 0.0, 0.0, 0.0) for row in systems[name]] for name in ends)
+    found = log_ratio(above, below)
+    return Interval.unknown() if found is None else found.interval()
+
+
+def _ratio_of_conductivities(item: Item[ConductivityFacts], study: StudySummary) -> Interval:
+    ratios = against_reference(item)
+    ratios.pop(EXCHANGED.name, None)
+    return next(reversed(ratios.values()), Interval.unknown())
+
+
+#: Of quantities with a trend, what they have at the highest dose over the undoped reference.
+_RATIOS: dict[str, Callable[[Item[Any], StudySummary], Interval]] = {
+    "volume": _ratio_of_volumes,
+    "reducible-share": _ratio_of_shares,
+    "reducible-distance": _ratio_along("nearest"),
+    "mass-density": _ratio_along("mass_density"),
+    "amorphous-mobile": _ratio_of_conductivities,
+}
 _OURS: dict[str, Say] = {
     "concentrations": _concentrations,
     "acceptance-partner": _accepted(lambda host: (host.substitution.partner,)),

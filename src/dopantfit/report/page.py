@@ -10,7 +10,7 @@ from typing import Any
 
 from dopantfit.errors import ConfigError
 from dopantfit.report import scene, style
-from dopantfit.report.compare import published, size_of
+from dopantfit.report.compare import agreement_in_words, published, size_of
 from dopantfit.report.draw_rounds import rounds_picture
 from dopantfit.report.draw_share import share_picture
 from dopantfit.report.fit_part import fit_part, gate_views
@@ -115,6 +115,7 @@ def contents(sources: Sources, folder: Path) -> dict[str, Any]:
         "gates": gate_views(gates, gate_folder) if gates and gate_folder else [],
         "validation": gates,
         "known": known,
+        "agreement": agreement_in_words((one for part in parts for one in part.compared), known.dopant),
         "sizes": {kind: (size_of(kind, study), theirs) for kind, theirs in known.sizes.items()} if study else {},
         "costs": _costs(study),
         "missing": missing,

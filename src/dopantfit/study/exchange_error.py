@@ -44,7 +44,7 @@ def under_error(check: Criterion, accuracy: ExchangeAccuracy, tail: float) -> Cr
         return check
     thermal, known = BOLTZMANN * accuracy.temperature_K, accuracy.error
     end = check.interval.high if check.answer == "yes" else check.interval.low
-    bears = thermal * abs(log(check.limit / end)) if end > 0.0 else inf
+    bears = thermal * abs(log(check.limit / max(end, exp(-_LARGEST))))
     if known is None:
         return check.bearing(FieldError(bears_eV=bears))
     wide = with_error(check.interval, known, accuracy.temperature_K, tail)

@@ -1,10 +1,10 @@
 """How far potentials and universal models are from DFT where the dopant lives, on frames that no fit uses.
 
     python benchmarks/judges.py                   the potentials of the repository
-    python benchmarks/judges.py --model 'SevenNet=sevenn.calculator:SevenNetCalculator {model = "7net-l3i5", device = "cpu"}'
+    python benchmarks/judges.py --model 'SevenNet=sevenn.calculator:SevenNetCalculator {model = "7net-l3i5"}'
 
-The frames are those of `reference_dft/Mg-judges` (CP2K): Mg in glasses, on places of Li, in hot crystals and in cells cut
-from a boundary. Errors are root mean square over components of the force, on Mg and on all ions.
+The frames are those of `reference_dft/Mg-judges` (CP2K): Mg in glasses, on places of Li, in hot crystals and in cells
+cut from a boundary. Errors are root mean square over components of the force, on Mg and on all ions.
 """
 
 import argparse

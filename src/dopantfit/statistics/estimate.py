@@ -8,6 +8,10 @@ from typing import Any
 from dopantfit.statistics.quantiles import TWO_SIDED_95, chi_squared_quantile, student_quantile
 
 
+#: Logarithm beyond which a number has none.
+_LARGEST = 600.0
+
+
 @dataclass(frozen=True, slots=True)
 class Estimate:
     """A quantity as a run gives it.
@@ -117,7 +121,7 @@ class Interval:
             ratio = self.value / other.value
             down = hypot(log(self.value / self.low), log(other.high / other.value))
             up = hypot(log(self.high / self.value), log(other.value / other.low))
-            return Interval(ratio * exp(-down), ratio * exp(up), ratio)
+            return Interval(ratio * exp(-down), ratio * exp(up) if up < _LARGEST else inf, ratio)
         if other.high <= 0.0 or isinf(other.low):
             return Interval.unknown()
         low = 0.0 if isinf(other.high) else max(self.low, 0.0) / other.high

@@ -7,7 +7,6 @@ from typing import Any
 
 from dopantfit.statistics.quantiles import TWO_SIDED_95, chi_squared_quantile, student_quantile
 
-
 #: Logarithm beyond which a number has none.
 _LARGEST = 600.0
 

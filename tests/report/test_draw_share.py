@@ -55,7 +55,12 @@ def test_a_chain_that_contradicts_the_spectra_is_said_to(drawn):
 
 def test_spectra_that_do_not_count_are_told(drawn):
     few = tuple(SpectrumShare(one.temperature_K, one.ratio, False) for one in CURVE)
-    assert "too few sampled sites" in drawn(at_most(SHARE, "", Interval(0.0, inf), 0.2), few)[0].alt
+    assert "too few sampled sites" in drawn(at_most(SHARE, "", Interval(0.0, 0.1), 0.2), few)[0].alt
+
+
+def test_a_chain_that_was_not_measured_agrees_with_nothing(drawn):
+    picture, rows = drawn(at_most(SHARE, "", Interval(0.0, inf), 0.2))
+    assert "is not known" in picture.alt and {row["of"] for row in rows} == {"spectrum"}
 
 
 def test_without_spectra_the_chain_stands_alone(drawn):

@@ -4,14 +4,14 @@ import pytest
 
 from dopantfit.study.config import parse_study
 from dopantfit.study.confinement import confinement
-from made_up_results import ACCURACY, bled, bound, number, spectrum
+from made_up_results import bled, bound, number, spectrum
 
 TAIL = 0.025
 RULES = parse_study('dopant = "Mg"\nseed = 1\npotential = "p.toml"\nvalidation = "v.json"\n').rules
 
 
 def share(chain, *spectra):
-    return confinement(chain, spectra, RULES, ACCURACY, TAIL)[0]
+    return confinement(chain, spectra, RULES, TAIL)[0]
 
 
 FEW = {"attempts_per_dopant": 1.0}
@@ -70,7 +70,7 @@ def test_wide_bands_leave_the_mean_of_their_logarithms_where_it_is():
 
 def test_a_grain_without_dopant_has_its_depth_answered_with_the_share():
     nothing = {"grain_share": bound(0.5), "grain_fraction": 0.0, "penetration_A": None, "penetration_unknown": "none"}
-    less, depth = confinement(bled(**nothing, **FEW), [spectrum(0.01, 0.02, 0.04)], RULES, ACCURACY, TAIL)
+    less, depth = confinement(bled(**nothing, **FEW), [spectrum(0.01, 0.02, 0.04)], RULES, TAIL)
     assert (less.answer, depth.answer) == ("yes", "yes")
-    less, depth = confinement(bled(**nothing, **FEW), [], RULES, ACCURACY, TAIL)
+    less, depth = confinement(bled(**nothing, **FEW), [], RULES, TAIL)
     assert (less.answer, depth.answer) == ("undecided", "undecided")

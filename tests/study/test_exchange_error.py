@@ -68,15 +68,16 @@ def test_an_open_check_has_nothing_to_lose():
 def test_spectra_and_chain_alike_say_what_they_bear():
     chain = bled(grain_share=bound(0.1))
     given = [], [spectrum(0.01, 0.02, 0.1)]
-    alone, both = (confinement(chain, spectra, rules(), known(0.3), TAIL)[0] for spectra in given)
+    shares = (confinement(chain, spectra, rules(), TAIL)[0] for spectra in given)
+    alone, both = (under_error(one, known(0.3), TAIL) for one in shares)
     assert alone.answer == both.answer == "yes"
     assert alone.field.bears_eV == both.field.bears_eV == pytest.approx(BOLTZMANN * KELVIN * log(2.0))
 
 
-def test_an_earlier_look_keeps_the_words():
-    check = share(Interval(0.0, 0.1), known(0.3))
+@pytest.mark.parametrize("now", [Interval(0.25, 0.3, 0.27), Interval(0.1, 0.3, 0.2), Interval(0.0, 0.1999)])
+def test_what_an_earlier_look_has_answered_bears_what_that_answer_bears(now):
     before = Answered(composition="GB_1", quantity="share", answer="yes", interval=Interval(0.0, 0.1), look=1)
-    again = before.applied(check)
+    again = under_error(before.applied(at_most("share", "", now, 0.2)), UNKNOWN, TAIL)
     assert again.reason.startswith("answered at look 1; bears an error of 0.06 eV")
 
 

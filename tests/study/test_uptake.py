@@ -8,14 +8,14 @@ from dopantfit.statistics import Interval
 from dopantfit.study.confinement import confinement
 from dopantfit.study.uptake import Uptake, as_change, as_ratio
 from dopantfit.study.verdict import Hotter
-from made_up_results import ACCURACY, bled, bound, equilibrated, number, rules, spectrum
+from made_up_results import bled, bound, equilibrated, number, rules, spectrum
 
 #: 5 at% of the dopant are in the boundary of `bled`, and 1 at% of it in this crystal: a share of 0.2 is all of it.
 CRYSTAL = equilibrated(1000.0, Mg=10, O=990)
 
 
 def uptake(chain, *spectra, crystals=(CRYSTAL,)):
-    share, _ = confinement(chain, spectra, rules(), ACCURACY, 0.025)
+    share, _ = confinement(chain, spectra, rules(), 0.025)
     return Uptake.of(share, chain, crystals, "Mg")
 
 

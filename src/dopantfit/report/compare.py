@@ -125,7 +125,7 @@ def agreement_in_words(beside: Iterable[PublishedBeside], dopant: str) -> str:
     found = (
         f"Of {counted(len(held), 'trend')} with the dose that were published for {dopant} this study has {len(alike)}"
     )
-    others = [f"{word}: {', '.join(names)}" for word, names in (("against it", against), ("open", unknown)) if names]
+    others = [f"{word}: {' / '.join(names)}" for word, names in (("against it", against), ("open", unknown)) if names]
     return "; ".join([found, *others]) + "."
 
 

@@ -48,7 +48,8 @@ def share_picture(study: StudySummary | None, folder: Path) -> Picture | None:
     style.label(panel, "temperature (K)", f"{study.dopant} fraction, grain over boundary")
     style.legend(panel, 2)
     rows = [_row("spectrum", one.temperature_K, one.ratio, check, str(one.counts)) for one in shares]
-    rows.append(_row("chain", kelvin, chain, check, ""))
+    if chain.high < float("inf"):
+        rows.append(_row("chain", kelvin, chain, check, ""))
     return style.save(figure, folder, NAME, said(check, shares, chain, kelvin), COLUMNS, rows)
 
 
@@ -57,6 +58,8 @@ def said(check: Criterion, shares: Sequence[SpectrumShare], chain: Interval, kel
     at = next((one for one in shares if one.temperature_K == kelvin), None)
     if at is None:
         return f"The share in the grain by the chain of swaps at {kelvin:g} K; no spectra were kept."
+    if not chain.high < float("inf"):
+        return f"The share in the grain by spectra; what the chain of swaps has at {kelvin:g} K is not known."
     met = at.ratio.low <= chain.high and chain.low <= at.ratio.high
     word = "agree" if met else "do not agree"
     told = f"At {kelvin:g} K the chain of swaps and the spectra {word} within their errors"

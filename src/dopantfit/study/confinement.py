@@ -3,7 +3,7 @@
 The combined rule: where there are spectra, their interval decides, and the chain may veto. A chain that tried often
 enough to be judged, and whose interval does not meet that of the spectra, contradicts them: then there is no answer.
 Without spectra the chain decides alone, where it tried often enough. Both intervals stand with the check. The error of
-the potential's own exchange energies decides nothing: what it would answer is said beside.
+the potential's own exchange energies decides nothing: see `dopantfit.study.exchange_error`.
 """
 
 from collections.abc import Sequence
@@ -13,9 +13,8 @@ from dopantfit.boundary.spectrum.answers import FEWEST_CARRIERS
 from dopantfit.statistics import Estimate, Interval, interval_of, standard_error, widened_to
 from dopantfit.study.bleeding_stage import GrainPenetration, unit_share
 from dopantfit.study.config import Rules
-from dopantfit.study.exchange_error import under_error
 from dopantfit.study.spectrum_stage import ExchangeSpectrum, mean_share
-from dopantfit.study.verdict import Answer, Basis, Criterion, ExchangeAccuracy, at_most, only_if
+from dopantfit.study.verdict import Answer, Basis, Criterion, at_most, only_if
 
 SHARE = "dopant fraction, grain over boundary"
 
@@ -24,7 +23,6 @@ def confinement(
     bled: GrainPenetration | None,
     spectra: Sequence[ExchangeSpectrum],
     rules: Rules,
-    accuracy: ExchangeAccuracy,
     tail: float,
 ) -> tuple[Criterion, ...]:
     """Checks of the dopant's share in the grain and of its depth there. tail: probability beyond each end."""
@@ -33,7 +31,6 @@ def confinement(
     reason = f"{tried:.3g} of the {rules.attempts_per_dopant:g} attempts per dopant ion and walker that are asked for"
     chain, of_spectra = _by_chain(bled, enough, reason, rules, tail), _by_spectra(spectra, rules, tail)
     less = _alone(chain, spectra) if of_spectra is None else _combined(of_spectra, chain, enough)
-    less = under_error(less, accuracy, tail)
     depth = depth_check(bled, less.answer, rules, tail)
     # Of a grain without dopant the share alone speaks, whoever answered it.
     follows = bled is not None and bled.grain_fraction == 0.0

@@ -2,8 +2,8 @@
 
 Where dopants are few, the share goes with exp(-E/kT) of what energies in the grain exceed those in the boundary by: an
 error of all of them alike multiplies it by one factor, whatever the spectrum of sites is. Where sites fill up it does
-less. Errors of single sites that have nothing to do with each other are in both domains and mostly cancel, so that the
-error of one exchange, taken for that between domains, is the most that there can be.
+less. Errors of single sites that have nothing to do with each other are in both domains and mostly cancel; the error of
+single exchanges is taken for that between domains, since by how much they cancel is not known.
 """
 
 from math import exp, inf, log

@@ -3,7 +3,7 @@
 A crystal has whole dopants, one at least, and may hold more or less than the grain. Dopants that are few act each by
 itself, so that every one multiplies a conductivity, or a volume, by the same factor: the logarithm of the ratio to the
 undoped crystal goes with their number. Between none and what crystals hold a loss is no smaller by this than by a
-straight line. How much went in and what crystals lose are known as intervals, and an answer must hold for all of both.
+straight line. How much went in and what crystals lose are known as intervals, and multiplied as `Interval.times` does.
 """
 
 from collections.abc import Sequence

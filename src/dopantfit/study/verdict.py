@@ -181,8 +181,8 @@ class Answered(Model):
 
     def applied(self, check: Criterion) -> Criterion:
         """The check as it was answered: what is looked at again and again is answered once."""
-        answered = {"answer": self.answer, "interval": self.interval, "reason": f"answered at look {self.look}"}
-        return check.model_copy(update=answered).bearing(check.field)
+        reason = f"answered at look {self.look}"
+        return check.model_copy(update={"answer": self.answer, "interval": self.interval, "reason": reason})
 
 
 class Look(Model):

@@ -7,9 +7,10 @@ from dopantfit.statistics import Estimate, Interval, LogRatio, interval_of, rati
 from dopantfit.study.bleeding_stage import GrainPenetration, merged
 from dopantfit.study.conduction import Transported
 from dopantfit.study.config import Rules
-from dopantfit.study.confinement import confinement
+from dopantfit.study.confinement import SHARE, confinement
 from dopantfit.study.dynamics import Equilibrated
 from dopantfit.study.ensemble import PotentialRuns, SystemRuns
+from dopantfit.study.exchange_error import under_error
 from dopantfit.study.glass_items import density_of
 from dopantfit.study.second_temperature import ratio_at_both, remark
 from dopantfit.study.spectrum_stage import ExchangeSpectrum
@@ -86,7 +87,7 @@ class Question(Model):
 @typed_action(Question, Verdict, version=9)
 def verdict(here: Here, want: Question) -> Product[Verdict]:
     """Answer the three requirements for every composition, and the question for the dopant."""
-    found = {one.index: as_answered(one.index, requirements(one, here, want), want.look) for one in want.compositions}
+    found = {one.index: as_answered(one.index, requirements(one, here, want), want) for one in want.compositions}
     answers = {
         boundary(index).name: CompositionAnswer(answer=all_of(one.answer for one in three), requirements=three)
         for index, three in found.items()
@@ -104,13 +105,17 @@ def verdict(here: Here, want: Question) -> Product[Verdict]:
     return Product(result, (VERDICT,))
 
 
-def as_answered(index: int, three: tuple[Requirement, ...], look: Look) -> tuple[Requirement, ...]:
-    """Return requirements with the answers that earlier looks have given to their checks."""
-    before = {one.quantity: one for one in look.answered if one.composition == boundary(index).name}
+def as_answered(index: int, three: tuple[Requirement, ...], want: Question) -> tuple[Requirement, ...]:
+    """Return requirements with the answers that earlier looks have given to their checks.
+
+    What the potential's error does to the share is said of the answer that stands.
+    """
+    before = {one.quantity: one for one in want.look.answered if one.composition == boundary(index).name}
     found = []
     for one in three:
-        checks = (before[c.quantity].applied(c) if c.quantity in before else c for c in one.checks)
-        found.append(Requirement.of(one.name, tuple(checks)))
+        checks = [before[c.quantity].applied(c) if c.quantity in before else c for c in one.checks]
+        told = (under_error(c, want.accuracy, want.look.tail) if c.quantity == SHARE else c for c in checks)
+        found.append(Requirement.of(one.name, tuple(told)))
     return tuple(found)
 
 
@@ -118,7 +123,7 @@ def requirements(runs: CompositionRuns, here: Here, want: Question) -> tuple[Req
     """Return the three requirements for one composition."""
     bled = merged([made.result for made in here.all_made(runs.bleedings)])
     called = names(want.reducible)
-    stays = confinement(bled, _spectra(runs, here), want.rules, want.accuracy, want.look.tail)
+    stays = confinement(bled, _spectra(runs, here), want.rules, want.look.tail)
     return (
         Requirement.of(called[0], stays),
         Requirement.of(called[1], _bulk(runs, stays[0], bled, here, want)),

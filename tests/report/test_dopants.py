@@ -77,15 +77,18 @@ def _both(outcome):
     return outcome["energies"]["fitted"], outcome["reference"]
 
 
-def with_spectra(fit, *quenches):
-    """A copy of the fit of Zn with spectra as a study keeps them: ratio at 500 and 1000 K, carriers; one a quench."""
-    shutil.copytree(ROOT / "fits" / "Zn", fit)
+def with_spectra(fit, *quenches, dopant="Zn"):
+    """A copy of a kept fit with spectra as a study keeps them: ratio at 500 and 1000 K, carriers; one a quench."""
+    shutil.copytree(ROOT / "fits" / dopant, fit)
     file = fit / "study" / "study.json"
     content = json.loads(file.read_text())
+    for name, task in content["tasks"].items():
+        if task["files"].pop("run/grain.csv", None):
+            (fit / "study" / name / "run" / "grain.csv").unlink()
     for number, (cold, hot, carriers) in enumerate(quenches, start=1):
         name = "spectrum/GB_1" if number == 1 else f"quench-{number}/spectrum/GB_1"
         table = fit / "study" / name / "run" / "grain.csv"
-        table.parent.mkdir(parents=True)
+        table.parent.mkdir(parents=True, exist_ok=True)
         rows = [
             f"spectrum,{kelvin},{ratio},{ratio / 1.01},{ratio * 1.01},,,{carriers}"
             for kelvin, ratio in ((500.0, cold), (1000.0, hot))
@@ -116,7 +119,8 @@ def test_the_share_in_the_grain_is_the_mean_logarithm_of_the_boundaries_whose_sp
 
 def test_the_page_draws_shares_and_every_check_with_their_numbers(tmp_path):
     page = tmp_path / "compare.html"
-    rows = compare_dopants([with_spectra(tmp_path / "Zn", (1e-4, 1e-3, 5.0), (1e-3, 1e-2, 5.0)), ROOT / "fits" / "Ga"])
+    none = with_spectra(tmp_path / "Ga", dopant="Ga")
+    rows = compare_dopants([with_spectra(tmp_path / "Zn", (1e-4, 1e-3, 5.0), (1e-3, 1e-2, 5.0)), none])
     write_page(rows, page)
     text = page.read_text()
     drawn = re.findall(r'<img src="data:image/svg\+xml;base64,([^"]+)"[^>]*data-figure="([^"]+)"', text)

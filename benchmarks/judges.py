@@ -17,9 +17,9 @@ from ase import Atoms
 from rich.console import Console
 from rich.table import Table
 
-from dopantfit.reference.calculator import CalculatorSettings, LabelCalculator, parse_options
+from dopantfit.reference.calculator import CalculatorSettings, LabelCalculator
 from dopantfit.reference.frames import load_set
-from models import POTENTIALS
+from models import POTENTIALS, named_models, of_potential
 
 ROOT = Path(__file__).parent.parent
 SET, DOPANT = ROOT / "reference_dft" / "Mg-judges", "Mg"
@@ -46,14 +46,8 @@ def told(parts: Sequence[np.ndarray], frames: Sequence[Atoms]) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", action="append", default=[], help="NAME=module:Class {options}; may be repeated")
-    models = {
-        name: CalculatorSettings(make="dopantfit:ShellModel", options={"potential": potential})
-        for name, potential in POTENTIALS.items()
-    }
-    for text in parser.parse_args().model:
-        name, _, given = text.partition("=")
-        make, _, options = given.strip().partition(" ")
-        models[name] = CalculatorSettings(make=make, options=parse_options(options or "{}"))
+    models = {name: of_potential(potential) for name, potential in POTENTIALS.items()}
+    models |= named_models(parser.parse_args().model)
     frames = load_set(SET).frames
     found = {name: differences(settings, frames) for name, settings in models.items()}
     table = Table("", "frames", "DFT force", *found, title=f"force errors on {DOPANT} / on all ions [eV/Å]")

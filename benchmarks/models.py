@@ -86,6 +86,20 @@ def measured(name: str, settings: CalculatorSettings, frames: Sequence[Atoms]) -
     return Row(name, _rms(of_all[of_dopant]), _rms(of_all), evaluation, evaluation / STEP / largest)
 
 
+def named_models(texts: Sequence[str]) -> dict[str, CalculatorSettings]:
+    """Calculators of a command line, ``NAME=module:Class {options}``."""
+    found = {}
+    for text in texts:
+        name, _, given = text.partition("=")
+        make, _, table = given.strip().partition(" ")
+        found[name] = CalculatorSettings(make=make, options=parse_options(table or "{}"))
+    return found
+
+
+def of_potential(potential: str) -> CalculatorSettings:
+    return CalculatorSettings(make="dopantfit:ShellModel", options={"potential": potential})
+
+
 def _rms(values: np.ndarray) -> float:
     return float(np.sqrt(np.mean(np.square(values))))
 
@@ -109,13 +123,9 @@ def main() -> int:
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as folder:
         for number, (name, potential) in enumerate(POTENTIALS.items()):
-            settings = CalculatorSettings(make="dopantfit:ShellModel", options={"potential": potential})
-            row = measured(name, settings, frames)
+            row = measured(name, of_potential(potential), frames)
             rows += list(rates(row, Potential.load(potential), cell, Path(folder) / str(number)))
-    for text in options.model:
-        name, _, given = text.partition("=")
-        make, _, table = given.strip().partition(" ")
-        rows.append(measured(name, CalculatorSettings(make=make, options=parse_options(table or "{}")), frames))
+    rows += [measured(name, settings, frames) for name, settings in named_models(options.model).items()]
     title = f"{len(frames)} frames of DFT held out; times of {len(cell)} ions"
     head = ("force error on Mg [eV/Å]", "on all ions [eV/Å]", "an evaluation [s]", "MD, s per ps and ion")
     table = Table("", *(escape(text) for text in head), title=title)

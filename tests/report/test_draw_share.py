@@ -1,6 +1,7 @@
 """The figure of where the dopant goes: chain and spectra by temperature, with and without the potential's error."""
 
 import csv
+from dataclasses import replace
 from math import inf
 
 import pytest
@@ -22,8 +23,10 @@ CURVE = tuple(SpectrumShare(kelvin, Interval(0.005, 0.08, 0.02), True) for kelvi
 def drawn(tmp_path, monkeypatch):
     """Draw a check of the share beside spectra; return the picture and the rows of its table."""
 
-    def draw(check, shares=CURVE):
+    def draw(check, shares=CURVE, tail=0.025):
         study = read_summary(write_study(tmp_path / "run"))
+        record = study.record.model_copy(update={"verdict": study.record.verdict.model_copy(update={"tail": tail})})
+        study = replace(study, record=record)
         compositions = study.record.verdict.compositions
         three = compositions["GB_1"].requirements[0].model_copy(update={"checks": (check,)})
         compositions["GB_1"] = compositions["GB_1"].model_copy(update={"requirements": (three,)})
@@ -46,6 +49,13 @@ def test_chain_and_spectra_stand_beside_each_other_with_the_error_of_the_potenti
     widths = [float(row["high_with_error"]) / float(row["high"]) for row in rows]
     assert widths[0] > widths[1] > widths[2] > 1.0
     assert float(rows[3]["high_with_error"]) == pytest.approx(0.1 * 9.723, rel=1e-3)  # exp(1.96 · 0.1 eV / kT)
+
+
+def test_the_error_of_the_chain_is_as_wide_as_the_verdicts(drawn):
+    accuracy = ExchangeAccuracy(temperature_K=1000.0, error=KnownError(energy_eV=0.1, source="given"))
+    check = under_error(at_most(SHARE, "", Interval(0.0, 0.1), 0.2), accuracy, 0.005)
+    _, rows = drawn(check, tail=0.005)
+    assert float(rows[3]["high_with_error"]) == pytest.approx(check.field.interval.high)
 
 
 def test_a_chain_that_contradicts_the_spectra_is_said_to(drawn):

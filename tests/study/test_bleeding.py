@@ -92,6 +92,20 @@ def test_walkers_of_one_boundary_are_no_independent_ones():
     assert alone.high - alone.value == pytest.approx(3.182 * 80 / np.sqrt(12) * 1e-3 / 0.05, rel=1e-3)
 
 
+def test_a_depth_too_scatters_as_boundaries_do():
+    depths = [grain(1, depth=depth) for depth in (1.0, 1.0, 5.0, 5.0)]
+    alone, of_two = depth_of(depths, LAYERS), depth_of(depths, LAYERS, ladders=2)
+    assert of_two.value == alone.value == 3.0 and of_two.error == pytest.approx(2.0)
+    assert of_two.high == pytest.approx(3.0 + 12.706 * 2.0, rel=1e-3) and alone.high < 8.0
+
+
+def test_a_walker_whose_dopant_all_went_into_the_grain_has_the_largest_share():
+    share = share_of([grain(2), grain(2), grain(40, elsewhere=0.0)])
+    # 44 of 3000 ions over a third of 0.1; the third walker is far from the two others.
+    assert share.value == pytest.approx(44 / 3000 / (0.1 / 3))
+    assert share.error == pytest.approx(0.38, abs=0.01)
+
+
 def test_a_share_without_anything_to_compare_is_none():
     assert share_of([grain(0, size=0)]) is None
     assert share_of([grain(1, elsewhere=0.0)]) is None

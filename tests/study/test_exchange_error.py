@@ -1,6 +1,8 @@
 """How large an error of exchange energies an answer on the dopant's share bears, and what the known one makes of it."""
 
+import json
 from math import exp, inf, log
+from pathlib import Path
 
 import pytest
 
@@ -90,3 +92,13 @@ def test_the_studys_own_word_goes_before_the_gates(tmp_path):
     own = accuracy_of(parse_study(STUDY + "[spectrum]\nexchange_error = 0.2\n"), *files)
     assert own.error == KnownError(energy_eV=0.2, source="given in study.toml")
     assert inf > own.temperature_K > 0.0
+
+
+def test_the_gates_error_is_taken_with_where_it_is_from():
+    """Of the fit that comes with the project, whose record and potential lie side by side."""
+    folder = Path(__file__).parents[2] / "fits" / "Mg"
+    found = accuracy_of(parse_study(STUDY), folder / "potential.toml", folder / "validation.json").error
+    record = json.loads((folder / "validation.json").read_text(encoding="utf-8"))
+    (gate,) = [one for one in record["gates"] if one["name"] == "exchange"]
+    (error,) = [one["value"] for one in gate["checks"] if one["name"] == found.source.removeprefix("gate exchange: ")]
+    assert found.energy_eV == error > 0.0

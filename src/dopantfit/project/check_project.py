@@ -86,13 +86,13 @@ def check(folder: str | Path) -> tuple[ProjectFinding, ...]:
     if read is not None:
         config = read[0]
         space = _fit(found, config, file)
-        if config.dopant is None and not (here / SETTINGS_FILE).is_file() and not (here / STUDY_FILE).is_file():
+        if config.dopant is not None or (here / SETTINGS_FILE).is_file() or (here / STUDY_FILE).is_file():
+            settings = found.attempt(here / SETTINGS_FILE, lambda: load_settings(here))
+            if settings is not None:
+                _gates(found, config, settings, here)
+            found.extend(study_findings(config, space, settings, here))
+        else:
             found.note("warning", file, "names no [dopant]: a potential alone, without gates and study")
-            return tuple(found)
-        settings = found.attempt(here / SETTINGS_FILE, lambda: load_settings(here))
-        if settings is not None:
-            _gates(found, config, settings, here)
-        found.extend(study_findings(config, space, settings, here))
         if (here / LEARN_FILE).is_file():
             found.attempt(here / LEARN_FILE, lambda: learning_of(here))
     return tuple(found)

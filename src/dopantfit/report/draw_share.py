@@ -7,7 +7,7 @@ from typing import Any
 
 from dopantfit.report import style
 from dopantfit.report.style import Picture
-from dopantfit.statistics import Interval
+from dopantfit.statistics import TAIL_95, Interval
 from dopantfit.study.confinement import SHARE
 from dopantfit.study.exchange_error import with_error
 from dopantfit.study.item import Cell
@@ -30,6 +30,7 @@ def share_picture(study: StudySummary | None, folder: Path) -> Picture | None:
         return None
     name = boundary(study.config.compositions[-1])
     answered = study.record.verdict.compositions.get(name.name)
+    tail = study.record.verdict.tail
     check = None if answered is None else next((one for one in answered.checks if one.quantity == SHARE), None)
     if check is None:
         return None
@@ -38,7 +39,9 @@ def share_picture(study: StudySummary | None, folder: Path) -> Picture | None:
     figure, (panel,) = style.new_figure(height=3.4)
     _spectra(panel, shares, check)
     if chain.high < float("inf"):
-        style.points(panel, [kelvin], [shown(_erring(chain, check, kelvin))], "0.6")
+        if check.field is not None and check.field.known is not None:
+            style.points(panel, [kelvin], [shown(_erring(chain, check, kelvin, tail))], "0.6")
+            panel.plot([], [], "o", color="0.6", label="chain, with the same")
         style.points(panel, [kelvin], [shown(chain)], _CHAIN)
         panel.plot([], [], "o", color=_CHAIN, label="chain of swaps")
     if check.limit is not None:
@@ -49,11 +52,11 @@ def share_picture(study: StudySummary | None, folder: Path) -> Picture | None:
     style.legend(panel, 2)
     rows = [_row("spectrum", one.temperature_K, one.ratio, check, str(one.counts)) for one in shares]
     if chain.high < float("inf"):
-        rows.append(_row("chain", kelvin, chain, check, ""))
-    return style.save(figure, folder, NAME, said(check, shares, chain, kelvin), COLUMNS, rows)
+        rows.append(_row("chain", kelvin, chain, check, "", tail))
+    return style.save(figure, folder, NAME, said(shares, chain, kelvin), COLUMNS, rows)
 
 
-def said(check: Criterion, shares: Sequence[SpectrumShare], chain: Interval, kelvin: float) -> str:
+def said(shares: Sequence[SpectrumShare], chain: Interval, kelvin: float) -> str:
     """What the figure shows, in a sentence."""
     at = next((one for one in shares if one.temperature_K == kelvin), None)
     if at is None:
@@ -85,10 +88,10 @@ def _spectra(panel: Any, shares: Sequence[SpectrumShare], check: Criterion) -> N
         panel.plot(kelvin, counted, color=_SPECTRUM, linewidth=1.4)
 
 
-def _erring(share: Interval, check: Criterion, kelvin: float) -> Interval:
-    """A share with the error of the potential, where it is known."""
+def _erring(share: Interval, check: Criterion, kelvin: float, tail: float = TAIL_95) -> Interval:
+    """A share with the error of the potential, where it is known. tail: beyond each end of its interval."""
     known = None if check.field is None else check.field.known
-    return share if known is None else with_error(share, known, kelvin)
+    return share if known is None else with_error(share, known, kelvin, tail)
 
 
 def shown(share: Interval) -> Interval:
@@ -97,7 +100,7 @@ def shown(share: Interval) -> Interval:
     return Interval(low, high, None if share.value is None else min(max(share.value, FLOOR), 10.0 * CEILING))
 
 
-def _row(of: str, kelvin: float, share: Interval, check: Criterion, counts: str) -> list[Cell]:
-    wide = _erring(share, check, kelvin)
+def _row(of: str, kelvin: float, share: Interval, check: Criterion, counts: str, tail: float = TAIL_95) -> list[Cell]:
+    wide = _erring(share, check, kelvin, tail)
     ends = share.value, share.low, share.high, wide.low, wide.high
     return [of, kelvin, *ends, counts, check.limit]

@@ -96,10 +96,10 @@ class GrainPenetration(Model):
 
     def depth(self, tail: float = TAIL_95) -> Estimate | None:
         """The penetration depth, with so much probability beyond each end [Å]."""
-        return self.penetration_A if tail == TAIL_95 else depth_of(self.grains, self.layers, tail)
+        return self.penetration_A if tail == TAIL_95 else depth_of(self.grains, self.layers, tail, self.ladders)
 
 
-@typed_action(PenetrationAnalysis, GrainPenetration, version=5)
+@typed_action(PenetrationAnalysis, GrainPenetration, version=6)
 def bleed(here: Here, want: PenetrationAnalysis) -> Product[GrainPenetration]:
     """Analyse the end of a composition's walkers.
 
@@ -162,7 +162,7 @@ def merged(found: Sequence[GrainPenetration]) -> GrainPenetration | None:
             "statistics": counts,
             "grain_fraction": fraction_of(grains),
             "grain_share": share_of(grains, ladders=len(found)),
-            "penetration_A": depth_of(grains, first.layers),
+            "penetration_A": depth_of(grains, first.layers, ladders=len(found)),
             "penetration_unknown": why_no_depth(grains, first.layers),
             "sites": {label: sum(one.sites[label] for one in found) for label in first.sites},
             "between_sites": sum(one.between_sites for one in found),
@@ -215,9 +215,8 @@ def share_of(grains: Sequence[WalkerGrain], tail: float = TAIL_95, ladders: int 
         return Estimate.upper_bound(poisson_limit(0, tail) * unit)
     low, high = (end * unit for end in poisson_interval(count, tail))
     value, error = count * unit, sqrt(count) * unit
-    shares = [one.dopants / max(1, one.size) / one.elsewhere if one.elsewhere else 0.0 for one in grains]
-    if ladders > 1:
-        shares = np.array(shares).reshape(ladders, -1).mean(axis=1).tolist()
+    elsewhere = elsewhere_of(grains)
+    shares = by_boundary([one.dopants / max(1, one.size) / elsewhere for one in grains], ladders)
     if len(shares) > 1:
         spread = standard_error(shares)
         half = half_width(spread, len(shares), tail)
@@ -225,11 +224,16 @@ def share_of(grains: Sequence[WalkerGrain], tail: float = TAIL_95, ladders: int 
     return Estimate(value, error, low, high)
 
 
-def depth_of(grains: Sequence[WalkerGrain], layers: Layers, tail: float = TAIL_95) -> Estimate | None:
-    """Mean penetration depth of the walkers [Å], Student's interval; None where `why_no_depth` says why."""
+def by_boundary(values: Sequence[float], ladders: int) -> list[float]:
+    """Means of each ladder's walkers, which share a boundary; of a single ladder its walkers."""
+    return np.reshape(values, (ladders, -1)).mean(axis=1).tolist() if ladders > 1 else list(values)
+
+
+def depth_of(grains: Sequence[WalkerGrain], layers: Layers, tail: float = TAIL_95, ladders: int = 1) -> Estimate | None:
+    """Mean penetration depth [Å], Student's interval by the spread as in `share_of`; None as `why_no_depth` says."""
     if why_no_depth(grains, layers):
         return None
-    found = [one.depth for one in grains]
+    found = by_boundary([one.depth for one in grains], ladders)
     mean, error = float(np.mean(found)), standard_error(found)
     half = half_width(error, len(found), tail)
     return Estimate(mean, error, max(0.0, mean - half), mean + half)

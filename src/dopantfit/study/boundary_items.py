@@ -131,7 +131,7 @@ def profile_rows(system: str, structures: Sequence[Atoms], label: str) -> list[S
     ]
 
 
-@typed_action(Penetrations, Gathered, version=3)
+@typed_action(Penetrations, Gathered, version=4)
 def acceptance(here: Here, want: Penetrations) -> Product[Gathered]:
     """Item 2: acceptance of relaxed exchanges, and the profile of the dopant in the walkers of lowest energy."""
     rows: list[Sequence[Cell]] = []

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from dopantfit.boundary.spectrum.answers import FEWEST_CARRIERS
 from dopantfit.statistics import Estimate, Interval, interval_of, standard_error, widened_to
-from dopantfit.study.bleeding_stage import GrainPenetration, unit_share
+from dopantfit.study.bleeding_stage import GrainPenetration, by_boundary, unit_share
 from dopantfit.study.config import Rules
 from dopantfit.study.spectrum_stage import ExchangeSpectrum, mean_share
 from dopantfit.study.verdict import Answer, Basis, Criterion, at_most, only_if
@@ -109,7 +109,7 @@ def _said(interval: Interval) -> str:
 
 def of_depths(bled: GrainPenetration) -> Basis:
     """What the interval of a depth comes from; without any in the grain it is answered with the share."""
-    depths = [one.depth for one in bled.grains]
+    depths = by_boundary([one.depth for one in bled.grains], bled.ladders)
     if not bled.grain_fraction or len(depths) < 2:
         return Basis(source="share", count=len(depths))
     if bled.penetration_unknown:

@@ -124,7 +124,7 @@ def answer_of(record: SpectrumRecord, temperature: float) -> ExchangeSpectrum:
 
 
 def mean_share(ratios: Sequence[Interval]) -> LogRatio:
-    """Mean of the logarithms of two or more independent boundaries' shares, by their bands and what is beyond them.
+    """Mean of the logarithms of two or more independent boundaries' shares, weighted by their bands and their spread.
 
     A band is no scatter of the value about its mean, so that no part of its variance is added to its logarithm.
     """

@@ -99,7 +99,7 @@ def _read(path: Path) -> tuple[ValidationRecord | None, str]:
 
 
 def known_exchange_error(potential: str | Path, validation: str | Path) -> CheckRecord | None:
-    """What gate ``exchange`` says of a potential's exchange energies [eV]; None where none is known to have."""
+    """RMS error [eV] by gate ``exchange``; None without it, or where the record is damaged or of another potential."""
     record, _ = _read(Path(validation))
     if record is None or record.potential.sha256 != potential_sha256(potential):
         return None

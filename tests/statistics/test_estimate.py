@@ -97,8 +97,7 @@ def test_the_interval_of_a_product_misses_it_5_times_in_100_at_most(effect, expe
         low, high = poisson_interval(count) if count else (0.0, poisson_limit(0))
         product = loss.times(Interval(low, high, float(count)))
         missed += not product.low <= effect * expected <= product.high
-    # Binomial standard deviation of 2000 draws is 0.5 %; two of them.
-    assert missed / 2000 <= 0.06
+    assert missed / 2000 <= 0.05
 
 
 @pytest.mark.parametrize(

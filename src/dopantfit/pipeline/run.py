@@ -106,7 +106,7 @@ def run(
     watch.tell("study", "its tasks know themselves what is up to date")
     study = studying.study(folder, preset=preset, workers=workers, site=site, watch=watch.study)
     watch.show(study)
-    watch.tell("report", "it is quick")
+    watch.tell("report", "made anew, in seconds")
     report = reporting.report(place, fit=folder)
     steps.ended |= {"study": "done" if study.done_now else "kept", "report": "done"}
     return RunRecord(steps.ended, study, report, reporting.page_of(place))

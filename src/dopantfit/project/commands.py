@@ -17,7 +17,7 @@ _LATER: tuple[tuple[str, str], ...] = (
     ("dopantfit check {fit}", "seconds"),
     ("dopantfit fit {fit}", "about 3 minutes on two cores"),
     ("dopantfit validate {fit}", "about 5 minutes on two cores"),
-    ("dopantfit run {fit}", "fit, gates and study; that of Mg with the preset quick took 21 minutes of a core"),
+    ("dopantfit run {fit}", "fit, gates and study; that of Mg with the preset quick took 20 minutes of a core"),
 )
 
 
